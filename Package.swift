@@ -1,0 +1,169 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+// MARK: Third-party products
+
+let algorithms: Target.Dependency = .product(name: "Algorithms", package: "swift-algorithms")
+let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
+let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
+let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+
+// MARK: Layout helpers: one folder a module, as the README describes
+
+func shared(
+    _ name: String,
+    _ dependencies: [Target.Dependency] = [],
+    resources: [Resource]? = nil
+) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies,
+        path: "Shared/\(name)",
+        resources: resources,
+        swiftSettings: swiftSettings
+    )
+}
+
+/// A service is a library with its logic (`Core`) and a thin executable that only wires it up (`Main`).
+func service(_ name: String, core: [Target.Dependency], main: [Target.Dependency] = []) -> [Target] {
+    [
+        .target(
+            name: "\(name)Core",
+            dependencies: core,
+            path: "Services/\(name)/Core",
+            swiftSettings: swiftSettings
+        ),
+        .executableTarget(
+            name: name,
+            dependencies: [.target(name: "\(name)Core")] + main,
+            path: "Services/\(name)/Main",
+            swiftSettings: swiftSettings
+        ),
+    ]
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: swiftSettings)
+}
+
+let plumbing: [Target.Dependency] = ["KafkaClient", "PostgresClient", "ServiceRuntime", "Schemas"]
+let numerics: [Target.Dependency] = ["TensorEngine", "Tokenization", "LanguageModel", "Training"]
+
+let package = Package(
+    name: "errata",
+    platforms: [.macOS(.v15)],
+    products: [
+        .library(name: "TensorEngine", targets: ["TensorEngine"]),
+        .library(name: "Tokenization", targets: ["Tokenization"]),
+        .library(name: "LanguageModel", targets: ["LanguageModel"]),
+        .library(name: "Training", targets: ["Training"]),
+        .library(name: "Reasoning", targets: ["Reasoning"]),
+        .library(name: "Schemas", targets: ["Schemas"]),
+        .library(name: "KafkaClient", targets: ["KafkaClient"]),
+        .library(name: "PostgresClient", targets: ["PostgresClient"]),
+        .library(name: "ServiceRuntime", targets: ["ServiceRuntime"]),
+        .executable(name: "teacher-ingestion", targets: ["TeacherIngestion"]),
+        .executable(name: "key-step-locator", targets: ["KeyStepLocator"]),
+        .executable(name: "template-distiller", targets: ["TemplateDistiller"]),
+        .executable(name: "dpo-trainer", targets: ["DPOTrainer"]),
+        .executable(name: "evaluator", targets: ["Evaluator"]),
+        .executable(name: "teacher-simulator", targets: ["TeacherSimulator"]),
+        .executable(name: "errata", targets: ["ErrataCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-algorithms", from: "1.2.0"),
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+        .package(url: "https://github.com/swift-server/async-http-client", from: "1.25.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.10.0"),
+    ],
+    targets: [
+        // System libraries
+        .systemLibrary(
+            name: "CLibrdkafka",
+            path: "Shared/CLibrdkafka",
+            pkgConfig: "rdkafka",
+            providers: [.apt(["librdkafka-dev"])]
+        ),
+        .systemLibrary(
+            name: "CLibpq",
+            path: "Shared/CLibpq",
+            pkgConfig: "libpq",
+            providers: [.apt(["libpq-dev"])]
+        ),
+        .systemLibrary(
+            name: "COpenBLAS",
+            path: "Shared/COpenBLAS",
+            pkgConfig: "openblas",
+            providers: [.apt(["libopenblas-dev"])]
+        ),
+
+        // Numerics
+        .target(
+            name: "CTensorKernels",
+            path: "Shared/CTensorKernels",
+            cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]
+        ),
+        shared("TensorEngine", ["COpenBLAS", "CTensorKernels"]),
+        shared("Tokenization", [crypto, collections]),
+        shared("LanguageModel", ["TensorEngine", "Tokenization", crypto]),
+        shared("Training", ["LanguageModel", "TensorEngine", "Tokenization"]),
+
+        // Pure text and contracts
+        shared("Reasoning", resources: [.embedInCode("Prompts")]),
+        shared("Schemas", [crypto], resources: [.embedInCode("Documents")]),
+
+        // Plumbing
+        shared("KafkaClient", ["CLibrdkafka", logging, serviceLifecycle]),
+        shared("PostgresClient", ["CLibpq", collections, crypto, logging, serviceLifecycle]),
+        shared(
+            "ServiceRuntime",
+            [
+                "KafkaClient", "PostgresClient", "Schemas", collections, hummingbird, logging, metrics, nioCore,
+                serviceLifecycle,
+            ],
+            resources: [.embedInCode("Migrations")]
+        ),
+    ]
+        + service("TeacherIngestion", core: plumbing + ["Reasoning", asyncHTTPClient, logging, metrics, nioCore])
+        + service("KeyStepLocator", core: plumbing + ["Reasoning", "Tokenization", "LanguageModel", logging])
+        + service("TemplateDistiller", core: plumbing + numerics + ["Reasoning", logging])
+        + service("DPOTrainer", core: plumbing + numerics + ["Reasoning", logging])
+        + service("Evaluator", core: plumbing + numerics + ["Reasoning", logging])
+        + service("TeacherSimulator", core: ["Reasoning", "ServiceRuntime", hummingbird, logging, nioCore])
+        + service(
+            "ErrataCLI",
+            core: plumbing + numerics + ["Reasoning", argumentParser, logging],
+            main: [argumentParser]
+        )
+        + [
+            tests("TensorEngineTests", ["TensorEngine"]),
+            tests("TokenizationTests", ["Tokenization"]),
+            tests("LanguageModelTests", ["LanguageModel", "TensorEngine", "Tokenization"]),
+            tests("TrainingTests", ["Training", "LanguageModel", "TensorEngine", "Tokenization"]),
+            tests("ReasoningTests", ["Reasoning"]),
+            tests("SchemasTests", ["Schemas"]),
+            tests("KafkaClientTests", ["KafkaClient"]),
+            tests("PostgresClientTests", ["PostgresClient"]),
+            tests("ServiceRuntimeTests", plumbing + [logging, metrics]),
+        ],
+    swiftLanguageModes: [.v6]
+)
