@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Holds the imports of the sources against the layering rules of the project.
+
+Exit status 0 when every import is allowed. `--self-test` plants violations in a temporary tree and checks that
+each of them is found, so that a green run means something.
+"""
+import pathlib
+import re
+import sys
+import tempfile
+
+NUMERICS = {"TensorEngine", "LanguageModel", "Training"}
+PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
+PURE = {"Reasoning", "Schemas", "Tokenization"}
+SHARED = NUMERICS | PLUMBING | PURE
+SOLE_IMPORTER = {
+    "CLibrdkafka": "KafkaClient",
+    "CLibpq": "PostgresClient",
+    "COpenBLAS": "TensorEngine",
+    "CTensorKernels": "TensorEngine",
+}
+# What each shared library may import of ours.
+ALLOWED = {
+    "TensorEngine": {"COpenBLAS", "CTensorKernels"},
+    "Tokenization": set(),
+    "LanguageModel": {"TensorEngine", "Tokenization"},
+    "Training": {"LanguageModel", "TensorEngine", "Tokenization"},
+    "Reasoning": set(),
+    "Schemas": set(),
+    "KafkaClient": {"CLibrdkafka"},
+    "PostgresClient": {"CLibpq"},
+    "ServiceRuntime": {"KafkaClient", "PostgresClient", "Schemas"},
+}
+IMPORT = re.compile(
+    r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+"
+    r"(?:(?:struct|class|enum|protocol|typealias|func|let|var)\s+)?(\w+)",
+    re.M,
+)
+
+
+def violations(root: pathlib.Path) -> list[str]:
+    found = []
+    for path in sorted(root.glob("S*/**/*.swift")):
+        parts = path.relative_to(root).parts
+        if parts[0] not in ("Shared", "Services"):
+            continue
+        for name in IMPORT.findall(path.read_text(encoding="utf-8")):
+            why = refusal(parts, name)
+            if why:
+                found.append(f"{path.relative_to(root)}: imports {name}: {why}")
+    return found
+
+
+def refusal(parts: tuple[str, ...], name: str) -> str | None:
+    area, module = parts[0], parts[1]
+    owner = SOLE_IMPORTER.get(name)
+    if owner and not (area == "Shared" and module == owner):
+        return f"only {owner} may"
+    if area == "Shared":
+        if module not in ALLOWED:
+            return None if name not in SHARED else f"{module} is not a known library: add it to the rules"
+        if name in SHARED and name != module and name not in ALLOWED[module]:
+            return f"{module} may import only {sorted(ALLOWED[module]) or 'nothing of ours'}"
+        if name.endswith("Core"):
+            return "a library must not import a service"
+    elif name.endswith("Core") and name != module + "Core":
+        return "a service must not import another service"
+    return None
+
+
+def self_test() -> int:
+    planted = {
+        "Shared/TensorEngine/a.swift": "import KafkaClient\n",
+        "Shared/KafkaClient/a.swift": "public import Training\n",
+        "Shared/Reasoning/a.swift": "internal import Schemas\n",
+        "Shared/Training/a.swift": "@preconcurrency import CLibpq\n",
+        "Services/Evaluator/Core/a.swift": "import struct TeacherIngestionCore.Teacher\n",
+        "Services/Evaluator/Main/a.swift": "import COpenBLAS\n",
+    }
+    allowed = {
+        "Shared/Training/b.swift": "public import TensorEngine\nimport Foundation\n// import KafkaClient\n",
+        "Services/Evaluator/Main/b.swift": "import EvaluatorCore\nimport Training\nimport KafkaClient\n",
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        for name, text in {**planted, **allowed}.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_text(text)
+        found = {line.split(":")[0] for line in violations(root)}
+    if found != set(planted):
+        print("import rules: self-test failed:", sorted(found ^ set(planted)), file=sys.stderr)
+        return 1
+    return 0
+
+
+def main() -> int:
+    if "--self-test" in sys.argv[1:]:
+        return self_test()
+    root = pathlib.Path(__file__).resolve().parents[2]
+    found = violations(root)
+    for line in found:
+        print(line, file=sys.stderr)
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
