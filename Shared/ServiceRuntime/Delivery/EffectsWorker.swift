@@ -1,0 +1,266 @@
+import Foundation
+public import KafkaClient
+public import Logging
+import Metrics
+public import PostgresClient
+import Schemas
+public import ServiceLifecycle
+import Synchronization
+
+/// Consumes the topics of an ``EventProcessor`` and makes the effects of each message happen exactly once.
+///
+/// For each message one transaction holds the inbox row, the effects and the outbox rows; the offset is committed after
+/// it. Messages of one key are processed in order, different keys concurrently. A transient failure is retried for as
+/// long as it lasts while other keys go on; a permanent one goes to the dead letters. On graceful shutdown the messages
+/// in flight are finished, their offsets committed and the group is left.
+public struct EffectsWorker<Processor: EventProcessor>: Service {
+    private let processor: Processor
+    private let pool: PostgresPool
+    private let kafka: KafkaConfiguration
+    private let logger: Logger
+    private let concurrency: Int
+    private let backoff: Backoff
+
+    /// Creates a worker.
+    ///
+    /// - Parameters:
+    ///   - concurrency: the number of keys that are worked on at the same time.
+    ///   - backoff: the waits between tries of a message that fails transiently.
+    public init(
+        processor: Processor,
+        pool: PostgresPool,
+        kafka: KafkaConfiguration,
+        logger: Logger,
+        concurrency: Int = 16,
+        backoff: Backoff = Backoff()
+    ) {
+        self.processor = processor
+        self.pool = pool
+        self.kafka = kafka
+        self.logger = logger
+        self.concurrency = max(1, concurrency)
+        self.backoff = backoff
+    }
+
+    /// Consumes until graceful shutdown.
+    public func run() async throws {
+        let consumer = try KafkaConsumer(
+            configuration: kafka,
+            group: processor.consumerName,
+            topics: processor.topics.map(\.rawValue)
+        )
+        let progress = Progress()
+        try await withGracefulShutdownHandler {
+            try await consume(consumer, progress: progress)
+        } onGracefulShutdown: {
+            consumer.stop()
+        }
+    }
+
+    private func consume(_ consumer: KafkaConsumer, progress: Progress) async throws {
+        let lanes = (0..<concurrency).map { _ in AsyncStream.makeStream(of: KafkaMessage.self) }
+        // Bounds the messages in memory: the consumer is not asked for more while this many wait or work.
+        let slots = SlotLimiter(limit: concurrency * 8)
+        do {
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for lane in lanes {
+                    group.addTask {
+                        for await message in lane.stream {
+                            try await settle(message)
+                            progress.finished(message)
+                            slots.release()
+                        }
+                    }
+                }
+                group.addTask {
+                    for await event in consumer.rebalances {
+                        if case .revoked(let partitions) = event { progress.revoked(partitions) }
+                    }
+                }
+                let committer = Task { await commitRegularly(consumer, progress: progress) }
+                defer { committer.cancel() }
+                for try await batch in consumer.batches {
+                    for message in batch {
+                        await slots.acquire()
+                        progress.started(message)
+                        lanes[lane(of: message)].continuation.yield(message)
+                    }
+                }
+                for lane in lanes { lane.continuation.finish() }
+                try await group.waitForAll()
+            }
+        } catch {
+            for lane in lanes { lane.continuation.finish() }
+            await commit(consumer, progress: progress)
+            await consumer.close()
+            if error is CancellationError { return }
+            throw error
+        }
+        await commit(consumer, progress: progress)
+        await consumer.close()
+    }
+
+    /// Keys that hash alike share a lane, so one key's messages stay in order.
+    private func lane(of message: KafkaMessage) -> Int {
+        guard let key = message.key else { return Int(message.offset.magnitude % UInt64(concurrency)) }
+        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+        for byte in key { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
+        return Int(hash % UInt64(concurrency))
+    }
+
+    // MARK: One message
+
+    /// Brings a message to its end: done, known already, or among the dead letters. Throws only when cancelled.
+    private func settle(_ message: KafkaMessage) async throws {
+        var failures = 0
+        while true {
+            do {
+                let outcome = try await attempt(message)
+                count(outcome.rawValue, message)
+                return
+            } catch let failure as PermanentFailure {
+                if try await bury(message, failure: failure, attempts: failures + 1) { return }
+                failures += 1
+            } catch let error as PostgresError where error.isDataError {
+                let failure = PermanentFailure(code: "rejected-by-database", message: error.description)
+                if try await bury(message, failure: failure, attempts: failures + 1) { return }
+                failures += 1
+            } catch is CancellationError {
+                throw CancellationError()
+            } catch {
+                failures += 1
+                count("retried", message)
+                logger.warning(
+                    "message will be retried",
+                    metadata: [
+                        "topic": "\(message.topic)", "partition": "\(message.partition)",
+                        "offset": "\(message.offset)", "failures": "\(failures)", "error": "\(error)",
+                    ]
+                )
+            }
+            try await backoff.wait(afterFailure: failures)
+        }
+    }
+
+    private enum Outcome: String {
+        case processed
+        case duplicate
+    }
+
+    private func attempt(_ message: KafkaMessage) async throws -> Outcome {
+        guard let topic = Topic(rawValue: message.topic) else {
+            throw PermanentFailure(code: "unknown-topic", message: "\(message.topic) is not one of Errata's topics")
+        }
+        let event = try EventReader.read(message, topic: topic)
+        if try await isKnown(event) { return .duplicate }
+        let effects = try await processor.process(event)
+        return try await commit(effects, eventID: event.id, message: message)
+    }
+
+    private func isKnown(_ event: ReceivedEvent) async throws -> Bool {
+        let rows = try await pool.query(
+            "SELECT 1 AS known FROM inbox WHERE consumer = \(processor.consumerName) AND event_id = \(event.id)"
+        )
+        return !rows.isEmpty
+    }
+
+    private func commit(_ effects: Effects, eventID: String, message: KafkaMessage) async throws -> Outcome {
+        let consumer = processor.consumerName
+        return try await pool.withTransaction { transaction in
+            let inserted = try await transaction.query(
+                """
+                INSERT INTO inbox (consumer, event_id, topic, partition, "offset")
+                VALUES (\(consumer), \(eventID), \(message.topic), \(message.partition), \(message.offset))
+                ON CONFLICT DO NOTHING RETURNING event_id
+                """
+            )
+            guard !inserted.isEmpty else { return .duplicate }
+            try await effects.apply(transaction)
+            try await Outbox.enqueue(effects.events, in: transaction)
+            return .processed
+        }
+    }
+
+    /// Moves a message to the dead letters. Returns whether that is done.
+    private func bury(_ message: KafkaMessage, failure: PermanentFailure, attempts: Int) async throws -> Bool {
+        do {
+            let effects = try DeadLetters.effects(
+                of: message,
+                consumer: processor.consumerName,
+                failure: failure,
+                attempts: attempts,
+                at: Date()
+            )
+            // Not the event's own id: a mended message may come again under it.
+            let id = "dead-letter:\(effects.events.first?.attributes.id ?? "")"
+            _ = try await commit(effects, eventID: id, message: message)
+        } catch is CancellationError {
+            throw CancellationError()
+        } catch {
+            logger.error("dead letter not written yet", metadata: ["cause": "\(failure)", "error": "\(error)"])
+            return false
+        }
+        count("dead_lettered", message)
+        logger.error(
+            "message moved to the dead letters",
+            metadata: [
+                "topic": "\(message.topic)", "partition": "\(message.partition)", "offset": "\(message.offset)",
+                "code": "\(failure.code)", "cause": "\(failure.message)",
+            ]
+        )
+        return true
+    }
+
+    private func count(_ outcome: String, _ message: KafkaMessage) {
+        Counter(
+            label: "errata_messages_total",
+            dimensions: [("consumer", processor.consumerName), ("topic", message.topic), ("outcome", outcome)]
+        ).increment()
+    }
+
+    // MARK: Offsets
+
+    private func commitRegularly(_ consumer: KafkaConsumer, progress: Progress) async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: .milliseconds(250))
+            await commit(consumer, progress: progress)
+        }
+    }
+
+    /// Commits what is finished. A commit that fails is no loss: the next one covers it, or the messages come again and
+    /// the inbox recognises them.
+    private func commit(_ consumer: KafkaConsumer, progress: Progress) async {
+        let offsets = progress.takeCommittable()
+        guard !offsets.isEmpty else { return }
+        do {
+            try await consumer.commit(offsets)
+        } catch {
+            logger.warning("offsets not committed", metadata: ["error": "\(error)"])
+        }
+    }
+}
+
+/// The offset tracker, shared by the lanes of a worker.
+private final class Progress: Sendable {
+    private let tracker = Mutex(OffsetTracker())
+
+    func started(_ message: KafkaMessage) {
+        tracker.withLock { $0.started(topic: message.topic, partition: message.partition, offset: message.offset) }
+    }
+
+    func finished(_ message: KafkaMessage) {
+        tracker.withLock { $0.finished(topic: message.topic, partition: message.partition, offset: message.offset) }
+    }
+
+    func revoked(_ partitions: [TopicPartition]) {
+        tracker.withLock { tracker in
+            for partition in partitions { tracker.revoked(topic: partition.topic, partition: partition.partition) }
+        }
+    }
+
+    func takeCommittable() -> [TopicPartitionOffset] {
+        tracker.withLock { $0.takeCommittable() }.map {
+            TopicPartitionOffset(topic: $0.topic, partition: $0.partition, offset: $0.offset)
+        }
+    }
+}

@@ -1,0 +1,75 @@
+public import Foundation
+public import PostgresClient
+public import Schemas
+
+/// An event as it came from a topic.
+public struct ReceivedEvent: Sendable {
+    /// The topic it came from.
+    public let topic: Topic
+    /// The partition it came from.
+    public let partition: Int32
+    /// Its offset there.
+    public let offset: Int64
+    /// The CloudEvents attributes.
+    public let attributes: CloudEvent
+    /// The JSON body.
+    public let data: Data
+
+    /// Creates an event; tests do, and ``EffectsWorker`` does from a Kafka message.
+    public init(topic: Topic, partition: Int32, offset: Int64, attributes: CloudEvent, data: Data) {
+        self.topic = topic
+        self.partition = partition
+        self.offset = offset
+        self.attributes = attributes
+        self.data = data
+    }
+
+    /// The event id, by which consumers recognise an event that comes again.
+    public var id: String { attributes.id }
+
+    /// Reads the body and checks it.
+    ///
+    /// - Throws: ``PermanentFailure`` that names the place in the body.
+    public func decode<Payload: EventPayload>(_ type: Payload.Type = Payload.self) throws -> Payload {
+        do {
+            return try EventCoding.decode(type, from: data)
+        } catch let error as SchemasError {
+            throw PermanentFailure(code: error.code.rawValue, message: error.message)
+        }
+    }
+}
+
+/// What processing a message leads to. Both parts take effect in one database transaction, with the inbox row.
+public struct Effects: Sendable {
+    /// Changes the database.
+    public var apply: @Sendable (PostgresTransaction) async throws -> Void
+    /// Events to send.
+    public var events: [OutgoingEvent]
+
+    /// Creates effects.
+    public init(
+        events: [OutgoingEvent] = [],
+        apply: @escaping @Sendable (PostgresTransaction) async throws -> Void = { _ in }
+    ) {
+        self.apply = apply
+        self.events = events
+    }
+
+    /// The message needs no action.
+    public static var none: Effects { Effects() }
+}
+
+/// What a service does with the events of its topics.
+public protocol EventProcessor: Sendable {
+    /// The consumer group, which is also the consumer's name in the inbox.
+    var consumerName: String { get }
+    /// The topics to read.
+    var topics: [Topic] { get }
+
+    /// Works out the effects of an event. Slow work (a teacher's answer) belongs here, outside the transaction.
+    ///
+    /// The same event may be processed again after a crash: work that costs something is kept under a key of its own.
+    ///
+    /// - Throws: ``PermanentFailure`` for a message that can never succeed; anything else is retried.
+    func process(_ event: ReceivedEvent) async throws -> Effects
+}

@@ -1,0 +1,70 @@
+/// Which offsets of a partition may be committed while messages finish out of order.
+///
+/// Messages of one partition are handed to several lanes, so a later one can be done before an earlier one. Only the
+/// offset before the first unfinished message may be committed; a crash then replays the finished ones after it, which
+/// the inbox recognises. The type is a pure state machine: it holds no clock and does no I/O.
+struct OffsetTracker {
+    private struct Partition {
+        /// Offsets handed out and not yet finished.
+        var unfinished: Set<Int64> = []
+        /// Finished offsets at or after `next`.
+        var finished: Set<Int64> = []
+        /// Offsets handed out, in order; the head is the first that is not known to be committable.
+        var order: [Int64] = []
+        var head = 0
+        /// The offset to commit: the one after the last message of the finished prefix.
+        var committable: Int64?
+        var committed: Int64?
+    }
+
+    private var partitions: [TopicPartitionKey: Partition] = [:]
+
+    /// Notes that a message was taken from the consumer. Offsets of a partition arrive in increasing order.
+    mutating func started(topic: String, partition: Int32, offset: Int64) {
+        let key = TopicPartitionKey(topic: topic, partition: partition)
+        if let last = partitions[key]?.order.last, offset <= last {
+            // The partition went away and came back: the earlier hand-outs no longer matter.
+            partitions[key] = Partition()
+        }
+        partitions[key, default: Partition()].order.append(offset)
+        partitions[key]?.unfinished.insert(offset)
+    }
+
+    /// Notes that a message's effects are in the database.
+    mutating func finished(topic: String, partition: Int32, offset: Int64) {
+        let key = TopicPartitionKey(topic: topic, partition: partition)
+        guard var state = partitions.removeValue(forKey: key) else { return }
+        defer { partitions[key] = state }
+        guard state.unfinished.remove(offset) != nil else { return }
+        state.finished.insert(offset)
+        while state.head < state.order.count, state.finished.remove(state.order[state.head]) != nil {
+            state.committable = state.order[state.head] + 1
+            state.head += 1
+        }
+        if state.head > 1024 {
+            state.order.removeFirst(state.head)
+            state.head = 0
+        }
+    }
+
+    /// Forgets a partition that another member of the group now owns.
+    mutating func revoked(topic: String, partition: Int32) {
+        partitions.removeValue(forKey: TopicPartitionKey(topic: topic, partition: partition))
+    }
+
+    /// The offsets that can be committed and were not returned before.
+    mutating func takeCommittable() -> [(topic: String, partition: Int32, offset: Int64)] {
+        var result: [(topic: String, partition: Int32, offset: Int64)] = []
+        for (key, state) in partitions {
+            guard let committable = state.committable, committable != state.committed else { continue }
+            partitions[key]?.committed = committable
+            result.append((key.topic, key.partition, committable))
+        }
+        return result.sorted { ($0.topic, $0.partition) < ($1.topic, $1.partition) }
+    }
+}
+
+struct TopicPartitionKey: Hashable {
+    let topic: String
+    let partition: Int32
+}

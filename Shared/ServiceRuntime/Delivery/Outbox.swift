@@ -1,0 +1,38 @@
+import Foundation
+import PostgresClient
+import Schemas
+
+/// The table of events to publish.
+enum Outbox {
+    /// The channel that wakes the relay.
+    static let channel = "errata_outbox"
+
+    /// Writes events in the caller's transaction.
+    ///
+    /// An event that is there already under the same id is left alone: it is the same work done again.
+    ///
+    /// - Throws: ``PermanentFailure`` when a different event stands under the id.
+    static func enqueue(_ events: [OutgoingEvent], in transaction: PostgresTransaction) async throws {
+        guard !events.isEmpty else { return }
+        for event in events {
+            let attributes = event.attributes
+            let inserted = try await transaction.query(
+                """
+                INSERT INTO outbox (event_id, topic, key, type, source, subject, time, payload)
+                VALUES (\(attributes.id), \(event.topic.rawValue), \(event.key), \(attributes.type),
+                        \(attributes.source), \(attributes.subject), \(attributes.time), \(event.payload))
+                ON CONFLICT (event_id) DO NOTHING RETURNING sequence
+                """
+            )
+            guard inserted.isEmpty else { continue }
+            let rows = try await transaction.query("SELECT payload FROM outbox WHERE event_id = \(attributes.id)")
+            if let row = rows.first, try row.get("payload", as: String.self) != event.payload {
+                throw PermanentFailure(
+                    code: "conflicting-event",
+                    message: "event id \(attributes.id) of \(attributes.type) stands for a different event already"
+                )
+            }
+        }
+        try await transaction.execute("SELECT pg_notify(\(channel), '')")
+    }
+}

@@ -1,0 +1,31 @@
+public import Foundation
+public import Schemas
+
+/// An event to send: written to the outbox in the transaction that caused it, and published by the relay.
+public struct OutgoingEvent: Sendable, Hashable {
+    /// The topic it goes to.
+    public let topic: Topic
+    /// The record's key; order holds among events of one key.
+    public let key: String
+    /// The CloudEvents attributes.
+    public let attributes: CloudEvent
+    /// The JSON body, UTF-8.
+    public let payload: String
+
+    /// Encodes a payload.
+    ///
+    /// - Parameters:
+    ///   - payload: what happened; it is validated.
+    ///   - id: the event id. It must be derived from the causing event and the work, so that work done twice gives one
+    ///     id: see ``Schemas/DeterministicID``. Default: the payload's id.
+    ///   - source: the sender, e.g. `/errata/evaluator`.
+    ///   - time: when it happened.
+    /// - Throws: ``Schemas/SchemasError`` when the payload is not valid or longer than a message may be.
+    public init(_ payload: some EventPayload, id: String? = nil, source: String, time: Date) throws {
+        let type = Swift.type(of: payload).type
+        topic = type.topic
+        key = payload.key
+        attributes = CloudEvent(id: id ?? payload.id, source: source, time: time, payload: payload)
+        self.payload = String(decoding: try EventCoding.encode(payload), as: UTF8.self)
+    }
+}

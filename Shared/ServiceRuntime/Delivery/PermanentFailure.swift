@@ -1,0 +1,17 @@
+/// A message that can never be processed, however often it is tried: it goes to the dead letters with its bytes.
+///
+/// Any other error out of an ``EventProcessor`` is taken as transient and retried.
+public struct PermanentFailure: Error, Sendable, CustomStringConvertible {
+    /// A stable, greppable word, e.g. `malformed-payload`.
+    public let code: String
+    /// What is wrong and what would mend it.
+    public let message: String
+
+    /// Creates a failure.
+    public init(code: String, message: String) {
+        self.code = code
+        self.message = message
+    }
+
+    public var description: String { "\(code): \(message)" }
+}
