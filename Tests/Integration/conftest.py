@@ -1,0 +1,169 @@
+"""A running Errata system for the integration tests: started by `errata up`, ended by its process id."""
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+
+import psycopg
+import pytest
+from confluent_kafka import Consumer, KafkaError, Producer
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def binary(name: str) -> str:
+    folder = os.environ.get("ERRATA_BIN")
+    if not folder:
+        pytest.fail("ERRATA_BIN must name the folder of the built programs (Tests/run sets it)")
+    path = pathlib.Path(folder) / name
+    if not path.exists():
+        pytest.fail(f"{path} is missing: build it with `swift build`")
+    return str(path)
+
+
+def eventually(check, timeout=60.0, what="condition"):
+    """Calls `check` until it returns something true; fails with what it last returned."""
+    deadline = time.monotonic() + timeout
+    while True:
+        value = check()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"{what} not reached in {timeout} s")
+        time.sleep(0.1)
+
+
+class System:
+    """`errata up` in a folder of its own."""
+
+    def __init__(self, *arguments: str):
+        self.state = pathlib.Path(tempfile.mkdtemp(prefix="errata-test-"))
+        self.log = open(self.state / "up.log", "wb")
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ERRATA_")}
+        self.process = subprocess.Popen(
+            [binary("errata"), "up", "--state", str(self.state), *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        try:
+            eventually(self._ready, timeout=120, what="errata up is ready")
+        except BaseException:
+            self.stop()
+            raise
+
+    def _ready(self):
+        if self.process.poll() is not None:
+            text = (self.state / "up.log").read_text(errors="replace")
+            raise AssertionError(f"errata up ended with {self.process.returncode}:\n{text}")
+        return (self.state / "endpoint.json").exists()
+
+    @property
+    def endpoint(self) -> dict:
+        return json.loads((self.state / "endpoint.json").read_text())
+
+    @property
+    def bootstrap(self) -> str:
+        return self.endpoint["kafka"]
+
+    def pid_of(self, service: str) -> int:
+        return self.endpoint["services"][service]["pid"]
+
+    def query(self, sql: str, *parameters):
+        with psycopg.connect(self.endpoint["postgres"]) as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    def count(self, sql: str, *parameters) -> int:
+        return self.query(sql, *parameters)[0][0]
+
+    def errata(self, *arguments: str, stdin: bytes | None = None, timeout=300) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [binary("errata"), arguments[0], "--state", str(self.state), *arguments[1:]],
+            input=stdin,
+            capture_output=True,
+            timeout=timeout,
+        )
+
+    def producer(self, **settings) -> Producer:
+        return Producer({"bootstrap.servers": self.bootstrap, **settings})
+
+    def read_all(self, topic: str, until, timeout=60.0) -> list:
+        """Reads a topic from its start until `until(messages)` is true."""
+        consumer = Consumer(
+            {
+                "bootstrap.servers": self.bootstrap,
+                "group.id": f"test-{uuid.uuid4()}",
+                "auto.offset.reset": "earliest",
+                "enable.auto.commit": False,
+                "fetch.message.max.bytes": 4 << 20,
+            }
+        )
+        messages = []
+        try:
+            consumer.subscribe([topic])
+            deadline = time.monotonic() + timeout
+            while not until(messages):
+                if time.monotonic() > deadline:
+                    raise AssertionError(f"{topic}: {len(messages)} messages after {timeout} s, expected more")
+                message = consumer.poll(0.2)
+                if message is None:
+                    continue
+                if message.error():
+                    if message.error().code() == KafkaError._PARTITION_EOF:
+                        continue
+                    raise AssertionError(str(message.error()))
+                messages.append(message)
+        finally:
+            consumer.close()
+        return messages
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(60)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        self.log.close()
+        shutil.rmtree(self.state, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def system():
+    running = System()
+    yield running
+    running.stop()
+
+
+def problem(number: int, question: str | None = None, **more) -> dict:
+    """A problem in the teacher simulator's reach: a reference solution with calculator marks comes with it."""
+    first, second = number + 3, number % 7 + 2
+    total = first + second
+    return {
+        "id": f"test-{number}",
+        "dataset": "integration",
+        "split": "train",
+        "question": question
+        if question is not None
+        else f"Ana has {first} shells. She finds {second} more shells. How many shells does Ana have now?",
+        "solution": f"Ana has {first} + {second} = <<{first}+{second}={total}>>{total} shells.\n#### {total}",
+        "answer": str(total),
+        **more,
+    }
+
+
+def cloud_event_headers(identifier: str, kind="errata.problem.v1") -> list:
+    return [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", identifier.encode()),
+        ("ce_source", b"/tests/integration"),
+        ("ce_type", kind.encode()),
+        ("content-type", b"application/json"),
+    ]
