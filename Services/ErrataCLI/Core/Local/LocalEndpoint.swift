@@ -1,0 +1,61 @@
+import Foundation
+
+/// Where a system started by `errata up` can be reached: written into its state folder, read by the other commands.
+struct LocalEndpoint: Codable, Sendable {
+    /// A running service.
+    struct Service: Codable, Sendable {
+        /// Its process id.
+        let pid: Int32
+        /// The address of its health and metrics pages.
+        let http: String
+    }
+
+    /// Bootstrap servers of the broker.
+    let kafka: String
+    /// The database's address. It has no password: the socket lies in a folder that only its owner may enter.
+    let postgres: String
+    /// The teacher's base address.
+    let teacher: String
+    /// The services by name.
+    let services: [String: Service]
+
+    /// The file's name in the state folder.
+    static let fileName = "endpoint.json"
+
+    func write(to state: URL) throws {
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try encoder.encode(self).write(to: state.appending(path: Self.fileName), options: .atomic)
+    }
+
+    /// Reads the file.
+    ///
+    /// - Throws: ``CLIError`` that says how to start a system when there is none.
+    static func read(from state: URL) throws -> LocalEndpoint {
+        let file = state.appending(path: fileName)
+        guard let data = try? Data(contentsOf: file) else {
+            throw CLIError(
+                "no running system in \(state.path): start one with `errata up --state \(state.path)`, "
+                    + "or set ERRATA_KAFKA_BOOTSTRAP_SERVERS and ERRATA_POSTGRES_URL"
+            )
+        }
+        do {
+            return try JSONDecoder().decode(LocalEndpoint.self, from: data)
+        } catch {
+            throw CLIError("\(file.path) is damaged (\(error)); stop the system and start it again")
+        }
+    }
+
+    static func remove(from state: URL) {
+        try? FileManager.default.removeItem(at: state.appending(path: fileName))
+    }
+}
+
+/// Why a command ends without having done its work.
+struct CLIError: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) {
+        self.description = description
+    }
+}

@@ -1,0 +1,211 @@
+import Foundation
+import KafkaClient
+import Logging
+import PostgresClient
+import Schemas
+import ServiceRuntime
+
+/// The whole of Errata on one machine: the embedded broker in this process, a private PostgreSQL cluster, the teacher
+/// simulator (or a teacher of the user's) and the five services as processes of their own.
+final class LocalSystem: Sendable {
+    /// What `errata up` can be told.
+    struct Options: Sendable {
+        /// Where everything that lasts is kept.
+        var state: URL
+        /// A teacher's base address; `nil` starts the simulator.
+        var teacherURL: String?
+        /// The teacher's model name.
+        var teacherModel = "errata-simulator"
+        /// The seed of the simulator.
+        var seed: UInt64 = 1
+        /// The simulator's share of chains of thought that go wrong.
+        var simulatorErrorRate = 0.2
+    }
+
+    /// The services, in the order in which they are started.
+    static let services = ["teacher-ingestion", "key-step-locator", "template-distiller", "dpo-trainer", "evaluator"]
+    static let simulator = "teacher-simulator"
+
+    let options: Options
+    let pool: PostgresPool
+    let kafka: KafkaConfiguration
+    private let broker: EmbeddedBroker
+    private let database: EmbeddedPostgres
+    private let databaseConfiguration: PostgresConfiguration
+    private let supervisor: ProcessSupervisor
+    private let ports: [String: Int]
+    private let logger: Logger
+
+    private init(
+        options: Options,
+        pool: PostgresPool,
+        broker: EmbeddedBroker,
+        database: EmbeddedPostgres,
+        databaseConfiguration: PostgresConfiguration,
+        ports: [String: Int],
+        logger: Logger
+    ) {
+        self.options = options
+        self.pool = pool
+        self.broker = broker
+        self.database = database
+        self.databaseConfiguration = databaseConfiguration
+        self.ports = ports
+        self.logger = logger
+        kafka = KafkaConfiguration(bootstrapServers: broker.bootstrapServers)
+        supervisor = ProcessSupervisor(logger: logger)
+    }
+
+    /// Starts everything and waits until every service is ready.
+    static func start(_ options: Options, logger: Logger, say: (String) -> Void) async throws -> LocalSystem {
+        for folder in ["logs", "models", "work"] {
+            try FileManager.default.createDirectory(
+                at: options.state.appending(path: folder),
+                withIntermediateDirectories: true
+            )
+        }
+        LocalEndpoint.remove(from: options.state)
+        say("Starting a private PostgreSQL cluster in \(options.state.appending(path: "postgres").path)")
+        let database = EmbeddedPostgres(stateFolder: options.state.appending(path: "postgres"))
+        let configuration = try await database.start()
+        let pool = PostgresPool(configuration: configuration, maximumConnections: 4)
+        do {
+            try await DatabaseSchema.migrate(pool)
+            // The embedded broker starts empty: what it carried before is sent again, and every consumer recognises it.
+            try await pool.execute("UPDATE outbox SET published_at = NULL WHERE published_at IS NOT NULL")
+            let broker = try EmbeddedBroker(
+                topics: Topic.allCases.map { TopicSpecification(name: $0.rawValue, partitions: $0.defaultPartitions) }
+            )
+            say("Started the embedded broker on \(broker.bootstrapServers)")
+            let names = [simulator] + services
+            let free = try LoopbackPort.free(names.count)
+            let system = LocalSystem(
+                options: options,
+                pool: pool,
+                broker: broker,
+                database: database,
+                databaseConfiguration: configuration,
+                ports: Dictionary(uniqueKeysWithValues: zip(names, free)),
+                logger: logger
+            )
+            do {
+                try await system.startServices(say: say)
+            } catch {
+                await system.stop()
+                throw error
+            }
+            return system
+        } catch {
+            await pool.close()
+            await database.stop()
+            throw error
+        }
+    }
+
+    /// The teacher's base address.
+    var teacherURL: String {
+        options.teacherURL ?? "http://127.0.0.1:\(ports[Self.simulator] ?? 0)/v1"
+    }
+
+    /// Programs that keep dying.
+    var failedServices: [String] { supervisor.failed }
+
+    /// The folder of the services' logs.
+    var logs: URL { options.state.appending(path: "logs") }
+
+    /// Writes the endpoint file again: process ids change when a service is restarted.
+    func writeEndpoint() throws {
+        var services: [String: LocalEndpoint.Service] = [:]
+        for (name, pid) in supervisor.processIdentifiers {
+            services[name] = .init(pid: pid, http: "http://127.0.0.1:\(ports[name] ?? 0)")
+        }
+        let endpoint = LocalEndpoint(
+            kafka: broker.bootstrapServers,
+            postgres: databaseConfiguration.url(includingPassword: true),
+            teacher: teacherURL,
+            services: services
+        )
+        try endpoint.write(to: options.state)
+    }
+
+    /// Ends all that was started, the services first.
+    func stop() async {
+        LocalEndpoint.remove(from: options.state)
+        await supervisor.stop()
+        broker.stop()
+        await pool.close()
+        await database.stop()
+    }
+
+    private func startServices(say: (String) -> Void) async throws {
+        var names = Self.services
+        if options.teacherURL == nil { names.insert(Self.simulator, at: 0) }
+        for name in names { try supervisor.start(try program(name)) }
+        say("Waiting for \(names.joined(separator: ", "))")
+        let deadline = ContinuousClock.now + .seconds(60)
+        for name in names {
+            let port = ports[name] ?? 0
+            while await !Self.isReady(port: port) {
+                guard ContinuousClock.now < deadline else {
+                    throw CLIError("\(name) is not ready after 60 s; see \(logFile(name).path)")
+                }
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+        try writeEndpoint()
+    }
+
+    private func logFile(_ name: String) -> URL { logs.appending(path: "\(name).log") }
+
+    private func program(_ name: String) throws -> ProcessSupervisor.Program {
+        let folder = URL(fileURLWithPath: CommandLine.arguments.first ?? "").deletingLastPathComponent()
+        let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")).map {
+            URL(fileURLWithPath: $0).deletingLastPathComponent()
+        }
+        let executable = (own ?? folder).appending(path: name)
+        guard FileManager.default.isExecutableFile(atPath: executable.path) else {
+            throw CLIError("\(executable.path) is missing: build all products with `swift build -c release`")
+        }
+        return ProcessSupervisor.Program(
+            name: name,
+            executable: executable,
+            arguments: [],
+            environment: environment(of: name),
+            log: logFile(name)
+        )
+    }
+
+    /// The environment of a service: this process's, with Errata's own keys set and no others of them.
+    private func environment(of name: String) -> [String: String] {
+        var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("ERRATA_") }
+        environment["ERRATA_HTTP_PORT"] = String(ports[name] ?? 0)
+        environment["ERRATA_EXIT_WITH_PARENT"] = "true"
+        if name == Self.simulator {
+            environment["ERRATA_SIMULATOR_SEED"] = String(options.seed)
+            environment["ERRATA_SIMULATOR_ERROR_RATE"] = String(options.simulatorErrorRate)
+            return environment
+        }
+        environment["ERRATA_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrapServers
+        environment["ERRATA_POSTGRES_URL"] = databaseConfiguration.url(includingPassword: true)
+        switch name {
+        case "teacher-ingestion":
+            environment["ERRATA_TEACHER_URL"] = teacherURL
+            environment["ERRATA_TEACHER_MODEL"] = options.teacherModel
+            for key in ["ERRATA_TEACHER_API_KEY", "ERRATA_TEACHER_API_KEY_FILE"] {
+                environment[key] = ProcessInfo.processInfo.environment[key]
+            }
+        case "template-distiller", "dpo-trainer", "evaluator":
+            environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
+            environment["ERRATA_WORK_FOLDER"] = options.state.appending(path: "work/\(name)").path
+        case "key-step-locator":
+            environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
+        default:
+            break
+        }
+        return environment
+    }
+
+    private static func isReady(port: Int) async -> Bool {
+        await HealthCheck.isReady("http://127.0.0.1:\(port)/ready")
+    }
+}

@@ -1,0 +1,22 @@
+import Foundation
+public import PostgresClient
+
+/// The tables of Errata, as numbered migrations in the folder `Migrations`.
+public enum DatabaseSchema {
+    /// All migrations in order.
+    public static var migrations: [Migration] {
+        [
+            migration(1, "delivery", PackageResources.V0001_delivery_sql),
+            migration(2, "pipeline", PackageResources.V0002_pipeline_sql),
+        ]
+    }
+
+    /// Brings a database up to this version.
+    public static func migrate(_ pool: PostgresPool) async throws {
+        try await pool.migrate(migrations)
+    }
+
+    private static func migration(_ version: Int, _ name: String, _ bytes: [UInt8]) -> Migration {
+        Migration(version: version, name: name, sql: String(decoding: bytes, as: UTF8.self))
+    }
+}

@@ -1,0 +1,16 @@
+import Foundation
+import PostgresClient
+import Schemas
+
+/// Events kept whole in a `jsonb` column.
+enum EventBody {
+    /// The JSON text of an event.
+    static func text(of event: some EventPayload) throws -> String {
+        String(decoding: try EventCoding.encode(event), as: UTF8.self)
+    }
+
+    /// Reads an event from the column `body`, which the query casts to text.
+    static func event<Payload: EventPayload>(_ type: Payload.Type, of row: Row) throws -> Payload {
+        try EventCoding.decode(type, from: Data(try row.get("body", as: String.self).utf8))
+    }
+}

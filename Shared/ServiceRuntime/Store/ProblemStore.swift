@@ -1,0 +1,75 @@
+import Foundation
+public import PostgresClient
+public import Schemas
+
+/// The table `problems`, written by TeacherIngestion.
+public enum ProblemStore {
+    /// How far the teacher's work on a problem has come.
+    public enum State: String, Sendable {
+        /// Kept for evaluation or roll-out; no teacher is asked.
+        case registered
+        /// The teacher's work is done.
+        case ingested
+    }
+
+    /// Writes a problem. A problem that is there already is left as it is.
+    public static func insert(_ problem: ProblemEvent, state: State, in transaction: PostgresTransaction) async throws {
+        try await transaction.execute(
+            """
+            INSERT INTO problems (id, dataset, split, question, solution, answer, family, steps, state)
+            VALUES (\(problem.id), \(problem.dataset), \(problem.split.rawValue), \(problem.question),
+                    \(problem.solution), \(problem.answer), \(problem.family), \(problem.steps), \(state.rawValue))
+            ON CONFLICT (id) DO NOTHING
+            """
+        )
+    }
+
+    /// One problem by its id.
+    public static func problem(_ id: String, from pool: PostgresPool) async throws -> ProblemEvent? {
+        try await pool.query(
+            "SELECT id, dataset, split, question, solution, answer, family, steps FROM problems WHERE id = \(id)"
+        ).first.map(problem(of:))
+    }
+
+    /// The problems of a dataset's split in order of id, so that every reader sees the same order.
+    public static func problems(
+        dataset: String,
+        split: Split,
+        limit: Int? = nil,
+        from pool: PostgresPool
+    ) async throws -> [ProblemEvent] {
+        try await pool.query(
+            """
+            SELECT id, dataset, split, question, solution, answer, family, steps FROM problems
+            WHERE dataset = \(dataset) AND split = \(split.rawValue) ORDER BY id COLLATE "C" LIMIT \(limit)
+            """
+        ).map(problem(of:))
+    }
+
+    private static func problem(of row: Row) throws -> ProblemEvent {
+        let split = try row.get("split", as: String.self)
+        guard let split = Split(rawValue: split) else { throw StoreError(table: "problems", what: "split '\(split)'") }
+        return ProblemEvent(
+            id: try row.get("id", as: String.self),
+            dataset: try row.get("dataset", as: String.self),
+            split: split,
+            question: try row.get("question", as: String.self),
+            solution: try row.get("solution", as: String?.self),
+            answer: try row.get("answer", as: String.self),
+            family: try row.get("family", as: String?.self),
+            steps: try row.get("steps", as: Int?.self)
+        )
+    }
+}
+
+/// A row that this version of Errata cannot read.
+public struct StoreError: Error, Sendable, CustomStringConvertible {
+    /// The table.
+    public let table: String
+    /// What is not understood.
+    public let what: String
+
+    public var description: String {
+        "The table \(table) holds \(what), which this version does not know; run all services at one version."
+    }
+}
