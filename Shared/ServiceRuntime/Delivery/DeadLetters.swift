@@ -5,9 +5,6 @@ import Schemas
 
 /// Messages that failed for good: listed, mended and replayed.
 public enum DeadLetters {
-    /// The most original bytes that travel in a dead-letter event; the table always has them all.
-    static let largestPayloadInEvent = 256 << 10
-
     /// Builds the effects of giving up on a message.
     static func effects(
         of message: KafkaMessage,
@@ -20,23 +17,22 @@ public enum DeadLetters {
         let id = DeterministicID.make(
             cause: "\(message.topic)/\(message.partition)/\(message.offset)",
             parts: consumer,
-            payload.prefix(largestPayloadInEvent).base64EncodedString()
+            payload.prefix(DeadLetterEvent.payloadLimit).base64EncodedString()
         )
         let headers = message.headers.map {
-            DeadLetterEvent.Header(name: $0.name, valueBase64: ($0.value ?? Data()).base64EncodedString())
+            DeadLetterHeader(name: $0.key, valueBase64: $0.value?.base64EncodedString())
         }
         let event = try OutgoingEvent(
             DeadLetterEvent(
                 id: id,
                 topic: message.topic,
-                partition: Int(message.partition),
+                partition: message.partition,
                 offset: message.offset,
-                keyBase64: message.key?.base64EncodedString(),
+                recordKey: message.key,
                 consumer: consumer,
-                cause: .init(code: failure.code, message: failure.message),
-                payloadBase64: payload.count <= largestPayloadInEvent ? payload.base64EncodedString() : nil,
-                payloadBytes: payload.count,
-                headers: headers,
+                cause: DeadLetterCause(code: failure.code, message: failure.message),
+                payload: message.value,
+                headers: message.headers.map { ($0.key, $0.value) },
                 failedAt: time,
                 attempts: attempts
             ),
@@ -110,7 +106,7 @@ public enum DeadLetters {
         )
         guard let row = rows.first else { return false }
         let headers = try EventCoding.decodeJSON(
-            [DeadLetterEvent.Header].self,
+            [DeadLetterHeader].self,
             from: Data(try row.get("headers", as: String.self).utf8)
         )
         let original = try row.get("payload", as: Data?.self)
@@ -118,7 +114,7 @@ public enum DeadLetters {
             topic: try row.get("topic", as: String.self),
             key: try row.get("key", as: Data?.self),
             value: body ?? original,
-            headers: headers.map { KafkaHeader(name: $0.name, value: Data(base64Encoded: $0.valueBase64)) }
+            headers: headers.map { KafkaHeader(key: $0.name, value: $0.valueBase64.flatMap { Data(base64Encoded: $0) }) }
         )
         _ = try await producer.send(record)
         try await pool.execute("UPDATE dead_letters SET replayed_at = now() WHERE id = \(id)")

@@ -99,7 +99,7 @@ public struct OutboxRelay: Service {
             topic: try row.get("topic", as: String.self),
             key: Data(try row.get("key", as: String.self).utf8),
             value: Data(try row.get("payload", as: String.self).utf8),
-            headers: try attributes.headers().map { KafkaHeader(name: $0.0, value: $0.1) }
+            headers: try attributes.headers().map { KafkaHeader(key: $0.0, value: $0.1) }
         )
     }
 }

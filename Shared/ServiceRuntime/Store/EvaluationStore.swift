@@ -58,7 +58,7 @@ public enum EvaluationStore {
     /// Which problems a stage of a run got right on a suite, by problem id.
     public static func outcomes(
         run: String,
-        stage: Stage,
+        stage: TrainingStage,
         suite: String,
         from pool: PostgresPool
     ) async throws -> [String: Bool] {

@@ -34,7 +34,7 @@ public enum ProblemStore {
     /// The problems of a dataset's split in order of id, so that every reader sees the same order.
     public static func problems(
         dataset: String,
-        split: Split,
+        split: ProblemSplit,
         limit: Int? = nil,
         from pool: PostgresPool
     ) async throws -> [ProblemEvent] {
@@ -48,7 +48,7 @@ public enum ProblemStore {
 
     private static func problem(of row: Row) throws -> ProblemEvent {
         let split = try row.get("split", as: String.self)
-        guard let split = Split(rawValue: split) else { throw StoreError(table: "problems", what: "split '\(split)'") }
+        guard let split = ProblemSplit(rawValue: split) else { throw StoreError(table: "problems", what: "split '\(split)'") }
         return ProblemEvent(
             id: try row.get("id", as: String.self),
             dataset: try row.get("dataset", as: String.self),

@@ -42,7 +42,7 @@ public enum RunStore {
         /// The run.
         public let runID: String
         /// The stage.
-        public let stage: Stage
+        public let stage: TrainingStage
         /// `waiting`, `running`, `done` or `failed`.
         public let state: String
         /// Why it failed.
@@ -89,7 +89,7 @@ public enum RunStore {
     }
 
     /// Notes that a stage is being trained.
-    public static func started(_ stage: Stage, run: String, in pool: PostgresPool) async throws {
+    public static func started(_ stage: TrainingStage, run: String, in pool: PostgresPool) async throws {
         try await pool.execute(
             """
             UPDATE training_jobs SET state = 'running', started_at = now(), error = NULL
@@ -100,7 +100,7 @@ public enum RunStore {
 
     /// Notes how far a stage has come.
     public static func progressed(
-        _ stage: Stage,
+        _ stage: TrainingStage,
         run: String,
         step: Int,
         totalSteps: Int,
@@ -117,7 +117,7 @@ public enum RunStore {
     }
 
     /// Notes that a stage cannot be trained, with the reason.
-    public static func failed(_ stage: Stage, run: String, error: String, in pool: PostgresPool) async throws {
+    public static func failed(_ stage: TrainingStage, run: String, error: String, in pool: PostgresPool) async throws {
         try await pool.execute(
             """
             UPDATE training_jobs SET state = 'failed', error = \(error), finished_at = now()
@@ -156,8 +156,8 @@ public enum RunStore {
         ).map { try EventBody.event(CheckpointEvent.self, of: $0) }
     }
 
-    static func stage(_ name: String, table: String) throws -> Stage {
-        guard let stage = Stage(rawValue: name) else { throw StoreError(table: table, what: "stage '\(name)'") }
+    static func stage(_ name: String, table: String) throws -> TrainingStage {
+        guard let stage = TrainingStage(rawValue: name) else { throw StoreError(table: table, what: "stage '\(name)'") }
         return stage
     }
 }
@@ -165,8 +165,8 @@ public enum RunStore {
 extension RunEvent {
     /// The stages that the run trains, in order: the chain of the methods, then the plain arm, which is given as many
     /// tokens as the chain took.
-    public var trainedStages: [Stage] {
-        var result: [Stage] = []
+    public var trainedStages: [TrainingStage] {
+        var result: [TrainingStage] = []
         if stages.hsft != nil { result.append(.hsft) }
         if stages.krsl != nil { result.append(.krsl) }
         if stages.dpo != nil { result.append(.dpo) }
@@ -175,7 +175,7 @@ extension RunEvent {
     }
 
     /// The stage that roll-outs and DPO start from: the last supervised one of the chain.
-    public var stageOneFinal: Stage {
+    public var stageOneFinal: TrainingStage {
         stages.krsl != nil ? .krsl : (stages.hsft != nil ? .hsft : .initial)
     }
 }

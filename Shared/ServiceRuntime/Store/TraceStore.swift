@@ -106,7 +106,7 @@ public enum TraceStore {
     }
 }
 
-extension KeyStepsEvent.Side {
+extension KeyStepSide {
     /// The number of tokens that lie in a span.
     fileprivate var keyTokens: Int { spans.reduce(0) { $0 + $1.tokenEnd - $1.tokenStart } }
 }
