@@ -1,4 +1,5 @@
 public import Foundation
+public import KafkaClient
 public import Schemas
 
 /// An event to send: written to the outbox in the transaction that caused it, and published by the relay.
@@ -27,5 +28,15 @@ public struct OutgoingEvent: Sendable, Hashable {
         key = payload.key
         attributes = CloudEvent(id: id ?? payload.id, source: source, time: time, payload: payload)
         self.payload = String(decoding: try EventCoding.encode(payload), as: UTF8.self)
+    }
+
+    /// The Kafka record of the event in CloudEvents' binary mode, for a sender that has no outbox.
+    public func record() throws -> KafkaRecord {
+        KafkaRecord(
+            topic: topic.rawValue,
+            key: Data(key.utf8),
+            value: Data(payload.utf8),
+            headers: try attributes.headers().map { KafkaHeader(key: $0.0, value: $0.1) }
+        )
     }
 }

@@ -1,0 +1,34 @@
+import ArgumentParser
+import KafkaClient
+import Schemas
+import ServiceRuntime
+
+/// `errata migrate`: prepares a database and a broker.
+struct MigrateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "migrate",
+        abstract: "Bring the database to this version and make the topics. Safe to run again."
+    )
+
+    @OptionGroup var system: SystemOptions
+
+    @Option(help: "Replicas of each topic.")
+    var replication = 1
+
+    func run() async throws {
+        try await system.withDatabase { try await DatabaseSchema.migrate($0) }
+        Terminal.out("database: up to date (\(DatabaseSchema.migrations.count) migrations)")
+        let admin = try KafkaAdmin(configuration: try system.kafka())
+        try await admin.createTopics(
+            Topic.allCases.map {
+                TopicSpecification(
+                    name: $0.rawValue,
+                    partitions: $0.defaultPartitions,
+                    replication: replication,
+                    configuration: ["retention.ms": String($0.retentionMilliseconds)]
+                )
+            }
+        )
+        Terminal.out("topics: \(Topic.allCases.map(\.rawValue).joined(separator: ", "))")
+    }
+}

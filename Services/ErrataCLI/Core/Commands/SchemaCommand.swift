@@ -1,0 +1,32 @@
+import ArgumentParser
+import Schemas
+
+/// `errata schema`: prints the contracts of the events.
+struct SchemaCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "schema",
+        abstract: "Print the JSON Schema of an event type, or the AsyncAPI document of all topics."
+    )
+
+    @Flag(help: "List the event types.")
+    var list = false
+
+    @Argument(help: "An event type such as errata.evaluation.v1, or asyncapi.")
+    var name: String?
+
+    func run() throws {
+        if list {
+            for type in EventType.allCases { Terminal.out(type.rawValue) }
+            return
+        }
+        guard let name else { throw ValidationError("name an event type, asyncapi, or --list") }
+        if name == "asyncapi" {
+            Terminal.out(SchemaDocuments.asyncAPI)
+            return
+        }
+        guard let type = EventType(rawValue: name) else {
+            throw ValidationError("unknown event type '\(name)'; `errata schema --list` names them")
+        }
+        Terminal.out(SchemaDocuments.schema(of: type))
+    }
+}
