@@ -45,59 +45,79 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     /// Consumes until graceful shutdown.
     public func run() async throws {
         let consumer = try KafkaConsumer(
-            configuration: kafka,
+            kafka,
             group: processor.consumerName,
-            topics: processor.topics.map(\.rawValue)
+            topics: processor.topics.map(\.rawValue),
+            logger: logger
         )
         let progress = Progress()
-        try await withGracefulShutdownHandler {
+        let failure: (any Error)?
+        do {
             try await consume(consumer, progress: progress)
-        } onGracefulShutdown: {
-            consumer.stop()
+            failure = nil
+        } catch {
+            failure = error
         }
+        await commit(consumer, progress: progress)
+        await consumer.close()
+        if let failure, !(failure is CancellationError) { throw failure }
     }
 
     private func consume(_ consumer: KafkaConsumer, progress: Progress) async throws {
         let lanes = (0..<concurrency).map { _ in AsyncStream.makeStream(of: KafkaMessage.self) }
         // Bounds the messages in memory: the consumer is not asked for more while this many wait or work.
         let slots = SlotLimiter(limit: concurrency * 8)
-        do {
-            try await withThrowingTaskGroup(of: Void.self) { group in
-                for lane in lanes {
-                    group.addTask {
-                        for await message in lane.stream {
-                            try await settle(message)
-                            progress.finished(message)
-                            slots.release()
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for lane in lanes {
+                group.addTask {
+                    for await message in lane.stream {
+                        try await settle(message)
+                        progress.finished(message)
+                        slots.release()
+                    }
+                }
+            }
+            group.addTask {
+                defer { for lane in lanes { lane.continuation.finish() } }
+                // Only the reading stops at shutdown: what is in flight is finished and committed by a member of the
+                // group that is still in it.
+                try await cancelWhenGracefulShutdown {
+                    try await read(consumer, into: lanes.map(\.continuation), slots: slots, progress: progress)
+                }
+            }
+            let background = Task {
+                await withDiscardingTaskGroup { background in
+                    background.addTask { await commitRegularly(consumer, progress: progress) }
+                    background.addTask {
+                        for await change in consumer.rebalances {
+                            guard case .assigned = change else { progress.revoked(change.partitions); continue }
                         }
                     }
                 }
-                group.addTask {
-                    for await event in consumer.rebalances {
-                        if case .revoked(let partitions) = event { progress.revoked(partitions) }
-                    }
-                }
-                let committer = Task { await commitRegularly(consumer, progress: progress) }
-                defer { committer.cancel() }
-                for try await batch in consumer.batches {
-                    for message in batch {
-                        await slots.acquire()
-                        progress.started(message)
-                        lanes[lane(of: message)].continuation.yield(message)
-                    }
-                }
-                for lane in lanes { lane.continuation.finish() }
-                try await group.waitForAll()
             }
-        } catch {
-            for lane in lanes { lane.continuation.finish() }
-            await commit(consumer, progress: progress)
-            await consumer.close()
-            if error is CancellationError { return }
-            throw error
+            defer { background.cancel() }
+            try await group.waitForAll()
         }
-        await commit(consumer, progress: progress)
-        await consumer.close()
+    }
+
+    private func read(
+        _ consumer: KafkaConsumer,
+        into lanes: [AsyncStream<KafkaMessage>.Continuation],
+        slots: SlotLimiter,
+        progress: Progress
+    ) async throws {
+        do {
+            for try await batch in consumer.batches {
+                for message in batch {
+                    await slots.acquire()
+                    try Task.checkCancellation()
+                    progress.started(message)
+                    lanes[lane(of: message)].yield(message)
+                }
+            }
+        } catch is CancellationError {
+            return
+        }
     }
 
     /// Keys that hash alike share a lane, so one key's messages stay in order.

@@ -87,7 +87,7 @@ struct DeadLettersCommand: AsyncParsableCommand {
                 mended = body == "-"
                     ? try FileHandle.standardInput.readToEnd() : try Data(contentsOf: URL(fileURLWithPath: body))
             }
-            let producer = try KafkaProducer(configuration: try system.kafka())
+            let producer = try KafkaProducer(try system.kafka())
             let found = try await system.withDatabase {
                 try await DeadLetters.replay(id: id, body: mended, from: $0, through: producer)
             }

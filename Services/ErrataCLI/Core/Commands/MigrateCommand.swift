@@ -18,14 +18,14 @@ struct MigrateCommand: AsyncParsableCommand {
     func run() async throws {
         try await system.withDatabase { try await DatabaseSchema.migrate($0) }
         Terminal.out("database: up to date (\(DatabaseSchema.migrations.count) migrations)")
-        let admin = try KafkaAdmin(configuration: try system.kafka())
+        let admin = try KafkaAdmin(try system.kafka())
         try await admin.createTopics(
             Topic.allCases.map {
                 TopicSpecification(
                     name: $0.rawValue,
                     partitions: $0.defaultPartitions,
                     replication: replication,
-                    configuration: ["retention.ms": String($0.retentionMilliseconds)]
+                    retention: .milliseconds($0.retentionMilliseconds)
                 )
             }
         )

@@ -36,7 +36,7 @@ struct SubmitCommand: AsyncParsableCommand {
             throw ValidationError("--split must be train, rollout, development or test, not '\(split)'")
         }
         let lines = try ProblemLines.read(file)
-        let producer = try KafkaProducer(configuration: try system.kafka())
+        let producer = try KafkaProducer(try system.kafka())
         var board = ProgressBoard(output: .standardError)
         var rejected = 0
         var sent = 0

@@ -53,10 +53,10 @@ struct SystemOptions: ParsableArguments {
         let pool = PostgresPool(configuration: try database(), maximumConnections: 2)
         do {
             let result = try await body(pool)
-            await pool.close()
+            pool.close()
             return result
         } catch {
-            await pool.close()
+            pool.close()
             throw error
         }
     }

@@ -73,9 +73,8 @@ final class LocalSystem: Sendable {
             try await DatabaseSchema.migrate(pool)
             // The embedded broker starts empty: what it carried before is sent again, and every consumer recognises it.
             try await pool.execute("UPDATE outbox SET published_at = NULL WHERE published_at IS NOT NULL")
-            let broker = try EmbeddedBroker(
-                topics: Topic.allCases.map { TopicSpecification(name: $0.rawValue, partitions: $0.defaultPartitions) }
-            )
+            let topics = Topic.allCases.map { ($0.rawValue, $0.defaultPartitions) }
+            let broker = try EmbeddedBroker(topics: Dictionary(uniqueKeysWithValues: topics), logger: logger)
             say("Started the embedded broker on \(broker.bootstrapServers)")
             let names = [simulator] + services
             let free = try LoopbackPort.free(names.count)
@@ -96,7 +95,7 @@ final class LocalSystem: Sendable {
             }
             return system
         } catch {
-            await pool.close()
+            pool.close()
             await database.stop()
             throw error
         }
@@ -133,7 +132,7 @@ final class LocalSystem: Sendable {
         LocalEndpoint.remove(from: options.state)
         await supervisor.stop()
         broker.stop()
-        await pool.close()
+        pool.close()
         await database.stop()
     }
 

@@ -1,0 +1,107 @@
+import ArgumentParser
+import Foundation
+import KafkaClient
+import PostgresClient
+import Schemas
+import ServiceRuntime
+
+/// `errata status`: how much is done, and what waits.
+struct StatusCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "status",
+        abstract: "Show what the system holds and how far behind its consumers are."
+    )
+
+    @OptionGroup var system: SystemOptions
+
+    /// The consumer groups of the services and the topics that they read.
+    private static let groups: [(group: String, topics: [Topic])] = [
+        ("teacher-ingestion", [.problems, .attempts]),
+        ("key-step-locator", [.traces, .runs]),
+        ("template-distiller", [.runs, .checkpoints]),
+        ("evaluator", [.checkpoints]),
+    ]
+
+    func run() async throws {
+        let counts = try await system.withDatabase { try await PipelineCounts.read(from: $0) }
+        var table = TextTable([("", .left), ("count", .right), ("share", .right)])
+        for line in counts.lines { table.add([line.name, String(line.count), line.share]) }
+        Terminal.out(table.rendered())
+        var lags = TextTable([("consumer group", .left), ("topics", .left), ("lag", .right)])
+        let admin = try KafkaAdmin(try system.kafka())
+        for entry in Self.groups {
+            let lag = try await admin.lag(group: entry.group, topics: entry.topics.map(\.rawValue))
+            let names = entry.topics.map(\.rawValue).joined(separator: ", ")
+            lags.add([entry.group, names, String(lag.values.reduce(0, +))])
+        }
+        Terminal.out("\n" + lags.rendered())
+    }
+}
+
+/// What the database holds.
+struct PipelineCounts: Sendable {
+    /// Problems by state, and of the ingested ones those with a verified template and dual pair.
+    let problems: Int
+    let ingested: Int
+    let awaited: Int
+    let templates: Int
+    let duals: Int
+    let keySteps: Int
+    let corrections: Int
+    let attempts: Int
+    let evaluations: Int
+    let deadLetters: Int
+    let unpublished: Int
+
+    static func read(from pool: PostgresPool) async throws -> PipelineCounts {
+        let rows = try await pool.query(
+            """
+            SELECT (SELECT count(*) FROM problems) AS problems,
+                   (SELECT count(*) FROM problems WHERE state = 'ingested') AS ingested,
+                   (SELECT count(*) FROM problems WHERE split = 'train') AS awaited,
+                   (SELECT count(DISTINCT problem_id) FROM traces WHERE kind = 'template' AND verified) AS templates,
+                   (SELECT count(DISTINCT problem_id) FROM traces WHERE kind = 'dual' AND verified) AS duals,
+                   (SELECT count(DISTINCT trace_id) FROM key_steps) AS key_steps,
+                   (SELECT count(*) FROM traces WHERE kind = 'correction' AND verified) AS corrections,
+                   (SELECT count(*) FROM attempts) AS attempts,
+                   (SELECT count(*) FROM evaluations) AS evaluations,
+                   (SELECT count(*) FROM dead_letters) AS dead_letters,
+                   (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS unpublished
+            """
+        )
+        guard let row = rows.first else { throw CLIError("the database did not answer") }
+        func count(_ name: String) throws -> Int { try row.get(name, as: Int.self) }
+        return PipelineCounts(
+            problems: try count("problems"),
+            ingested: try count("ingested"),
+            awaited: try count("awaited"),
+            templates: try count("templates"),
+            duals: try count("duals"),
+            keySteps: try count("key_steps"),
+            corrections: try count("corrections"),
+            attempts: try count("attempts"),
+            evaluations: try count("evaluations"),
+            deadLetters: try count("dead_letters"),
+            unpublished: try count("unpublished")
+        )
+    }
+
+    /// The lines of `errata status`.
+    var lines: [(name: String, count: Int, share: String)] {
+        func share(_ part: Int, of whole: Int) -> String {
+            whole == 0 ? "" : "\((Double(part) / Double(whole) * 1000).rounded() / 10) %"
+        }
+        return [
+            ("problems", problems, ""),
+            ("  answered by the teacher", ingested, ""),
+            ("  with a verified template", templates, share(templates, of: ingested)),
+            ("  with a verified dual pair", duals, share(duals, of: ingested)),
+            ("dual pairs with key steps", keySteps, share(keySteps, of: duals)),
+            ("attempts", attempts, ""),
+            ("verified corrections", corrections, ""),
+            ("evaluations", evaluations, ""),
+            ("events to publish", unpublished, ""),
+            ("dead letters", deadLetters, ""),
+        ]
+    }
+}
