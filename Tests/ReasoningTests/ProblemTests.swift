@@ -1,0 +1,136 @@
+import Foundation
+import Testing
+
+@testable import Reasoning
+
+@Suite("The problem generator")
+struct ProblemGeneratorTests {
+    @Test("every family yields solvable problems of every length", arguments: ProblemFamily.allCases)
+    func families(family: ProblemFamily) throws {
+        let problems = try ProblemGenerator(seed: 5, families: [family]).generate(count: 90, split: .train)
+        #expect(problems.count == 90)
+        #expect(Set(problems.map(\.question)).count == 90)
+        for problem in problems {
+            let solution = WorkedSolution.parse((problem.solution ?? "") + "\n#### " + problem.answer)
+            #expect(solution.isArithmeticRight)
+            #expect(solution.steps.count == problem.steps)
+            #expect(solution.steps.last?.calculations.last?.value == problem.answer)
+            #expect(Int(problem.answer).map { (1...9_999).contains($0) } == true)
+            #expect(problem.family == family.rawValue)
+            #expect(!problem.question.contains("{"))
+        }
+        #expect(Set(problems.compactMap(\.steps)) == [2, 3, 4])
+    }
+
+    @Test("the same seed gives the same problems, another seed others")
+    func seeds() throws {
+        let first = try ProblemGenerator(seed: 1).generate(count: 50, split: .test)
+        #expect(try ProblemGenerator(seed: 1).generate(count: 50, split: .test) == first)
+        #expect(try ProblemGenerator(seed: 2).generate(count: 50, split: .test) != first)
+    }
+
+    @Test("splits share no problem, not even under other names")
+    func splits() throws {
+        var owner: [String: ProblemSplit] = [:]
+        for split in ProblemSplit.allCases {
+            for seed in 1...3 {
+                for problem in try ProblemGenerator(seed: UInt64(seed)).generate(count: 200, split: split) {
+                    let content = StoryBuilder.anonymous(problem.question)
+                    #expect(owner[content] ?? split == split)
+                    #expect(ProblemSplit.of(content: content) == split)
+                    owner[content] = split
+                }
+            }
+        }
+    }
+
+    @Test("the vocabulary stays small and all four operations occur")
+    func vocabulary() throws {
+        let problems = try ProblemGenerator(seed: 9).generate(count: 1_500, split: .train)
+        let words = Set(problems.flatMap { SentencePattern.words(of: $0.question + " " + ($0.solution ?? "")) })
+            .filter { !$0.contains(where: \.isNumber) }
+        #expect(words.count < 350, "\(words.count) words")
+        let marks = problems.compactMap(\.solution).joined()
+        for sign in ["+", "-", "*", "/"] { #expect(marks.components(separatedBy: sign).count > 300) }
+        for problem in problems.prefix(6) { print(problem.question, "\n", problem.solution ?? "", "\n") }
+        let lengths = problems.map { SentencePattern.words(of: $0.question).count }
+        print("words a question: mean \(lengths.reduce(0, +) / lengths.count), most \(lengths.max() ?? 0)")
+    }
+
+    @Test("a family that cannot yield so many problems is an error, not a hang")
+    func exhausted() {
+        #expect(throws: ReasoningError.self) {
+            try ProblemGenerator(seed: 1, families: [.ages], stepRange: 8...8).generate(count: 10_000, split: .test)
+        }
+    }
+}
+
+@Suite("GSM8K's layout")
+struct GSM8KTests {
+    @Test("a problem survives being written and read")
+    func roundTrip() throws {
+        for problem in try ProblemGenerator(seed: 3).generate(count: 20, split: .development) {
+            #expect(try GSM8K.parse(line: GSM8K.format(problem)) == problem)
+        }
+    }
+
+    @Test(
+        "a bad line is refused with its cause",
+        arguments: [
+            ("", "not a JSON object"), ("[1]", "not a JSON object"), ("{\"answer\":\"#### 1\"}", "question"),
+            ("{\"question\":\"  \",\"answer\":\"#### 1\"}", "question"), ("{\"question\":\"Q\"}", "answer"),
+            ("{\"question\":\"Q\",\"answer\":\"no mark\\nhere\"}", "####"), ("{\"question\":5}", "question"),
+            ("{\"question\":\"Q\",\"answer\":\"a ####\"}", "####"),
+        ]
+    )
+    func refused(line: String, cause: String) {
+        do {
+            _ = try GSM8K.parse(line: line)
+            Issue.record("accepted: \(line)")
+        } catch {
+            #expect("\(error)".contains(cause))
+        }
+    }
+
+    @Test("the real training set is read whole and its arithmetic holds")
+    func real() throws {
+        let lines = try TestData.lines("gsm8k/train.jsonl")
+        #expect(lines.count == 7_473)
+        var right = 0
+        for line in lines.prefix(1_000) {
+            let problem = try GSM8K.parse(line: line)
+            #expect(Arithmetic.evaluate(problem.answer) != nil)
+            if WorkedSolution.parse(problem.solution ?? "").isArithmeticRight { right += 1 }
+        }
+        #expect(right >= 970, "\(right) of 1000 solutions have right arithmetic")
+    }
+}
+
+@Suite("Arithmetic")
+struct ArithmeticTests {
+    @Test(
+        "expressions as people type them",
+        arguments: [
+            ("2+3*4", "14"), ("(2+3)*4", "20"), ("12 x 3", "36"), ("6 \u{F7} 4", "1.5"), ("$1,200 * 20%", "240"),
+            ("10 \u{2212} 4", "6"), ("-3+5", "2"), (".5*8", "4"), ("1/3", "1/3"), ("((((1))))", "1"),
+        ]
+    )
+    func evaluates(expression: String, value: String) {
+        #expect(Arithmetic.evaluate(expression)?.description == value)
+    }
+
+    @Test(
+        "nonsense is nil",
+        arguments: [
+            "", "1+", "a", "1/0", "(1", "9999999999999999999*9", "1 2", "3+*2", String(repeating: "(", count: 390),
+        ]
+    )
+    func refuses(expression: String) { #expect(Arithmetic.evaluate(expression) == nil) }
+
+    @Test("calculations are found in running text")
+    func scanning() {
+        let found = CalculationScanner.scan("So 5 boxes cost $5 x 2 = $10, then 10 + 4 = 14 or 15/4 = 3.75 each.")
+        #expect(found.map(\.calculation.value) == ["10", "14", "3.75"])
+        #expect(found.allSatisfy { $0.calculation.isCorrect == true })
+    }
+}
