@@ -1,0 +1,162 @@
+/// A checkpoint's score on a suite. Record key: the run's id.
+public struct EvaluationEvent: EventPayload, Hashable {
+    /// The event type.
+    public static let type = EventType.evaluation
+
+    /// The evaluation's id.
+    public var id: String
+    /// The run that it belongs to.
+    public var runId: String
+    /// The model that was scored.
+    public var checkpointId: String
+    /// The stage that made it.
+    public var stage: TrainingStage
+    /// The suite's name.
+    public var suite: String
+    /// The number of problems.
+    public var problems: Int
+    /// The number solved.
+    public var correct: Int
+    /// The share solved, `correct / problems`.
+    public var accuracy: Double
+    /// The confidence interval of the accuracy.
+    public var interval: ConfidenceInterval
+    /// The number of problems for which an answer could be read.
+    public var answered: Int
+    /// The time that it took, in seconds.
+    public var seconds: Double
+    /// Paired tests against other checkpoints of the run on the same problems.
+    public var comparisons: [PairedComparison]
+    /// How the student wrote its answers.
+    public var decoding: DecodingOptions
+    /// The version of the rules that read and compare answers.
+    public var graderVersion: String
+
+    /// Makes an evaluation.
+    public init(
+        id: String,
+        runId: String,
+        checkpointId: String,
+        stage: TrainingStage,
+        suite: String,
+        problems: Int,
+        correct: Int,
+        accuracy: Double,
+        interval: ConfidenceInterval,
+        answered: Int,
+        seconds: Double,
+        comparisons: [PairedComparison] = [],
+        decoding: DecodingOptions,
+        graderVersion: String
+    ) {
+        self.id = id
+        self.runId = runId
+        self.checkpointId = checkpointId
+        self.stage = stage
+        self.suite = suite
+        self.problems = problems
+        self.correct = correct
+        self.accuracy = accuracy
+        self.interval = interval
+        self.answered = answered
+        self.seconds = seconds
+        self.comparisons = comparisons
+        self.decoding = decoding
+        self.graderVersion = graderVersion
+    }
+
+    /// The run's id.
+    public var key: String { runId }
+
+    /// Checks ids and ranges, and that the counts, the accuracy and the interval fit together.
+    public func validate() throws {
+        let check = Validation(type: Self.type)
+        try check.identifier(id, "id")
+        try check.identifier(runId, "runId")
+        try check.identifier(checkpointId, "checkpointId")
+        try check.identifier(suite, "suite")
+        try check.atLeast(problems, 1, "problems")
+        try check.range(answered, 0...problems, "answered")
+        try check.range(correct, 0...answered, "correct")
+        let share = Double(correct) / Double(problems)
+        try check.require(
+            abs(accuracy - share) < 1e-9,
+            "accuracy",
+            "is \(accuracy) but \(correct) of \(problems) is \(share)"
+        )
+        try check.range(interval.low, 0...1, "interval.low")
+        try check.range(interval.high, max(0, interval.low)...1, "interval.high")
+        try check.require(
+            (interval.low - 1e-9...interval.high + 1e-9).contains(accuracy),
+            "interval",
+            "does not hold the accuracy"
+        )
+        try check.require(interval.level > 0 && interval.level < 1, "interval.level", "must lie between 0 and 1")
+        try check.notBlank(interval.method, "interval.method")
+        try check.finite(seconds, "seconds")
+        try check.atLeast(seconds, 0, "seconds")
+        for (index, comparison) in comparisons.enumerated() {
+            let place = "comparisons[\(index)]"
+            try check.identifier(comparison.againstCheckpointId, "\(place).againstCheckpointId")
+            try check.range(comparison.onlyThis, 0...correct, "\(place).onlyThis")
+            try check.range(comparison.onlyOther, 0...problems - correct, "\(place).onlyOther")
+            try check.range(comparison.pValue, 0...1, "\(place).pValue")
+            try check.notBlank(comparison.test, "\(place).test")
+        }
+        try decoding.validate(check, "decoding")
+        try check.notBlank(graderVersion, "graderVersion")
+    }
+}
+
+/// A confidence interval of a share.
+public struct ConfidenceInterval: Sendable, Hashable, Codable {
+    /// The lower end.
+    public var low: Double
+    /// The upper end.
+    public var high: Double
+    /// The level, for example 0.95.
+    public var level: Double
+    /// The method, for example `wilson`.
+    public var method: String
+
+    /// Makes an interval.
+    public init(low: Double, high: Double, level: Double = 0.95, method: String = "wilson") {
+        self.low = low
+        self.high = high
+        self.level = level
+        self.method = method
+    }
+}
+
+/// A paired test between two checkpoints on the same problems.
+public struct PairedComparison: Sendable, Hashable, Codable {
+    /// The other checkpoint.
+    public var againstCheckpointId: String
+    /// The stage that made it.
+    public var againstStage: TrainingStage
+    /// Problems that only this checkpoint solves.
+    public var onlyThis: Int
+    /// Problems that only the other one solves.
+    public var onlyOther: Int
+    /// The two-sided p value.
+    public var pValue: Double
+    /// The test, for example `mcnemar-exact`.
+    public var test: String
+
+    /// Makes a comparison.
+    public init(
+        againstCheckpointId: String,
+        againstStage: TrainingStage,
+        onlyThis: Int,
+        onlyOther: Int,
+        pValue: Double,
+        test: String = "mcnemar-exact"
+    ) {
+        self.againstCheckpointId = againstCheckpointId
+        self.againstStage = againstStage
+        self.onlyThis = onlyThis
+        self.onlyOther = onlyOther
+        self.pValue = pValue
+        self.test = test
+    }
+}

@@ -1,0 +1,217 @@
+/// The stages of a run, in the order in which they build on each other.
+public struct RunStages: Sendable, Hashable, Codable {
+    /// The control arm: plain chain-of-thought training from the initial student.
+    public var plain: SupervisedStage?
+    /// Training on hierarchical thought templates.
+    public var hsft: SupervisedStage?
+    /// Key-step learning on dual chains.
+    public var krsl: KeyStepStage?
+    /// Cross-model preference optimisation on correction traces.
+    public var dpo: PreferenceStage?
+
+    /// Makes a choice of stages.
+    public init(
+        plain: SupervisedStage? = nil,
+        hsft: SupervisedStage? = nil,
+        krsl: KeyStepStage? = nil,
+        dpo: PreferenceStage? = nil
+    ) {
+        self.plain = plain
+        self.hsft = hsft
+        self.krsl = krsl
+        self.dpo = dpo
+    }
+
+    func validate(_ check: Validation) throws {
+        try plain?.training?.validate(check, "stages.plain.training")
+        try hsft?.training?.validate(check, "stages.hsft.training")
+        try krsl?.validate(check, "stages.krsl")
+        try dpo?.validate(check, "stages.dpo")
+    }
+}
+
+/// A stage of supervised training. What is not there has the stage's default.
+public struct SupervisedStage: Sendable, Hashable, Codable {
+    /// The optimiser's options.
+    public var training: TrainingBlock?
+    /// Options that this version does not name.
+    public var extra: [String: JSONValue]?
+
+    /// Makes a stage.
+    public init(training: TrainingBlock? = nil, extra: [String: JSONValue]? = nil) {
+        self.training = training
+        self.extra = extra
+    }
+}
+
+/// A stage of key-step learning. What is not there has the stage's default.
+public struct KeyStepStage: Sendable, Hashable, Codable {
+    /// The optimiser's options.
+    public var training: TrainingBlock?
+    /// The weight of key tokens on the right chain.
+    public var alpha: Double?
+    /// The weight of key tokens on the wrong chain, which are made less likely.
+    public var beta: Double?
+    /// The weight of the tokens that are not key.
+    public var gamma: Double?
+    /// How ties between alignments are decided, `edit` or `canonical`.
+    public var tieRule: String?
+    /// The weight of a supervised term on the right chain that is mixed in.
+    public var supervisedWeight: Double?
+    /// Options that this version does not name.
+    public var extra: [String: JSONValue]?
+
+    /// Makes a stage.
+    public init(
+        training: TrainingBlock? = nil,
+        alpha: Double? = nil,
+        beta: Double? = nil,
+        gamma: Double? = nil,
+        tieRule: String? = nil,
+        supervisedWeight: Double? = nil,
+        extra: [String: JSONValue]? = nil
+    ) {
+        self.training = training
+        self.alpha = alpha
+        self.beta = beta
+        self.gamma = gamma
+        self.tieRule = tieRule
+        self.supervisedWeight = supervisedWeight
+        self.extra = extra
+    }
+
+    func validate(_ check: Validation, _ field: String) throws {
+        try training?.validate(check, "\(field).training")
+        try check.range(alpha, 0...1000, "\(field).alpha")
+        try check.range(beta, 0...1000, "\(field).beta")
+        try check.range(gamma, 0...1000, "\(field).gamma")
+        try check.range(supervisedWeight, 0...1000, "\(field).supervisedWeight")
+        try check.notBlank(tieRule, "\(field).tieRule")
+    }
+}
+
+/// A stage of preference optimisation. What is not there has the stage's default.
+public struct PreferenceStage: Sendable, Hashable, Codable {
+    /// The optimiser's options.
+    public var training: TrainingBlock?
+    /// The loss: `sigmoid`, `hinge`, `ipo`, `robust`.
+    public var loss: String?
+    /// The strength of the pull to the reference.
+    public var beta: Double?
+    /// The share of pairs that is taken to be labelled the wrong way round, below one half.
+    public var labelSmoothing: Double?
+    /// The weight of a supervised term on the chosen side.
+    public var nllWeight: Double?
+    /// Whether the text of the wrong step stands in the context.
+    public var wrongStepInContext: Bool?
+    /// Whether only the tokens in which the two sides differ carry the preference.
+    public var tokenWeighted: Bool?
+    /// Options that this version does not name.
+    public var extra: [String: JSONValue]?
+
+    /// Makes a stage.
+    public init(
+        training: TrainingBlock? = nil,
+        loss: String? = nil,
+        beta: Double? = nil,
+        labelSmoothing: Double? = nil,
+        nllWeight: Double? = nil,
+        wrongStepInContext: Bool? = nil,
+        tokenWeighted: Bool? = nil,
+        extra: [String: JSONValue]? = nil
+    ) {
+        self.training = training
+        self.loss = loss
+        self.beta = beta
+        self.labelSmoothing = labelSmoothing
+        self.nllWeight = nllWeight
+        self.wrongStepInContext = wrongStepInContext
+        self.tokenWeighted = tokenWeighted
+        self.extra = extra
+    }
+
+    func validate(_ check: Validation, _ field: String) throws {
+        try training?.validate(check, "\(field).training")
+        try check.notBlank(loss, "\(field).loss")
+        try check.positive(beta, "\(field).beta")
+        try check.range(labelSmoothing, 0...0.5, "\(field).labelSmoothing")
+        try check.range(nllWeight, 0...1000, "\(field).nllWeight")
+    }
+}
+
+/// The optimiser's options of a stage. What is not there has the stage's default.
+public struct TrainingBlock: Sendable, Hashable, Codable {
+    /// The peak learning rate.
+    public var learningRate: Double?
+    /// Passes over the data.
+    public var epochs: Double?
+    /// The most tokens to train on.
+    public var maximumTokens: Int?
+    /// The most optimiser steps.
+    public var maximumSteps: Int?
+    /// Tokens a batch; not together with `batchSequences`.
+    public var batchTokens: Int?
+    /// Sequences a batch; not together with `batchTokens`.
+    public var batchSequences: Int?
+    /// Batches whose gradients are summed before a step.
+    public var accumulation: Int?
+    /// The schedule: `constant`, `linear`, `cosine`, `exponential`.
+    public var schedule: String?
+    /// The share of steps over which the rate rises from zero.
+    public var warmupRatio: Double?
+    /// AdamW's decay.
+    public var weightDecay: Double?
+    /// The global norm that gradients are cut to.
+    public var maximumGradientNorm: Double?
+    /// What the loss is divided by: `responseTokens`, `perSequence`, `none`.
+    public var normalization: String?
+
+    /// Makes options.
+    public init(
+        learningRate: Double? = nil,
+        epochs: Double? = nil,
+        maximumTokens: Int? = nil,
+        maximumSteps: Int? = nil,
+        batchTokens: Int? = nil,
+        batchSequences: Int? = nil,
+        accumulation: Int? = nil,
+        schedule: String? = nil,
+        warmupRatio: Double? = nil,
+        weightDecay: Double? = nil,
+        maximumGradientNorm: Double? = nil,
+        normalization: String? = nil
+    ) {
+        self.learningRate = learningRate
+        self.epochs = epochs
+        self.maximumTokens = maximumTokens
+        self.maximumSteps = maximumSteps
+        self.batchTokens = batchTokens
+        self.batchSequences = batchSequences
+        self.accumulation = accumulation
+        self.schedule = schedule
+        self.warmupRatio = warmupRatio
+        self.weightDecay = weightDecay
+        self.maximumGradientNorm = maximumGradientNorm
+        self.normalization = normalization
+    }
+
+    func validate(_ check: Validation, _ field: String) throws {
+        try check.positive(learningRate, "\(field).learningRate")
+        try check.positive(epochs, "\(field).epochs")
+        try check.atLeast(maximumTokens, 1, "\(field).maximumTokens")
+        try check.atLeast(maximumSteps, 1, "\(field).maximumSteps")
+        try check.atLeast(batchTokens, 1, "\(field).batchTokens")
+        try check.atLeast(batchSequences, 1, "\(field).batchSequences")
+        try check.require(
+            batchTokens == nil || batchSequences == nil,
+            "\(field).batchTokens",
+            "cannot be given together with batchSequences"
+        )
+        try check.atLeast(accumulation, 1, "\(field).accumulation")
+        try check.notBlank(schedule, "\(field).schedule")
+        try check.range(warmupRatio, 0...1, "\(field).warmupRatio")
+        try check.range(weightDecay, 0...1000, "\(field).weightDecay")
+        try check.positive(maximumGradientNorm, "\(field).maximumGradientNorm")
+        try check.notBlank(normalization, "\(field).normalization")
+    }
+}
