@@ -1,1 +1,2 @@
-// Placeholder
+/// The number of a token in a vocabulary.
+public typealias TokenID = Int32

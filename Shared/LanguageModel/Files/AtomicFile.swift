@@ -1,0 +1,72 @@
+import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Outside the type, whose own `write` would hide the C function.
+private func posixWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    write(descriptor, bytes.baseAddress, min(bytes.count, 1 << 30))
+}
+
+/// Writes a file beside its final place and renames it there once it is whole and on disk.
+struct AtomicFile: ~Copyable {
+    private let target: String
+    private let temporary: String
+    private var descriptor: Int32
+
+    /// Opens the temporary file; `finish()` puts it in place, and a value that is dropped before leaves no trace.
+    init(url: URL) throws {
+        target = url.path
+        temporary =
+            url.deletingLastPathComponent()
+            .appendingPathComponent(".\(url.lastPathComponent).\(UUID().uuidString)").path
+        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw Self.failure(target, "create a file there") }
+    }
+
+    deinit {
+        if descriptor >= 0 {
+            close(descriptor)
+            unlink(temporary)
+        }
+    }
+
+    static func write(_ data: Data, to url: URL) throws {
+        var file = try AtomicFile(url: url)
+        try data.withUnsafeBytes { try file.append($0) }
+        try file.finish()
+    }
+
+    mutating func append(_ bytes: UnsafeRawBufferPointer) throws {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let part = UnsafeRawBufferPointer(rebasing: rest)
+            let count = posixWrite(descriptor, part)
+            if count < 0 {
+                if errno == EINTR { continue }
+                throw Self.failure(target, "write")
+            }
+            rest = rest.dropFirst(count)
+        }
+    }
+
+    mutating func finish() throws {
+        guard fsync(descriptor) == 0 else { throw Self.failure(target, "write to disk") }
+        close(descriptor)
+        descriptor = -1
+        guard rename(temporary, target) == 0 else {
+            let error = Self.failure(target, "rename into place")
+            unlink(temporary)
+            throw error
+        }
+    }
+
+    private static func failure(_ place: String, _ action: String) -> ModelFileError {
+        ModelFileError(.inaccessible, place: place, "cannot \(action): \(String(cString: strerror(errno)))")
+    }
+}

@@ -1,0 +1,49 @@
+import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// A regular file mapped into memory for reading; unmapped when the last owner goes.
+///
+/// Weight files are written once and replaced by renaming, so the mapping stays whole. Shortening a mapped file in place
+/// would fault on access, as with every memory-mapped reader.
+final class MappedFile: Sendable {
+    let path: String
+    /// The content.
+    ///
+    /// Immutable for as long as this object lives, hence safe to share between threads.
+    nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+
+    init(url: URL) throws {
+        path = url.path
+        func failure(_ action: String) -> ModelFileError {
+            ModelFileError(.inaccessible, place: url.path, "cannot \(action): \(String(cString: strerror(errno)))")
+        }
+        let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw failure("open") }
+        defer { close(descriptor) }
+        var status = stat()
+        guard fstat(descriptor, &status) == 0 else { throw failure("inspect") }
+        guard status.st_mode & S_IFMT == S_IFREG else {
+            throw ModelFileError(.inaccessible, place: url.path, "is no regular file")
+        }
+        let size = Int(status.st_size)
+        guard size > 0 else {
+            bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard let base = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), base != MAP_FAILED else {
+            throw failure("map")
+        }
+        bytes = UnsafeRawBufferPointer(start: base, count: size)
+    }
+
+    deinit {
+        if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
+    }
+}

@@ -1,0 +1,128 @@
+public import Foundation
+import Tokenization
+
+/// One safetensors file, mapped into memory, with every claim of its header checked before any tensor is touched.
+public final class SafetensorsFile: Sendable {
+    /// Element types of the format, by their names in the header.
+    public enum ElementType: String, Sendable, CaseIterable {
+        /// IEEE single precision.
+        case float32 = "F32"
+        /// The upper half of a single.
+        case bfloat16 = "BF16"
+        /// IEEE half precision.
+        case float16 = "F16"
+        /// IEEE double precision; readable as bytes only.
+        case float64 = "F64"
+        /// Signed 64-bit integers; readable as bytes only.
+        case int64 = "I64"
+        /// Signed 32-bit integers; readable as bytes only.
+        case int32 = "I32"
+        /// Signed 16-bit integers; readable as bytes only.
+        case int16 = "I16"
+        /// Signed bytes; readable as bytes only.
+        case int8 = "I8"
+        /// Unsigned bytes; readable as bytes only.
+        case uint8 = "U8"
+        /// Booleans, one byte each; readable as bytes only.
+        case bool = "BOOL"
+
+        /// Bytes of one element.
+        public var byteCount: Int {
+            switch self {
+            case .float64, .int64: 8
+            case .float32, .int32: 4
+            case .bfloat16, .float16, .int16: 2
+            case .int8, .uint8, .bool: 1
+            }
+        }
+    }
+
+    /// What the header says about one tensor.
+    public struct Entry: Sendable, Equatable {
+        /// The tensor's name.
+        public let name: String
+        /// Its element type.
+        public let elementType: ElementType
+        /// Its dimensions, outermost first.
+        public let shape: [Int]
+        /// Where its bytes lie in the file.
+        public let byteRange: Range<Int>
+
+        /// The product of the dimensions.
+        public var elementCount: Int { byteRange.count / elementType.byteCount }
+    }
+
+    /// The file.
+    public let url: URL
+    /// The tensors, in the order of their bytes.
+    public let entries: [Entry]
+    /// The free-form strings under `__metadata__`.
+    public let metadata: [String: String]
+    private let file: MappedFile
+    private let indexByName: [String: Int]
+
+    /// Maps `url` and checks its header.
+    ///
+    /// - Throws: `ModelFileError` that names the file, the tensor and what is wrong with it.
+    public init(url: URL) throws {
+        self.url = url
+        file = try MappedFile(url: url)
+        let header = try SafetensorsHeader(bytes: file.bytes, place: url.path)
+        entries = header.entries
+        metadata = header.metadata
+        indexByName = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.name, $0) })
+    }
+
+    /// The entry of a tensor, or nil.
+    public func entry(_ name: String) -> Entry? { indexByName[name].map { entries[$0] } }
+
+    /// Calls `body` with a tensor's bytes (little-endian, not aligned).
+    public func withBytes<Result>(_ name: String, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
+        let entry = try required(name)
+        return try withExtendedLifetime(file) {
+            try body(UnsafeRawBufferPointer(rebasing: file.bytes[entry.byteRange]))
+        }
+    }
+
+    /// A tensor as floats, widened when it is stored in 16 bits.
+    public func floats(_ name: String) throws -> [Float] {
+        let entry = try required(name)
+        return try [Float](unsafeUninitializedCapacity: entry.elementCount) { buffer, count in
+            try read(name, into: UnsafeMutableBufferPointer(rebasing: buffer.prefix(entry.elementCount)))
+            count = entry.elementCount
+        }
+    }
+
+    /// Reads a tensor into `destination`, which must have exactly its element count.
+    public func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
+        let entry = try required(name)
+        guard destination.count == entry.elementCount else {
+            throw ModelFileError(
+                .malformed,
+                place: url.path,
+                "tensor \(name) has \(entry.elementCount) elements (shape \(entry.shape)); "
+                    + "\(destination.count) were expected"
+            )
+        }
+        try withBytes(name) { bytes in
+            switch entry.elementType {
+            case .float32: FloatConversion.copyFloat32(bytes, into: destination)
+            case .bfloat16: FloatConversion.widenBFloat16(bytes, into: destination)
+            case .float16: FloatConversion.widenFloat16(bytes, into: destination)
+            default:
+                throw ModelFileError(
+                    .unsupported,
+                    place: url.path,
+                    "tensor \(name) has element type \(entry.elementType.rawValue); F32, BF16 and F16 can be read"
+                )
+            }
+        }
+    }
+
+    private func required(_ name: String) throws -> Entry {
+        guard let entry = entry(name) else {
+            throw ModelFileError(.missing, place: url.path, "has no tensor \(name)")
+        }
+        return entry
+    }
+}

@@ -1,0 +1,116 @@
+import CTensorKernels
+import Foundation
+
+/// AdamW with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2), one pass over each parameter.
+public final class AdamW {
+    /// A parameter and whether weight decay applies to it.
+    public struct Parameter {
+        /// The parameter's name, as in the checkpoint.
+        public let name: String
+        /// Its values and gradient.
+        public let tensor: Tensor
+        /// Whether weight decay applies.
+        public let decays: Bool
+
+        /// Names a parameter.
+        public init(name: String, tensor: Tensor, decays: Bool) {
+            self.name = name
+            self.tensor = tensor
+            self.decays = decays
+        }
+    }
+
+    /// The parameters, in the order given.
+    public let parameters: [Parameter]
+    /// Exponential decay of the first moment.
+    public var beta1: Double
+    /// Exponential decay of the second moment.
+    public var beta2: Double
+    /// Added to the root of the second moment.
+    public var epsilon: Double
+    /// Decoupled weight decay.
+    public var weightDecay: Double
+    /// Updates made so far.
+    public private(set) var updates = 0
+
+    private var moments: [(first: Tensor, second: Tensor)]
+
+    /// Starts with moments of zero.
+    public init(
+        parameters: [Parameter],
+        beta1: Double = 0.9,
+        beta2: Double = 0.999,
+        epsilon: Double = 1e-8,
+        weightDecay: Double = 0
+    ) {
+        self.parameters = parameters
+        self.beta1 = beta1
+        self.beta2 = beta2
+        self.epsilon = epsilon
+        self.weightDecay = weightDecay
+        moments = parameters.map {
+            (
+                Tensor(zeros: $0.tensor.shape, context: $0.tensor.context),
+                Tensor(zeros: $0.tensor.shape, context: $0.tensor.context)
+            )
+        }
+    }
+
+    /// The L2 norm of all gradients together, in double precision and a fixed order.
+    public func gradientNorm() -> Double {
+        var total = 0.0
+        for parameter in parameters {
+            guard let gradient = parameter.tensor.gradientBuffer else { continue }
+            total += ctk_sum_of_squares(gradient.pointer, parameter.tensor.count)
+        }
+        return total.squareRoot()
+    }
+
+    /// Clips by the global norm, updates the parameters and clears their gradients.
+    ///
+    /// - Parameters:
+    ///   - learningRate: The rate of this update.
+    ///   - maximumNorm: Gradients with a larger global norm are scaled down to it; nil or 0 does not clip.
+    /// - Returns: The global norm before clipping.
+    @discardableResult
+    public func step(learningRate: Double, maximumNorm: Double? = nil) -> Double {
+        let norm = gradientNorm()
+        var scale = 1.0
+        if let maximumNorm, maximumNorm > 0 { scale = min(1, maximumNorm / (norm + 1e-6)) }
+        updates += 1
+        let correction1 = 1 - pow(beta1, Double(updates))
+        let correction2 = 1 - pow(beta2, Double(updates))
+        for (parameter, moment) in zip(parameters, moments) {
+            let tensor = parameter.tensor
+            guard let gradient = tensor.gradientBuffer else { continue }
+            let decay = parameter.decays ? 1 - learningRate * weightDecay : 1
+            tensor.context.parallelRanges(tensor.count, grain: 1 << 14) { range in
+                let first = range.lowerBound
+                ctk_adamw(
+                    tensor.pointer + first,
+                    gradient.pointer + first,
+                    moment.first.pointer + first,
+                    moment.second.pointer + first,
+                    range.count,
+                    Float(scale),
+                    Float(decay),
+                    Float(beta1),
+                    Float(beta2),
+                    Float(learningRate / correction1),
+                    Float(1 / correction2.squareRoot()),
+                    Float(epsilon)
+                )
+            }
+            tensor.clearGradient()
+        }
+        return norm
+    }
+
+    /// The moments under the parameters' names, for a checkpoint.
+    public var state: [(name: String, first: Tensor, second: Tensor)] {
+        zip(parameters, moments).map { ($0.name, $1.first, $1.second) }
+    }
+
+    /// Continues after `updates` updates, once the tensors of ``state`` hold the stored moments.
+    public func resume(updates: Int) { self.updates = updates }
+}

@@ -1,0 +1,31 @@
+import COpenBLAS
+import CTensorKernels
+import Foundation
+
+/// What the numeric libraries chose when they loaded, for start-up logs.
+public enum BLASRuntime {
+    /// Processors that this process may use.
+    public static var processorCount: Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }
+
+    /// OpenBLAS's core type, for example "Cooperlake" or "Haswell".
+    public static var coreType: String { String(cString: openblas_get_corename()) }
+
+    /// The instruction set of the project's own kernels: "x86-64-v4", "x86-64-v3" or "baseline".
+    public static var kernelInstructionSet: String { String(cString: ctk_instruction_set()) }
+
+    /// True when OpenBLAS runs without AVX-512 on a processor that has it, as a preset `OPENBLAS_CORETYPE` can cause.
+    public static var isSlowerThanProcessor: Bool {
+        let wide = ["cooperlake", "skylakex", "sapphirerapids", "graniterapids", "zen4", "zen5"]
+        return kernelInstructionSet == "x86-64-v4" && !wide.contains(coreType.lowercased())
+    }
+
+    /// One line with the core type, the kernels' instruction set and the processor count.
+    public static var description: String {
+        let version = String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " ")
+        let warning =
+            isSlowerThanProcessor
+            ? " (slower than this processor allows; unset OPENBLAS_CORETYPE to let OpenBLAS choose)" : ""
+        return "\(version), core type \(coreType)\(warning), kernels \(kernelInstructionSet), "
+            + "\(processorCount) processors"
+    }
+}

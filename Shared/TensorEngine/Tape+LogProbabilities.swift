@@ -1,0 +1,179 @@
+import CTensorKernels
+
+extension Tape {
+    /// log p(target) of each row under the softmax of `hidden` [rows, dimension] · `weight` [vocabulary, dimension]ᵀ.
+    ///
+    /// The logits exist only a chunk of rows at a time; going backwards each chunk is computed again.
+    /// - Returns: [rows].
+    /// - Throws: ``TensorError`` when shapes do not fit or a target is outside the vocabulary.
+    public func tokenLogProbabilities(_ hidden: Tensor, weight: Tensor, targets: [Int32]) throws -> Tensor {
+        try check(hidden, weight, targets)
+        let rows = hidden.rows
+        let y = output([rows], from: hidden, weight)
+        let logSumExp = context.buffers.take(rows)
+        forEachChunk(hidden, weight) { range, logits in
+            targets.withUnsafeBufferPointer { list in
+                guard let base = list.baseAddress else { return }
+                self.logProbabilities(range, logits, base, y.pointer, logSumExp.pointer, weight.rows)
+            }
+        }
+        guard y.requiresGradient else { return y }
+        record {
+            guard let dy = y.gradientBuffer else { return }
+            self.forEachChunk(hidden, weight) { range, logits in
+                targets.withUnsafeBufferPointer { list in
+                    guard let base = list.baseAddress else { return }
+                    self.chunkBackward(range, logits, base, logSumExp.pointer, dy.pointer, hidden, weight)
+                }
+            }
+            y.gradientBuffer = nil
+        }
+        return y
+    }
+
+    /// The weighted negative log-likelihood Σ weights[r] · −log p(targets[r]), with any sign of weight.
+    ///
+    /// When recording, the gradients of `hidden` and `weight` are added at once, chunk by chunk, so that the logits are
+    /// computed only once. They are those of the returned loss.
+    /// - Returns: The loss and each row's log-probability.
+    /// - Throws: ``TensorError`` when shapes do not fit or a target is outside the vocabulary.
+    public func weightedNegativeLogLikelihood(
+        _ hidden: Tensor,
+        weight: Tensor,
+        targets: [Int32],
+        weights: [Float]
+    ) throws -> (loss: Double, logProbabilities: [Float]) {
+        try check(hidden, weight, targets)
+        guard weights.count == targets.count else {
+            throw TensorError.shapeMismatch("\(weights.count) weights for \(targets.count) targets")
+        }
+        let rows = hidden.rows
+        let vocabulary = weight.rows
+        let values = context.buffers.take(rows)
+        let logSumExp = context.buffers.take(rows)
+        let upstream = weights.map { -$0 }
+        let needed = isRecording && (hidden.requiresGradient || weight.requiresGradient)
+        forEachChunk(hidden, weight) { range, logits in
+            targets.withUnsafeBufferPointer { list in
+                upstream.withUnsafeBufferPointer { factors in
+                    guard let base = list.baseAddress, let factor = factors.baseAddress else { return }
+                    self.logProbabilities(range, logits, base, values.pointer, logSumExp.pointer, vocabulary)
+                    if needed { self.chunkBackward(range, logits, base, logSumExp.pointer, factor, hidden, weight) }
+                }
+            }
+        }
+        let result = Array(UnsafeBufferPointer(start: values.pointer, count: rows))
+        var loss = 0.0
+        for row in 0..<rows { loss -= Double(weights[row]) * Double(result[row]) }
+        return (loss, result)
+    }
+
+    private func check(_ hidden: Tensor, _ weight: Tensor, _ targets: [Int32]) throws {
+        guard hidden.columns == weight.columns, hidden.rows == targets.count else {
+            throw TensorError.shapeMismatch(
+                "log-probabilities of \(hidden.shape) under \(weight.shape) for \(targets.count) targets"
+            )
+        }
+        for target in targets where target < 0 || Int(target) >= weight.rows {
+            throw TensorError.indexOutOfRange("target \(target) in a vocabulary of \(weight.rows)")
+        }
+    }
+
+    /// Computes the logits of a few rows at a time, at most about 16 MB of them.
+    private func forEachChunk(
+        _ hidden: Tensor,
+        _ weight: Tensor,
+        _ body: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
+    ) {
+        let vocabulary = weight.rows
+        let chunk = max(16, min(2048, (1 << 22) / max(1, vocabulary)))
+        let rows = hidden.rows
+        guard rows > 0 else { return }
+        let logits = context.buffers.take(min(chunk, rows) * vocabulary)
+        for first in stride(from: 0, to: rows, by: chunk) {
+            let range = first..<min(rows, first + chunk)
+            matrixProduct(
+                context: context,
+                transposeB: true,
+                m: range.count,
+                n: vocabulary,
+                k: hidden.columns,
+                a: hidden.pointer + first * hidden.columns,
+                b: weight.pointer,
+                c: logits.pointer,
+                accumulate: false
+            )
+            body(range, logits.pointer)
+        }
+    }
+
+    private func logProbabilities(
+        _ rows: Range<Int>,
+        _ logits: UnsafeMutablePointer<Float>,
+        _ targets: UnsafePointer<Int32>,
+        _ y: UnsafeMutablePointer<Float>,
+        _ logSumExp: UnsafeMutablePointer<Float>,
+        _ vocabulary: Int
+    ) {
+        context.parallelRanges(rows.count, grain: 64) { range in
+            let first = rows.lowerBound + range.lowerBound
+            ctk_token_log_probabilities(
+                logits + range.lowerBound * vocabulary,
+                targets + first,
+                y + first,
+                logSumExp + first,
+                range.count,
+                vocabulary
+            )
+        }
+    }
+
+    private func chunkBackward(
+        _ rows: Range<Int>,
+        _ logits: UnsafeMutablePointer<Float>,
+        _ targets: UnsafePointer<Int32>,
+        _ logSumExp: UnsafeMutablePointer<Float>,
+        _ upstream: UnsafePointer<Float>,
+        _ hidden: Tensor,
+        _ weight: Tensor
+    ) {
+        let vocabulary = weight.rows
+        let dimension = hidden.columns
+        context.parallelRanges(rows.count, grain: 64) { range in
+            let first = rows.lowerBound + range.lowerBound
+            ctk_token_log_probabilities_backward(
+                logits + range.lowerBound * vocabulary,
+                targets + first,
+                logSumExp + first,
+                upstream + first,
+                range.count,
+                vocabulary
+            )
+        }
+        if hidden.requiresGradient {
+            matrixProduct(
+                context: context,
+                m: rows.count,
+                n: dimension,
+                k: vocabulary,
+                a: logits,
+                b: weight.pointer,
+                c: hidden.gradientToAdd() + rows.lowerBound * dimension,
+                accumulate: true
+            )
+        }
+        if weight.requiresGradient {
+            matrixProduct(
+                context: context,
+                transposeA: true,
+                m: vocabulary,
+                n: dimension,
+                k: rows.count,
+                a: logits,
+                b: hidden.pointer + rows.lowerBound * dimension,
+                c: weight.gradientToAdd(),
+                accumulate: true
+            )
+        }
+    }
+}
