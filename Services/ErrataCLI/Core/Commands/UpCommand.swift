@@ -1,0 +1,149 @@
+import ArgumentParser
+import Foundation
+import Logging
+import ServiceLifecycle
+
+/// `errata up`: the whole system on this machine.
+struct UpCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "up",
+        abstract: "Start the whole system on this machine: embedded broker, private PostgreSQL, teacher, services.",
+        discussion: """
+            Without --demo it runs until it is interrupted, and the other commands find it through --state. With --demo \
+            it streams problems in, trains a student through all stages, prints the results and ends.
+
+            The embedded broker keeps its messages in memory: at most 5 MiB a partition, nothing survives a restart but \
+            what PostgreSQL holds. It is fit for a trial and for tests; for more, use the compose file.
+            """
+    )
+
+    @Option(help: "The folder for everything that lasts. With --demo, default: a new folder in .errata.")
+    var state: String?
+
+    @Flag(help: "Run the main job on built-in problems (or --problems) and print the table of results.")
+    var demo = false
+
+    @Option(help: "With --demo: your own problems, JSON lines in GSM8K's layout.")
+    var problems: String?
+
+    @Option(help: "The seed of problems, teacher simulator, student and training.")
+    var seed: UInt64 = 1
+
+    @Flag(help: "With --demo: leave the system running after the results, until it is interrupted.")
+    var keep = false
+
+    @Option(help: "An OpenAI-compatible teacher, up to and with /v1; default: the built-in simulator.")
+    var teacherURL: String?
+
+    @Option(help: "The teacher's model name.")
+    var teacherModel: String?
+
+    func validate() throws {
+        if !demo, problems != nil || keep { throw ValidationError("--problems and --keep belong to --demo") }
+    }
+
+    func run() async throws {
+        var logger = Logger(label: "errata")
+        logger.logLevel = .warning
+        var options = LocalSystem.Options(state: stateFolder)
+        options.seed = seed
+        options.teacherURL = teacherURL
+        if let teacherModel { options.teacherModel = teacherModel }
+        let interruption = Interruption()
+        interruption.install()
+        let system = try await LocalSystem.start(options, logger: logger) { Terminal.out($0) }
+        do {
+            try await interruption.cancelling {
+                if demo {
+                    try await DemoRunner(system: system, seed: seed, problemsFile: problems).run()
+                    if keep {
+                        Terminal.out("\nThe system stays up (--keep); press Ctrl-C to stop it.")
+                        try await stayUp(system)
+                    }
+                } else {
+                    Terminal.out(readyText(system))
+                    try await stayUp(system)
+                }
+            }
+        } catch is CancellationError {
+            await system.stop()
+            if demo && !keep { throw ExitCode(130) }
+            return
+        } catch {
+            await system.stop()
+            throw error
+        }
+        await system.stop()
+    }
+
+    /// Keeps the endpoint file in step with the processes until cancelled.
+    private func stayUp(_ system: LocalSystem) async throws {
+        while true {
+            try await Task.sleep(for: .milliseconds(200))
+            try system.writeEndpoint()
+            let failed = system.failedServices
+            guard failed.isEmpty else {
+                throw CLIError("\(failed.joined(separator: ", ")) cannot be kept running; see \(system.logs.path)")
+            }
+        }
+    }
+
+    private var stateFolder: URL {
+        let current = URL(fileURLWithPath: FileManager.default.currentDirectoryPath)
+        if let state { return URL(fileURLWithPath: state, relativeTo: current).absoluteURL }
+        let base = current.appending(path: ".errata")
+        guard demo else { return base }
+        let formatter = DateFormatter()
+        formatter.locale = Locale(identifier: "en_US_POSIX")
+        formatter.dateFormat = "yyyyMMdd-HHmmss"
+        return base.appending(path: "demo-\(formatter.string(from: Date()))")
+    }
+
+    private func readyText(_ system: LocalSystem) -> String {
+        """
+
+        Errata is up.
+          Kafka       \(system.kafka.bootstrapServers)
+          PostgreSQL  \(system.pool.configuration.url(includingPassword: false))
+          teacher     \(system.teacherURL)
+          logs        \(system.logs.path)
+        Submit problems:  errata submit FILE --state \(system.options.state.path)
+        Watch events:     errata watch evaluations --state \(system.options.state.path)
+        Press Ctrl-C to stop.
+        """
+    }
+}
+
+/// SIGINT and SIGTERM as cancellation of the work in progress, so that everything that was started is ended.
+final class Interruption: @unchecked Sendable {
+    private let lock = NSLock()
+    private var task: Task<Void, any Error>?
+    private var interrupted = false
+    private var sources: [any DispatchSourceSignal] = []
+
+    /// Begins to watch the signals.
+    func install() {
+        for number in [SIGINT, SIGTERM] {
+            signal(number, SIG_IGN)
+            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+            source.setEventHandler { [self] in
+                lock.withLock {
+                    interrupted = true
+                    task?.cancel()
+                }
+            }
+            source.resume()
+            sources.append(source)
+        }
+    }
+
+    /// Runs a body that a signal cancels.
+    func cancelling(_ body: @escaping @Sendable () async throws -> Void) async throws {
+        let task = Task { try await body() }
+        lock.withLock {
+            self.task = task
+            if interrupted { task.cancel() }
+        }
+        try await task.value
+    }
+}

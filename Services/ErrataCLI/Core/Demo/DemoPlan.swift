@@ -1,0 +1,118 @@
+import Foundation
+import Reasoning
+import Schemas
+
+/// What the demonstration runs: sizes and hyper-parameters, chosen on the development split of other seeds.
+struct DemoPlan: Sendable {
+    /// The data set's name in the system.
+    var dataset = "demo"
+    /// Distinct training problems: few, seen many times.
+    var trainingProblems = 1000
+    /// Problems held back from stage one for roll-outs.
+    var rolloutProblems = 600
+    /// Held-out problems of the table.
+    var testProblems = 400
+
+    /// The stages of a run.
+    var stages: RunStages {
+        RunStages(
+            plain: SupervisedStage(
+                training: TrainingBlock(
+                    learningRate: 2e-3,
+                    batchSequences: 64,
+                    schedule: "cosine",
+                    warmupRatio: 0.02
+                )
+            ),
+            hsft: SupervisedStage(
+                training: TrainingBlock(
+                    learningRate: 2e-3,
+                    epochs: 20,
+                    batchSequences: 64,
+                    schedule: "cosine",
+                    warmupRatio: 0.02
+                )
+            ),
+            krsl: KeyStepStage(
+                training: TrainingBlock(
+                    learningRate: 2e-4,
+                    epochs: 2,
+                    batchSequences: 64,
+                    schedule: "cosine",
+                    warmupRatio: 0.05
+                ),
+                alpha: 1,
+                beta: 0.025,
+                gamma: 0.25,
+                supervisedWeight: 1
+            ),
+            dpo: PreferenceStage(
+                training: TrainingBlock(
+                    learningRate: 2e-4,
+                    epochs: 3,
+                    batchSequences: 32,
+                    schedule: "cosine",
+                    warmupRatio: 0.05
+                ),
+                loss: "sigmoid",
+                beta: 0.1,
+                nllWeight: 0.2
+            )
+        )
+    }
+
+    /// Problems by split.
+    struct Problems: Sendable {
+        var training: [ProblemEvent]
+        var rollout: [ProblemEvent]
+        var test: [ProblemEvent]
+
+        var all: [ProblemEvent] { test + rollout + training }
+    }
+
+    /// Problems of the built-in domain.
+    func generatedProblems(seed: UInt64) throws -> Problems {
+        let generator = try ProblemGenerator(seed: seed)
+        func events(_ count: Int, _ from: Reasoning.ProblemSplit, _ to: Schemas.ProblemSplit) throws -> [ProblemEvent] {
+            try generator.generate(count: count, split: from)
+                .map { ProblemLines.event(of: $0, dataset: dataset, split: to) }
+        }
+        return Problems(
+            training: try events(trainingProblems, .train, .train),
+            rollout: try events(rolloutProblems, .rollout, .rollout),
+            test: try events(testProblems, .test, .test)
+        )
+    }
+
+    /// The user's problems, split by a hash of the question: 20 % test, 25 % roll-out, the rest training.
+    func problems(file: String) throws -> Problems {
+        var result = Problems(training: [], rollout: [], test: [])
+        var seen: Set<String> = []
+        for (number, line) in try ProblemLines.read(file) {
+            do {
+                var event = try ProblemLines.event(of: line, dataset: dataset, split: .train)
+                event.dataset = dataset
+                guard seen.insert(event.question).inserted else { continue }
+                switch StableHash.value(of: event.question) % 100 {
+                case 0..<20:
+                    event.split = .test
+                    result.test.append(event)
+                case 20..<45:
+                    event.split = .rollout
+                    result.rollout.append(event)
+                default:
+                    event.split = .train
+                    result.training.append(event)
+                }
+            } catch {
+                Terminal.error("\(file):\(number): \(error)")
+            }
+        }
+        guard result.test.count >= 20, result.rollout.count >= 20, result.training.count >= 50 else {
+            throw CLIError(
+                "\(file) has \(seen.count) usable problems; the demonstration needs at least 200 to split them"
+            )
+        }
+        return result
+    }
+}
