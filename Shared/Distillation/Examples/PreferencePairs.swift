@@ -1,0 +1,113 @@
+public import Reasoning
+public import Training
+
+/// Pairs of cross-model DPO (SuperCorrect, Eq. 7 and 8): the teacher's correction of the student's first wrong step
+/// against the student's own, after the problem and the verified steps before it.
+public enum PreferencePairs {
+    /// How a pair is laid out; the paper leaves it open.
+    public enum Layout: String, Sendable, Codable, CaseIterable {
+        /// The student's own output up to the wrong step, then that step: the teacher's correction is chosen, the
+        /// student's step (or its own correction of it) rejected. What is preferred is what the student writes when it
+        /// solves a problem, so a student that was never taught to correct can use it. The default.
+        case step
+        /// The correction prompt with the whole attempt, then cause and correction, as in the paper's appendix A.
+        case trace
+    }
+
+    /// What a pair is made of.
+    public struct Source: Sendable {
+        /// The attempt's id, which is the pair's.
+        public var id: String
+        /// The problem's question.
+        public var question: String
+        /// The student's output.
+        public var output: String
+        /// The teacher's verified correction.
+        public var correction: CorrectionTrace
+        /// The student's own correction, where it made one.
+        public var selfCorrection: CorrectionTrace?
+
+        /// Creates a source.
+        public init(
+            id: String,
+            question: String,
+            output: String,
+            correction: CorrectionTrace,
+            selfCorrection: CorrectionTrace? = nil
+        ) {
+            self.id = id
+            self.question = question
+            self.output = output
+            self.correction = correction
+            self.selfCorrection = selfCorrection
+        }
+    }
+
+    /// Why no pair can be made.
+    public enum Refusal: String, Sendable, CaseIterable, Error {
+        /// The correction names no step or gives no text for it.
+        case noCorrection = "no-correction"
+        /// The step is not in the student's output under its tag.
+        case stepNotFound = "step-not-found"
+        /// The student wrote the same as the teacher.
+        case identical
+    }
+
+    /// Makes a pair.
+    public static func pair(
+        _ source: Source,
+        layout: Layout,
+        codec: StudentCodec
+    ) throws(Refusal) -> PreferenceExample {
+        guard let step = source.correction.firstWrongStep, let correction = source.correction.correction,
+            !correction.isEmpty
+        else { throw .noCorrection }
+        switch layout {
+        case .step: return try stepPair(source, step: step, correction: correction, codec: codec)
+        case .trace: return try tracePair(source, codec: codec)
+        }
+    }
+
+    private static func stepPair(
+        _ source: Source,
+        step: Int,
+        correction: String,
+        codec: StudentCodec
+    ) throws(Refusal) -> PreferenceExample {
+        // A tag's ">" begins the token of the word after it, so the cut lies before it.
+        let open = "<Step\(step + 1)"
+        let close = "</Step\(step + 1)>"
+        guard let start = source.output.range(of: open + ">"),
+            let end = source.output.range(of: close, range: start.upperBound..<source.output.endIndex)
+        else { throw .stepNotFound }
+        let context = String(source.output[..<start.lowerBound]) + open
+        let chosen = ">" + correction + close + "\n"
+        var rejected = ">" + String(source.output[start.upperBound..<end.lowerBound]) + close + "\n"
+        if let own = source.selfCorrection, own.firstWrongStep == step, let text = own.correction, !text.isEmpty {
+            rejected = ">" + text + close + "\n"
+        }
+        guard chosen != rejected else { throw .identical }
+        return PreferenceExample(
+            id: source.id,
+            prompt: codec.prompt(.hierarchicalThought, question: source.question) + codec.tokenizer.encode(context),
+            chosen: codec.tokenizer.encode(chosen),
+            rejected: codec.tokenizer.encode(rejected)
+        )
+    }
+
+    private static func tracePair(_ source: Source, codec: StudentCodec) throws(Refusal) -> PreferenceExample {
+        guard let own = source.selfCorrection, own.firstWrongStep != nil else { throw .noCorrection }
+        let chosen = StudentFormat.response(correction: source.correction)
+        let rejected = StudentFormat.response(correction: own)
+        guard chosen != rejected else { throw .identical }
+        return PreferenceExample(
+            id: source.id,
+            prompt: codec.correctionPrompt(
+                question: source.question,
+                attempt: StudentFormat.steps(of: source.output)
+            ),
+            chosen: codec.response(chosen),
+            rejected: codec.response(rejected)
+        )
+    }
+}

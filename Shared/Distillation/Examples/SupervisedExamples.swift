@@ -1,0 +1,89 @@
+public import Reasoning
+public import Training
+
+/// Examples of the supervised stages.
+public enum SupervisedExamples {
+    /// HSFT (SuperCorrect, Eq. 5): the whole thought template, answer included, after the question.
+    public static func template(
+        _ template: ThoughtTemplate,
+        question: String,
+        codec: StudentCodec
+    ) -> SupervisedExample {
+        codec.supervised(
+            prompt: codec.prompt(.hierarchicalThought, question: question),
+            response: StudentFormat.response(template: template)
+        )
+    }
+
+    /// Plain chain-of-thought distillation (EDIT, Eq. 4): a right or rectified chain after the question.
+    public static func chain(
+        _ text: String,
+        answer: String,
+        question: String,
+        codec: StudentCodec
+    ) -> SupervisedExample {
+        codec.supervised(
+            prompt: codec.prompt(.chainOfThought, question: question),
+            response: StudentFormat.response(chain: text, answer: answer)
+        )
+    }
+
+    /// KRSL (EDIT, Eq. 5 to 7): a response with a signed weight a token.
+    ///
+    /// - Parameters:
+    ///   - weights: one a token of `text`; the end-of-text token, which both sides share, gets `endWeight`.
+    /// - Throws: ``DistillationError`` when the weights were made with another tokenizer.
+    public static func weighted(
+        _ text: String,
+        weights: [Float],
+        endWeight: Float,
+        question: String,
+        format: StudentFormat,
+        codec: StudentCodec
+    ) throws -> SupervisedExample {
+        let prompt = codec.prompt(format, question: question)
+        let response = codec.response(text)
+        guard response.count == weights.count + 1 else {
+            throw DistillationError(
+                "key steps have \(weights.count) token weights for a text of \(response.count - 1) tokens: they were "
+                    + "located with another tokenizer than the student's"
+            )
+        }
+        return SupervisedExample(
+            tokens: prompt + response,
+            weights: [Float](repeating: 0, count: prompt.count) + weights + [endWeight],
+            responseLength: response.count
+        )
+    }
+}
+
+/// Renders the two chains of a dual pair in the student's own format, so that they differ only where the chains do.
+public enum DualRendering {
+    /// The thought templates of a right and a wrong chain.
+    ///
+    /// The notes and the general method come from the problem's template; a note stays where the chains have as many
+    /// steps as the template, so that the notes of step *n* belong to step *n*.
+    ///
+    /// - Returns: `nil` when a chain has no steps or no answer.
+    public static func hierarchical(
+        right: String,
+        wrong: String,
+        template: ThoughtTemplate
+    ) -> (right: String, wrong: String)? {
+        guard let right = rewrite(right, template), let wrong = rewrite(wrong, template) else { return nil }
+        return (StudentFormat.response(template: right), StudentFormat.response(template: wrong))
+    }
+
+    private static func rewrite(_ chain: String, _ template: ThoughtTemplate) -> ThoughtTemplate? {
+        let steps = WorkedSolution.parse(chain).steps.map(\.text)
+        guard !steps.isEmpty, let answer = AnswerExtraction.extract(chain) else { return nil }
+        let notes = steps.count == template.steps.count ? template.steps.map(\.keyNotes) : []
+        return ThoughtTemplate(
+            steps: steps.enumerated().map {
+                TemplateStep(text: $0.element, keyNotes: $0.offset < notes.count ? notes[$0.offset] : [])
+            },
+            generalization: template.generalization,
+            answer: answer
+        )
+    }
+}
