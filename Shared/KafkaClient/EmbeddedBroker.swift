@@ -124,7 +124,9 @@ public final class EmbeddedBroker: Sendable {
         try KafkaError.check(result, "round-trip time")
     }
 
-    /// Takes a broker, or all, off the network: connections break and new ones are refused. Messages are kept.
+    /// Takes a broker, or all, off the network: connections break and new ones are refused.
+    ///
+    /// Messages are kept.
     public func takeDown(broker: Int32? = nil) throws {
         try KafkaError.check(try withCluster { rd_kafka_mock_broker_set_down($0, broker ?? -1) }, "taking down")
     }
@@ -134,7 +136,9 @@ public final class EmbeddedBroker: Sendable {
         try KafkaError.check(try withCluster { rd_kafka_mock_broker_set_up($0, broker ?? -1) }, "bringing up")
     }
 
-    /// Ends the brokers; their messages are gone. Stopping twice is harmless.
+    /// Ends the brokers; their messages are gone.
+    ///
+    /// Stopping twice is harmless.
     public func stop() {
         state.withLock { state in
             if let cluster = state.cluster { rd_kafka_mock_cluster_destroy(cluster.raw) }

@@ -7,8 +7,9 @@ import Foundation
 public struct KafkaConfiguration: Sendable, CustomStringConvertible {
     /// Comma-separated `host:port` list.
     public var bootstrapServers: String
-    /// librdkafka settings by their own names, such as `security.protocol` or `ssl.ca.location`, passed through as
-    /// they are. An unknown name or a bad value is refused with a ``KafkaError`` that names it.
+    /// librdkafka settings by their own names, such as `security.protocol`, passed through as they are.
+    ///
+    /// An unknown name or a bad value is refused with a ``KafkaError`` that names it.
     public var settings: [String: String]
 
     /// Makes a configuration; nothing is checked before a client is made from it.

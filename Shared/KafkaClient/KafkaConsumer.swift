@@ -2,7 +2,9 @@ import CLibrdkafka
 public import Logging
 public import ServiceLifecycle
 
-/// A member of a consumer group. Offsets are committed only by ``commit(_:)``.
+/// A member of a consumer group.
+///
+/// Offsets are committed only by ``commit(_:)``.
 ///
 /// A thread of its own polls, and when the reader is slow the partitions are paused while polling goes on: a handler
 /// may take minutes without costing the membership, however small `max.poll.interval.ms` is. What is buffered is
@@ -76,7 +78,9 @@ public final class KafkaConsumer: Sendable, Service {
         core.stop()
     }
 
-    /// Partitions as they come and go, the latest 1,024 if nobody reads; ends when the consumer closes. One reader.
+    /// Partitions as they come and go, the latest 1,024 if nobody reads; ends when the consumer closes.
+    ///
+    /// One reader.
     public var rebalances: AsyncStream<KafkaRebalance> { core.rebalances }
 
     /// The partitions held now.
@@ -136,7 +140,9 @@ public final class KafkaConsumer: Sendable, Service {
     /// Statistics as they come; the stream ends when the consumer closes.
     public func statisticsUpdates() -> AsyncStream<KafkaStatistics> { core.context.statisticsUpdates() }
 
-    /// Ends ``batches`` at once, leaves the group, and awaits both. Closing twice is harmless.
+    /// Ends ``batches`` at once, leaves the group, and awaits both.
+    ///
+    /// Closing twice is harmless.
     public func close() async {
         core.stop()
         await core.awaitStop()

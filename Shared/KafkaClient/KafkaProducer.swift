@@ -11,7 +11,9 @@ public import ServiceLifecycle
 public final class KafkaProducer: Sendable, Service {
     private let core: ProducerCore
 
-    /// Makes a producer; throws ``KafkaError`` that names a refused setting. The brokers are not contacted yet.
+    /// Makes a producer; throws ``KafkaError`` that names a refused setting.
+    ///
+    /// The brokers are not contacted yet.
     public init(_ configuration: KafkaConfiguration, logger: Logger = Logger(label: "kafka.producer")) throws {
         let settings = configuration.merged(
             defaults: [

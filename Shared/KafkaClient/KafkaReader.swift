@@ -1,7 +1,9 @@
 import CLibrdkafka
 public import Logging
 
-/// Reads topics without a group: nothing is committed, no other reader is disturbed. For tools that watch or count.
+/// Reads topics without a group: nothing is committed, no other reader is disturbed.
+///
+/// For tools that watch or count.
 public final class KafkaReader: Sendable {
     /// Where reading begins.
     public enum Start: Sendable {
@@ -74,7 +76,9 @@ public final class KafkaReader: Sendable {
     /// The latest statistics; nil before the first `statistics.interval.ms` (5 s unless set) has passed.
     public var statistics: KafkaStatistics? { core.context.statistics }
 
-    /// Ends ``batches`` at once and awaits the end. Closing twice is harmless.
+    /// Ends ``batches`` at once and awaits the end.
+    ///
+    /// Closing twice is harmless.
     public func close() async {
         core.stop()
         await core.awaitStop()

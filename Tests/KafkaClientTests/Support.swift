@@ -8,8 +8,8 @@ struct DeadlinePassed: Error, CustomStringConvertible {
 
 /// Runs `body`, and throws when it takes longer than `limit`.
 func within<Value: Sendable>(
-    _ limit: Duration = .seconds(30),
     _ what: String,
+    limit: Duration = .seconds(30),
     _ body: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
     try await withThrowingTaskGroup(of: Value.self) { group in
@@ -27,7 +27,7 @@ func within<Value: Sendable>(
 extension KafkaBatches {
     /// Reads until `count` messages have come.
     func take(_ count: Int, within limit: Duration = .seconds(30)) async throws -> [KafkaMessage] {
-        try await KafkaClientTests.within(limit, "\(count) messages") {
+        try await KafkaClientTests.within("\(count) messages", limit: limit) {
             var messages: [KafkaMessage] = []
             for try await batch in self {
                 messages += batch

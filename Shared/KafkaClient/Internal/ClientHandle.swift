@@ -3,9 +3,10 @@ import Foundation
 import Logging
 import Synchronization
 
-/// The one place that vouches for a C pointer across threads: librdkafka documents `rd_kafka_t`, its queues and its
-/// mock cluster as safe to use from any thread, so long as nobody uses them after they are destroyed. That is for the
-/// owning class to see to.
+/// The one place that vouches for a C pointer across threads.
+///
+/// librdkafka documents `rd_kafka_t`, its queues and its mock cluster as safe to use from any thread, so long as
+/// nobody uses them after they are destroyed. That is for the owning class to see to.
 struct ThreadSafePointer: @unchecked Sendable {
     let raw: OpaquePointer
 }
