@@ -44,8 +44,16 @@ public final class EmbeddedBroker: Sendable {
     /// The brokers' `host:port` list.
     public let bootstrapServers: String
 
-    /// A configuration that reaches this broker.
-    public var configuration: KafkaConfiguration { KafkaConfiguration(bootstrapServers: bootstrapServers) }
+    /// Settings that suit an embedded broker's consumer groups.
+    ///
+    /// When the last member has left, a group opens again only after its session timeout, librdkafka's default of
+    /// which is 45 s; below 4 s a first member is expelled while it waits for the others.
+    public static let recommendedSettings = ["session.timeout.ms": "6000", "heartbeat.interval.ms": "500"]
+
+    /// A configuration that reaches this broker, with ``recommendedSettings``.
+    public var configuration: KafkaConfiguration {
+        KafkaConfiguration(bootstrapServers: bootstrapServers, settings: Self.recommendedSettings)
+    }
 
     /// Starts brokers numbered from 1, with topics and their numbers of partitions.
     ///

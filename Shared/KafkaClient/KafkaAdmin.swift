@@ -105,15 +105,17 @@ public final class KafkaAdmin: Sendable {
         if let broker {
             return try topics.filter { try broker.createTopic($0.name, partitions: $0.partitions) }.map(\.name)
         }
+        let known = Set(try await listTopics(timeout: timeout))
+        let missing = topics.filter { !known.contains($0.name) }
+        guard let first = missing.first else { return [] }
         do {
-            return try await BlockingCalls.run { [handle] in try handle.createTopics(topics, timeout: timeout) }
-        } catch let error as KafkaError where error.code == .unsupportedFeature {
-            let known = Set(try await listTopics(timeout: timeout))
-            guard let missing = topics.first(where: { !known.contains($0.name) }) else { return [] }
+            return try await BlockingCalls.run { [handle] in try handle.createTopics(missing, timeout: timeout) }
+        } catch let error as KafkaError where error.code == .timedOut || error.code == .unsupportedFeature {
+            // The embedded broker lets admin requests time out, as a cluster without a controller does.
             throw KafkaError(
-                code: .unsupportedFeature,
-                message: "the broker at \(configuration.bootstrapServers) has no admin protocol and no topic "
-                    + "'\(missing.name)'; an embedded broker's topics are made in the process that runs it"
+                code: error.code,
+                message: "the cluster at \(configuration.bootstrapServers) did not make topic '\(first.name)' within "
+                    + "\(timeout): no controller answered; an embedded broker's topics are made in its own process"
             )
         }
     }

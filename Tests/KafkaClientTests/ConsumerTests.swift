@@ -77,7 +77,7 @@ struct ConsumerTests {
         let broker = try await filled(1_000, partitions: 2)
         let consumer = try KafkaConsumer(
             broker.configuration.with([
-                "max.poll.interval.ms": "1500", "session.timeout.ms": "1500", "heartbeat.interval.ms": "200",
+                "max.poll.interval.ms": "4500", "session.timeout.ms": "4500", "heartbeat.interval.ms": "200",
                 "statistics.interval.ms": "500",
             ]),
             group: "g",
@@ -85,12 +85,12 @@ struct ConsumerTests {
             limits: .init(batchMessages: 10, bufferedMessages: 20)
         )
         var messages = try await consumer.batches.take(1)
-        // The handler holds its batch for ten statistics intervals: over three times max.poll.interval.ms.
+        // The handler holds its batch for twenty statistics intervals: over twice max.poll.interval.ms.
         try await within("statistics") {
             var count = 0
             for await _ in consumer.statisticsUpdates() {
                 count += 1
-                if count == 10 { break }
+                if count == 20 { break }
             }
         }
         #expect(consumer.assignment.count == 2)

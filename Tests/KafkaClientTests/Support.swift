@@ -50,6 +50,6 @@ extension KafkaMessage {
 
 extension KafkaConfiguration {
     func with(_ settings: [String: String]) -> KafkaConfiguration {
-        KafkaConfiguration(bootstrapServers: bootstrapServers, settings: settings)
+        KafkaConfiguration(bootstrapServers: bootstrapServers, settings: self.settings.merging(settings) { $1 })
     }
 }
