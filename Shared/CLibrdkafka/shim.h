@@ -1,3 +1,31 @@
 #pragma once
 #include <librdkafka/rdkafka.h>
 #include <librdkafka/rdkafka_mock.h>
+
+// Variadic C functions cannot be called from Swift: each one that is needed has a wrapper here.
+
+/// Enqueues a copy of one message. A `partition` of -1 lets the partitioner choose, a `timestamp_ms` of 0 means now,
+/// a NULL `key` or `value` is a null on the wire (a NULL value is a tombstone). The client owns `headers` only when
+/// the call succeeds.
+static inline rd_kafka_resp_err_t errata_kafka_produce(
+    rd_kafka_t *client, const char *topic, int32_t partition, int64_t timestamp_ms,
+    const void *key, size_t key_length, const void *value, size_t value_length,
+    rd_kafka_headers_t *headers, void *opaque) {
+    if (headers) {
+        return rd_kafka_producev(
+            client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+            RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_KEY(key, key_length),
+            RD_KAFKA_V_VALUE((void *)value, value_length), RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(opaque),
+            RD_KAFKA_V_END);
+    }
+    return rd_kafka_producev(
+        client, RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_PARTITION(partition), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_KEY(key, key_length),
+        RD_KAFKA_V_VALUE((void *)value, value_length), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+}
+
+/// Makes one broker of an embedded cluster answer its next request of kind `api_key` with `error` after `delay_ms`.
+static inline rd_kafka_resp_err_t errata_kafka_mock_push_broker_error(
+    rd_kafka_mock_cluster_t *cluster, int32_t broker_id, int16_t api_key, rd_kafka_resp_err_t error, int delay_ms) {
+    return rd_kafka_mock_broker_push_request_error_rtts(cluster, broker_id, api_key, 1, error, delay_ms);
+}

@@ -1,0 +1,229 @@
+import CLibrdkafka
+import Foundation
+import Logging
+import Synchronization
+
+/// The one place that vouches for a C pointer across threads.
+///
+/// librdkafka documents `rd_kafka_t`, its queues and its mock cluster as safe to use from any thread, so long as
+/// nobody uses them after they are destroyed. That is for the owning class to see to.
+struct ThreadSafePointer: @unchecked Sendable {
+    let raw: OpaquePointer
+}
+
+/// What librdkafka's callbacks reach through their `void *`; retained by ``ClientHandle`` for as long as the client
+/// lives.
+final class CallbackContext: Sendable {
+    let logger: Logger
+    let name: String
+    let onRebalance: (@Sendable (OpaquePointer, rd_kafka_resp_err_t, [TopicPartition]) -> Void)?
+    let onError: @Sendable (KafkaError) -> Void
+    private let latestStatistics = Mutex<KafkaStatistics?>(nil)
+    private let observers = Mutex<[UUID: AsyncStream<KafkaStatistics>.Continuation]>([:])
+    private let commits = Mutex<(next: UInt, waiting: [UInt: Promise<Void>])>((1, [:]))
+
+    init(
+        name: String,
+        logger: Logger,
+        onRebalance: (@Sendable (OpaquePointer, rd_kafka_resp_err_t, [TopicPartition]) -> Void)? = nil,
+        onError: @escaping @Sendable (KafkaError) -> Void = { _ in }
+    ) {
+        self.name = name
+        self.logger = logger
+        self.onRebalance = onRebalance
+        self.onError = onError
+    }
+
+    // MARK: Statistics
+
+    var statistics: KafkaStatistics? { latestStatistics.withLock { $0 } }
+
+    func received(_ statistics: KafkaStatistics) {
+        latestStatistics.withLock { $0 = statistics }
+        let receivers = observers.withLock { Array($0.values) }
+        for receiver in receivers { receiver.yield(statistics) }
+    }
+
+    func statisticsUpdates() -> AsyncStream<KafkaStatistics> {
+        let id = UUID()
+        let (stream, continuation) = AsyncStream.makeStream(
+            of: KafkaStatistics.self,
+            bufferingPolicy: .bufferingNewest(1)
+        )
+        continuation.onTermination = { [weak self] _ in
+            _ = self?.observers.withLock { $0.removeValue(forKey: id) }
+        }
+        observers.withLock { $0[id] = continuation }
+        return stream
+    }
+
+    // MARK: Commits under way, by a number that travels through `void *` (nothing to leak when no answer comes)
+
+    func registerCommit() -> (id: UInt, promise: Promise<Void>) {
+        let promise = Promise<Void>()
+        let id = commits.withLock { commits in
+            let id = commits.next
+            commits.next += 1
+            commits.waiting[id] = promise
+            return id
+        }
+        return (id, promise)
+    }
+
+    func settleCommit(_ id: UInt, _ result: Result<Void, any Error>) {
+        commits.withLock { $0.waiting.removeValue(forKey: id) }?.complete(result)
+    }
+
+    /// Ends everything that awaits an answer: none will come.
+    func finish() {
+        let waiting = commits.withLock { commits in
+            defer { commits.waiting = [:] }
+            return Array(commits.waiting.values)
+        }
+        for promise in waiting { promise.complete(.failure(KafkaError.closed(name))) }
+        let receivers = observers.withLock { observers in
+            defer { observers = [:] }
+            return Array(observers.values)
+        }
+        for receiver in receivers { receiver.finish() }
+    }
+
+    /// The context behind a client; nil while the client is being made.
+    static func of(_ client: OpaquePointer?) -> CallbackContext? {
+        guard let client, let opaque = rd_kafka_opaque(client) else { return nil }
+        return Unmanaged<CallbackContext>.fromOpaque(opaque).takeUnretainedValue()
+    }
+}
+
+/// Owns a configuration object until a client takes it over.
+private struct ClientConfiguration: ~Copyable {
+    private var pointer: OpaquePointer?
+
+    init() { pointer = rd_kafka_conf_new() }
+
+    deinit {
+        if let pointer { rd_kafka_conf_destroy(pointer) }
+    }
+
+    borrowing func set(_ name: String, _ value: String) throws {
+        var text = [CChar](repeating: 0, count: 512)
+        let result = rd_kafka_conf_set(pointer, name, value, &text, text.count)
+        guard result != RD_KAFKA_CONF_OK else { return }
+        let reason = KafkaConfiguration.isSecret(name) ? "its value is refused" : text.asText
+        let advice = result == RD_KAFKA_CONF_UNKNOWN ? "no such librdkafka setting" : "bad value"
+        throw KafkaError(
+            code: .invalidArgument,
+            message: "Kafka setting '\(name)': \(advice) (\(reason)); see librdkafka's CONFIGURATION.md",
+            setting: name
+        )
+    }
+
+    borrowing func install(_ context: UnsafeMutableRawPointer, rebalance: Bool, deliveries: Bool) {
+        rd_kafka_conf_set_opaque(pointer, context)
+        rd_kafka_conf_set_log_cb(pointer, logCallback)
+        rd_kafka_conf_set_error_cb(pointer, errorCallback)
+        rd_kafka_conf_set_stats_cb(pointer, statisticsCallback)
+        if rebalance { rd_kafka_conf_set_rebalance_cb(pointer, rebalanceCallback) }
+        if deliveries { rd_kafka_conf_set_dr_msg_cb(pointer, deliveryCallback) }
+    }
+
+    /// Makes the client, which then owns the configuration.
+    mutating func makeClient(_ type: rd_kafka_type_t) throws -> OpaquePointer {
+        var text = [CChar](repeating: 0, count: 512)
+        guard let client = rd_kafka_new(type, pointer, &text, text.count) else {
+            throw KafkaError(code: .invalidArgument, message: "the Kafka client cannot be made: \(text.asText)")
+        }
+        pointer = nil
+        return client
+    }
+}
+
+/// Owns one `rd_kafka_t`, its queue and the context of its callbacks; the last reference destroys the client.
+final class ClientHandle: Sendable {
+    enum Kind: Sendable {
+        case producer
+        case consumer
+    }
+
+    let context: CallbackContext
+    private let client: ThreadSafePointer
+    private let queue: ThreadSafePointer
+
+    init(_ kind: Kind, settings: [String: String], context: CallbackContext) throws {
+        var configuration = ClientConfiguration()
+        // Sorted, so that of several bad settings the same one is always named.
+        for (name, value) in settings.sorted(by: { $0.key < $1.key }) { try configuration.set(name, value) }
+        let retained = Unmanaged.passRetained(context)
+        configuration.install(
+            retained.toOpaque(),
+            rebalance: context.onRebalance != nil,
+            deliveries: kind == .producer
+        )
+        let client: OpaquePointer
+        do {
+            client = try configuration.makeClient(kind == .producer ? RD_KAFKA_PRODUCER : RD_KAFKA_CONSUMER)
+        } catch {
+            retained.release()
+            throw error
+        }
+        if kind == .consumer { rd_kafka_poll_set_consumer(client) }
+        let queue = kind == .consumer ? rd_kafka_queue_get_consumer(client) : rd_kafka_queue_get_main(client)
+        guard let queue else {
+            rd_kafka_destroy(client)
+            retained.release()
+            throw KafkaError(
+                code: .invalidArgument,
+                message: "a consumer needs a group",
+                setting: "group.id"
+            )
+        }
+        self.context = context
+        self.client = ThreadSafePointer(raw: client)
+        self.queue = ThreadSafePointer(raw: queue)
+    }
+
+    deinit {
+        rd_kafka_queue_destroy(queue.raw)
+        rd_kafka_destroy(client.raw)
+        Unmanaged.passUnretained(context).release()
+    }
+
+    func withClient<Result>(_ body: (OpaquePointer) throws -> Result) rethrows -> Result {
+        try body(client.raw)
+    }
+
+    func withQueue<Result>(_ body: (OpaquePointer) throws -> Result) rethrows -> Result {
+        try body(queue.raw)
+    }
+
+    /// Makes the thread that polls return at once.
+    func wake() { rd_kafka_queue_yield(queue.raw) }
+
+    /// The value in force of a setting.
+    func setting(_ name: String) -> String? {
+        var size = 512
+        var text = [CChar](repeating: 0, count: size)
+        guard rd_kafka_conf_get(rd_kafka_conf(client.raw), name, &text, &size) == RD_KAFKA_CONF_OK else { return nil }
+        return text.asText
+    }
+
+    /// The error that ended the client, if one did.
+    var fatalError: KafkaError? {
+        var text = [CChar](repeating: 0, count: 512)
+        let code = rd_kafka_fatal_error(client.raw, &text, text.count)
+        guard code != RD_KAFKA_RESP_ERR_NO_ERROR else { return nil }
+        return KafkaError(
+            code: .init(rawValue: code.rawValue),
+            message: text.asText,
+            isRetriable: false,
+            isFatal: true
+        )
+    }
+}
+
+extension [CChar] {
+    /// The text up to the first NUL.
+    var asText: String {
+        String(decoding: prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}

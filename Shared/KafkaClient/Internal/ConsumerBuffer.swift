@@ -1,0 +1,134 @@
+/// Messages between the thread that polls and those who read them, and which partitions should be paused.
+///
+/// A pure state machine: it says what to do, the thread does it. When the messages reach a limit every assigned
+/// partition is to be held (paused), and released when half of it is read. Messages of a partition that the user
+/// pauses are set aside until it is resumed, so that they do not block the others.
+struct ConsumerBuffer {
+    struct Limits: Sendable {
+        var messages: Int
+        var bytes: Int
+        var batch: Int
+    }
+
+    enum FlowAction: Equatable {
+        case none
+        case pause([TopicPartition])
+        case resume([TopicPartition])
+    }
+
+    let limits: Limits
+    private(set) var assigned: Set<TopicPartition> = []
+    private(set) var paused: Set<TopicPartition> = []
+    private(set) var isHolding = false
+    private var queue: [KafkaMessage] = []
+    private var head = 0
+    private(set) var bytes = 0
+    private var aside: [TopicPartition: [KafkaMessage]] = [:]
+
+    init(limits: Limits) {
+        self.limits = limits
+    }
+
+    /// Messages that can be read now.
+    var count: Int { queue.count - head }
+
+    /// Whether nothing at all is kept, set aside or not.
+    var isEmpty: Bool { count == 0 && aside.isEmpty }
+
+    /// Whether the thread has partitions to release.
+    var wantsRelease: Bool { isHolding && count <= limits.messages / 2 && bytes <= limits.bytes / 2 }
+
+    /// Adds one message; one of a partition that is no longer held here is dropped.
+    mutating func append(_ message: KafkaMessage) {
+        let partition = message.topicPartition
+        guard assigned.contains(partition) else { return }
+        if paused.contains(partition) {
+            aside[partition, default: []].append(message)
+        } else {
+            queue.append(message)
+            bytes += message.byteCount
+        }
+    }
+
+    /// Takes up to a batch, in order.
+    mutating func takeBatch() -> [KafkaMessage] {
+        let end = min(queue.count, head + limits.batch)
+        let batch = Array(queue[head..<end])
+        head = end
+        for message in batch { bytes -= message.byteCount }
+        // What was read is let go in large steps, so that taking stays linear over all.
+        if head == queue.count {
+            queue.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head > limits.messages {
+            queue.removeFirst(head)
+            head = 0
+        }
+        return batch
+    }
+
+    /// What the thread must pause or release now.
+    mutating func flow() -> FlowAction {
+        if !isHolding, count >= limits.messages || bytes >= limits.bytes {
+            isHolding = true
+            return .pause(assigned.subtracting(paused).sorted())
+        }
+        if wantsRelease {
+            isHolding = false
+            return .resume(assigned.subtracting(paused).sorted())
+        }
+        return .none
+    }
+
+    /// Notes new partitions; gives those to pause at once.
+    mutating func assign(_ partitions: [TopicPartition]) -> [TopicPartition] {
+        assigned.formUnion(partitions)
+        return isHolding ? partitions : []
+    }
+
+    /// Forgets partitions and all their messages.
+    mutating func revoke(_ partitions: [TopicPartition]) {
+        assigned.subtract(partitions)
+        paused.subtract(partitions)
+        drop(partitions)
+    }
+
+    /// Drops the messages of partitions, which are going to be read again from elsewhere.
+    mutating func drop(_ partitions: [TopicPartition]) {
+        let dropped = Set(partitions)
+        for partition in dropped { aside[partition] = nil }
+        replaceQueue(with: queue[head...].filter { !dropped.contains($0.topicPartition) })
+    }
+
+    /// Notes the user's wish; gives the partitions that the thread must pause.
+    mutating func pause(_ partitions: [TopicPartition]) -> [TopicPartition] {
+        let new = Set(partitions).intersection(assigned).subtracting(paused)
+        guard !new.isEmpty else { return [] }
+        paused.formUnion(new)
+        var kept: [KafkaMessage] = []
+        for message in queue[head...] {
+            if new.contains(message.topicPartition) {
+                aside[message.topicPartition, default: []].append(message)
+            } else {
+                kept.append(message)
+            }
+        }
+        replaceQueue(with: kept)
+        return isHolding ? [] : new.sorted()
+    }
+
+    /// Notes the user's wish; gives the partitions that the thread must resume.
+    mutating func resume(_ partitions: [TopicPartition]) -> [TopicPartition] {
+        let new = Set(partitions).intersection(paused).sorted()
+        paused.subtract(new)
+        let back = new.flatMap { aside.removeValue(forKey: $0) ?? [] }
+        if !back.isEmpty { replaceQueue(with: back + queue[head...]) }
+        return isHolding ? [] : new
+    }
+
+    private mutating func replaceQueue(with messages: [KafkaMessage]) {
+        queue = messages
+        head = 0
+        bytes = messages.reduce(0) { $0 + $1.byteCount }
+    }
+}

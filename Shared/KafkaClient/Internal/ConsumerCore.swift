@@ -1,0 +1,380 @@
+import CLibrdkafka
+import Foundation
+import Logging
+import Synchronization
+
+/// The consumer's client and the thread that polls it: whatever the reader does, the thread keeps polling, so that
+/// the group never counts this member as stuck.
+final class ConsumerCore: Sendable {
+    enum Source: Sendable {
+        case group(topics: [String])
+        case partitions([TopicPartitionOffset], stopAtEnd: Bool)
+    }
+
+    private struct Command {
+        let promise: Promise<Void>
+        let body: @Sendable (ClientHandle) throws -> Void
+    }
+
+    private struct State {
+        var handle: ClientHandle?
+        var buffer: ConsumerBuffer
+        var readers: [Promise<Void>] = []
+        var commands: [Command] = []
+        var unfinished: Set<TopicPartition>?
+        var failure: KafkaError?
+        var isClosing = false
+        var isFinished = false
+    }
+
+    private enum Step {
+        case batch([KafkaMessage], release: ClientHandle?)
+        case wait(Promise<Void>)
+        case end
+    }
+
+    let context: CallbackContext
+    let rebalances: AsyncStream<KafkaRebalance>
+    private let name: String
+    private let state: Mutex<State>
+    private let rebalanceEvents: AsyncStream<KafkaRebalance>.Continuation
+    private let stopped = Promise<Void>()
+
+    init(
+        name: String,
+        source: Source,
+        settings: [String: String],
+        limits: ConsumerBuffer.Limits,
+        logger: Logger
+    ) throws {
+        self.name = name
+        let relay = Relay()
+        (rebalances, rebalanceEvents) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1_024))
+        context = CallbackContext(
+            name: name,
+            logger: logger,
+            onRebalance: { relay.core?.rebalance($0, $1, $2) },
+            onError: { relay.core?.received($0) }
+        )
+        state = Mutex(State(buffer: ConsumerBuffer(limits: limits)))
+        let handle = try ClientHandle(.consumer, settings: settings, context: context)
+        state.withLock { $0.handle = handle }
+        relay.core = self
+        try start(source, handle)
+        let thread = Thread { [self] in poll() }
+        thread.name = "kafka-consumer"
+        thread.start()
+    }
+
+    /// Breaks the circle between the client's callbacks and the core that owns the client.
+    private final class Relay: Sendable {
+        private struct Weak { weak var core: ConsumerCore? }
+        private let weak = Mutex(Weak())
+        var core: ConsumerCore? {
+            get { weak.withLock { $0.core } }
+            set { weak.withLock { $0.core = newValue } }
+        }
+    }
+
+    private func start(_ source: Source, _ handle: ClientHandle) throws {
+        switch source {
+        case .group(let topics):
+            let list = TopicPartitionList(topics: topics)
+            let error = handle.withClient { client in list.withPointer { rd_kafka_subscribe(client, $0) } }
+            try KafkaError.check(error, "\(name): subscribing to \(topics.joined(separator: ", "))")
+        case .partitions(let offsets, let stopAtEnd):
+            let list = TopicPartitionList(offsets)
+            let partitions = offsets.map(\.topicPartition)
+            state.withLock { state in
+                _ = state.buffer.assign(partitions)
+                if stopAtEnd { state.unfinished = Set(partitions) }
+            }
+            let error = handle.withClient { client in list.withPointer { rd_kafka_assign(client, $0) } }
+            try KafkaError.check(error, "\(name): assigning partitions")
+        }
+    }
+
+    // MARK: Reading
+
+    func nextBatch() async throws -> [KafkaMessage]? {
+        while !Task.isCancelled {
+            switch try state.withLock({ try Self.step(&$0) }) {
+            case .batch(let batch, let release):
+                release?.wake()
+                return batch
+            case .wait(let promise):
+                do { try await promise.cancellableValue() } catch is CancellationError { return nil }
+            case .end:
+                return nil
+            }
+        }
+        return nil
+    }
+
+    private static func step(_ state: inout State) throws -> Step {
+        if state.isClosing { return .end }
+        let batch = state.buffer.takeBatch()
+        if !batch.isEmpty { return .batch(batch, release: state.buffer.wantsRelease ? state.handle : nil) }
+        if let failure = state.failure { throw failure }
+        if state.isFinished { return .end }
+        if let unfinished = state.unfinished, unfinished.isEmpty, state.buffer.isEmpty { return .end }
+        let promise = Promise<Void>()
+        state.readers.append(promise)
+        return .wait(promise)
+    }
+
+    private func wakeReaders() {
+        let readers = state.withLock { state in
+            defer { state.readers.removeAll() }
+            return state.readers
+        }
+        for reader in readers { reader.complete(.success(())) }
+    }
+
+    var assignment: Set<TopicPartition> { state.withLock { $0.buffer.assigned } }
+
+    // MARK: Calls
+
+    /// Runs `body` with the open client, or throws when it is closed.
+    func withHandle() throws -> ClientHandle {
+        guard let handle = state.withLock({ $0.isClosing ? nil : $0.handle }) else { throw KafkaError.closed(name) }
+        return handle
+    }
+
+    func commit(_ offsets: [TopicPartitionOffset]) async throws {
+        guard !offsets.isEmpty else { return }
+        // Under the lock, so that no commit slips in after the thread has given up on the outstanding ones.
+        let promise = try state.withLock { state -> Promise<Void> in
+            guard let handle = state.handle, !state.isClosing else { throw KafkaError.closed(name) }
+            let (id, promise) = context.registerCommit()
+            let list = TopicPartitionList(offsets)
+            let error = handle.withClient { client in
+                handle.withQueue { queue in
+                    list.withPointer {
+                        rd_kafka_commit_queue(
+                            client,
+                            $0,
+                            queue,
+                            commitCallback,
+                            UnsafeMutableRawPointer(bitPattern: id)
+                        )
+                    }
+                }
+            }
+            if error != RD_KAFKA_RESP_ERR_NO_ERROR {
+                context.settleCommit(id, .failure(KafkaError(error, "\(name): commit")))
+            }
+            return promise
+        }
+        try await promise.cancellableValue()
+    }
+
+    func pause(_ partitions: [TopicPartition]) async throws {
+        try await onThread { [self] handle in
+            apply(.pause(state.withLock { $0.buffer.pause(partitions) }), handle)
+        }
+    }
+
+    func resume(_ partitions: [TopicPartition]) async throws {
+        try await onThread { [self] handle in
+            apply(.resume(state.withLock { $0.buffer.resume(partitions) }), handle)
+            wakeReaders()
+        }
+    }
+
+    func seek(_ offsets: [TopicPartitionOffset], timeout: Duration) async throws {
+        guard !offsets.isEmpty else { return }
+        try await onThread { [self] handle in
+            let list = TopicPartitionList(offsets)
+            let error = handle.withClient { client in
+                list.withPointer { rd_kafka_seek_partitions(client, $0, timeout.milliseconds) }
+            }
+            if let error { throw KafkaError(consuming: error, "\(name): seek") }
+            try list.checkElements("\(name): seek")
+            state.withLock { $0.buffer.drop(offsets.map(\.topicPartition)) }
+        }
+    }
+
+    /// Runs a command between two polls and awaits it.
+    private func onThread(_ body: @escaping @Sendable (ClientHandle) throws -> Void) async throws {
+        let promise = Promise<Void>()
+        let handle = try state.withLock { state -> ClientHandle in
+            guard let handle = state.handle, !state.isClosing else { throw KafkaError.closed(name) }
+            state.commands.append(Command(promise: promise, body: body))
+            return handle
+        }
+        handle.wake()
+        try await promise.value()
+    }
+
+    // MARK: The thread
+
+    private func poll() {
+        var handle = state.withLock { $0.handle }
+        while let client = handle {
+            let (isClosing, commands, flow) = state.withLock { state in
+                defer { state.commands.removeAll() }
+                return (state.isClosing, state.commands, state.buffer.flow())
+            }
+            for command in commands {
+                command.promise.complete(
+                    isClosing ? .failure(KafkaError.closed(name)) : Result { try command.body(client) }
+                )
+            }
+            if isClosing { break }
+            apply(flow, client)
+            if pollMessages(client) { wakeReaders() }
+        }
+        finish(&handle)
+    }
+
+    /// Polls until nothing is ready or a limit is reached; says whether readers have something new.
+    private func pollMessages(_ handle: ClientHandle) -> Bool {
+        var isNews = false
+        var timeout: Int32 = 250
+        for _ in 0..<512 {
+            guard let message = handle.withClient({ rd_kafka_consumer_poll($0, timeout) }) else { break }
+            defer { rd_kafka_message_destroy(message) }
+            timeout = 0
+            isNews = take(message) || isNews
+        }
+        return isNews
+    }
+
+    private func take(_ message: UnsafeMutablePointer<rd_kafka_message_t>) -> Bool {
+        switch message.pointee.err {
+        case RD_KAFKA_RESP_ERR_NO_ERROR:
+            let copy = KafkaMessage(copying: message)
+            state.withLock { $0.buffer.append(copy) }
+        case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+            let topic = message.pointee.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) } ?? ""
+            let partition = TopicPartition(topic: topic, partition: message.pointee.partition)
+            state.withLock { _ = $0.unfinished?.remove(partition) }
+        default:
+            let reason = rd_kafka_message_errstr(message).map { String(cString: $0) }
+            let error = KafkaError(message.pointee.err, name, detail: reason)
+            context.logger.warning("\(error)", metadata: ["client": "\(name)"])
+            received(error)
+        }
+        return true
+    }
+
+    /// Notes an error: one that trying again cannot mend ends the reading with it, any other is outlived.
+    private func received(_ error: KafkaError) {
+        guard error.isFatal || KafkaError.Code.hopeless.contains(error.code) else { return }
+        let cause = state.withLock { state -> KafkaError in
+            let cause = (error.isFatal ? state.handle?.fatalError : nil) ?? error
+            if state.failure == nil { state.failure = cause }
+            return cause
+        }
+        context.logger.error("reading ends: \(cause)", metadata: ["client": "\(name)"])
+        wakeReaders()
+    }
+
+    private func apply(_ action: ConsumerBuffer.FlowAction, _ handle: ClientHandle) {
+        switch action {
+        case .none, .pause([]), .resume([]):
+            break
+        case .pause(let partitions):
+            let list = TopicPartitionList(partitions)
+            _ = handle.withClient { client in list.withPointer { rd_kafka_pause_partitions(client, $0) } }
+        case .resume(let partitions):
+            let list = TopicPartitionList(partitions)
+            _ = handle.withClient { client in list.withPointer { rd_kafka_resume_partitions(client, $0) } }
+        }
+    }
+
+    /// Takes or gives up partitions, as the group wants; on the polling thread, inside `rd_kafka_consumer_poll`.
+    private func rebalance(_ client: OpaquePointer, _ code: rd_kafka_resp_err_t, _ partitions: [TopicPartition]) {
+        let isCooperative = rd_kafka_rebalance_protocol(client).map { String(cString: $0) } == "COOPERATIVE"
+        let list = TopicPartitionList(partitions)
+        switch code {
+        case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
+            let held = state.withLock { $0.buffer.assign(partitions) }
+            list.withPointer { pointer in
+                if isCooperative {
+                    report(rd_kafka_incremental_assign(client, pointer))
+                } else {
+                    report(rd_kafka_assign(client, pointer))
+                }
+            }
+            if !held.isEmpty {
+                let paused = TopicPartitionList(held)
+                _ = paused.withPointer { rd_kafka_pause_partitions(client, $0) }
+            }
+            rebalanceEvents.yield(.assigned(partitions))
+        case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:
+            let isLost = rd_kafka_assignment_lost(client) != 0
+            state.withLock { $0.buffer.revoke(partitions) }
+            list.withPointer { pointer in
+                if isCooperative {
+                    report(rd_kafka_incremental_unassign(client, pointer))
+                } else {
+                    report(rd_kafka_assign(client, nil))
+                }
+            }
+            rebalanceEvents.yield(isLost ? .lost(partitions) : .revoked(partitions))
+        default:
+            state.withLock { $0.buffer.revoke(Array($0.buffer.assigned)) }
+            report(rd_kafka_assign(client, nil))
+            context.logger.error("\(KafkaError(code, "\(name): rebalance"))", metadata: ["client": "\(name)"])
+        }
+        context.logger.info(
+            "rebalance",
+            metadata: [
+                "client": "\(name)",
+                "event": code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS ? "assigned" : "revoked",
+                "partitions": "\(partitions.map(\.description).joined(separator: " "))",
+            ]
+        )
+    }
+
+    private func report(_ error: rd_kafka_resp_err_t) {
+        if error != RD_KAFKA_RESP_ERR_NO_ERROR { refused(KafkaError(error, "\(name): taking the assignment")) }
+    }
+
+    private func report(_ error: OpaquePointer?) {
+        if let error { refused(KafkaError(consuming: error, "\(name): taking the assignment")) }
+    }
+
+    private func refused(_ error: KafkaError) {
+        context.logger.error("\(error)", metadata: ["client": "\(name)"])
+        received(error)
+    }
+
+    // MARK: Ending
+
+    private func finish(_ handle: inout ClientHandle?) {
+        wakeReaders()
+        if let error = handle?.withClient({ rd_kafka_consumer_close($0) }), error != RD_KAFKA_RESP_ERR_NO_ERROR {
+            context.logger.warning("\(KafkaError(error, "\(name): leaving the group"))")
+        }
+        let commands = state.withLock { state in
+            state.isFinished = true
+            state.handle = nil
+            state.buffer.revoke(Array(state.buffer.assigned))
+            defer { state.commands.removeAll() }
+            return state.commands
+        }
+        for command in commands { command.promise.complete(.failure(KafkaError.closed(name))) }
+        handle = nil
+        context.finish()
+        rebalanceEvents.finish()
+        wakeReaders()
+        stopped.complete(.success(()))
+    }
+
+    /// Tells the thread to leave the group and end.
+    func stop() {
+        let handle = state.withLock { state in
+            state.isClosing = true
+            return state.handle
+        }
+        handle?.wake()
+        wakeReaders()
+    }
+
+    func awaitStop() async {
+        _ = try? await stopped.value()
+    }
+}

@@ -1,0 +1,41 @@
+import Foundation
+
+/// Where the brokers are, and any librdkafka setting on top.
+///
+/// Each client sets the defaults that this project relies on (see ``KafkaProducer``, ``KafkaConsumer``); an entry of
+/// `settings` overrides any of them, except those on which correctness rests, which are named in the client's page.
+public struct KafkaConfiguration: Sendable, CustomStringConvertible {
+    /// Comma-separated `host:port` list.
+    public var bootstrapServers: String
+    /// librdkafka settings by their own names, such as `security.protocol`, passed through as they are.
+    ///
+    /// An unknown name or a bad value is refused with a ``KafkaError`` that names it.
+    public var settings: [String: String]
+
+    /// Makes a configuration; nothing is checked before a client is made from it.
+    public init(bootstrapServers: String, settings: [String: String] = [:]) {
+        self.bootstrapServers = bootstrapServers
+        self.settings = settings
+    }
+
+    /// The brokers and settings, without the value of any secret.
+    public var description: String {
+        let shown = settings.sorted { $0.key < $1.key }
+            .map { Self.isSecret($0.key) ? "\($0.key)=***" : "\($0.key)=\($0.value)" }
+        return (["bootstrap.servers=\(bootstrapServers)"] + shown).joined(separator: " ")
+    }
+
+    /// The settings of one client: our defaults, then the user's, then those that the client depends on.
+    func merged(defaults: [String: String], required: [String: String]) -> [String: String] {
+        var result = defaults
+        result.merge(settings) { $1 }
+        result.merge(required) { $1 }
+        if !bootstrapServers.isEmpty { result["bootstrap.servers"] = bootstrapServers }
+        return result
+    }
+
+    /// Whether the value of a setting must never be logged.
+    static func isSecret(_ name: String) -> Bool {
+        ["password", "secret", "key.pem", "oauthbearer", "jaas", "credential"].contains { name.contains($0) }
+    }
+}

@@ -1,0 +1,158 @@
+import Foundation
+import KafkaClient
+import Testing
+
+@Suite("Consuming in a group")
+struct ConsumerTests {
+    private func filled(_ count: Int, partitions: Int = 1) async throws -> EmbeddedBroker {
+        let broker = try EmbeddedBroker(topics: ["t": partitions])
+        let producer = try KafkaProducer(broker.configuration)
+        _ = try await producer.send(
+            (0..<count).map {
+                KafkaRecord(topic: "t", partition: Int32($0 % partitions), value: Data("\($0)".utf8))
+            }
+        )
+        await producer.close()
+        return broker
+    }
+
+    @Test("a group resumes after its last commit, and its lag is what is left")
+    func resume() async throws {
+        let broker = try await filled(100)
+        let first = try KafkaConsumer(
+            broker.configuration,
+            group: "g",
+            topics: ["t"],
+            limits: .init(batchMessages: 40)
+        )
+        let batch = try await first.batches.take(1)
+        #expect(!batch.isEmpty)
+        try await first.commit(after: batch)
+        #expect(try await first.committed().map(\.offset) == [Int64(batch.count)])
+        let left = Int64(100 - batch.count)
+        #expect(try await first.lag().values.reduce(0, +) == left)
+        await first.close()
+        let admin = try KafkaAdmin(broker.configuration)
+        #expect(try await admin.lag(group: "g", topics: ["t"]).values.reduce(0, +) == left)
+        let second = try KafkaConsumer(broker.configuration, group: "g", topics: ["t"])
+        let rest = try await second.batches.take(100 - batch.count)
+        #expect(rest.map(\.offset) == Array(Int64(batch.count)..<100))
+        try await second.seek([.init(topic: "t", partition: 0, offset: 90)])
+        #expect(try await second.batches.take(10).map(\.offset) == Array(90..<100))
+        await second.close()
+        await #expect(throws: KafkaError.self) { try await second.commit(after: rest) }
+    }
+
+    @Test("two members share the partitions, and one takes over when the other leaves")
+    func rebalance() async throws {
+        let broker = try await filled(8, partitions: 4)
+        let settings = broker.configuration.with(["session.timeout.ms": "6000", "heartbeat.interval.ms": "200"])
+        let first = try KafkaConsumer(settings, group: "g", topics: ["t"])
+        let second = try KafkaConsumer(settings, group: "g", topics: ["t"])
+        try await within("both to hold two partitions", limit: .seconds(40)) {
+            var events = first.rebalances.makeAsyncIterator()
+            while first.assignment.count != 2 {
+                guard await events.next() != nil else { throw DeadlinePassed(what: "events") }
+            }
+        }
+        try await within("the second's share", limit: .seconds(40)) {
+            var events = second.rebalances.makeAsyncIterator()
+            while second.assignment.count != 2 { _ = await events.next() }
+        }
+        #expect(first.assignment.isDisjoint(with: second.assignment))
+        await second.close()
+        try await within("the take-over", limit: .seconds(40)) {
+            for await event in first.rebalances {
+                if case .assigned = event, first.assignment.count == 4 { break }
+            }
+        }
+        #expect(first.assignment.count == 4)
+        await first.close()
+    }
+
+    @Test(
+        "a handler that is slower than max.poll.interval.ms keeps its partitions, and bounded buffering loses nothing"
+    )
+    func slowHandler() async throws {
+        let broker = try await filled(1_000, partitions: 2)
+        let consumer = try KafkaConsumer(
+            broker.configuration.with([
+                "max.poll.interval.ms": "4500", "session.timeout.ms": "4500", "heartbeat.interval.ms": "200",
+                "statistics.interval.ms": "500",
+            ]),
+            group: "g",
+            topics: ["t"],
+            limits: .init(batchMessages: 10, bufferedMessages: 20)
+        )
+        var messages = try await consumer.batches.take(1)
+        // The handler holds its batch for twenty statistics intervals: over twice max.poll.interval.ms.
+        try await within("statistics") {
+            var count = 0
+            for await _ in consumer.statisticsUpdates() {
+                count += 1
+                if count == 20 { break }
+            }
+        }
+        #expect(consumer.assignment.count == 2)
+        try await consumer.commit(after: messages)
+        messages += try await consumer.batches.take(1_000 - messages.count)
+        #expect(Set(messages.map(\.text)).count == 1_000)
+        #expect(messages.count == 1_000)
+        #expect(consumer.statistics?.group?.rebalances == 1)
+        #expect(consumer.statistics?.partitions.isEmpty == false)
+        await consumer.close()
+    }
+
+    @Test("a paused partition is silent until it is resumed, and then nothing is lost or doubled")
+    func pause() async throws {
+        let broker = try await filled(400, partitions: 2)
+        let consumer = try KafkaConsumer(
+            broker.configuration,
+            group: "g",
+            topics: ["t"],
+            limits: .init(batchMessages: 10, bufferedMessages: 50)
+        )
+        var messages = try await consumer.batches.take(1)
+        let paused = TopicPartition(topic: "t", partition: 0)
+        try await consumer.pause([paused])
+        while messages.filter({ $0.partition == 1 }).count < 200 {
+            let more = try await consumer.batches.take(1)
+            #expect(more.allSatisfy { $0.partition == 1 })
+            messages += more
+        }
+        try await consumer.resume([paused])
+        messages += try await consumer.batches.take(400 - messages.count)
+        let offsets = messages.filter { $0.partition == 0 }.map(\.offset)
+        #expect(offsets == Array(0..<200))
+        #expect(messages.count == 400)
+        await consumer.close()
+    }
+
+    @Test("closing ends a poll that waits")
+    func closeWhilePolling() async throws {
+        let broker = try EmbeddedBroker(topics: ["t": 1])
+        let consumer = try KafkaConsumer(broker.configuration, group: "g", topics: ["t"])
+        let reading = Task {
+            var iterator = consumer.batches.makeAsyncIterator()
+            return try await iterator.next()
+        }
+        await consumer.close()
+        let last = try await within("the end of the stream") { try await reading.value }
+        #expect(last == nil)
+        await consumer.close()
+    }
+
+    @Test("a reader names a missing topic, and cancelling ends its stream")
+    func reader() async throws {
+        let broker = try EmbeddedBroker(topics: ["t": 1])
+        let error = await #expect(throws: KafkaError.self) {
+            _ = try await KafkaReader(broker.configuration, topics: ["missing"])
+        }
+        #expect(error?.message.contains("'missing'") == true)
+        let reader = try await KafkaReader(broker.configuration, topics: ["t"], from: .latest)
+        let reading = Task { try await reader.batches.first { _ in true } }
+        reading.cancel()
+        #expect(try await within("the end of the stream") { try await reading.value } == nil)
+        await reader.close()
+    }
+}
