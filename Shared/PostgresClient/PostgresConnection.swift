@@ -143,7 +143,9 @@ public actor PostgresConnection {
     }
 
     private func executePrepared(
-        _ sql: RenderedSQL, _ parameters: BoundParameters, _ handle: ConnectionHandle
+        _ sql: RenderedSQL,
+        _ parameters: BoundParameters,
+        _ handle: ConnectionHandle
     ) throws -> ResultSet {
         if let name = statements.name(text: sql.text, types: parameters.types) {
             return try handle.executePrepared(name: name, parameters: parameters, text: sql.text)

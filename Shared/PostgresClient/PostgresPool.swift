@@ -73,13 +73,19 @@ public final class PostgresPool: Service, PostgresQueryable {
             State(
                 machine: PoolStateMachine(
                     maximumConnections: options.maximumConnections,
-                    minimumConnections: options.minimumConnections)))
+                    minimumConnections: options.minimumConnections
+                )
+            )
+        )
     }
 
     /// A pool with a bound on its connections.
     public convenience init(configuration: PostgresConfiguration, maximumConnections: Int, logger: Logger? = nil) {
         self.init(
-            configuration: configuration, options: Options(maximumConnections: maximumConnections), logger: logger)
+            configuration: configuration,
+            options: Options(maximumConnections: maximumConnections),
+            logger: logger
+        )
     }
 
     // MARK: Life
@@ -169,7 +175,9 @@ public final class PostgresPool: Service, PostgresQueryable {
     }
 
     private func attempt<Value>(
-        _ connection: PostgresConnection, _ level: IsolationLevel, _ readOnly: Bool,
+        _ connection: PostgresConnection,
+        _ level: IsolationLevel,
+        _ readOnly: Bool,
         actor: isolated (any Actor)? = #isolation,
         _ body: (PostgresTransaction) async throws -> Value
     ) async throws -> Value {
@@ -212,7 +220,9 @@ public final class PostgresPool: Service, PostgresQueryable {
     }
 
     private func wait(
-        for promise: Promise<Handed>, _ waiter: Int, _ event: (inout State) -> [PoolStateMachine.Action]
+        for promise: Promise<Handed>,
+        _ waiter: Int,
+        _ event: (inout State) -> [PoolStateMachine.Action]
     ) async throws -> Handed {
         perform(event)
         let mustWait = state.withLock { $0.promises[waiter] != nil }
@@ -222,7 +232,9 @@ public final class PostgresPool: Service, PostgresQueryable {
             ? Task {
                 try await Task.sleep(for: timeout)
                 self.abandon(
-                    waiter, PostgresError(kind: .usage, message: "no free connection within \(timeout)"))
+                    waiter,
+                    PostgresError(kind: .usage, message: "no free connection within \(timeout)")
+                )
             } : nil
         defer { timer?.cancel() }
         return try await withTaskCancellationHandler {
@@ -260,7 +272,9 @@ public final class PostgresPool: Service, PostgresQueryable {
                     deliveries.append((promise, .success(Handed(id: id, connection: connection, rested: rested))))
                 case .connect(let id):
                     let connection = PostgresConnection(
-                        configuration: configuration, statementCacheSize: options.statementCacheSize)
+                        configuration: configuration,
+                        statementCacheSize: options.statementCacheSize
+                    )
                     state.connections[id] = connection
                     opening.append((id, connection))
                 case .close(let id):
@@ -280,7 +294,10 @@ public final class PostgresPool: Service, PostgresQueryable {
 
     private func connect(_ id: Int, _ connection: PostgresConnection) async {
         let policy = RetryPolicy(
-            maximumAttempts: .max, initialDelay: .milliseconds(20), maximumDelay: .seconds(2))
+            maximumAttempts: .max,
+            initialDelay: .milliseconds(20),
+            maximumDelay: .seconds(2)
+        )
         let deadline = ContinuousClock.now + options.connectDeadline
         var failures = 0
         while true {
@@ -315,8 +332,10 @@ extension PostgresConnection {
         guard before != .failed else {
             _ = try? simple("ROLLBACK")
             throw PostgresError(
-                kind: .server, sqlState: "25P02",
-                message: "a statement of the transaction failed and the failure was swallowed; nothing is committed")
+                kind: .server,
+                sqlState: "25P02",
+                message: "a statement of the transaction failed and the failure was swallowed; nothing is committed"
+            )
         }
         do {
             _ = try simple("COMMIT")

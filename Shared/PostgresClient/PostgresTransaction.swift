@@ -21,7 +21,9 @@ public struct RetryPolicy: Sendable, Hashable {
 
     /// A policy from its parts.
     public init(
-        maximumAttempts: Int = 10, initialDelay: Duration = .milliseconds(5), maximumDelay: Duration = .seconds(1)
+        maximumAttempts: Int = 10,
+        initialDelay: Duration = .milliseconds(5),
+        maximumDelay: Duration = .seconds(1)
     ) {
         self.maximumAttempts = max(1, maximumAttempts)
         self.initialDelay = initialDelay
@@ -73,7 +75,10 @@ public final class PostgresTransaction: PostgresQueryable {
     /// Copies rows into a table. Returns their number.
     @discardableResult
     public func copy<Rows: Sequence>(
-        into table: String, schema: String? = nil, columns: [String], rows: sending Rows
+        into table: String,
+        schema: String? = nil,
+        columns: [String],
+        rows: sending Rows
     ) async throws -> Int where Rows.Element == [any PostgresEncodable] {
         try check()
         return try await connection.copy(into: table, schema: schema, columns: columns, rows: rows)
@@ -82,7 +87,10 @@ public final class PostgresTransaction: PostgresQueryable {
     /// Copies rows as they come into a table. Returns their number.
     @discardableResult
     public func copy<Rows: AsyncSequence>(
-        into table: String, schema: String? = nil, columns: [String], stream rows: sending Rows
+        into table: String,
+        schema: String? = nil,
+        columns: [String],
+        stream rows: sending Rows
     ) async throws -> Int where Rows.Element == [any PostgresEncodable] {
         try check()
         return try await connection.copy(into: table, schema: schema, columns: columns, stream: rows)

@@ -80,7 +80,10 @@ public struct PostgresValue: Sendable, Hashable {
         case .text(let text):
             // C strings end at a NUL, so such a text would be cut in silence.
             guard !text.utf8.contains(0) else {
-                throw PostgresError(kind: .encoding, message: "a text holds a NUL character, which PostgreSQL cannot store")
+                throw PostgresError(
+                    kind: .encoding,
+                    message: "a text holds a NUL character, which PostgreSQL cannot store"
+                )
             }
             return text
         case .bytes(let data): return Hexadecimal.bytea(data)
@@ -233,7 +236,10 @@ extension PostgresJSON: PostgresEncodable where Value: Encodable {
             let data = try encoder.encode(value)
             return PostgresValue(text: String(decoding: data, as: UTF8.self), type: TypeID.jsonb)
         } catch {
-            return PostgresValue(type: TypeID.jsonb, content: .invalid("\(Value.self) does not encode as JSON: \(error)"))
+            return PostgresValue(
+                type: TypeID.jsonb,
+                content: .invalid("\(Value.self) does not encode as JSON: \(error)")
+            )
         }
     }
 }

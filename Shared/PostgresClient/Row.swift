@@ -1,5 +1,5 @@
 import CLibpq
-public import Foundation
+import Foundation
 
 /// The rows of one statement. Owns libpq's result, which nothing changes after it has arrived.
 final class ResultSet: @unchecked Sendable {
