@@ -1,11 +1,15 @@
 import CLibpq
 import Foundation
 
-/// The one owner of a libpq connection. Never leaves the actor that made it.
+/// The one owner of a libpq connection.
+///
+/// Never leaves the actor that made it.
 final class ConnectionHandle {
     private let pointer: OpaquePointer
 
-    /// Connects, or throws within the configuration's time-out. Blocks the calling thread.
+    /// Connects, or throws within the configuration's time-out.
+    ///
+    /// Blocks the calling thread.
     init(_ configuration: PostgresConfiguration) throws {
         let keywords = configuration.keywords
         let pointer: OpaquePointer? = CStringArray.with(keywords.map(\.key)) { keys in
@@ -148,7 +152,9 @@ final class ConnectionHandle {
         guard sent == 1 else { throw connectionError(statement: "COPY") }
     }
 
-    /// Ends a COPY; with a reason, the server throws the rows away. Returns the number of rows.
+    /// Ends a COPY; with a reason, the server throws the rows away.
+    ///
+    /// Returns the number of rows.
     func endCopy(failure: String?) throws -> Int {
         let ended = failure.map { PQputCopyEnd(pointer, $0) } ?? PQputCopyEnd(pointer, nil)
         guard ended == 1 else { throw connectionError(statement: "COPY") }

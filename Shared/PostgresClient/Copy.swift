@@ -63,7 +63,9 @@ struct CopyBuffer {
 }
 
 extension PostgresConnection {
-    /// Copies rows into a table, the fast way for many. All or none of them arrive. Returns their number.
+    /// Copies rows into a table, the fast way for many.
+    ///
+    /// All or none of them arrive. Returns their number.
     @discardableResult
     public nonisolated func copy<Rows: Sequence>(
         into table: String,
@@ -89,7 +91,9 @@ extension PostgresConnection {
         return try await endCopy(failure: nil)
     }
 
-    /// Copies rows as they come into a table. All or none of them arrive. Returns their number.
+    /// Copies rows as they come into a table.
+    ///
+    /// All or none of them arrive. Returns their number.
     @discardableResult
     public nonisolated func copy<Rows: AsyncSequence>(
         into table: String,

@@ -33,6 +33,7 @@ public actor EmbeddedPostgres {
     ///   - programFolder: where `initdb` and `postgres` are; asked of `pg_config --bindir` when nil.
     ///   - systemUser: whom the server runs as when this process is root.
     ///   - settings: further server settings, such as `max_connections`.
+    ///   - logger: one with the label `errata.postgres.embedded` when nil.
     public init(
         stateFolder: URL,
         database: String = "errata",
@@ -202,7 +203,9 @@ public actor EmbeddedPostgres {
 
     // MARK: Stop
 
-    /// Stops the server: open transactions are rolled back, and it is killed when it takes too long. No server is fine.
+    /// Stops the server: open transactions are rolled back, and it is killed when it takes too long.
+    ///
+    /// No server is fine.
     public func stop() async {
         guard let running = livingServer() else {
             process = nil
@@ -267,6 +270,11 @@ public actor EmbeddedPostgres {
     /// Makes a folder of mode 0700; one that exists must be a real folder of the right owner, not somebody's trap.
     private func makeFolder(_ folder: URL, owner: ServerOwner) throws {
         if !FileManager.default.fileExists(atPath: folder.path) {
+            // Folders above keep their usual mode, so that the server's user can pass.
+            try FileManager.default.createDirectory(
+                at: folder.deletingLastPathComponent(),
+                withIntermediateDirectories: true
+            )
             try FileManager.default.createDirectory(
                 at: folder,
                 withIntermediateDirectories: true,

@@ -75,7 +75,9 @@ extension PostgresConnection {
     }
 }
 
-/// Watches a descriptor once. `wait` returns only after the watch has ended, so that the descriptor may be closed.
+/// Watches a descriptor once.
+///
+/// `wait` returns only after the watch has ended, so that the descriptor may be closed.
 private final class ReadWatch: Sendable {
     /// Dispatch sources may be used from any thread; their protocol does not say so.
     private struct Source: @unchecked Sendable {

@@ -1,5 +1,5 @@
 import CLibpq
-public import Foundation
+import Foundation
 
 /// Where the database is and how to log in.
 ///

@@ -45,7 +45,9 @@ public actor PostgresConnection {
         try opened().backendProcessID
     }
 
-    /// Nothing stands in the way of the next statement. Costs no round trip.
+    /// Nothing stands in the way of the next statement.
+    ///
+    /// Costs no round trip.
     func isAlive() -> Bool {
         handle?.isAlive() ?? false
     }

@@ -103,7 +103,9 @@ extension UUID: PostgresDecodable {
 }
 
 extension Date: PostgresDecodable {
-    /// Reads timestamptz; also timestamp and date, as UTC. Infinity and years before 1 do not decode.
+    /// Reads timestamptz; also timestamp and date, as UTC.
+    ///
+    /// Infinity and years before 1 do not decode.
     public static func decode(_ field: PostgresField) throws -> Date {
         guard let date = TimestampText.parse(try field.accept(TypeID.timestamptz, TypeID.timestamp, TypeID.date)) else {
             throw PostgresMismatch("it is no finite date of our era in ISO form", value: field.text)

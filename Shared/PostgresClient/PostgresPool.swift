@@ -122,7 +122,9 @@ public final class PostgresPool: Service, PostgresQueryable {
 
     // MARK: Leasing
 
-    /// Runs the closure with a connection of its own. An open transaction is rolled back at the end.
+    /// Runs the closure with a connection of its own.
+    ///
+    /// An open transaction is rolled back at the end.
     public func withConnection<Value>(
         actor: isolated (any Actor)? = #isolation,
         _ body: (PostgresConnection) async throws -> Value
@@ -326,7 +328,9 @@ public final class PostgresPool: Service, PostgresQueryable {
 }
 
 extension PostgresConnection {
-    /// Commits. An aborted transaction, which COMMIT rolls back in silence, is an error here.
+    /// Commits.
+    ///
+    /// An aborted transaction, which COMMIT rolls back in silence, is an error here.
     func commit() throws {
         let before = transactionState
         guard before != .failed else {

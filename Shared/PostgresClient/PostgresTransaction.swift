@@ -42,7 +42,9 @@ public struct RetryPolicy: Sendable, Hashable {
     }
 }
 
-/// A transaction under way. It must not be used after the closure that got it has returned.
+/// A transaction under way.
+///
+/// It must not be used after the closure that got it has returned.
 public final class PostgresTransaction: PostgresQueryable {
     let connection: PostgresConnection
     private let hasEnded = Mutex(false)
@@ -72,7 +74,9 @@ public final class PostgresTransaction: PostgresQueryable {
         _ = try await connection.simple(text)
     }
 
-    /// Copies rows into a table. Returns their number.
+    /// Copies rows into a table.
+    ///
+    /// Returns their number.
     @discardableResult
     public func copy<Rows: Sequence>(
         into table: String,
@@ -84,7 +88,9 @@ public final class PostgresTransaction: PostgresQueryable {
         return try await connection.copy(into: table, schema: schema, columns: columns, rows: rows)
     }
 
-    /// Copies rows as they come into a table. Returns their number.
+    /// Copies rows as they come into a table.
+    ///
+    /// Returns their number.
     @discardableResult
     public func copy<Rows: AsyncSequence>(
         into table: String,
@@ -122,7 +128,9 @@ public final class PostgresTransaction: PostgresQueryable {
     }
 }
 
-/// The rows of a cursor. They must be read inside the transaction; a reader that stops early costs nothing more.
+/// The rows of a cursor.
+///
+/// They must be read inside the transaction; a reader that stops early costs nothing more.
 public struct PostgresRowStream: AsyncSequence, Sendable {
     /// A row of the result.
     public typealias Element = Row

@@ -21,7 +21,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         segments = stringInterpolation.segments
     }
 
-    /// A statement from text that is trusted as it is. It is not checked: never give it input.
+    /// A statement from text that is trusted as it is.
+    ///
+    /// It is not checked: never give it input.
     public init(unsafeSQL text: String) {
         segments = [.text(text)]
     }
@@ -69,7 +71,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
             segments.append(.text(names.map { SQL.quote([$0]) }.joined(separator: ", ")))
         }
 
-        /// Text that is trusted as it is. It is not checked: never give it input.
+        /// Text that is trusted as it is.
+        ///
+        /// It is not checked: never give it input.
         public mutating func appendInterpolation(unsafeSQL text: String) {
             segments.append(.text(text))
         }
@@ -85,7 +89,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         return SQL(segments: segments)
     }
 
-    /// Quoted names with dots between. A NUL cannot stand in a name; it becomes U+FFFD, which no table has.
+    /// Quoted names with dots between.
+    ///
+    /// A NUL cannot stand in a name; it becomes U+FFFD, which no table has.
     static func quote(_ names: [String]) -> String {
         names.map { name in
             let inner = name.unicodeScalars.reduce(into: "") { text, scalar in

@@ -55,7 +55,7 @@ enum Command {
         owner: ServerOwner? = nil
     ) async throws -> (status: Int32, output: String) {
         let process = Process()
-        let command = owner?.command(program, arguments) ?? (program, arguments)
+        let command = owner?.command(program, arguments) ?? (program: program, arguments: arguments)
         process.executableURL = command.program
         process.arguments = command.arguments
         process.currentDirectoryURL = URL(fileURLWithPath: "/")
