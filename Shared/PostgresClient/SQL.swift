@@ -51,6 +51,11 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
             segments.append(.value(value.postgresValue))
         }
 
+        /// A bind parameter that may be NULL.
+        public mutating func appendInterpolation<Value: PostgresEncodable>(_ value: Value?) {
+            segments.append(.value(value.postgresValue))
+        }
+
         /// A bind parameter of type jsonb.
         public mutating func appendInterpolation<Value: Encodable & Sendable>(json value: Value) {
             segments.append(.value(PostgresJSON(value).postgresValue))

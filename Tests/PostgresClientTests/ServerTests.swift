@@ -4,6 +4,20 @@ import Testing
 
 @testable import PostgresClient
 
+/// Counts the runs of a closure that runs again.
+final class Counter: Sendable {
+    private let count = Mutex(0)
+
+    var value: Int { count.withLock { $0 } }
+
+    func next() -> Int {
+        count.withLock { count in
+            count += 1
+            return count
+        }
+    }
+}
+
 struct ServerTests {
     struct Note: Codable, Hashable, Sendable {
         var text: String
@@ -20,15 +34,13 @@ struct ServerTests {
             let id = UUID()
             let none: Int? = nil
             let note = Note(text: text, numbers: [1, 2])
-            let row = try #require(
-                try await pool.first(
-                    """
-                    SELECT \(Int.min) a, \(Int32.max) b, \(Double.pi) c, \(Float(0.1)) d, \(true) e, \(text)::text f,
-                    \(large)::text g, \(bytes) h, \(date) i, \(id) j, \(json: note) k, \(none) l,
-                    \(["a", text, "NULL", ""]) m, \([1, nil, -3]) n, \([0.5, Double.infinity]) o, \(Int64(7)) p
-                    """
-                )
-            )
+            let sql: SQL =
+                """
+                SELECT \(Int.min) a, \(Int32.max) b, \(Double.pi) c, \(Float(0.1)) d, \(true) e, \(text)::text f,
+                \(large)::text g, \(bytes) h, \(date) i, \(id) j, \(json: note) k, \(none) l,
+                \(["a", text, "NULL", ""]) m, \([1, nil, -3]) n, \([0.5, Double.infinity]) o, \(Int64(7)) p
+                """
+            let row = try #require(try await pool.first(sql))
             #expect(try row["a"].as(Int.self) == Int.min)
             #expect(try row.get("b") == Int32.max)
             #expect(try row.get("c") == Double.pi)
@@ -72,7 +84,7 @@ struct ServerTests {
         try await TestServer.withPool { pool in
             try await pool.execute("CREATE TABLE t (n bigint)")
             try await pool.execute("INSERT INTO t VALUES (0)")
-            let runs = Mutex(0)
+            let runs = Counter()
             try await withThrowingTaskGroup(of: Void.self) { group in
                 for _ in 0..<4 {
                     group.addTask {
@@ -80,7 +92,7 @@ struct ServerTests {
                             isolation: .repeatableRead,
                             retries: RetryPolicy(maximumAttempts: 100)
                         ) { tx in
-                            runs.withLock { $0 += 1 }
+                            _ = runs.next()
                             let n: Int = try await tx.value("SELECT n FROM t")
                             try await tx.execute("UPDATE t SET n = \(n + 1)")
                         }
@@ -89,17 +101,14 @@ struct ServerTests {
                 try await group.waitForAll()
             }
             #expect(try await pool.value("SELECT n FROM t", as: Int.self) == 4)
-            let forced = Mutex(0)
+            let forced = Counter()
             try await pool.withTransaction(isolation: .repeatableRead) { tx in
                 _ = try await tx.value("SELECT n FROM t", as: Int.self)
-                let first = forced.withLock { count -> Bool in
-                    count += 1
-                    return count == 1
-                }
+                let first = forced.next() == 1
                 if first { try await pool.execute("UPDATE t SET n = n + 10") }
                 try await tx.execute("UPDATE t SET n = n + 1")
             }
-            #expect(forced.withLock { $0 } == 2)
+            #expect(forced.value == 2)
             #expect(try await pool.value("SELECT n FROM t", as: Int.self) == 15)
         }
     }
@@ -117,7 +126,7 @@ struct ServerTests {
             }
             try await pool.withTransaction { tx in
                 try await tx.execute("INSERT INTO t VALUES (2)")
-                try? await tx.withSavepoint { try await $0.execute("INSERT INTO t VALUES (2)") }
+                _ = try? await tx.withSavepoint { try await $0.execute("INSERT INTO t VALUES (2)") }
                 try await tx.execute("INSERT INTO t VALUES (3)")
             }
             #expect(try await pool.values("SELECT n FROM t ORDER BY n") == [2, 3])
@@ -127,18 +136,15 @@ struct ServerTests {
     @Test("the pool recovers when its server process is ended")
     func recovery() async throws {
         try await TestServer.withPool(.init(maximumConnections: 2)) { pool in
-            let runs = Mutex(0)
+            let runs = Counter()
             let answer: Int = try await pool.withTransaction { tx in
                 let pid: Int = try await tx.value("SELECT pg_backend_pid()")
-                let first = runs.withLock { count -> Bool in
-                    count += 1
-                    return count == 1
-                }
+                let first = runs.next() == 1
                 if first { try await pool.query("SELECT pg_terminate_backend(\(pid)::int)") }
                 return try await tx.value("SELECT 7")
             }
             #expect(answer == 7)
-            #expect(runs.withLock { $0 } == 2)
+            #expect(runs.value == 2)
         }
     }
 
