@@ -213,6 +213,10 @@ public actor EmbeddedPostgres {
         }
         await terminate(running)
         process = nil
+        // A short socket folder under /tmp is made again at the next start; rmdir takes it only when it is empty.
+        if let note = try? String(contentsOf: stateFolder.appendingPathComponent("socket-folder"), encoding: .utf8) {
+            rmdir(note.trimmingCharacters(in: .whitespacesAndNewlines))
+        }
     }
 
     /// Fast shutdown, then an immediate one, then a kill; each has a time limit.

@@ -20,7 +20,10 @@ enum TestServer {
     }
 
     private static func remove() {
-        if let pid = postmaster.withLock({ $0 }) { kill(pid, SIGQUIT) }
+        if let pid = postmaster.withLock({ $0 }) {
+            kill(pid, SIGQUIT)
+            waitpid(pid, nil, 0)
+        }
         try? FileManager.default.removeItem(at: folder)
     }
 
