@@ -43,7 +43,9 @@ final class Promise<Value: Sendable>: Sendable {
         continuation?.resume(with: result)
     }
 
-    /// Waits for the result. Does not watch for cancellation: the owner completes the promise then.
+    /// Waits for the result.
+    ///
+    /// Does not watch for cancellation: the owner completes the promise then.
     func value() async throws -> Value {
         try await withCheckedThrowingContinuation { continuation in
             let ready: Result<Value, any Error>? = state.withLock { state in

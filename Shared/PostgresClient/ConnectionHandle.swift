@@ -1,11 +1,15 @@
 import CLibpq
 import Foundation
 
-/// The one owner of a libpq connection. Never leaves the actor that made it.
+/// The one owner of a libpq connection.
+///
+/// Never leaves the actor that made it.
 final class ConnectionHandle {
     private let pointer: OpaquePointer
 
-    /// Connects, or throws within the configuration's time-out. Blocks the calling thread.
+    /// Connects, or throws within the configuration's time-out.
+    ///
+    /// Blocks the calling thread.
     init(_ configuration: PostgresConfiguration) throws {
         let keywords = configuration.keywords
         let pointer: OpaquePointer? = CStringArray.with(keywords.map(\.key)) { keys in
@@ -23,9 +27,13 @@ final class ConnectionHandle {
         try finishConnecting(within: configuration.connectTimeout, to: configuration.description)
         _ = PQsetErrorVerbosity(pointer, PQERRORS_DEFAULT)
         _ = try take(
-            PQexec(pointer, "SET TimeZone TO 'UTC'; SET DateStyle TO 'ISO'; SET bytea_output TO 'hex'; "
-                + "SET IntervalStyle TO 'iso_8601'; SET extra_float_digits TO 1; SET client_min_messages TO warning"),
-            statement: nil)
+            PQexec(
+                pointer,
+                "SET TimeZone TO 'UTC'; SET DateStyle TO 'ISO'; SET bytea_output TO 'hex'; "
+                    + "SET IntervalStyle TO 'iso_8601'; SET extra_float_digits TO 1; SET client_min_messages TO warning"
+            ),
+            statement: nil
+        )
     }
 
     deinit {
@@ -40,7 +48,7 @@ final class ConnectionHandle {
             guard left > .zero else {
                 throw PostgresError(kind: .connection, message: "no connection to \(place) within \(timeout)")
             }
-            let milliseconds = Int32(clamping: left.components.seconds * 1_000 + 1 + left.components.attoseconds / 1_000_000_000_000_000)
+            let milliseconds = Int32(clamping: Int64(left / .milliseconds(1)) + 1)
             let events = wanted == PGRES_POLLING_READING ? POLLIN : POLLOUT
             var entry = pollfd(fd: PQsocket(pointer), events: Int16(events), revents: 0)
             if poll(&entry, 1, milliseconds) > 0 { wanted = PQconnectPoll(pointer) }
@@ -48,8 +56,9 @@ final class ConnectionHandle {
         guard PQstatus(pointer) == CONNECTION_OK else {
             let text = String(cString: PQerrorMessage(pointer)).trimmingCharacters(in: .whitespacesAndNewlines)
             var error = PostgresError(kind: .connection, message: "no connection to \(place): \(text)")
-            if let match = text.firstMatch(of: /(?:FATAL|ERROR|PANIC):  ([0-9A-Z]{5}): /) {
-                error.sqlState = String(match.1)
+            if let severity = text.range(of: "FATAL:  ") {
+                let code = text[severity.upperBound...].prefix { $0 != ":" }
+                if code.utf8.count == 5 { error.sqlState = String(code) }
             }
             throw error
         }
@@ -103,17 +112,35 @@ final class ConnectionHandle {
         try take(
             parameters.withPointers { values in
                 PQexecPrepared(
-                    pointer, name, Int32(parameters.count), values, parameters.lengths, parameters.formats, 0)
-            }, statement: text)
+                    pointer,
+                    name,
+                    Int32(parameters.count),
+                    values,
+                    parameters.lengths,
+                    parameters.formats,
+                    0
+                )
+            },
+            statement: text
+        )
     }
 
     func execute(text: String, parameters: BoundParameters) throws -> ResultSet {
         try take(
             parameters.withPointers { values in
                 PQexecParams(
-                    pointer, text, Int32(parameters.count), parameters.types, values, parameters.lengths,
-                    parameters.formats, 0)
-            }, statement: text)
+                    pointer,
+                    text,
+                    Int32(parameters.count),
+                    parameters.types,
+                    values,
+                    parameters.lengths,
+                    parameters.formats,
+                    0
+                )
+            },
+            statement: text
+        )
     }
 
     // MARK: COPY
@@ -125,7 +152,9 @@ final class ConnectionHandle {
         guard sent == 1 else { throw connectionError(statement: "COPY") }
     }
 
-    /// Ends a COPY; with a reason, the server throws the rows away. Returns the number of rows.
+    /// Ends a COPY; with a reason, the server throws the rows away.
+    ///
+    /// Returns the number of rows.
     func endCopy(failure: String?) throws -> Int {
         let ended = failure.map { PQputCopyEnd(pointer, $0) } ?? PQputCopyEnd(pointer, nil)
         guard ended == 1 else { throw connectionError(statement: "COPY") }
@@ -221,7 +250,8 @@ struct BoundParameters {
             throw PostgresError(
                 kind: .encoding,
                 message: "\(values.count) parameters in one statement, at most \(RenderedSQL.maximumParameters) are "
-                    + "possible; pass arrays or use COPY")
+                    + "possible; pass arrays or use COPY"
+            )
         }
         for value in values {
             types.append(value.type)
@@ -258,7 +288,8 @@ struct BoundParameters {
 /// A null-terminated array of C strings.
 enum CStringArray {
     static func with<Value>(
-        _ strings: [String], _ body: (UnsafePointer<UnsafePointer<CChar>?>?) throws -> Value
+        _ strings: [String],
+        _ body: (UnsafePointer<UnsafePointer<CChar>?>?) throws -> Value
     ) rethrows -> Value {
         var storage: [CChar] = []
         var offsets: [Int] = []

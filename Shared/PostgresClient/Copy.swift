@@ -18,7 +18,8 @@ struct CopyBuffer {
         guard row.count == columnCount else {
             throw PostgresError(
                 kind: .encoding,
-                message: "row \(rowNumber) of the COPY has \(row.count) values for \(columnCount) columns")
+                message: "row \(rowNumber) of the COPY has \(row.count) values for \(columnCount) columns"
+            )
         }
         for (index, value) in row.enumerated() {
             if index > 0 { bytes.append(UInt8(ascii: "\t")) }
@@ -62,10 +63,15 @@ struct CopyBuffer {
 }
 
 extension PostgresConnection {
-    /// Copies rows into a table, the fast way for many. All or none of them arrive. Returns their number.
+    /// Copies rows into a table, the fast way for many.
+    ///
+    /// All or none of them arrive. Returns their number.
     @discardableResult
     public nonisolated func copy<Rows: Sequence>(
-        into table: String, schema: String? = nil, columns: [String], rows: sending Rows
+        into table: String,
+        schema: String? = nil,
+        columns: [String],
+        rows: sending Rows
     ) async throws -> Int where Rows.Element == [any PostgresEncodable] {
         try await beginCopy(Self.copyStatement(table, schema, columns))
         var buffer = CopyBuffer(columnCount: columns.count)
@@ -85,10 +91,15 @@ extension PostgresConnection {
         return try await endCopy(failure: nil)
     }
 
-    /// Copies rows as they come into a table. All or none of them arrive. Returns their number.
+    /// Copies rows as they come into a table.
+    ///
+    /// All or none of them arrive. Returns their number.
     @discardableResult
     public nonisolated func copy<Rows: AsyncSequence>(
-        into table: String, schema: String? = nil, columns: [String], stream rows: sending Rows
+        into table: String,
+        schema: String? = nil,
+        columns: [String],
+        stream rows: sending Rows
     ) async throws -> Int where Rows.Element == [any PostgresEncodable] {
         try await beginCopy(Self.copyStatement(table, schema, columns))
         var buffer = CopyBuffer(columnCount: columns.count)

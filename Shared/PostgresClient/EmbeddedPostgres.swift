@@ -33,6 +33,7 @@ public actor EmbeddedPostgres {
     ///   - programFolder: where `initdb` and `postgres` are; asked of `pg_config --bindir` when nil.
     ///   - systemUser: whom the server runs as when this process is root.
     ///   - settings: further server settings, such as `max_connections`.
+    ///   - logger: one with the label `errata.postgres.embedded` when nil.
     public init(
         stateFolder: URL,
         database: String = "errata",
@@ -68,7 +69,11 @@ public actor EmbeddedPostgres {
         try await initialize(programs: programs, owner: owner)
         let socketFolder = try prepareSocketFolder(owner: owner)
         let administration = PostgresConfiguration(
-            host: socketFolder.path, user: Self.superuser, database: "postgres", connectTimeout: .seconds(2))
+            host: socketFolder.path,
+            user: Self.superuser,
+            database: "postgres",
+            connectTimeout: .seconds(2)
+        )
 
         if let running = livingServer() {
             if await answers(administration) {
@@ -102,7 +107,8 @@ public actor EmbeddedPostgres {
             guard has.split(separator: " ").contains(where: { $0 == made || $0.hasPrefix("\(made).") }) else {
                 throw failure(
                     "\(dataFolder.path) was made by PostgreSQL \(made), but \(programs.path) has \(has); "
-                        + "install version \(made) or choose another state folder")
+                        + "install version \(made) or choose another state folder"
+                )
             }
             return
         }
@@ -117,7 +123,9 @@ public actor EmbeddedPostgres {
             [
                 "--pgdata", draft.path, "--username", Self.superuser, "--encoding", "UTF8", "--locale", "C",
                 "--auth-local", "trust", "--auth-host", "reject", "--data-checksums", "--no-instructions",
-            ], owner: owner)
+            ],
+            owner: owner
+        )
         guard result.status == 0 else { throw failure("initdb failed: \(result.output.suffix(1_000))") }
         try FileManager.default.moveItem(at: draft, to: dataFolder)
     }
@@ -131,7 +139,7 @@ public actor EmbeddedPostgres {
         all.merge(settings) { _, given in given }
         var arguments = ["-D", dataFolder.path]
         for (key, value) in all.sorted(by: { $0.key < $1.key }) { arguments += ["-c", "\(key)=\(value)"] }
-        FileManager.default.createFile(atPath: logFile.path, contents: nil, attributes: [.posixPermissions: 0o600])
+        _ = FileManager.default.createFile(atPath: logFile.path, contents: nil, attributes: [.posixPermissions: 0o600])
         guard let log = try? FileHandle(forWritingTo: logFile) else { throw failure("cannot write \(logFile.path)") }
         defer { try? log.close() }
         let process = Process()
@@ -159,7 +167,10 @@ public actor EmbeddedPostgres {
         if ended === process { isExited = true }
     }
 
-    private func waitUntilReady(_ configuration: PostgresConfiguration, deadline: ContinuousClock.Instant) async throws
+    private func waitUntilReady(
+        _ configuration: PostgresConfiguration,
+        deadline: ContinuousClock.Instant
+    ) async throws
         -> Bool
     {
         while !isExited {
@@ -192,7 +203,9 @@ public actor EmbeddedPostgres {
 
     // MARK: Stop
 
-    /// Stops the server: open transactions are rolled back, and it is killed when it takes too long. No server is fine.
+    /// Stops the server: open transactions are rolled back, and it is killed when it takes too long.
+    ///
+    /// No server is fine.
     public func stop() async {
         guard let running = livingServer() else {
             process = nil
@@ -200,6 +213,10 @@ public actor EmbeddedPostgres {
         }
         await terminate(running)
         process = nil
+        // A short socket folder under /tmp is made again at the next start; rmdir takes it only when it is empty.
+        if let note = try? String(contentsOf: stateFolder.appendingPathComponent("socket-folder"), encoding: .utf8) {
+            rmdir(note.trimmingCharacters(in: .whitespacesAndNewlines))
+        }
     }
 
     /// Fast shutdown, then an immediate one, then a kill; each has a time limit.
@@ -257,9 +274,19 @@ public actor EmbeddedPostgres {
     /// Makes a folder of mode 0700; one that exists must be a real folder of the right owner, not somebody's trap.
     private func makeFolder(_ folder: URL, owner: ServerOwner) throws {
         if !FileManager.default.fileExists(atPath: folder.path) {
+            // Folders above keep their usual mode, so that the server's user can pass.
             try FileManager.default.createDirectory(
-                at: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: 0o700])
-            guard chown(folder.path, owner.uid, owner.gid) == 0 else { throw failure("cannot give \(folder.path) away") }
+                at: folder.deletingLastPathComponent(),
+                withIntermediateDirectories: true
+            )
+            try FileManager.default.createDirectory(
+                at: folder,
+                withIntermediateDirectories: true,
+                attributes: [.posixPermissions: 0o700]
+            )
+            guard chown(folder.path, owner.uid, owner.gid) == 0 else {
+                throw failure("cannot give \(folder.path) away")
+            }
         }
         var status = stat()
         guard lstat(folder.path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {

@@ -1,4 +1,5 @@
 import Dispatch
+import Logging
 
 /// A message that another session sent with NOTIFY.
 public struct PostgresNotification: Sendable, Hashable {
@@ -24,7 +25,9 @@ extension PostgresPool {
     /// A reader that is 4,096 events behind loses the oldest ones: notifications are hints to look, not a queue.
     public func listen(_ channel: String) -> AsyncStream<PostgresListenEvent> {
         let (stream, continuation) = AsyncStream.makeStream(
-            of: PostgresListenEvent.self, bufferingPolicy: .bufferingNewest(4_096))
+            of: PostgresListenEvent.self,
+            bufferingPolicy: .bufferingNewest(4_096)
+        )
         let configuration = configuration
         let logger = logger
         let task = Task {
@@ -46,7 +49,9 @@ extension PostgresPool {
                     if Task.isCancelled { break }
                     failures += 1
                     logger.warning(
-                        "the listener lost its connection", metadata: ["channel": "\(channel)", "cause": "\(error)"])
+                        "the listener lost its connection",
+                        metadata: ["channel": "\(channel)", "cause": "\(error)"]
+                    )
                     // Cancellation ends the loop at its head.
                     try? await Task.sleep(for: policy.delay(afterFailures: failures))
                 }
@@ -70,7 +75,9 @@ extension PostgresConnection {
     }
 }
 
-/// Watches a descriptor once. `wait` returns only after the watch has ended, so that the descriptor may be closed.
+/// Watches a descriptor once.
+///
+/// `wait` returns only after the watch has ended, so that the descriptor may be closed.
 private final class ReadWatch: Sendable {
     /// Dispatch sources may be used from any thread; their protocol does not say so.
     private struct Source: @unchecked Sendable {

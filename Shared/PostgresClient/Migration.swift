@@ -1,3 +1,5 @@
+import Logging
+
 /// One step of the database's schema.
 public struct Migration: Sendable, Hashable {
     /// Its place in the order, from 1 without gaps being required.
@@ -26,7 +28,8 @@ extension PostgresPool {
         for (first, second) in zip(ordered, ordered.dropFirst()) where first.version == second.version {
             throw PostgresError(
                 kind: .migration,
-                message: "version \(first.version) is used twice, by \"\(first.name)\" and \"\(second.name)\"")
+                message: "version \(first.version) is used twice, by \"\(first.name)\" and \"\(second.name)\""
+            )
         }
         return try await withConnection { connection in
             _ = try await connection.query("SELECT pg_advisory_lock(hashtextextended(\(table), 0))")
@@ -44,7 +47,9 @@ extension PostgresPool {
     }
 
     private func apply(
-        _ migrations: [Migration], table: String, on connection: PostgresConnection
+        _ migrations: [Migration],
+        table: String,
+        on connection: PostgresConnection
     ) async throws -> [Migration] {
         try await connection.execute(
             """
@@ -54,7 +59,8 @@ extension PostgresPool {
                 checksum text NOT NULL,
                 applied_at timestamptz NOT NULL DEFAULT now()
             )
-            """)
+            """
+        )
         var known: [Int: (name: String, checksum: String)] = [:]
         for row in try await connection.query("SELECT version, name, checksum FROM \(identifier: table)") {
             known[try row.get("version")] = (try row.get("name"), try row.get("checksum"))
@@ -64,19 +70,22 @@ extension PostgresPool {
             throw PostgresError(
                 kind: .migration,
                 message: "the database has migration \(newer) \"\(known[newer]?.name ?? "")\", which this program does "
-                    + "not know: the database is newer; run a newer program")
+                    + "not know: the database is newer; run a newer program"
+            )
         }
         let latest = known.keys.max() ?? Int.min
         var applied: [Migration] = []
         for migration in migrations {
             let checksum: String = try await connection.value(
-                "SELECT encode(sha256(convert_to(\(migration.sql)::text, 'UTF8')), 'hex')")
+                "SELECT encode(sha256(convert_to(\(migration.sql)::text, 'UTF8')), 'hex')"
+            )
             if let entry = known[migration.version] {
                 guard entry.checksum == checksum else {
                     throw PostgresError(
                         kind: .migration,
                         message: "migration \(migration.version) \"\(migration.name)\" was changed after it was "
-                            + "applied; restore its text and add a new migration instead")
+                            + "applied; restore its text and add a new migration instead"
+                    )
                 }
                 continue
             }
@@ -84,7 +93,8 @@ extension PostgresPool {
                 throw PostgresError(
                     kind: .migration,
                     message: "migration \(migration.version) \"\(migration.name)\" comes before \(latest), which is "
-                        + "applied already; give it a later version")
+                        + "applied already; give it a later version"
+                )
             }
             _ = try await connection.simple("BEGIN")
             do {
@@ -93,13 +103,17 @@ extension PostgresPool {
                     """
                     INSERT INTO \(identifier: table) (version, name, checksum)
                     VALUES (\(migration.version), \(migration.name), \(checksum))
-                    """)
+                    """
+                )
                 try await connection.commit()
             } catch var error as PostgresError {
                 error.message = "migration \(migration.version) \"\(migration.name)\": \(error.message)"
                 throw error
             }
-            logger.info("migration applied", metadata: ["version": "\(migration.version)", "name": "\(migration.name)"])
+            logger.info(
+                "migration applied",
+                metadata: ["version": "\(migration.version)", "name": "\(migration.name)"]
+            )
             applied.append(migration)
         }
         return applied

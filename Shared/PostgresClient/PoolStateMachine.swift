@@ -56,7 +56,9 @@ struct PoolStateMachine {
         return connectAsNeeded()
     }
 
-    /// A waiter gave up. False when it has its connection, or its failure, already.
+    /// A waiter gave up.
+    ///
+    /// False when it has its connection, or its failure, already.
     mutating func cancel(_ waiter: WaiterID) -> Bool {
         guard let index = waiters.firstIndex(of: waiter) else { return false }
         waiters.remove(at: index)

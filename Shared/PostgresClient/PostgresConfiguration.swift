@@ -1,5 +1,5 @@
 import CLibpq
-public import Foundation
+import Foundation
 
 /// Where the database is and how to log in.
 ///
@@ -79,7 +79,10 @@ public struct PostgresConfiguration: Sendable, Hashable {
         }
         let port = values.removeValue(forKey: "port") ?? "5432"
         guard let number = Int(port), (1...65_535).contains(number) else {
-            throw PostgresError(kind: .configuration, message: "the database URL's port is not a number from 1 to 65535")
+            throw PostgresError(
+                kind: .configuration,
+                message: "the database URL's port is not a number from 1 to 65535"
+            )
         }
         var timeout = Duration.seconds(10)
         if let text = values.removeValue(forKey: "connect_timeout") {
@@ -151,7 +154,9 @@ public struct PostgresConfiguration: Sendable, Hashable {
         text += "/\(database.map(Self.escape) ?? "")"
         if includingPassword, let passphrase = secrets["sslpassword"] { query["sslpassword"] = passphrase.value }
         if !query.isEmpty {
-            text += "?" + query.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.escape($0.value))" }
+            text +=
+                "?"
+                + query.sorted { $0.key < $1.key }.map { "\($0.key)=\(Self.escape($0.value))" }
                 .joined(separator: "&")
         }
         return text

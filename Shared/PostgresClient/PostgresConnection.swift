@@ -45,7 +45,9 @@ public actor PostgresConnection {
         try opened().backendProcessID
     }
 
-    /// Nothing stands in the way of the next statement. Costs no round trip.
+    /// Nothing stands in the way of the next statement.
+    ///
+    /// Costs no round trip.
     func isAlive() -> Bool {
         handle?.isAlive() ?? false
     }
@@ -143,7 +145,9 @@ public actor PostgresConnection {
     }
 
     private func executePrepared(
-        _ sql: RenderedSQL, _ parameters: BoundParameters, _ handle: ConnectionHandle
+        _ sql: RenderedSQL,
+        _ parameters: BoundParameters,
+        _ handle: ConnectionHandle
     ) throws -> ResultSet {
         if let name = statements.name(text: sql.text, types: parameters.types) {
             return try handle.executePrepared(name: name, parameters: parameters, text: sql.text)

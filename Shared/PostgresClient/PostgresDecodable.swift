@@ -38,7 +38,13 @@ extension Double: PostgresDecodable {
     /// Reads every numeric type; NaN and infinities too.
     public static func decode(_ field: PostgresField) throws -> Double {
         let text = try field.accept(
-            TypeID.float8, TypeID.float4, TypeID.numeric, TypeID.int8, TypeID.int4, TypeID.int2)
+            TypeID.float8,
+            TypeID.float4,
+            TypeID.numeric,
+            TypeID.int8,
+            TypeID.int4,
+            TypeID.int2
+        )
         return try number(field, text) { Double($0) }
     }
 }
@@ -47,7 +53,13 @@ extension Float: PostgresDecodable {
     /// Reads every numeric type, rounded to the nearest Float.
     public static func decode(_ field: PostgresField) throws -> Float {
         let text = try field.accept(
-            TypeID.float4, TypeID.float8, TypeID.numeric, TypeID.int8, TypeID.int4, TypeID.int2)
+            TypeID.float4,
+            TypeID.float8,
+            TypeID.numeric,
+            TypeID.int8,
+            TypeID.int4,
+            TypeID.int2
+        )
         return try number(field, text) { Float($0) }
     }
 }
@@ -91,7 +103,9 @@ extension UUID: PostgresDecodable {
 }
 
 extension Date: PostgresDecodable {
-    /// Reads timestamptz; also timestamp and date, as UTC. Infinity and years before 1 do not decode.
+    /// Reads timestamptz; also timestamp and date, as UTC.
+    ///
+    /// Infinity and years before 1 do not decode.
     public static func decode(_ field: PostgresField) throws -> Date {
         guard let date = TimestampText.parse(try field.accept(TypeID.timestamptz, TypeID.timestamp, TypeID.date)) else {
             throw PostgresMismatch("it is no finite date of our era in ISO form", value: field.text)

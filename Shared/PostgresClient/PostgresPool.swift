@@ -73,13 +73,19 @@ public final class PostgresPool: Service, PostgresQueryable {
             State(
                 machine: PoolStateMachine(
                     maximumConnections: options.maximumConnections,
-                    minimumConnections: options.minimumConnections)))
+                    minimumConnections: options.minimumConnections
+                )
+            )
+        )
     }
 
     /// A pool with a bound on its connections.
     public convenience init(configuration: PostgresConfiguration, maximumConnections: Int, logger: Logger? = nil) {
         self.init(
-            configuration: configuration, options: Options(maximumConnections: maximumConnections), logger: logger)
+            configuration: configuration,
+            options: Options(maximumConnections: maximumConnections),
+            logger: logger
+        )
     }
 
     // MARK: Life
@@ -116,7 +122,9 @@ public final class PostgresPool: Service, PostgresQueryable {
 
     // MARK: Leasing
 
-    /// Runs the closure with a connection of its own. An open transaction is rolled back at the end.
+    /// Runs the closure with a connection of its own.
+    ///
+    /// An open transaction is rolled back at the end.
     public func withConnection<Value>(
         actor: isolated (any Actor)? = #isolation,
         _ body: (PostgresConnection) async throws -> Value
@@ -169,7 +177,9 @@ public final class PostgresPool: Service, PostgresQueryable {
     }
 
     private func attempt<Value>(
-        _ connection: PostgresConnection, _ level: IsolationLevel, _ readOnly: Bool,
+        _ connection: PostgresConnection,
+        _ level: IsolationLevel,
+        _ readOnly: Bool,
         actor: isolated (any Actor)? = #isolation,
         _ body: (PostgresTransaction) async throws -> Value
     ) async throws -> Value {
@@ -212,7 +222,9 @@ public final class PostgresPool: Service, PostgresQueryable {
     }
 
     private func wait(
-        for promise: Promise<Handed>, _ waiter: Int, _ event: (inout State) -> [PoolStateMachine.Action]
+        for promise: Promise<Handed>,
+        _ waiter: Int,
+        _ event: (inout State) -> [PoolStateMachine.Action]
     ) async throws -> Handed {
         perform(event)
         let mustWait = state.withLock { $0.promises[waiter] != nil }
@@ -222,7 +234,9 @@ public final class PostgresPool: Service, PostgresQueryable {
             ? Task {
                 try await Task.sleep(for: timeout)
                 self.abandon(
-                    waiter, PostgresError(kind: .usage, message: "no free connection within \(timeout)"))
+                    waiter,
+                    PostgresError(kind: .usage, message: "no free connection within \(timeout)")
+                )
             } : nil
         defer { timer?.cancel() }
         return try await withTaskCancellationHandler {
@@ -260,7 +274,9 @@ public final class PostgresPool: Service, PostgresQueryable {
                     deliveries.append((promise, .success(Handed(id: id, connection: connection, rested: rested))))
                 case .connect(let id):
                     let connection = PostgresConnection(
-                        configuration: configuration, statementCacheSize: options.statementCacheSize)
+                        configuration: configuration,
+                        statementCacheSize: options.statementCacheSize
+                    )
                     state.connections[id] = connection
                     opening.append((id, connection))
                 case .close(let id):
@@ -280,7 +296,10 @@ public final class PostgresPool: Service, PostgresQueryable {
 
     private func connect(_ id: Int, _ connection: PostgresConnection) async {
         let policy = RetryPolicy(
-            maximumAttempts: .max, initialDelay: .milliseconds(20), maximumDelay: .seconds(2))
+            maximumAttempts: .max,
+            initialDelay: .milliseconds(20),
+            maximumDelay: .seconds(2)
+        )
         let deadline = ContinuousClock.now + options.connectDeadline
         var failures = 0
         while true {
@@ -309,14 +328,18 @@ public final class PostgresPool: Service, PostgresQueryable {
 }
 
 extension PostgresConnection {
-    /// Commits. An aborted transaction, which COMMIT rolls back in silence, is an error here.
+    /// Commits.
+    ///
+    /// An aborted transaction, which COMMIT rolls back in silence, is an error here.
     func commit() throws {
         let before = transactionState
         guard before != .failed else {
             _ = try? simple("ROLLBACK")
             throw PostgresError(
-                kind: .server, sqlState: "25P02",
-                message: "a statement of the transaction failed and the failure was swallowed; nothing is committed")
+                kind: .server,
+                sqlState: "25P02",
+                message: "a statement of the transaction failed and the failure was swallowed; nothing is committed"
+            )
         }
         do {
             _ = try simple("COMMIT")

@@ -22,7 +22,9 @@ extension PostgresQueryable {
         try await rows(sql, prepared: true).rows.first
     }
 
-    /// The first column of the only row. Throws when there is not exactly one row.
+    /// The first column of the only row.
+    ///
+    /// Throws when there is not exactly one row.
     public func value<Value: PostgresDecodable>(_ sql: SQL, as type: Value.Type = Value.self) async throws -> Value {
         let rows = try await rows(sql, prepared: true).rows
         guard rows.count == 1, let row = rows.first else {

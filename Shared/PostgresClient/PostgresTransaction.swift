@@ -21,7 +21,9 @@ public struct RetryPolicy: Sendable, Hashable {
 
     /// A policy from its parts.
     public init(
-        maximumAttempts: Int = 10, initialDelay: Duration = .milliseconds(5), maximumDelay: Duration = .seconds(1)
+        maximumAttempts: Int = 10,
+        initialDelay: Duration = .milliseconds(5),
+        maximumDelay: Duration = .seconds(1)
     ) {
         self.maximumAttempts = max(1, maximumAttempts)
         self.initialDelay = initialDelay
@@ -40,7 +42,9 @@ public struct RetryPolicy: Sendable, Hashable {
     }
 }
 
-/// A transaction under way. It must not be used after the closure that got it has returned.
+/// A transaction under way.
+///
+/// It must not be used after the closure that got it has returned.
 public final class PostgresTransaction: PostgresQueryable {
     let connection: PostgresConnection
     private let hasEnded = Mutex(false)
@@ -70,19 +74,29 @@ public final class PostgresTransaction: PostgresQueryable {
         _ = try await connection.simple(text)
     }
 
-    /// Copies rows into a table. Returns their number.
+    /// Copies rows into a table.
+    ///
+    /// Returns their number.
     @discardableResult
     public func copy<Rows: Sequence>(
-        into table: String, schema: String? = nil, columns: [String], rows: sending Rows
+        into table: String,
+        schema: String? = nil,
+        columns: [String],
+        rows: sending Rows
     ) async throws -> Int where Rows.Element == [any PostgresEncodable] {
         try check()
         return try await connection.copy(into: table, schema: schema, columns: columns, rows: rows)
     }
 
-    /// Copies rows as they come into a table. Returns their number.
+    /// Copies rows as they come into a table.
+    ///
+    /// Returns their number.
     @discardableResult
     public func copy<Rows: AsyncSequence>(
-        into table: String, schema: String? = nil, columns: [String], stream rows: sending Rows
+        into table: String,
+        schema: String? = nil,
+        columns: [String],
+        stream rows: sending Rows
     ) async throws -> Int where Rows.Element == [any PostgresEncodable] {
         try check()
         return try await connection.copy(into: table, schema: schema, columns: columns, stream: rows)
@@ -114,7 +128,9 @@ public final class PostgresTransaction: PostgresQueryable {
     }
 }
 
-/// The rows of a cursor. They must be read inside the transaction; a reader that stops early costs nothing more.
+/// The rows of a cursor.
+///
+/// They must be read inside the transaction; a reader that stops early costs nothing more.
 public struct PostgresRowStream: AsyncSequence, Sendable {
     /// A row of the result.
     public typealias Element = Row

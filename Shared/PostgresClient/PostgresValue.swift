@@ -80,7 +80,10 @@ public struct PostgresValue: Sendable, Hashable {
         case .text(let text):
             // C strings end at a NUL, so such a text would be cut in silence.
             guard !text.utf8.contains(0) else {
-                throw PostgresError(kind: .encoding, message: "a text holds a NUL character, which PostgreSQL cannot store")
+                throw PostgresError(
+                    kind: .encoding,
+                    message: "a text holds a NUL character, which PostgreSQL cannot store"
+                )
             }
             return text
         case .bytes(let data): return Hexadecimal.bytea(data)
@@ -105,42 +108,42 @@ extension PostgresValue: PostgresEncodable {
 }
 
 extension Int: PostgresEncodable {
-    /// bigint
+    /// bigint.
     public static var postgresType: UInt32 { TypeID.int8 }
     /// Decimal text.
     public var postgresValue: PostgresValue { PostgresValue(text: String(self), type: TypeID.int8) }
 }
 
 extension Int64: PostgresEncodable {
-    /// bigint
+    /// bigint.
     public static var postgresType: UInt32 { TypeID.int8 }
     /// Decimal text.
     public var postgresValue: PostgresValue { PostgresValue(text: String(self), type: TypeID.int8) }
 }
 
 extension Int32: PostgresEncodable {
-    /// integer
+    /// integer.
     public static var postgresType: UInt32 { TypeID.int4 }
     /// Decimal text.
     public var postgresValue: PostgresValue { PostgresValue(text: String(self), type: TypeID.int4) }
 }
 
 extension Double: PostgresEncodable {
-    /// double precision
+    /// double precision.
     public static var postgresType: UInt32 { TypeID.float8 }
     /// The shortest text that reads back to the same number.
     public var postgresValue: PostgresValue { PostgresValue(text: "\(self)", type: TypeID.float8) }
 }
 
 extension Float: PostgresEncodable {
-    /// real
+    /// real.
     public static var postgresType: UInt32 { TypeID.float4 }
     /// The shortest text that reads back to the same number.
     public var postgresValue: PostgresValue { PostgresValue(text: "\(self)", type: TypeID.float4) }
 }
 
 extension Bool: PostgresEncodable {
-    /// boolean
+    /// boolean.
     public static var postgresType: UInt32 { TypeID.bool }
     /// `t` or `f`.
     public var postgresValue: PostgresValue { PostgresValue(text: self ? "t" : "f", type: TypeID.bool) }
@@ -154,21 +157,21 @@ extension String: PostgresEncodable {
 }
 
 extension Data: PostgresEncodable {
-    /// bytea
+    /// bytea.
     public static var postgresType: UInt32 { TypeID.bytea }
     /// The bytes, sent in binary form.
     public var postgresValue: PostgresValue { PostgresValue(type: TypeID.bytea, content: .bytes(self)) }
 }
 
 extension UUID: PostgresEncodable {
-    /// uuid
+    /// uuid.
     public static var postgresType: UInt32 { TypeID.uuid }
     /// The text form.
     public var postgresValue: PostgresValue { PostgresValue(text: uuidString, type: TypeID.uuid) }
 }
 
 extension Date: PostgresEncodable {
-    /// timestamptz
+    /// timestamptz.
     public static var postgresType: UInt32 { TypeID.timestamptz }
     /// UTC with microseconds, the resolution of the server.
     public var postgresValue: PostgresValue {
@@ -222,7 +225,7 @@ public struct PostgresJSON<Value: Sendable>: Sendable {
 }
 
 extension PostgresJSON: PostgresEncodable where Value: Encodable {
-    /// jsonb
+    /// jsonb.
     public static var postgresType: UInt32 { TypeID.jsonb }
     /// JSON text with sorted keys and ISO-8601 dates.
     public var postgresValue: PostgresValue {
@@ -233,7 +236,10 @@ extension PostgresJSON: PostgresEncodable where Value: Encodable {
             let data = try encoder.encode(value)
             return PostgresValue(text: String(decoding: data, as: UTF8.self), type: TypeID.jsonb)
         } catch {
-            return PostgresValue(type: TypeID.jsonb, content: .invalid("\(Value.self) does not encode as JSON: \(error)"))
+            return PostgresValue(
+                type: TypeID.jsonb,
+                content: .invalid("\(Value.self) does not encode as JSON: \(error)")
+            )
         }
     }
 }

@@ -1,7 +1,9 @@
 import CLibpq
-public import Foundation
+import Foundation
 
-/// The rows of one statement. Owns libpq's result, which nothing changes after it has arrived.
+/// The rows of one statement.
+///
+/// Owns libpq's result, which nothing changes after it has arrived.
 final class ResultSet: @unchecked Sendable {
     // libpq documents results as safe to read from several threads; this class never writes to one.
     private let result: OpaquePointer
@@ -53,7 +55,9 @@ public struct Row: Sendable {
     /// The names of the columns, in order.
     public var columnNames: [String] { result.columnNames }
 
-    /// A column by name. A missing name is reported when the cell is decoded.
+    /// A column by name.
+    ///
+    /// A missing name is reported when the cell is decoded.
     public subscript(_ name: String) -> Cell {
         Cell(row: self, name: name, column: result.columnIndex(name))
     }
@@ -64,7 +68,9 @@ public struct Row: Sendable {
         return Cell(row: self, name: exists ? result.columnNames[column] : "#\(column)", column: exists ? column : nil)
     }
 
-    /// Decodes a column by name. Throws ``PostgresError`` naming column, type and row.
+    /// Decodes a column by name.
+    ///
+    /// Throws ``PostgresError`` naming column, type and row.
     public func get<Value: PostgresDecodable>(_ name: String, as type: Value.Type = Value.self) throws -> Value {
         try self[name].as(type)
     }
@@ -92,7 +98,9 @@ public struct Cell: Sendable {
         return row.result.text(row: row.index, column: column) == nil
     }
 
-    /// Decodes the value. Throws ``PostgresError`` naming column, type and row.
+    /// Decodes the value.
+    ///
+    /// Throws ``PostgresError`` naming column, type and row.
     public func `as`<Value: PostgresDecodable>(_ type: Value.Type) throws -> Value {
         try decode(String(describing: type)) { try Value.decode($0) }
     }

@@ -21,7 +21,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         segments = stringInterpolation.segments
     }
 
-    /// A statement from text that is trusted as it is. It is not checked: never give it input.
+    /// A statement from text that is trusted as it is.
+    ///
+    /// It is not checked: never give it input.
     public init(unsafeSQL text: String) {
         segments = [.text(text)]
     }
@@ -49,6 +51,11 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
             segments.append(.value(value.postgresValue))
         }
 
+        /// A bind parameter that may be NULL.
+        public mutating func appendInterpolation<Value: PostgresEncodable>(_ value: Value?) {
+            segments.append(.value(value.postgresValue))
+        }
+
         /// A bind parameter of type jsonb.
         public mutating func appendInterpolation<Value: Encodable & Sendable>(json value: Value) {
             segments.append(.value(PostgresJSON(value).postgresValue))
@@ -69,7 +76,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
             segments.append(.text(names.map { SQL.quote([$0]) }.joined(separator: ", ")))
         }
 
-        /// Text that is trusted as it is. It is not checked: never give it input.
+        /// Text that is trusted as it is.
+        ///
+        /// It is not checked: never give it input.
         public mutating func appendInterpolation(unsafeSQL text: String) {
             segments.append(.text(text))
         }
@@ -85,7 +94,9 @@ public struct SQL: Sendable, ExpressibleByStringInterpolation {
         return SQL(segments: segments)
     }
 
-    /// Quoted names with dots between. A NUL cannot stand in a name; it becomes U+FFFD, which no table has.
+    /// Quoted names with dots between.
+    ///
+    /// A NUL cannot stand in a name; it becomes U+FFFD, which no table has.
     static func quote(_ names: [String]) -> String {
         names.map { name in
             let inner = name.unicodeScalars.reduce(into: "") { text, scalar in

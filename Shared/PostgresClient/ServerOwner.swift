@@ -17,8 +17,10 @@ struct ServerOwner: Sendable {
         guard getpwnam_r(systemUser, &entry, &buffer, buffer.count, &found) == 0, found != nil, entry.pw_uid != 0 else {
             throw PostgresError(
                 kind: .embedded,
-                message: "PostgreSQL does not run as root and there is no user \"\(systemUser)\" to run it as; make one "
-                    + "(Debian: apt-get install postgresql) or start as another user")
+                message:
+                    "PostgreSQL does not run as root and there is no user \"\(systemUser)\" to run it as; make one "
+                    + "(Debian: apt-get install postgresql) or start as another user"
+            )
         }
         (uid, gid, dropsPrivileges) = (entry.pw_uid, entry.pw_gid, true)
     }
@@ -38,7 +40,8 @@ struct ServerOwner: Sendable {
             throw PostgresError(
                 kind: .embedded,
                 message: "the server's user (uid \(uid)) cannot enter \(folder.path): a folder above it is closed to "
-                    + "others; choose another state folder, such as one under /var/lib or /tmp")
+                    + "others; choose another state folder, such as one under /var/lib or /tmp"
+            )
         }
     }
 }
@@ -47,10 +50,12 @@ struct ServerOwner: Sendable {
 enum Command {
     /// Runs a program and returns its status and everything it wrote.
     static func run(
-        _ program: URL, _ arguments: [String], owner: ServerOwner? = nil
+        _ program: URL,
+        _ arguments: [String],
+        owner: ServerOwner? = nil
     ) async throws -> (status: Int32, output: String) {
         let process = Process()
-        let command = owner?.command(program, arguments) ?? (program, arguments)
+        let command = owner?.command(program, arguments) ?? (program: program, arguments: arguments)
         process.executableURL = command.program
         process.arguments = command.arguments
         process.currentDirectoryURL = URL(fileURLWithPath: "/")

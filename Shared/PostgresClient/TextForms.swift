@@ -74,7 +74,9 @@ enum ArrayText {
             guard let equals = bytes.firstIndex(of: UInt8(ascii: "=")) else { return nil }
             index = equals + 1
         }
-        guard index < bytes.count, bytes[index] == UInt8(ascii: "{"), bytes.last == UInt8(ascii: "}") else { return nil }
+        guard index < bytes.count, bytes[index] == UInt8(ascii: "{"), bytes.last == UInt8(ascii: "}") else {
+            return nil
+        }
         index += 1
         let end = bytes.count - 1
         var result: [String?] = []
@@ -105,7 +107,9 @@ enum ArrayText {
             } else {
                 while index < end, bytes[index] != UInt8(ascii: ",") {
                     let byte = bytes[index]
-                    if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "}") || byte == UInt8(ascii: "\"") { return nil }
+                    if byte == UInt8(ascii: "{") || byte == UInt8(ascii: "}") || byte == UInt8(ascii: "\"") {
+                        return nil
+                    }
                     element.append(byte)
                     index += 1
                 }

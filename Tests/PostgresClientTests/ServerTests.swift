@@ -1,0 +1,250 @@
+import Foundation
+import Synchronization
+import Testing
+
+@testable import PostgresClient
+
+/// Counts the runs of a closure that runs again.
+final class Counter: Sendable {
+    private let count = Mutex(0)
+
+    var value: Int { count.withLock { $0 } }
+
+    func next() -> Int {
+        count.withLock { count in
+            count += 1
+            return count
+        }
+    }
+}
+
+struct ServerTests {
+    struct Note: Codable, Hashable, Sendable {
+        var text: String
+        var numbers: [Int]
+    }
+
+    @Test("values of every type come back as they went")
+    func types() async throws {
+        try await TestServer.withPool { pool in
+            let text = "'; DROP TABLE x; -- \\ \" \n\t ü 😀"
+            let large = String(repeating: "ä", count: 524_288)
+            let bytes = Data((0..<1_048_576).map { UInt8(truncatingIfNeeded: $0 &* 31) })
+            let date = Date(timeIntervalSinceReferenceDate: 812_345_678.123456)
+            let id = UUID()
+            let none: Int? = nil
+            let note = Note(text: text, numbers: [1, 2])
+            let sql: SQL =
+                """
+                SELECT \(Int.min) a, \(Int32.max) b, \(Double.pi) c, \(Float(0.1)) d, \(true) e, \(text)::text f,
+                \(large)::text g, \(bytes) h, \(date) i, \(id) j, \(json: note) k, \(none) l,
+                \(["a", text, "NULL", ""]) m, \([1, nil, -3]) n, \([0.5, Double.infinity]) o, \(Int64(7)) p
+                """
+            let row = try #require(try await pool.first(sql))
+            #expect(try row["a"].as(Int.self) == Int.min)
+            #expect(try row.get("b") == Int32.max)
+            #expect(try row.get("c") == Double.pi)
+            #expect(try row.get("d") == Float(0.1))
+            #expect(try row.get("e") == true)
+            #expect(try row.get("f") == text)
+            #expect(try row.get("g") == large)
+            #expect(try row.get("h") == bytes)
+            #expect(abs(try row.get("i", as: Date.self).timeIntervalSince(date)) < 1e-6)
+            #expect(try row.get("j") == id)
+            #expect(try row.get("k", json: Note.self) == note)
+            #expect(try row.get("l", as: Int?.self) == nil)
+            #expect(try row.get("m") == ["a", text, "NULL", ""])
+            #expect(try row.get("n") == [1, nil, -3])
+            #expect(try row.get("o") == [0.5, Double.infinity])
+            #expect(try row.get("p") == Int64(7))
+            let error = #expect(throws: PostgresError.self) { try row.get("f", as: Int.self) }
+            #expect(error?.description.contains("column \"f\" (text) of row 0") ?? false)
+            #expect(throws: PostgresError.self) { try row.get("l", as: Int.self) }
+            #expect(throws: PostgresError.self) { try row.get("absent", as: Int.self) }
+            await #expect(throws: PostgresError.self) { try await pool.query("SELECT \("a\0b")::text") }
+            #expect(try await pool.value("SELECT 2 = ANY(\([1, 2]))", as: Bool.self))
+        }
+    }
+
+    @Test("fifty tasks share four connections")
+    func concurrency() async throws {
+        try await TestServer.withPool { pool in
+            let sum = try await withThrowingTaskGroup(of: Int.self) { group in
+                for index in 0..<50 { group.addTask { try await pool.value("SELECT \(index)") } }
+                return try await group.reduce(0, +)
+            }
+            #expect(sum == 1_225)
+            #expect(pool.statistics.connections <= 4)
+            #expect(try await pool.value("SELECT count(*) FROM pg_prepared_statements", as: Int.self) >= 1)
+        }
+    }
+
+    @Test("a transaction that loses against another one runs again")
+    func serialization() async throws {
+        try await TestServer.withPool { pool in
+            try await pool.execute("CREATE TABLE t (n bigint)")
+            try await pool.execute("INSERT INTO t VALUES (0)")
+            let runs = Counter()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<4 {
+                    group.addTask {
+                        try await pool.withTransaction(
+                            isolation: .repeatableRead,
+                            retries: RetryPolicy(maximumAttempts: 100)
+                        ) { tx in
+                            _ = runs.next()
+                            let n: Int = try await tx.value("SELECT n FROM t")
+                            try await tx.execute("UPDATE t SET n = \(n + 1)")
+                        }
+                    }
+                }
+                try await group.waitForAll()
+            }
+            #expect(try await pool.value("SELECT n FROM t", as: Int.self) == 4)
+            let forced = Counter()
+            try await pool.withTransaction(isolation: .repeatableRead) { tx in
+                _ = try await tx.value("SELECT n FROM t", as: Int.self)
+                let first = forced.next() == 1
+                if first { try await pool.execute("UPDATE t SET n = n + 10") }
+                try await tx.execute("UPDATE t SET n = n + 1")
+            }
+            #expect(forced.value == 2)
+            #expect(try await pool.value("SELECT n FROM t", as: Int.self) == 15)
+        }
+    }
+
+    @Test("a throw rolls back, and a savepoint is undone alone")
+    func rollback() async throws {
+        struct Stop: Error {}
+        try await TestServer.withPool { pool in
+            try await pool.execute("CREATE TABLE t (n int PRIMARY KEY)")
+            await #expect(throws: Stop.self) {
+                try await pool.withTransaction { tx in
+                    try await tx.execute("INSERT INTO t VALUES (1)")
+                    throw Stop()
+                }
+            }
+            try await pool.withTransaction { tx in
+                try await tx.execute("INSERT INTO t VALUES (2)")
+                _ = try? await tx.withSavepoint { try await $0.execute("INSERT INTO t VALUES (2)") }
+                try await tx.execute("INSERT INTO t VALUES (3)")
+            }
+            #expect(try await pool.values("SELECT n FROM t ORDER BY n") == [2, 3])
+        }
+    }
+
+    @Test("the pool recovers when its server process is ended")
+    func recovery() async throws {
+        try await TestServer.withPool(.init(maximumConnections: 2)) { pool in
+            let runs = Counter()
+            let answer: Int = try await pool.withTransaction { tx in
+                let pid: Int = try await tx.value("SELECT pg_backend_pid()")
+                let first = runs.next() == 1
+                if first { try await pool.query("SELECT pg_terminate_backend(\(pid)::int)") }
+                return try await tx.value("SELECT 7")
+            }
+            #expect(answer == 7)
+            #expect(runs.value == 2)
+        }
+    }
+
+    @Test("COPY brings ten thousand awkward rows, and a cursor reads them back")
+    func copy() async throws {
+        try await TestServer.withPool { pool in
+            try await pool.execute("CREATE TABLE t (n bigint, s text, b bytea, a text[])")
+            let awkward = ["\\N", "\t\n\r\\", "", "ü😀", "\\.", "a\u{8}b", "\"',;"]
+            try await pool.withTransaction { tx in
+                let rows = (0..<10_000).map { index -> [any PostgresEncodable] in
+                    let text = awkward[index % awkward.count]
+                    return [index, index % 11 == 0 ? String?.none : text, Data(text.utf8), [text]]
+                }
+                let count = try await tx.copy(into: "t", columns: ["n", "s", "b", "a"], rows: rows)
+                #expect(count == 10_000)
+                var next = 0
+                for try await row in tx.stream("SELECT * FROM t WHERE n >= \(0) ORDER BY n", batch: 777) {
+                    let text = awkward[next % awkward.count]
+                    #expect(try row.get("n") == next)
+                    #expect(try row.get("s", as: String?.self) == (next % 11 == 0 ? nil : text))
+                    #expect(try row.get("b") == Data(text.utf8))
+                    #expect(try row.get("a") == [text])
+                    next += 1
+                }
+                #expect(next == 10_000)
+            }
+        }
+    }
+
+    @Test("migrations apply once from two pools, and changed or newer ones are refused by name")
+    func migrations() async throws {
+        try await TestServer.withPool { pool in
+            let other = PostgresPool(configuration: pool.configuration, maximumConnections: 2)
+            defer { other.close() }
+            let list = [
+                Migration(version: 1, name: "first", sql: "CREATE TABLE a (n int); INSERT INTO a VALUES (1)"),
+                Migration(version: 2, name: "second", sql: "INSERT INTO a VALUES (2)"),
+            ]
+            async let one = pool.migrate(list)
+            async let two = other.migrate(list)
+            let applied = try await one.count + two.count
+            #expect(applied == 2)
+            #expect(try await pool.values("SELECT n FROM a ORDER BY n") == [1, 2])
+            var changed = list
+            changed[1].sql += " "
+            let edited = await #expect(throws: PostgresError.self) { try await pool.migrate(changed) }
+            #expect(edited?.message.contains("\"second\" was changed") ?? false)
+            let newer = await #expect(throws: PostgresError.self) { try await pool.migrate([list[0]]) }
+            #expect(newer?.message.contains("\"second\"") ?? false)
+        }
+    }
+
+    @Test("notifications arrive, also after the listener's connection was ended")
+    func listening() async throws {
+        try await TestServer.withPool { pool in
+            var events = pool.listen("my channel").makeAsyncIterator()
+            #expect(await events.next() == .listening)
+            try await pool.query("SELECT pg_notify('my channel', \("ü"))")
+            guard case .notification(let note) = await events.next() else {
+                Issue.record("no notification")
+                return
+            }
+            #expect(note.payload == "ü")
+            try await pool.query(
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE query LIKE 'LISTEN%' AND datname = current_database()
+                """
+            )
+            #expect(await events.next() == .listening)
+        }
+    }
+
+    @Test("a server starts again over its folder, also after kill -9")
+    func restart() async throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("errata-pg-restart-\(UUID().uuidString.prefix(8))")
+            .appendingPathComponent(String(repeating: "long", count: 25))
+        defer { try? FileManager.default.removeItem(at: folder.deletingLastPathComponent()) }
+        try FileManager.default.createDirectory(
+            at: folder.deletingLastPathComponent(),
+            withIntermediateDirectories: true
+        )
+        let server = EmbeddedPostgres(stateFolder: folder)
+        var configuration = try await server.start()
+        let first = PostgresPool(configuration: configuration, maximumConnections: 1)
+        try await first.execute("CREATE TABLE t AS SELECT 5 AS n")
+        first.close()
+        let pid = try #require(await server.processID)
+        kill(pid, SIGKILL)
+        configuration = try await server.start()
+        let second = PostgresPool(configuration: configuration, maximumConnections: 1)
+        #expect(try await second.value("SELECT n FROM t", as: Int.self) == 5)
+        second.close()
+        await server.stop()
+        #expect(await server.processID == nil)
+        configuration = try await server.start()
+        let third = PostgresPool(configuration: configuration, maximumConnections: 1)
+        #expect(try await third.value("SELECT n FROM t", as: Int.self) == 5)
+        third.close()
+        await server.stop()
+    }
+}
