@@ -71,10 +71,11 @@ public final class AdamW {
     /// - Parameters:
     ///   - learningRate: The rate of this update.
     ///   - maximumNorm: Gradients with a larger global norm are scaled down to it; nil or 0 does not clip.
+    ///   - norm: ``gradientNorm()``, when it is known already.
     /// - Returns: The global norm before clipping.
     @discardableResult
-    public func step(learningRate: Double, maximumNorm: Double? = nil) -> Double {
-        let norm = gradientNorm()
+    public func step(learningRate: Double, maximumNorm: Double? = nil, norm known: Double? = nil) -> Double {
+        let norm = known ?? gradientNorm()
         var scale = 1.0
         if let maximumNorm, maximumNorm > 0 { scale = min(1, maximumNorm / (norm + 1e-6)) }
         updates += 1

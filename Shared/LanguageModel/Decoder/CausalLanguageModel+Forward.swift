@@ -1,0 +1,95 @@
+public import TensorEngine
+public import Tokenization
+
+extension CausalLanguageModel {
+    /// The normed last hidden states of a packed batch.
+    ///
+    /// - Parameters:
+    ///   - batch: Sequences laid end to end.
+    ///   - tape: Records the derivatives when it records.
+    ///   - rows: The packed rows wanted, in order; nil for all. The last layer computes no others past its attention.
+    /// - Returns: [rows, hidden].
+    /// - Throws: `TensorError` for tokens or rows out of range.
+    public func hiddenStates(_ batch: PackedBatch, tape: Tape, rows: [Int32]? = nil) throws -> Tensor {
+        let epsilon = Float(configuration.rmsNormEpsilon)
+        var hidden = try tape.embedding(embedding, tokens: batch.tokens)
+        for (index, layer) in layers.enumerated() {
+            let normed = try tape.rmsNorm(hidden, weight: layer.inputNorm, epsilon: epsilon)
+            let queries = try tape.linear(normed, weight: layer.query, bias: layer.queryBias)
+            let keys = try tape.linear(normed, weight: layer.key, bias: layer.keyBias)
+            let values = try tape.linear(normed, weight: layer.value, bias: layer.valueBias)
+            try tape.rotate(queries, table: rotary, positions: batch.positions)
+            try tape.rotate(keys, table: rotary, positions: batch.positions)
+            var attended = try tape.causalAttention(
+                queries: queries,
+                keys: keys,
+                values: values,
+                offsets: batch.offsets,
+                headDimension: configuration.headDimension
+            )
+            if index == layers.count - 1, let rows, rows.count < batch.tokens.count {
+                attended = try tape.selectRows(attended, indices: rows)
+                hidden = try tape.selectRows(hidden, indices: rows)
+            }
+            hidden = try tape.linear(attended, weight: layer.output, residual: hidden)
+            let middle = try tape.rmsNorm(hidden, weight: layer.postAttentionNorm, epsilon: epsilon)
+            let gate = try tape.linear(middle, weight: layer.gate)
+            let up = try tape.linear(middle, weight: layer.up)
+            let activated = try tape.swiglu(gate: gate, up: up)
+            hidden = try tape.linear(activated, weight: layer.down, residual: hidden)
+        }
+        return try tape.rmsNorm(hidden, weight: finalNorm, epsilon: epsilon)
+    }
+
+    /// The logits of every token of each sequence: [sequence][token · vocabulary]; for tests and inspection.
+    ///
+    /// - Throws: `TensorError` for tokens out of range.
+    public func logits(_ sequences: [[TokenID]]) throws -> [[Float]] {
+        let batch = PackedBatch(sequences)
+        let tape = Tape(context: context, recording: false)
+        let logits = try tape.linear(hiddenStates(batch, tape: tape), weight: outputWeight).values
+        let vocabulary = configuration.vocabularySize
+        return zip(batch.offsets, batch.offsets.dropFirst()).map { Array(logits[$0 * vocabulary..<$1 * vocabulary]) }
+    }
+
+    /// log p(token t | tokens before t) for t ≥ 1 of each sequence: [sequence][token − 1].
+    ///
+    /// - Parameters:
+    ///   - sequences: Token ids.
+    ///   - tokensAtOnce: Sequences are computed in groups of about this many tokens.
+    /// - Throws: `TensorError` for tokens out of range.
+    public func logProbabilities(_ sequences: [[TokenID]], tokensAtOnce: Int = 8192) throws -> [[Float]] {
+        var result: [[Float]] = []
+        result.reserveCapacity(sequences.count)
+        var start = 0
+        while start < sequences.count {
+            var end = start
+            var tokens = 0
+            repeat {
+                tokens += sequences[end].count
+                end += 1
+            } while end < sequences.count && tokens + sequences[end].count <= tokensAtOnce
+            let group = Array(sequences[start..<end])
+            let batch = PackedBatch(group)
+            var rows: [Int32] = []
+            var targets: [TokenID] = []
+            for (begin, sequence) in zip(batch.offsets, group) {
+                for position in sequence.indices.dropFirst() {
+                    rows.append(Int32(begin + position - 1))
+                    targets.append(sequence[position])
+                }
+            }
+            let tape = Tape(context: context, recording: false)
+            let hidden = try hiddenStates(batch, tape: tape, rows: rows)
+            let values = try tape.tokenLogProbabilities(hidden, weight: outputWeight, targets: targets).values
+            var cursor = 0
+            for sequence in group {
+                let count = max(0, sequence.count - 1)
+                result.append(Array(values[cursor..<cursor + count]))
+                cursor += count
+            }
+            start = end
+        }
+        return result
+    }
+}

@@ -1,0 +1,193 @@
+public import Foundation
+public import TensorEngine
+import Tokenization
+
+/// A decoder of the Llama family (also Mistral without a window, and Qwen2 with its biases), in float32.
+///
+/// Weights carry Hugging Face's names and layouts. A model belongs to one thread at a time.
+public final class CausalLanguageModel {
+    /// Sizes and constants.
+    public let configuration: ModelConfiguration
+    /// The threads and memory that the model's tensors live in.
+    public let context: ComputeContext
+    /// Every weight under its Hugging Face name, in a fixed order; a tied output projection is not listed.
+    public let parameters: [(name: String, tensor: Tensor)]
+
+    let embedding: Tensor
+    let layers: [DecoderLayer]
+    let finalNorm: Tensor
+    let outputProjection: Tensor?
+    let rotary: RotaryTable
+
+    /// The projection from the last hidden state to logits: [vocabulary, hidden].
+    public var outputWeight: Tensor { outputProjection ?? embedding }
+
+    /// A freshly drawn model: normal weights of the configuration's `initializerRange`, norms 1, biases 0.
+    ///
+    /// - Throws: `ModelFileError` when the sizes do not fit together.
+    public convenience init(configuration: ModelConfiguration, seed: UInt64) throws {
+        try self.init(configuration: configuration, seed: seed, context: ComputeContext())
+    }
+
+    /// A freshly drawn model in a given context.
+    ///
+    /// - Throws: `ModelFileError` when the sizes do not fit together.
+    public convenience init(configuration: ModelConfiguration, seed: UInt64, context: ComputeContext) throws {
+        try self.init(configuration: configuration, context: context)
+        var generator = SeededGenerator(seed: seed)
+        for (name, tensor) in parameters {
+            tensor.withMutableValues { values in
+                if tensor.shape.count == 1 {
+                    values.update(repeating: name.hasSuffix("bias") ? 0 : 1)
+                } else {
+                    for index in values.indices {
+                        values[index] = Float(generator.nextNormal() * configuration.initializerRange)
+                    }
+                }
+            }
+        }
+    }
+
+    /// The shape without values: every weight is zero.
+    init(configuration: ModelConfiguration, context: ComputeContext) throws {
+        try configuration.validate()
+        self.configuration = configuration
+        self.context = context
+        var list: [(name: String, tensor: Tensor)] = []
+        func parameter(_ name: String, _ shape: [Int]) -> Tensor {
+            let tensor = Tensor(zeros: shape, context: context, requiresGradient: true)
+            list.append((name, tensor))
+            return tensor
+        }
+        let hidden = configuration.hiddenSize
+        embedding = parameter("model.embed_tokens.weight", [configuration.vocabularySize, hidden])
+        let queryWidth = configuration.heads * configuration.headDimension
+        let keyWidth = configuration.keyValueHeads * configuration.headDimension
+        layers = (0..<configuration.layers).map { index in
+            let prefix = "model.layers.\(index)."
+            func bias(_ name: String, _ width: Int) -> Tensor? {
+                configuration.attentionBias ? parameter(prefix + "self_attn.\(name)_proj.bias", [width]) : nil
+            }
+            func weight(_ name: String, _ rows: Int, _ columns: Int) -> Tensor {
+                parameter(prefix + name + ".weight", [rows, columns])
+            }
+            return DecoderLayer(
+                inputNorm: parameter(prefix + "input_layernorm.weight", [hidden]),
+                query: weight("self_attn.q_proj", queryWidth, hidden),
+                queryBias: bias("q", queryWidth),
+                key: weight("self_attn.k_proj", keyWidth, hidden),
+                keyBias: bias("k", keyWidth),
+                value: weight("self_attn.v_proj", keyWidth, hidden),
+                valueBias: bias("v", keyWidth),
+                output: weight("self_attn.o_proj", hidden, queryWidth),
+                postAttentionNorm: parameter(prefix + "post_attention_layernorm.weight", [hidden]),
+                gate: weight("mlp.gate_proj", configuration.intermediateSize, hidden),
+                up: weight("mlp.up_proj", configuration.intermediateSize, hidden),
+                down: weight("mlp.down_proj", hidden, configuration.intermediateSize)
+            )
+        }
+        finalNorm = parameter("model.norm.weight", [hidden])
+        outputProjection =
+            configuration.tieWordEmbeddings
+            ? nil : parameter("lm_head.weight", [configuration.vocabularySize, hidden])
+        rotary = RotaryTable(inverseFrequencies: configuration.inverseFrequencies)
+        parameters = list
+    }
+
+    /// Reads a model folder in Hugging Face layout.
+    ///
+    /// - Throws: `ModelFileError` that names the file and what is wrong with it.
+    public static func load(folder: URL) throws -> CausalLanguageModel {
+        try load(folder: folder, context: ComputeContext())
+    }
+
+    /// Reads a model folder in Hugging Face layout into a given context.
+    ///
+    /// - Throws: `ModelFileError` that names the file and what is wrong with it.
+    public static func load(folder: URL, context: ComputeContext) throws -> CausalLanguageModel {
+        let configuration = try ModelConfiguration(folder: folder)
+        let checkpoint = try SafetensorsCheckpoint(folder: folder)
+        let model = try CausalLanguageModel(configuration: configuration, context: context)
+        // Sharing one storage, PyTorch may have saved a tied projection under either name.
+        for (name, tensor) in model.parameters {
+            var source = name
+            if checkpoint.entry(name) == nil, name == "model.embed_tokens.weight", configuration.tieWordEmbeddings {
+                source = "lm_head.weight"
+            }
+            guard let entry = checkpoint.entry(source) else {
+                throw ModelFileError(.malformed, place: folder.path, "the weight \(name) is missing")
+            }
+            guard entry.shape == tensor.shape else {
+                throw ModelFileError(
+                    .malformed,
+                    place: folder.path,
+                    "the weight \(name) has shape \(entry.shape); config.json asks for \(tensor.shape)"
+                )
+            }
+            try tensor.withMutableValues { try checkpoint.read(source, into: $0) }
+        }
+        return model
+    }
+
+    /// Writes config.json, generation_config.json and model.safetensors (float32) into `folder`, which is made if needed.
+    ///
+    /// - Throws: `ModelFileError` or a file error.
+    public func save(to folder: URL) throws {
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        var stored = configuration
+        stored.torchDtype = "float32"
+        try SafetensorsWriter.write(
+            parameters.map { name, tensor in
+                SafetensorsWriter.Item(name: name, shape: tensor.shape) { body in
+                    try tensor.withValues { try body($0) }
+                }
+            },
+            to: folder.appendingPathComponent(ModelFolder.weightsFile)
+        )
+        try GenerationConfiguration(stored).save(to: folder)
+        try stored.save(to: folder)
+    }
+
+    /// A model with its own copy of the weights, in the same context.
+    public func copy() -> CausalLanguageModel {
+        // The configuration was validated when this model was made.
+        guard let twin = try? CausalLanguageModel(configuration: configuration, context: context) else { return self }
+        for (mine, theirs) in zip(parameters, twin.parameters) {
+            mine.tensor.withValues { source in
+                theirs.tensor.withMutableValues { _ = $0.update(fromContentsOf: source) }
+            }
+        }
+        return twin
+    }
+
+    /// The weights of one layer.
+    struct DecoderLayer {
+        let inputNorm: Tensor
+        let query: Tensor
+        let queryBias: Tensor?
+        let key: Tensor
+        let keyBias: Tensor?
+        let value: Tensor
+        let valueBias: Tensor?
+        let output: Tensor
+        let postAttentionNorm: Tensor
+        let gate: Tensor
+        let up: Tensor
+        let down: Tensor
+    }
+}
+
+extension ModelConfiguration {
+    /// The rotary inverse frequencies, [headDimension / 2], with Llama 3's scaling where it is asked for.
+    public var inverseFrequencies: [Float] {
+        (0..<headDimension / 2).map { index in
+            let plain = Float(1 / pow(ropeTheta, Double(2 * index) / Double(headDimension)))
+            guard case .llama3(let factor, let low, let high, let original) = ropeScaling else { return plain }
+            let wavelength = 2 * Double.pi / Double(plain)
+            if wavelength < Double(original) / high { return plain }
+            if wavelength > Double(original) / low { return Float(Double(plain) / factor) }
+            let smooth = (Double(original) / wavelength - low) / (high - low)
+            return Float((1 - smooth) * Double(plain) / factor + smooth * Double(plain))
+        }
+    }
+}

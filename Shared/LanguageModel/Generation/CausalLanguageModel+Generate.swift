@@ -1,0 +1,189 @@
+import TensorEngine
+public import Tokenization
+
+extension CausalLanguageModel {
+    /// Continues each prompt.
+    ///
+    /// Prompts are decoded together, each with a cache of its own length and no padding; as one ends, the next takes its
+    /// place. A prompt's result depends only on the model, the parameters, its own tokens and its stream.
+    ///
+    /// - Parameters:
+    ///   - prompts: Token ids, at least one each.
+    ///   - parameters: Limits, sampling and stop conditions.
+    ///   - batchSize: How many sequences are decoded at a time.
+    ///   - streams: The random stream of each prompt; its index unless given.
+    ///   - decode: Turns tokens into text; needed for stop strings.
+    ///   - onFinish: Called with a prompt's index as each generation ends; throwing cancels the rest.
+    /// - Returns: One generation a prompt, in order.
+    /// - Throws: ``GenerationError`` for parameters or prompts that cannot be used, or what `onFinish` throws.
+    public func generate(
+        prompts: [[TokenID]],
+        parameters: GenerationParameters,
+        batchSize: Int = 64,
+        streams: [UInt64]? = nil,
+        decode: (([TokenID]) -> String)? = nil,
+        onFinish: ((_ index: Int, _ generation: Generation) throws -> Void)? = nil
+    ) throws -> [Generation] {
+        try parameters.validate()
+        try check(prompts, streams: streams)
+        guard parameters.stopStrings.isEmpty || decode != nil else {
+            throw GenerationError.invalidParameter("stop strings need a decoding function")
+        }
+        var results = [Generation](
+            repeating: Generation(tokens: [], finishReason: .length, logProbabilities: [], stopToken: nil),
+            count: prompts.count
+        )
+        guard parameters.maximumNewTokens > 0 else { return results }
+        let session = DecodingSession(model: self)
+        let vocabulary = configuration.vocabularySize
+        let width = max(1, batchSize)
+        let stop = StopCondition(parameters: parameters, decode: decode)
+        let scratch = context.buffers.take(context.threads * vocabulary)
+        var active: [ActiveSequence] = []
+        var next = 0
+
+        while next < prompts.count || !active.isEmpty {
+            var admitted = 0
+            var rows: [DecodingSession.Row] = []
+            while next < prompts.count, active.count < width, rows.count < 2048 {
+                let sequence = ActiveSequence(
+                    index: next,
+                    prompt: prompts[next],
+                    slot: DecodingSession.Slot(
+                        capacity: prompts[next].count + parameters.maximumNewTokens,
+                        model: self
+                    ),
+                    sampler: TokenSampler(
+                        parameters: parameters,
+                        stream: streams?[next] ?? UInt64(next),
+                        prompt: prompts[next]
+                    )
+                )
+                for (position, token) in prompts[next].dropLast().enumerated() {
+                    rows.append(DecodingSession.Row(slot: sequence.slot, position: position, token: token))
+                }
+                active.append(sequence)
+                next += 1
+                admitted += 1
+            }
+            // The last token of every sequence, new or old, asks for logits.
+            var wanted: [Int] = []
+            for sequence in active {
+                wanted.append(rows.count)
+                rows.append(sequence.pendingRow)
+            }
+            let logits = session.step(rows, wanted: wanted)
+            let sequences = active
+            context.parallel(sequences.count) { index, worker in
+                sequences[index].advance(
+                    logits.pointer + index * vocabulary,
+                    scratch: scratch.pointer + worker * vocabulary,
+                    vocabulary: vocabulary
+                )
+            }
+            active = try sequences.filter { sequence in
+                guard let generation = stop.check(sequence) else { return true }
+                results[sequence.index] = generation
+                try onFinish?(sequence.index, generation)
+                return false
+            }
+        }
+        return results
+    }
+
+    private func check(_ prompts: [[TokenID]], streams: [UInt64]?) throws {
+        if let streams, streams.count != prompts.count {
+            throw GenerationError.invalidParameter("\(streams.count) streams for \(prompts.count) prompts")
+        }
+        for (index, prompt) in prompts.enumerated() {
+            guard !prompt.isEmpty else {
+                throw GenerationError.invalidPrompt("prompt \(index) is empty; give at least one token")
+            }
+            for token in prompt where token < 0 || Int(token) >= configuration.vocabularySize {
+                throw GenerationError.invalidPrompt(
+                    "prompt \(index) has token \(token), outside the vocabulary of \(configuration.vocabularySize)"
+                )
+            }
+        }
+    }
+}
+
+/// A sequence being decoded.
+private final class ActiveSequence {
+    let index: Int
+    let slot: DecodingSession.Slot
+    private(set) var tokens: [TokenID] = []
+    private(set) var logProbabilities: [Float] = []
+    private var sampler: TokenSampler
+    private var pending: TokenID
+    private var position: Int
+
+    init(index: Int, prompt: [TokenID], slot: DecodingSession.Slot, sampler: TokenSampler) {
+        self.index = index
+        self.slot = slot
+        self.sampler = sampler
+        pending = prompt[prompt.count - 1]
+        position = prompt.count - 1
+    }
+
+    var pendingRow: DecodingSession.Row { DecodingSession.Row(slot: slot, position: position, token: pending) }
+
+    func advance(_ logits: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>, vocabulary: Int) {
+        let token = sampler.next(logits, scratch: scratch, vocabulary: vocabulary)
+        tokens.append(token)
+        logProbabilities.append(
+            InferenceKernels.logProbability(logits, target: token, vocabulary: vocabulary)
+        )
+        pending = token
+        position += 1
+    }
+}
+
+/// Decides whether a sequence has ended.
+private struct StopCondition {
+    private let parameters: GenerationParameters
+    private let stopTokens: Set<TokenID>
+    private let decode: (([TokenID]) -> String)?
+    private let window: Int
+
+    init(parameters: GenerationParameters, decode: (([TokenID]) -> String)?) {
+        self.parameters = parameters
+        self.decode = decode
+        stopTokens = Set(parameters.stopTokens)
+        // A token is at least about a byte of text, so a stop string lies within this many tokens of the end.
+        window = (parameters.stopStrings.map { $0.utf8.count }.max() ?? 0) + 8
+    }
+
+    func check(_ sequence: ActiveSequence) -> Generation? {
+        var tokens = sequence.tokens
+        var logProbabilities = sequence.logProbabilities
+        if let last = tokens.last, stopTokens.contains(last) {
+            tokens.removeLast()
+            logProbabilities.removeLast()
+            return Generation(
+                tokens: tokens,
+                finishReason: .stop,
+                logProbabilities: logProbabilities,
+                stopToken: last
+            )
+        }
+        if let decode, !parameters.stopStrings.isEmpty {
+            let text = decode(Array(tokens.suffix(window)))
+            if parameters.stopStrings.contains(where: { !$0.isEmpty && text.contains($0) }) {
+                return Generation(
+                    tokens: tokens,
+                    finishReason: .stop,
+                    logProbabilities: logProbabilities,
+                    stopToken: nil
+                )
+            }
+        }
+        guard tokens.count >= parameters.maximumNewTokens else { return nil }
+        return Generation(
+            tokens: tokens,
+            finishReason: .length,
+            logProbabilities: logProbabilities,
+            stopToken: nil
+        )
+    }
+}

@@ -1,0 +1,226 @@
+public import Foundation
+public import LanguageModel
+import TensorEngine
+import Tokenization
+
+/// Trains on preference pairs against a frozen reference: DPO and its relatives.
+public final class PreferenceTrainer {
+    /// The pairs, with the reference's log-probabilities filled in.
+    public let pairs: [PreferenceExample]
+    private let loop: TrainingLoop
+    private let preference: PreferenceOptions
+
+    /// Prepares a run and computes the reference's log-probabilities where a pair has none.
+    ///
+    /// - Parameters:
+    ///   - model: The policy; its weights change.
+    ///   - reference: The frozen reference; nil takes the policy as it is now.
+    ///   - pairs: The preference pairs.
+    ///   - options: Batches, rates and limits; `normalization` is not used.
+    ///   - preference: The loss.
+    /// - Throws: ``TrainingError`` for options or pairs that cannot be used.
+    public init(
+        model: CausalLanguageModel,
+        reference: CausalLanguageModel? = nil,
+        pairs: [PreferenceExample],
+        options: TrainingOptions,
+        preference: PreferenceOptions = PreferenceOptions()
+    ) throws {
+        try preference.validate()
+        for pair in pairs { try PreferenceTrainer.check(pair) }
+        self.preference = preference
+        loop = try TrainingLoop(
+            kind: "preference \(preference)",
+            model: model,
+            lengths: pairs.map { $0.tokenCount },
+            options: options
+        )
+        self.pairs =
+            preference.loss.usesReference
+            ? try PreferenceTrainer.withReference(pairs, reference ?? model, tokensAtOnce: options.tokensAtOnce)
+            : pairs
+    }
+
+    /// Updates of the whole run.
+    public var totalSteps: Int { loop.plan.updates.count }
+    /// Updates made so far.
+    public var step: Int { loop.step }
+
+    /// Runs the updates that are left.
+    ///
+    /// - Parameter onStep: Called after each update; throwing ends the run with that error, the update kept.
+    /// - Throws: ``TrainingError`` when the loss is no longer finite, or what `onStep` throws.
+    public func run(onStep: (TrainingStep) throws -> Void = { _ in }) throws -> TrainingSummary {
+        try loop.run(onStep: onStep) { chosen, passes in
+            let chosenTokens = chosen.reduce(0) { $0 + pairs[$1].chosen.count }
+            var totals = Totals()
+            for pass in passes {
+                try backward(pass, pairCount: chosen.count, chosenTokens: chosenTokens, totals: &totals)
+            }
+            return TrainingLoop.Outcome(
+                loss: totals.loss / Double(chosen.count) + preference.nllWeight * totals.nll / Double(chosenTokens),
+                metrics: totals.metrics(pairs: chosen.count, chosenTokens: chosenTokens)
+            )
+        }
+    }
+
+    /// Writes weights, optimizer state and data position to one file, atomically.
+    public func saveCheckpoint(to url: URL) throws { try loop.save(to: url) }
+
+    /// Goes on where a checkpoint of the same run left off, bit for bit.
+    ///
+    /// - Throws: ``TrainingError`` when the file belongs to another run.
+    public func resume(from url: URL) throws { try loop.resume(from: url) }
+
+    // MARK: One pass
+
+    private struct Totals {
+        var loss = 0.0
+        var nll = 0.0
+        var chosenReward = 0.0
+        var rejectedReward = 0.0
+        var accurate = 0.0
+        var chosenLogProbability = 0.0
+        var rejectedLogProbability = 0.0
+
+        func metrics(pairs: Int, chosenTokens: Int) -> [String: Double] {
+            let n = Double(pairs)
+            return [
+                "rewards/chosen": chosenReward / n,
+                "rewards/rejected": rejectedReward / n,
+                "rewards/accuracies": accurate / n,
+                "rewards/margins": (chosenReward - rejectedReward) / n,
+                "logps/chosen": chosenLogProbability / n,
+                "logps/rejected": rejectedLogProbability / n,
+                "nll_loss": nll / Double(chosenTokens),
+            ]
+        }
+    }
+
+    private func backward(_ pass: [Int], pairCount: Int, chosenTokens: Int, totals: inout Totals) throws {
+        let model = loop.model
+        let layout = CompletionLayout(pass.map { pairs[$0] })
+        let tape = Tape(context: model.context)
+        let hidden = try model.hiddenStates(layout.batch, tape: tape, rows: layout.rows)
+        let output = try tape.tokenLogProbabilities(hidden, weight: model.outputWeight, targets: layout.targets)
+        let values = output.values
+        var upstream = [Float](repeating: 0, count: values.count)
+        let nllScale = preference.nllWeight / Double(chosenTokens)
+        for (position, index) in pass.enumerated() {
+            let pair = pairs[index]
+            let chosen = layout.ranges[2 * position]
+            let rejected = layout.ranges[2 * position + 1]
+            let chosenScale = preference.loss.isLengthNormalized ? 1 / Double(chosen.count) : 1
+            let rejectedScale = preference.loss.isLengthNormalized ? 1 / Double(rejected.count) : 1
+            let chosenValue = layout.sum(values, chosen, pair.chosenWeights) * chosenScale
+            let rejectedValue = layout.sum(values, rejected, pair.rejectedWeights) * rejectedScale
+            let chosenRatio = chosenValue - Double(pair.referenceChosen ?? 0) * chosenScale
+            let rejectedRatio = rejectedValue - Double(pair.referenceRejected ?? 0) * rejectedScale
+            let (loss, derivative) = preference.value(chosenRatio - rejectedRatio)
+            totals.loss += loss
+            totals.chosenReward += preference.beta * chosenRatio
+            totals.rejectedReward += preference.beta * rejectedRatio
+            totals.accurate += chosenRatio > rejectedRatio ? 1 : 0
+            totals.chosenLogProbability += chosenValue
+            totals.rejectedLogProbability += rejectedValue
+            let slope = derivative / Double(pairCount)
+            for (offset, row) in chosen.enumerated() {
+                let weight = Double(pair.chosenWeights?[offset] ?? 1)
+                upstream[row] = Float(slope * chosenScale * weight - nllScale)
+                totals.nll -= Double(values[row])
+            }
+            for (offset, row) in rejected.enumerated() {
+                upstream[row] = Float(-slope * rejectedScale * Double(pair.rejectedWeights?[offset] ?? 1))
+            }
+        }
+        try tape.seed(output, with: upstream)
+        tape.backward()
+    }
+
+    // MARK: Preparation
+
+    private static func check(_ pair: PreferenceExample) throws {
+        func fail(_ text: String) -> TrainingError { .invalidExample("pair \(pair.id): \(text)") }
+        guard !pair.prompt.isEmpty, !pair.chosen.isEmpty, !pair.rejected.isEmpty else {
+            throw fail("prompt, chosen and rejected need at least one token each")
+        }
+        guard pair.chosenWeights.map({ $0.count == pair.chosen.count }) ?? true,
+            pair.rejectedWeights.map({ $0.count == pair.rejected.count }) ?? true
+        else {
+            throw fail("there must be as many weights as completion tokens")
+        }
+        for weight in (pair.chosenWeights ?? []) + (pair.rejectedWeights ?? []) where !weight.isFinite {
+            throw fail("a weight is not finite")
+        }
+        guard (pair.referenceChosen == nil) == (pair.referenceRejected == nil) else {
+            throw fail("give both reference log-probabilities or none")
+        }
+    }
+
+    private static func withReference(
+        _ pairs: [PreferenceExample],
+        _ reference: CausalLanguageModel,
+        tokensAtOnce: Int
+    ) throws -> [PreferenceExample] {
+        var filled = pairs
+        let missing = pairs.indices.filter { pairs[$0].referenceChosen == nil }
+        let lengths = pairs.map { $0.tokenCount }
+        for group in TrainingPlan.passes(missing, lengths: lengths, limit: tokensAtOnce) {
+            let layout = CompletionLayout(group.map { pairs[$0] })
+            let tape = Tape(context: reference.context, recording: false)
+            let hidden = try reference.hiddenStates(layout.batch, tape: tape, rows: layout.rows)
+            let values = try tape.tokenLogProbabilities(
+                hidden,
+                weight: reference.outputWeight,
+                targets: layout.targets
+            ).values
+            for (position, index) in group.enumerated() {
+                filled[index].referenceChosen = Float(
+                    layout.sum(values, layout.ranges[2 * position], pairs[index].chosenWeights)
+                )
+                filled[index].referenceRejected = Float(
+                    layout.sum(values, layout.ranges[2 * position + 1], pairs[index].rejectedWeights)
+                )
+            }
+        }
+        return filled
+    }
+}
+
+/// Chosen and rejected sequences of some pairs packed together, and where their completion tokens are.
+private struct CompletionLayout {
+    let batch: PackedBatch
+    /// The packed row that predicts each completion token.
+    let rows: [Int32]
+    let targets: [TokenID]
+    /// The completion tokens of each sequence, as indices into `rows`; chosen and rejected alternate.
+    let ranges: [Range<Int>]
+
+    init(_ pairs: [PreferenceExample]) {
+        batch = PackedBatch(pairs.flatMap { [$0.prompt + $0.chosen, $0.prompt + $0.rejected] })
+        var rows: [Int32] = []
+        var targets: [TokenID] = []
+        var ranges: [Range<Int>] = []
+        var begins = batch.offsets.makeIterator()
+        for pair in pairs {
+            for completion in [pair.chosen, pair.rejected] {
+                let begin = begins.next() ?? 0
+                let first = rows.count
+                for (offset, token) in completion.enumerated() {
+                    rows.append(Int32(begin + pair.prompt.count + offset - 1))
+                    targets.append(token)
+                }
+                ranges.append(first..<rows.count)
+            }
+        }
+        self.rows = rows
+        self.targets = targets
+        self.ranges = ranges
+    }
+
+    func sum(_ values: [Float], _ range: Range<Int>, _ weights: [Float]?) -> Double {
+        var total = 0.0
+        for (offset, row) in range.enumerated() { total += Double(values[row]) * Double(weights?[offset] ?? 1) }
+        return total
+    }
+}

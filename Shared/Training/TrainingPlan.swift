@@ -1,0 +1,82 @@
+import TensorEngine
+
+/// Which examples each update trains on: fixed by lengths, options and seed, so that a step number is a data position.
+struct TrainingPlan {
+    struct Update {
+        /// Indices of the examples.
+        var examples: [Int]
+        /// Passes over the data when this update is done.
+        var epoch: Double
+    }
+
+    let updates: [Update]
+
+    init(lengths: [Int], options: TrainingOptions) throws {
+        guard !lengths.isEmpty else { throw TrainingError.invalidExample("there are none") }
+        var updates: [Update] = []
+        var tokens = 0
+        var epoch = 0
+        let wantedExamples = Int((options.epochs * Double(lengths.count)).rounded(.up))
+        var used = 0
+        func isFinished() -> Bool {
+            if let limit = options.maximumSteps { return updates.count >= limit }
+            if let limit = options.maximumTokens { return tokens >= limit }
+            return used >= wantedExamples
+        }
+        while !isFinished() {
+            var order = Array(lengths.indices)
+            if options.shuffle {
+                var generator = SeededGenerator(seed: options.seed, stream: UInt64(epoch) &+ 0x5348_5546)
+                order.shuffle(using: &generator)
+            }
+            var cursor = 0
+            while cursor < order.count, !isFinished() {
+                var chosen: [Int] = []
+                for _ in 0..<options.accumulation where cursor < order.count {
+                    var batchTokens = 0
+                    var batch = 0
+                    while cursor < order.count {
+                        let length = lengths[order[cursor]]
+                        if let limit = options.batchTokens {
+                            if batch > 0, batchTokens + length > limit { break }
+                        } else if batch >= options.batchSequences {
+                            break
+                        }
+                        if options.maximumSteps == nil, options.maximumTokens == nil,
+                            used + chosen.count >= wantedExamples
+                        {
+                            break
+                        }
+                        chosen.append(order[cursor])
+                        batchTokens += length
+                        batch += 1
+                        cursor += 1
+                    }
+                    tokens += batchTokens
+                }
+                if chosen.isEmpty { break }
+                used += chosen.count
+                updates.append(
+                    Update(examples: chosen, epoch: Double(used) / Double(lengths.count))
+                )
+            }
+            epoch += 1
+        }
+        self.updates = updates
+    }
+
+    /// Splits the examples of an update into passes of at most about `limit` tokens.
+    static func passes(_ examples: [Int], lengths: [Int], limit: Int) -> [[Int]] {
+        var passes: [[Int]] = []
+        var tokens = 0
+        for example in examples {
+            if passes.isEmpty || tokens + lengths[example] > limit {
+                passes.append([])
+                tokens = 0
+            }
+            passes[passes.count - 1].append(example)
+            tokens += lengths[example]
+        }
+        return passes
+    }
+}
