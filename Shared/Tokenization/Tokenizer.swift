@@ -1,0 +1,153 @@
+public import Foundation
+
+/// A byte-pair tokenizer in Hugging Face's `tokenizer.json` format.
+///
+/// Byte-level (GPT-2, Llama 3, Qwen2, SmolLM2) or metaspace with byte fallback (Llama 2). Ids and texts are those of the
+/// `tokenizers` library.
+public struct Tokenizer: Sendable {
+    let model: TokenizerModel
+    private let configuration: Data?
+    /// Token that starts a text, from `tokenizer_config.json`.
+    public let bosTokenID: TokenID?
+    /// Token that ends a text, from `tokenizer_config.json`.
+    public let eosTokenID: TokenID?
+    /// Token that fills a batch, from `tokenizer_config.json`.
+    public let padTokenID: TokenID?
+
+    /// Reads `tokenizer.json` of a model folder, and `tokenizer_config.json` when it is there.
+    ///
+    /// - Throws: `TokenizationError` that names the file and the fault.
+    public init(folder: URL) throws {
+        let file = folder.appendingPathComponent("tokenizer.json")
+        let configuration = folder.appendingPathComponent("tokenizer_config.json")
+        let hasConfiguration = FileManager.default.fileExists(atPath: configuration.path)
+        try self.init(
+            model: TokenizerModel(json: Self.read(file), place: file.path),
+            configuration: hasConfiguration ? Self.read(configuration) : nil,
+            place: configuration.path
+        )
+    }
+
+    /// Reads the content of a `tokenizer.json`; the tokens that start, end and fill a text are then unknown.
+    public init(json: Data) throws {
+        try self.init(json: json, configuration: nil)
+    }
+
+    /// Reads the contents of a `tokenizer.json` and, where given, a `tokenizer_config.json`.
+    public init(json: Data, configuration: Data?) throws {
+        try self.init(
+            model: TokenizerModel(json: json, place: "tokenizer.json"),
+            configuration: configuration,
+            place: "tokenizer_config.json"
+        )
+    }
+
+    private init(model: TokenizerModel, configuration: Data?, place: String) throws {
+        self.model = model
+        self.configuration = configuration
+        guard let configuration else {
+            (bosTokenID, eosTokenID, padTokenID) = (nil, nil, nil)
+            return
+        }
+        let root: JSONNode
+        do {
+            root = try JSONNode.parse(configuration)
+        } catch {
+            throw TokenizationError(.malformed, place: place, error.description)
+        }
+        func id(_ key: String) throws -> TokenID? {
+            guard let node = root[key], !node.isNull else { return nil }
+            guard let token = node.bytes ?? node["content"]?.bytes else {
+                throw TokenizationError(.malformed, place: place, "\(key) is \(node.kind), not a token")
+            }
+            guard let id = model.id(token) else {
+                throw TokenizationError(
+                    .malformed,
+                    place: place,
+                    "\(key) \(String(decoding: token, as: UTF8.self)) is not in the vocabulary"
+                )
+            }
+            return id
+        }
+        bosTokenID = try id("bos_token")
+        eosTokenID = try id("eos_token")
+        padTokenID = try id("pad_token")
+    }
+
+    private static func read(_ file: URL) throws -> Data {
+        do {
+            let size = try FileManager.default.attributesOfItem(atPath: file.path)[.size] as? Int ?? 0
+            guard size <= 1 << 28 else {
+                throw TokenizationError(.malformed, place: file.path, "has \(size) bytes, more than the limit of 2^28")
+            }
+            return try Data(contentsOf: file)
+        } catch let error as TokenizationError {
+            throw error
+        } catch {
+            throw TokenizationError(.inaccessible, place: file.path, "cannot be read: \(error.localizedDescription)")
+        }
+    }
+
+    /// One more than the largest id: the rows that an embedding needs.
+    public var vocabularySize: Int { model.vocabularySize }
+
+    /// SHA-256, in hexadecimal, of everything that decides about ids; the same for the same tokenizer however its
+    /// file is laid out.
+    public var fingerprint: String { model.fingerprint }
+
+    /// The ids of `text`.
+    ///
+    /// Special tokens that are spelled out in it become their ids. `addSpecialTokens` wraps the ids as the file's template says, with a start token for Llama.
+    public func encode(_ text: String, addSpecialTokens: Bool = false) -> [TokenID] {
+        var ids = addSpecialTokens ? model.prefix : []
+        var text = text
+        text.withUTF8 { bytes in
+            ids.reserveCapacity(ids.count + bytes.count / 3)
+            model.encode(bytes, keepsOffsets: false) { id, _ in ids.append(id) }
+        }
+        if addSpecialTokens { ids += model.suffix }
+        return ids
+    }
+
+    /// The ids of `text`, each with the range of UTF-8 bytes that it stands for.
+    ///
+    /// Where normalisation changed the text, a token points to the whole characters that it came from; a token that
+    /// stands for nothing (a prepended space) has an empty range.
+    public func encodeWithOffsets(_ text: String) -> [(id: TokenID, range: Range<Int>)] {
+        var result: [(id: TokenID, range: Range<Int>)] = []
+        var text = text
+        text.withUTF8 { bytes in
+            model.encode(bytes, keepsOffsets: true) { id, range in result.append((id, range)) }
+        }
+        return result
+    }
+
+    /// The text of `ids`; unknown ids are passed over and broken UTF-8 becomes replacement characters.
+    public func decode(_ ids: [TokenID], skipSpecialTokens: Bool = true) -> String {
+        let tokens = ids.compactMap { model.text(of: $0, skipSpecialTokens: skipSpecialTokens) }
+        return String(decoding: model.decoder.decode(tokens), as: UTF8.self)
+    }
+
+    /// The id of a token as the vocabulary spells it, or nil.
+    public func tokenID(_ token: String) -> TokenID? { model.id(Array(token.utf8)) }
+
+    /// A token as the vocabulary spells it, or nil for an unknown id.
+    public func token(_ id: TokenID) -> String? { model.token(id).map { String(decoding: $0, as: UTF8.self) } }
+
+    /// Whether `id` is a special token, which decoding leaves out by default.
+    public func isSpecial(_ id: TokenID) -> Bool { model.isSpecialToken(id) }
+
+    /// Writes `tokenizer.json`, and `tokenizer_config.json` where there is one, into `folder`, each atomically.
+    public func save(to folder: URL) throws {
+        do {
+            try model.json.write(to: folder.appendingPathComponent("tokenizer.json"), options: .atomic)
+            try configuration?.write(to: folder.appendingPathComponent("tokenizer_config.json"), options: .atomic)
+        } catch {
+            throw TokenizationError(
+                .inaccessible,
+                place: folder.path,
+                "cannot save the tokenizer: \(error.localizedDescription)"
+            )
+        }
+    }
+}

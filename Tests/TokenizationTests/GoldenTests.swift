@@ -1,0 +1,107 @@
+import Foundation
+import Testing
+
+@testable import Tokenization
+
+/// The goldens of the `tokenizers` library, which lie outside the repository.
+enum Golden {
+    static let names = [
+        "qwen2-512", "qwen2-4096", "llama3-4096", "llama2-legacy-4096", "llama2-metaspace-4096",
+    ]
+
+    static var folder: URL {
+        let root =
+            ProcessInfo.processInfo.environment["ERRATA_TEST_DATA"].map { URL(fileURLWithPath: $0) }
+            ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared/data")
+        return root.appendingPathComponent("golden/tok")
+    }
+
+    struct Item: Decodable {
+        let text: String
+        let ids: [TokenID]
+        let idsSpecial: [TokenID]?
+        let decoded: String
+        let decodedSkipSpecial: String
+
+        enum CodingKeys: String, CodingKey {
+            case text
+            case ids
+            case idsSpecial = "ids_special"
+            case decoded
+            case decodedSkipSpecial = "decoded_skip_special"
+        }
+    }
+
+    struct Strings: Decodable {
+        let vocabSize: Int
+        let items: [Item]
+
+        enum CodingKeys: String, CodingKey {
+            case vocabSize = "vocab_size"
+            case items
+        }
+    }
+
+    static func load(_ name: String) throws -> (tokenizer: Tokenizer, strings: Strings) {
+        let data = try Data(contentsOf: folder.appendingPathComponent("\(name).strings.json"))
+        return (
+            try Tokenizer(folder: folder.appendingPathComponent(name)),
+            try JSONDecoder().decode(Strings.self, from: data)
+        )
+    }
+}
+
+func sameBytes(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqual(right.utf8) }
+
+@Test("ids and texts are those of the reference library", arguments: Golden.names)
+func goldenStrings(name: String) throws {
+    let (tokenizer, strings) = try Golden.load(name)
+    #expect(tokenizer.vocabularySize == strings.vocabSize)
+    #expect(strings.items.count == 300)
+    for item in strings.items {
+        #expect(tokenizer.encode(item.text) == item.ids, "\(item.text.debugDescription)")
+        let special = tokenizer.encode(item.text, addSpecialTokens: true)
+        #expect(special == item.idsSpecial ?? item.ids, "\(item.text.debugDescription)")
+        let decoded = tokenizer.decode(item.ids, skipSpecialTokens: false)
+        #expect(sameBytes(decoded, item.decoded), "\(item.text.debugDescription)")
+        #expect(sameBytes(tokenizer.decode(item.ids), item.decodedSkipSpecial), "\(item.text.debugDescription)")
+    }
+}
+
+@Test("streamed pieces join to the whole text and are never half a character", arguments: Golden.names)
+func streamedGoldens(name: String) throws {
+    let (tokenizer, strings) = try Golden.load(name)
+    for item in strings.items {
+        let ids = tokenizer.encode(item.text, addSpecialTokens: true)
+        var decoder = StreamingDecoder(tokenizer)
+        var text = ""
+        for id in ids {
+            let piece = decoder.append(id)
+            if !item.text.unicodeScalars.contains("\u{FFFD}") {
+                #expect(!piece.unicodeScalars.contains("\u{FFFD}"), "\(item.text.debugDescription)")
+            }
+            text.unicodeScalars.append(contentsOf: piece.unicodeScalars)
+        }
+        text.unicodeScalars.append(contentsOf: decoder.finish().unicodeScalars)
+        #expect(sameBytes(text, tokenizer.decode(ids)), "\(item.text.debugDescription)")
+    }
+}
+
+@Test("offsets have the same ids, grow, and stay inside the text", arguments: Golden.names)
+func goldenOffsets(name: String) throws {
+    let (tokenizer, strings) = try Golden.load(name)
+    for item in strings.items {
+        let tokens = tokenizer.encodeWithOffsets(item.text)
+        #expect(tokens.map(\.id) == item.ids)
+        var position = 0
+        for token in tokens {
+            #expect(token.range.lowerBound >= 0 && token.range.upperBound <= item.text.utf8.count)
+            #expect(token.range.upperBound >= position)
+            position = token.range.upperBound
+        }
+        if let last = tokens.last, item.text.utf8.allSatisfy({ $0 < 0x80 }) {
+            #expect(last.range.upperBound == item.text.utf8.count)
+        }
+    }
+}
