@@ -1,0 +1,81 @@
+/// The layouts that a student is trained and asked in: as few tokens as possible around the content.
+public enum StudentFormat: String, Sendable, Hashable, Codable, CaseIterable {
+    /// `Q: …` / `A: …`, one step a line, `#### n` at the end.
+    case chainOfThought = "chain-of-thought"
+    /// The same question, answered with a thought template.
+    case hierarchicalThought = "hierarchical-thought"
+    /// The question and an attempt's steps, answered with cause, correction and answer.
+    case correction
+
+    /// The prompt for a question; nothing of the response. For ``correction`` see
+    /// ``correctionPrompt(question:attempt:)``, which this calls with no attempt.
+    public func prompt(question: String) -> String {
+        switch self {
+        case .chainOfThought: "Q: \(question)\nA:"
+        case .hierarchicalThought: "Q: \(question)\nT:"
+        case .correction: StudentFormat.correctionPrompt(question: question, attempt: [])
+        }
+    }
+
+    /// The prompt that asks for the first wrong step of an attempt.
+    public static func correctionPrompt(question: String, attempt: [String]) -> String {
+        let steps = attempt.enumerated().map { "\n\($0.offset + 1). \($0.element)" }.joined()
+        return "Q: \(question)\nS:\(steps)\nC:"
+    }
+
+    /// A chain of thought as the student writes it: calculator marks removed, the answer after `####`.
+    public static func response(chain: WorkedSolution, answer: String) -> String {
+        " " + chain.steps.map(\.text).joined(separator: "\n") + "\n#### \(answer)"
+    }
+
+    /// A chain of thought given as text, such as a teacher's reply or GSM8K's solution.
+    public static func response(chain: String, answer: String) -> String {
+        response(chain: WorkedSolution.parse(chain), answer: answer)
+    }
+
+    /// A thought template as the student writes it.
+    public static func response(template: ThoughtTemplate) -> String { " " + template.xml }
+
+    /// A correction as the student writes it: the number of the first wrong step, cause, correction, answer.
+    public static func response(correction: CorrectionTrace) -> String {
+        var text = ""
+        if let step = correction.firstWrongStep {
+            text += " \(step + 1)"
+            text += "<Cause>\(TagScanner.escape(correction.cause ?? ""))</Cause>"
+            text += "<Correction>\(TagScanner.escape(correction.correction ?? ""))</Correction>"
+        }
+        return text + "<Answer>\(TagScanner.escape(correction.answer))</Answer>"
+    }
+
+    /// Reads a student's correction of an attempt.
+    ///
+    /// - Throws: ``ReasoningError`` where it has no answer.
+    public static func parseCorrection(_ response: String, attempt: [String]) throws -> CorrectionTrace {
+        guard response.utf8.count <= CorrectionTrace.maximumLength else {
+            throw ReasoningError(.tooLong, "the correction has more than \(CorrectionTrace.maximumLength) bytes")
+        }
+        let number = response.drop { $0 == " " || $0 == "\n" }.prefix { $0.isNumber }
+        // The elements stand inside one step, so that the shared parser reads them.
+        let tree = TaggedSteps("<Step1>" + response)
+        guard let answer = tree.answer else {
+            throw ReasoningError(.malformedCorrection, "there is no <Answer> element")
+        }
+        let step = tree.steps.first
+        let named = step?.cause != nil || step?.correction != nil
+        return CorrectionTrace(
+            steps: attempt,
+            firstWrongStep: named
+                ? Int(number).map { $0 - 1 }.flatMap { attempt.indices.contains($0) ? $0 : nil } : nil,
+            cause: step?.cause,
+            correction: step?.correction,
+            answer: answer
+        )
+    }
+
+    /// The steps of a student's output, for the correction prompt: lines of a chain or steps of a template.
+    public static func steps(of output: String) -> [String] {
+        let tree = TaggedSteps(output)
+        if !tree.steps.isEmpty { return tree.steps.map(\.text).filter { !$0.isEmpty } }
+        return WorkedSolution.parse(output).steps.map(\.text)
+    }
+}
