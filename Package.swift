@@ -70,6 +70,7 @@ let package = Package(
         .library(name: "Tokenization", targets: ["Tokenization"]),
         .library(name: "LanguageModel", targets: ["LanguageModel"]),
         .library(name: "Training", targets: ["Training"]),
+        .library(name: "Distillation", targets: ["Distillation"]),
         .library(name: "Reasoning", targets: ["Reasoning"]),
         .library(name: "Schemas", targets: ["Schemas"]),
         .library(name: "KafkaClient", targets: ["KafkaClient"]),
@@ -127,8 +128,11 @@ let package = Package(
         shared("LanguageModel", ["TensorEngine", "Tokenization", crypto]),
         shared("Training", ["LanguageModel", "TensorEngine", "Tokenization"]),
 
+        // The methods: what a student is trained on and how it is asked
+        shared("Distillation", numerics + ["Reasoning"]),
+
         // Pure text and contracts
-        shared("Reasoning", resources: [.embedInCode("Prompts")]),
+        shared("Reasoning", resources: [.embedInCode("PromptFiles")]),
         shared("Schemas", [crypto], resources: [.embedInCode("Documents")]),
 
         // Plumbing
@@ -144,14 +148,14 @@ let package = Package(
         ),
     ]
         + service("TeacherIngestion", core: plumbing + ["Reasoning", asyncHTTPClient, logging, metrics, nioCore])
-        + service("KeyStepLocator", core: plumbing + ["Reasoning", "Tokenization", "LanguageModel", logging])
-        + service("TemplateDistiller", core: plumbing + numerics + ["Reasoning", logging])
-        + service("DPOTrainer", core: plumbing + numerics + ["Reasoning", logging])
-        + service("Evaluator", core: plumbing + numerics + ["Reasoning", logging])
+        + service("KeyStepLocator", core: plumbing + ["Distillation", "LanguageModel", "Reasoning", "Tokenization", logging])
+        + service("TemplateDistiller", core: plumbing + numerics + ["Distillation", "Reasoning", logging])
+        + service("DPOTrainer", core: plumbing + numerics + ["Distillation", "Reasoning", logging])
+        + service("Evaluator", core: plumbing + numerics + ["Distillation", "Reasoning", logging])
         + service("TeacherSimulator", core: ["Reasoning", "ServiceRuntime", hummingbird, logging, nioCore])
         + service(
             "ErrataCLI",
-            core: plumbing + numerics + ["Reasoning", argumentParser, logging],
+            core: plumbing + numerics + ["Distillation", "Reasoning", argumentParser, logging],
             main: [argumentParser]
         )
         + [

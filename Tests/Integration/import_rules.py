@@ -12,7 +12,7 @@ import tempfile
 NUMERICS = {"TensorEngine", "LanguageModel", "Training"}
 PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
 PURE = {"Reasoning", "Schemas", "Tokenization"}
-SHARED = NUMERICS | PLUMBING | PURE
+SHARED = NUMERICS | PLUMBING | PURE | {"Distillation"}
 SOLE_IMPORTER = {
     "CLibrdkafka": "KafkaClient",
     "CLibpq": "PostgresClient",
@@ -25,6 +25,7 @@ ALLOWED = {
     "Tokenization": set(),
     "LanguageModel": {"TensorEngine", "Tokenization"},
     "Training": {"LanguageModel", "TensorEngine", "Tokenization"},
+    "Distillation": {"LanguageModel", "Reasoning", "TensorEngine", "Tokenization", "Training"},
     "Reasoning": set(),
     "Schemas": set(),
     "KafkaClient": {"CLibrdkafka"},
