@@ -132,7 +132,7 @@ let package = Package(
         shared("Distillation", numerics + ["Reasoning"]),
 
         // Pure text and contracts
-        shared("Reasoning", resources: [.embedInCode("PromptFiles")]),
+        shared("Reasoning", resources: [.embedInCode("Prompts")]),
         shared("Schemas", [crypto], resources: [.embedInCode("Documents")]),
 
         // Plumbing
