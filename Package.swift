@@ -129,7 +129,7 @@ let package = Package(
         shared("Training", ["LanguageModel", "TensorEngine", "Tokenization"]),
 
         // The methods: what a student is trained on and how it is asked
-        shared("Distillation", numerics + ["Reasoning"]),
+        shared("Distillation", numerics + ["Reasoning", "Schemas"]),
 
         // Pure text and contracts
         shared("Reasoning", resources: [.embedInCode("Prompts")]),

@@ -25,7 +25,7 @@ ALLOWED = {
     "Tokenization": set(),
     "LanguageModel": {"TensorEngine", "Tokenization"},
     "Training": {"LanguageModel", "TensorEngine", "Tokenization"},
-    "Distillation": {"LanguageModel", "Reasoning", "TensorEngine", "Tokenization", "Training"},
+    "Distillation": {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},
     "Reasoning": set(),
     "Schemas": set(),
     "KafkaClient": {"CLibrdkafka"},

@@ -1,0 +1,115 @@
+import Distillation
+import PostgresClient
+import Reasoning
+import Schemas
+import ServiceRuntime
+import Training
+
+/// The training data of a supervised stage, read from what the teacher's traces left in the database.
+struct StageExamples: Sendable {
+    let pool: PostgresPool
+    let codec: StudentCodec
+
+    /// Examples with their numbers by kind.
+    struct Collected: Sendable {
+        var examples: [SupervisedExample]
+        var counts: [String: Int]
+    }
+
+    func collect(for stage: ReadyStage) async throws -> Collected {
+        switch stage.stage {
+        case .hsft: return try await templates(of: stage.run)
+        case .krsl: return try await keySteps(of: stage.run)
+        default: return try await chains(of: stage.run)
+        }
+    }
+
+    private func questions(of run: RunEvent) async throws -> [String: ProblemEvent] {
+        let problems = try await ProblemStore.problems(dataset: run.dataset, split: .train, from: pool)
+        return Dictionary(uniqueKeysWithValues: problems.map { ($0.id, $0) })
+    }
+
+    private func templates(of run: RunEvent, weight: Float = 1) async throws -> Collected {
+        let problems = try await questions(of: run)
+        var examples: [SupervisedExample] = []
+        for trace in try await TraceStore.verified(.template, dataset: run.dataset, from: pool) {
+            guard case .template(let body) = trace.body, let problem = problems[trace.problemId] else { continue }
+            var example = SupervisedExamples.template(
+                ThoughtTemplate(body),
+                question: problem.question,
+                codec: codec
+            )
+            if weight != 1 { example.weights = example.weights.map { $0 * weight } }
+            examples.append(example)
+        }
+        return Collected(examples: examples, counts: ["templates": examples.count])
+    }
+
+    /// Right and wrong chains with their signed token weights; `supervisedWeight` mixes the templates in.
+    private func keySteps(of run: RunEvent) async throws -> Collected {
+        let options = run.stages.krsl ?? KeyStepStage()
+        let problems = try await questions(of: run)
+        var collected = Collected(examples: [], counts: [:])
+        let events = try await TraceStore.keySteps(
+            dataset: run.dataset,
+            tokenizer: run.student.tokenizerFingerprint,
+            from: pool
+        )
+        let gamma = Float(options.gamma ?? 0)
+        for event in events {
+            guard let problem = problems[event.problemId] else { continue }
+            for (side, end) in [(event.right, gamma), (event.wrong, 0)] {
+                collected.examples.append(
+                    try SupervisedExamples.weighted(
+                        side.text,
+                        weights: side.tokenWeights,
+                        endWeight: end,
+                        question: problem.question,
+                        format: .hierarchicalThought,
+                        codec: codec
+                    )
+                )
+            }
+        }
+        collected.counts["pairs"] = events.count
+        if let weight = options.supervisedWeight, weight > 0 {
+            let templates = try await templates(of: run, weight: Float(weight))
+            collected.examples += templates.examples
+            collected.counts.merge(templates.counts) { $1 }
+        }
+        return collected
+    }
+
+    /// One right chain a problem: the teacher's own where it was right, else the rectified one.
+    private func chains(of run: RunEvent) async throws -> Collected {
+        let problems = try await questions(of: run)
+        var chains: [String: String] = [:]
+        var counts = ["chains": 0, "rectified": 0]
+        for trace in try await TraceStore.verified(.chainOfThought, dataset: run.dataset, from: pool) {
+            guard case .chainOfThought(let body) = trace.body else { continue }
+            chains[trace.problemId] = body.text
+            counts["chains", default: 0] += 1
+        }
+        for trace in try await TraceStore.verified(.dual, dataset: run.dataset, from: pool) {
+            guard case .dual(let body) = trace.body, chains[trace.problemId] == nil else { continue }
+            chains[trace.problemId] = body.right
+            counts["rectified", default: 0] += 1
+        }
+        let examples = chains.keys.sorted().compactMap { id -> SupervisedExample? in
+            guard let problem = problems[id], let chain = chains[id] else { return nil }
+            return SupervisedExamples.chain(chain, answer: problem.answer, question: problem.question, codec: codec)
+        }
+        return Collected(examples: examples, counts: counts)
+    }
+}
+
+extension ThoughtTemplate {
+    /// The template of a trace.
+    init(_ body: TemplateBody) {
+        self.init(
+            steps: body.steps.map { TemplateStep(text: $0.text, keyNotes: $0.keyNotes) },
+            generalization: body.generalization,
+            answer: body.answer
+        )
+    }
+}

@@ -1,0 +1,138 @@
+public import Foundation
+public import LanguageModel
+import Tokenization
+public import Training
+
+/// Trains one stage from a stored model to a stored model, resuming where an interrupted process left off.
+public struct StageTrainer: Sendable {
+    /// A trained stage.
+    public struct Trained: Sendable {
+        /// The new model in the store.
+        public let stored: StoredModel
+        /// Optimizer updates.
+        public let steps: Int
+        /// Tokens computed, prompts included; a pair counts its prompt once.
+        public let tokens: Int
+        /// Mean loss of the last updates.
+        public let finalLoss: Double?
+        /// Wall-clock seconds of this process's part.
+        public let seconds: Double
+        /// The last update's metrics under TRL's names.
+        public let metrics: [String: Double]
+    }
+
+    private let store: ModelStore
+    private let workFolder: URL
+    private let saveInterval: Duration
+
+    /// Creates a trainer.
+    ///
+    /// - Parameters:
+    ///   - store: where models come from and go to.
+    ///   - workFolder: where resumable state is kept while a stage is trained.
+    ///   - saveInterval: how often that state is written.
+    public init(store: ModelStore, workFolder: URL, saveInterval: Duration = .seconds(15)) {
+        self.store = store
+        self.workFolder = workFolder
+        self.saveInterval = saveInterval
+    }
+
+    /// Trains on weighted log-likelihoods.
+    ///
+    /// - Parameters:
+    ///   - modelHash: the model to start from.
+    ///   - name: names the resumable state; the same work must have the same name.
+    ///   - onStep: called after each update; throwing ends the training with the state kept.
+    public func supervised(
+        from modelHash: String,
+        name: String,
+        examples: [SupervisedExample],
+        options: TrainingOptions,
+        onStep: (TrainingStep) throws -> Void
+    ) throws -> Trained {
+        let (model, tokenizer) = try load(modelHash)
+        let trainer = try SupervisedTrainer(model: model, examples: examples, options: options)
+        return try train(
+            model: model,
+            tokenizer: tokenizer,
+            name: name,
+            resume: trainer.resume,
+            save: trainer.saveCheckpoint,
+            run: trainer.run,
+            onStep: onStep
+        )
+    }
+
+    /// Trains on preference pairs; the reference is the model that it starts from.
+    public func preference(
+        from modelHash: String,
+        name: String,
+        pairs: [PreferenceExample],
+        options: TrainingOptions,
+        preference: PreferenceOptions,
+        onStep: (TrainingStep) throws -> Void
+    ) throws -> Trained {
+        let (model, tokenizer) = try load(modelHash)
+        let trainer = try PreferenceTrainer(model: model, pairs: pairs, options: options, preference: preference)
+        return try train(
+            model: model,
+            tokenizer: tokenizer,
+            name: name,
+            resume: trainer.resume,
+            save: trainer.saveCheckpoint,
+            run: trainer.run,
+            onStep: onStep
+        )
+    }
+
+    /// The codec of a stored student.
+    public func codec(of modelHash: String) throws -> StudentCodec {
+        try StudentCodec(try Tokenizer(folder: try store.folder(modelHash)))
+    }
+
+    private func load(_ hash: String) throws -> (CausalLanguageModel, Tokenizer) {
+        let folder = try store.folder(hash)
+        return (try CausalLanguageModel.load(folder: folder), try Tokenizer(folder: folder))
+    }
+
+    private func train(
+        model: CausalLanguageModel,
+        tokenizer: Tokenizer,
+        name: String,
+        resume: (URL) throws -> Void,
+        save: (URL) throws -> Void,
+        run: ((TrainingStep) throws -> Void) throws -> TrainingSummary,
+        onStep: (TrainingStep) throws -> Void
+    ) throws -> Trained {
+        try FileManager.default.createDirectory(at: workFolder, withIntermediateDirectories: true)
+        let state = workFolder.appending(path: "\(name).state")
+        if FileManager.default.fileExists(atPath: state.path) {
+            do {
+                try resume(state)
+            } catch is TrainingError {
+                // The state of other work under this name, e.g. after the data changed: begin anew.
+                try FileManager.default.removeItem(at: state)
+            }
+        }
+        var saved = ContinuousClock.now
+        var last: TrainingStep?
+        let summary = try run { step in
+            last = step
+            if ContinuousClock.now - saved > saveInterval, step.step < step.totalSteps {
+                try save(state)
+                saved = .now
+            }
+            try onStep(step)
+        }
+        let stored = try StudentFolder.store(model, tokenizer: tokenizer, in: store)
+        try? FileManager.default.removeItem(at: state)
+        return Trained(
+            stored: stored,
+            steps: last?.step ?? summary.steps,
+            tokens: last?.tokensSeen ?? summary.tokensSeen,
+            finalLoss: summary.finalLoss.isFinite ? summary.finalLoss : nil,
+            seconds: summary.seconds,
+            metrics: (last?.metrics ?? [:]).filter(\.value.isFinite)
+        )
+    }
+}
