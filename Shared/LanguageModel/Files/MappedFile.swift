@@ -17,7 +17,7 @@ final class MappedFile: Sendable {
     /// The content.
     ///
     /// Immutable for as long as this object lives, hence safe to share between threads.
-    nonisolated(unsafe) let bytes: UnsafeRawBufferPointer
+    nonisolated(unsafe) private let bytes: UnsafeRawBufferPointer
 
     init(url: URL) throws {
         path = url.path
@@ -41,6 +41,14 @@ final class MappedFile: Sendable {
             throw failure("map")
         }
         bytes = UnsafeRawBufferPointer(start: base, count: size)
+    }
+
+    /// Bytes in the file.
+    var count: Int { bytes.count }
+
+    /// Lends the content to `body`; the mapping outlives the call.
+    func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+        try withExtendedLifetime(self) { try body(bytes) }
     }
 
     deinit {

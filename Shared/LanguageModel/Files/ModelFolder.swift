@@ -30,14 +30,14 @@ public enum ModelFolder {
     /// The content of a file that is expected to be small.
     static func read(_ file: URL, limit: Int) throws -> Data {
         let mapped = try MappedFile(url: file)
-        guard mapped.bytes.count <= limit else {
+        guard mapped.count <= limit else {
             throw ModelFileError(
                 .malformed,
                 place: file.path,
-                "has \(mapped.bytes.count) bytes, more than the limit of \(limit)"
+                "has \(mapped.count) bytes, more than the limit of \(limit)"
             )
         }
-        return Data(mapped.bytes)
+        return mapped.withBytes { Data($0) }
     }
 
     /// A JSON object with one member a line, keys in order.

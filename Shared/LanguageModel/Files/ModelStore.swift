@@ -42,7 +42,7 @@ public struct ModelStore: Sendable {
     /// Hidden files are passed over; a folder inside the folder is an error.
     public func add(_ folder: URL) throws -> StoredModel {
         let hash = try Self.hash(of: folder)
-        let target = root.appendingPathComponent(hash)
+        let target = root.appendingPathComponent(hash, isDirectory: true)
         if FileManager.default.fileExists(atPath: target.path) { return StoredModel(hash: hash, folder: target) }
         let temporary = root.appendingPathComponent(".adding-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: temporary) }
@@ -50,7 +50,7 @@ public struct ModelStore: Sendable {
             try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: false)
             for name in try Self.fileNames(folder) {
                 var file = try AtomicFile(url: temporary.appendingPathComponent(name))
-                try file.append(MappedFile(url: folder.appendingPathComponent(name)).bytes)
+                try MappedFile(url: folder.appendingPathComponent(name)).withBytes { try file.append($0) }
                 try file.finish()
             }
             // The source may have changed since it was hashed; what is stored must be what its name says.
@@ -85,7 +85,7 @@ public struct ModelStore: Sendable {
         else {
             throw ModelFileError(.malformed, place: root.path, "\"\(hash.prefix(80))\" is no model hash")
         }
-        let folder = root.appendingPathComponent(hash)
+        let folder = root.appendingPathComponent(hash, isDirectory: true)
         guard FileManager.default.fileExists(atPath: folder.path) else {
             throw ModelFileError(
                 .missing,
@@ -117,8 +117,8 @@ public struct ModelStore: Sendable {
         var hasher = SHA256()
         for name in try fileNames(folder) {
             let file = try MappedFile(url: folder.appendingPathComponent(name))
-            hasher.update(data: Data("\(name.utf8.count) \(name) \(file.bytes.count)\n".utf8))
-            hasher.update(bufferPointer: file.bytes)
+            hasher.update(data: Data("\(name.utf8.count) \(name) \(file.count)\n".utf8))
+            file.withBytes { hasher.update(bufferPointer: $0) }
         }
         return hasher.finalize().map { byte in
             let digits = String(byte, radix: 16)

@@ -67,7 +67,7 @@ public final class SafetensorsFile: Sendable {
     public init(url: URL) throws {
         self.url = url
         file = try MappedFile(url: url)
-        let header = try SafetensorsHeader(bytes: file.bytes, place: url.path)
+        let header = try file.withBytes { try SafetensorsHeader(bytes: $0, place: url.path) }
         entries = header.entries
         metadata = header.metadata
         indexByName = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.name, $0) })
@@ -79,9 +79,7 @@ public final class SafetensorsFile: Sendable {
     /// Calls `body` with a tensor's bytes (little-endian, not aligned).
     public func withBytes<Result>(_ name: String, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
         let entry = try required(name)
-        return try withExtendedLifetime(file) {
-            try body(UnsafeRawBufferPointer(rebasing: file.bytes[entry.byteRange]))
-        }
+        return try file.withBytes { try body(UnsafeRawBufferPointer(rebasing: $0[entry.byteRange])) }
     }
 
     /// A tensor as floats, widened when it is stored in 16 bits.
