@@ -74,8 +74,8 @@ public final class AdamW {
     ///   - norm: ``gradientNorm()``, when it is known already.
     /// - Returns: The global norm before clipping.
     @discardableResult
-    public func step(learningRate: Double, maximumNorm: Double? = nil, norm known: Double? = nil) -> Double {
-        let norm = known ?? gradientNorm()
+    public func step(learningRate: Double, maximumNorm: Double? = nil, norm: Double? = nil) -> Double {
+        let norm = norm ?? gradientNorm()
         var scale = 1.0
         if let maximumNorm, maximumNorm > 0 { scale = min(1, maximumNorm / (norm + 1e-6)) }
         updates += 1

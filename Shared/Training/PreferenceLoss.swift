@@ -68,7 +68,7 @@ public struct PreferenceOptions: Sendable, Codable, Hashable {
     }
 
     /// The loss of one pair and its derivative by the difference of log-ratios x.
-    func value(_ x: Double) -> (loss: Double, derivative: Double) {
+    package func value(_ x: Double) -> (loss: Double, derivative: Double) {
         func softplus(_ z: Double) -> Double { z > 0 ? z + log1p(exp(-z)) : log1p(exp(z)) }
         func sigmoid(_ z: Double) -> Double { z >= 0 ? 1 / (1 + exp(-z)) : exp(z) / (1 + exp(z)) }
         let noise = labelSmoothing

@@ -40,6 +40,7 @@ public final class SupervisedTrainer {
     /// Runs the updates that are left.
     ///
     /// - Parameter onStep: Called after each update; throwing ends the run with that error, the update kept.
+    /// - Returns: Steps, tokens, loss and speed of the run.
     /// - Throws: ``TrainingError`` when the loss is no longer finite, or what `onStep` throws.
     public func run(onStep: (TrainingStep) throws -> Void = { _ in }) throws -> TrainingSummary {
         try loop.run(onStep: onStep) { chosen, passes in

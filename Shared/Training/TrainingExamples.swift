@@ -4,10 +4,14 @@ public import Tokenization
 public struct SupervisedExample: Sendable, Codable, Hashable {
     /// The whole sequence: prompt and response.
     public var tokens: [TokenID]
+    /// The signed weight of each token's negative log-likelihood.
+    ///
     /// `weights[t]` multiplies −log p(tokens[t] | tokens before t): 0 ignores a token, a negative weight (the wrong side
     /// of KRSL) pushes it away. The first token has nothing before it and is always ignored.
     public var weights: [Float]
-    /// The response length that normalisation divides by; nil counts the weights that are not 0. KRSL with gamma 0
+    /// The response length that normalisation divides by; nil counts the weights that are not 0.
+    ///
+    /// KRSL with gamma 0
     /// ignores most of a response and needs it said.
     public var responseLength: Int?
 

@@ -17,6 +17,7 @@ public enum LearningRateSchedule: String, Sendable, Codable, CaseIterable {
     ///   - step: Updates made before this one.
     ///   - totalSteps: Updates of the whole run.
     ///   - warmupSteps: Updates over which the rate rises in a straight line, as `transformers` counts them.
+    /// - Returns: A factor in 0...1.
     public func factor(step: Int, totalSteps: Int, warmupSteps: Int) -> Double {
         if step < warmupSteps { return Double(step) / Double(max(1, warmupSteps)) }
         let progress = Double(step - warmupSteps) / Double(max(1, totalSteps - warmupSteps))

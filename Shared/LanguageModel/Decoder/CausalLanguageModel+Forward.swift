@@ -57,6 +57,7 @@ extension CausalLanguageModel {
     /// - Parameters:
     ///   - sequences: Token ids.
     ///   - tokensAtOnce: Sequences are computed in groups of about this many tokens.
+    /// - Returns: One list a sequence, one value fewer than it has tokens.
     /// - Throws: `TensorError` for tokens out of range.
     public func logProbabilities(_ sequences: [[TokenID]], tokensAtOnce: Int = 8192) throws -> [[Float]] {
         var result: [[Float]] = []
