@@ -42,6 +42,28 @@ struct ChainRewriter {
                 }
             }
         }
+        return misstated(random: &random)
+    }
+
+    /// The last resort, for chains without a calculation that can be read: the result itself is misstated.
+    private func misstated(random: inout ReasoningRandom) -> Corruption? {
+        let reach = answer > Rational(20) && random.chance(0.5) ? 10 : 1
+        guard let wrong = answer.adding(Rational(reach)) else { return nil }
+        for index in lines.indices.reversed() {
+            let numbers = ChainRewriter.numberRanges(lines[index])
+            guard
+                let range = numbers.last(where: {
+                    Rational(decimal: ChainRewriter.text(lines[index][$0])) == answer
+                })
+            else { continue }
+            var result = lines
+            result[index].replaceSubrange(range, with: Array(wrong.rounded.unicodeScalars))
+            return Corruption(
+                lines: result.map { String(String.UnicodeScalarView($0)) },
+                step: index,
+                answer: wrong.rounded
+            )
+        }
         return nil
     }
 
