@@ -1,1 +1,119 @@
+import Foundation
+import Reasoning
 import Testing
+
+@testable import TeacherSimulatorCore
+
+@Suite("The simulated teacher")
+struct SimulatedTeacherTests {
+    private let teacher = SimulatedTeacher(seed: 1)
+
+    private func ask(_ request: TeacherRequest, temperature: Double = 0, seed: UInt64 = 0) throws -> String {
+        teacher.reply(
+            to: try request.messages().map { ($0.role, $0.content) },
+            temperature: temperature,
+            sampleSeed: seed
+        )
+    }
+
+    private struct Tally {
+        var chains = 0
+        var templates = 0
+        var pairs = 0
+        var corrections = 0
+        var verdicts = 0
+        var rectified = 0
+        var total = 0
+        func share(_ count: Int) -> Double { Double(count) / Double(max(total, 1)) }
+    }
+
+    private func tally(_ problems: [Problem]) throws -> Tally {
+        var tally = Tally()
+        for problem in problems {
+            tally.total += 1
+            let reference = (problem.solution ?? "") + "\n#### " + problem.answer
+            let chain = try ask(.chainOfThought(question: problem.question))
+            if AnswerEquivalence.equivalent(gold: problem.answer, predicted: AnswerExtraction.extract(chain) ?? "") {
+                tally.chains += 1
+            }
+            let xml = try ask(.templateExtraction(question: problem.question, reference: reference))
+            let template = try ThoughtTemplate.parse(xml)
+            if template.failure(gold: problem.answer) == nil { tally.templates += 1 }
+            if try InspectorVerdict.parse(
+                ask(.inspectTemplate(question: problem.question, reference: reference, candidate: xml))
+            ).isOK {
+                tally.verdicts += 1
+            }
+            let rectified = try ask(.rectify(question: problem.question, answer: problem.answer))
+            if AnswerEquivalence.equivalent(gold: problem.answer, predicted: AnswerExtraction.extract(rectified) ?? ""),
+                WorkedSolution.parse(rectified).isArithmeticRight
+            {
+                tally.rectified += 1
+            }
+            let wrong = try ask(.corrupt(question: problem.question, chain: reference))
+            let wrongAnswer = AnswerExtraction.extract(wrong) ?? problem.answer
+            let differs = !AnswerEquivalence.equivalent(gold: problem.answer, predicted: wrongAnswer)
+            if differs { tally.pairs += 1 }
+            let attempt = WorkedSolution.parse(wrong).steps.map(\.text)
+            let trace = try CorrectionTrace.parse(
+                ask(.groundedCorrection(question: problem.question, reference: reference, attempt: attempt))
+            )
+            if differs, trace.failure(gold: problem.answer, attempt: attempt) == nil { tally.corrections += 1 }
+        }
+        print(
+            "teacher: chains \(tally.share(tally.chains)), templates \(tally.share(tally.templates)), inspector ok",
+            "\(tally.share(tally.verdicts)), rectified \(tally.share(tally.rectified)),",
+            "dual pairs \(tally.share(tally.pairs)), corrections \(tally.share(tally.corrections)) of \(tally.total)"
+        )
+        return tally
+    }
+
+    @Test("generated problems of every family are solved, corrupted and corrected")
+    func generated() throws {
+        let generator = ProblemGenerator(seed: 77, families: ProblemFamily.allCases)
+        let tally = try tally(generator.generate(count: 500, split: .train))
+        #expect(tally.share(tally.chains) >= 0.99)
+        #expect(tally.share(tally.templates) >= 0.99)
+        #expect(tally.share(tally.verdicts) >= 0.99)
+        #expect(tally.share(tally.rectified) >= 0.99)
+        #expect(tally.share(tally.pairs) >= 0.99)
+        #expect(tally.share(tally.corrections) >= 0.9)
+    }
+
+    @Test("real problems get verified templates, dual pairs and corrections")
+    func real() throws {
+        let root =
+            ProcessInfo.processInfo.environment["ERRATA_TEST_DATA"].map { URL(fileURLWithPath: $0) }
+            ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared/data")
+        let text = try String(contentsOf: root.appendingPathComponent("gsm8k/train.jsonl"), encoding: .utf8)
+        let problems = try text.split(separator: "\n").prefix(500).map { try GSM8K.parse(line: String($0)) }
+        let tally = try tally(problems)
+        #expect(tally.share(tally.templates) >= 0.9)
+        #expect(tally.share(tally.pairs) >= 0.85)
+        #expect(tally.share(tally.corrections) >= 0.7)
+    }
+
+    @Test("the same seed gives the same reply; at a temperature some chains are wrong")
+    func sampling() throws {
+        let problems = try ProblemGenerator(seed: 3).generate(count: 200, split: .train)
+        var wrong = 0
+        for problem in problems {
+            let request = TeacherRequest.chainOfThought(question: problem.question)
+            let reply = try ask(request, temperature: 0.7, seed: 5)
+            #expect(try ask(request, temperature: 0.7, seed: 5) == reply)
+            if AnswerExtraction.extract(reply) != problem.answer { wrong += 1 }
+        }
+        #expect((30...120).contains(wrong), "\(wrong) of 200 are wrong")
+    }
+
+    @Test(
+        "nonsense gets a reply and no crash",
+        arguments: ["", "\u{0}", "Task: corrupt", "Task: nothing\n### Problem"]
+    )
+    func nonsense(text: String) {
+        let reply = teacher.reply(to: [("system", text), ("user", text)], temperature: 0, sampleSeed: 0)
+        #expect(!reply.isEmpty)
+        #expect(!teacher.reply(to: [], temperature: 1, sampleSeed: 1).isEmpty)
+    }
+}

@@ -4,6 +4,12 @@ package struct Quantity: Hashable, Sendable {
     package var who: String
     /// The counted thing where the kind counts things, else empty.
     package var object: String
+
+    package init(kind: String, who: String, object: String) {
+        self.kind = kind
+        self.who = who
+        self.object = object
+    }
 }
 
 /// What a sentence of a story says.

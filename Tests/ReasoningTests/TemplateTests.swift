@@ -1,0 +1,215 @@
+import Foundation
+import Testing
+
+@testable import Reasoning
+
+@Suite("Thought templates and corrections")
+struct TemplateTests {
+    @Test("a template survives being written and read, signs of markup included")
+    func roundTrip() throws {
+        let template = ThoughtTemplate(
+            steps: [.init(text: "3 < 4 & so 3+4=7."), .init(text: "7*2=14.", keyNotes: ["Twice.", "Not half."])],
+            generalization: "Work forwards.",
+            answer: "14"
+        )
+        #expect(try ThoughtTemplate.parse(template.xml) == template)
+        #expect(template.failure(gold: "14.0") == nil)
+        #expect(template.failure(gold: "15") != nil)
+    }
+
+    @Test(
+        "the tag noise of real models is read",
+        arguments: [
+            "<step1>a<key>k</key></step1><generalized>g</generalized><answer>5</answer>",
+            "<Step 1:>a<Key>k<Key></Step 1:><Generalized:>g<Generalized:><Answer:>5</Answer:>",
+            "Sure!\n<Step1>a<Evaluate>fine</Evaluate><Key>k</Key></Step1>\n<Generalized>g</Generalized>\n<Answer>5<Answer>",
+            "<Step1>a <Key>k</Key>\n<Generalized>g\n<Answer>5",
+        ]
+    )
+    func noise(text: String) throws {
+        let template = try ThoughtTemplate.parse(text)
+        #expect(template.steps.count == 1)
+        #expect(template.steps.first?.text.hasPrefix("a") == true)
+        #expect(template.steps.first?.keyNotes == ["k"])
+        #expect(template.generalization == "g")
+        #expect(template.answer == "5")
+    }
+
+    @Test(
+        "what is no template is an error",
+        arguments: ["", "no tags", "<Step1>a</Step1>", "<Answer>5</Answer>", "<Step1></Step1><Answer>5</Answer>"]
+    )
+    func refused(text: String) {
+        #expect(throws: ReasoningError.self) { try ThoughtTemplate.parse(text) }
+    }
+
+    @Test("a correction survives being written and read")
+    func correction() throws {
+        let trace = CorrectionTrace(
+            steps: ["3+4=7.", "7*2=15."],
+            firstWrongStep: 1,
+            cause: "7*2 is 14.",
+            correction: "7*2=14.",
+            answer: "14"
+        )
+        #expect(try CorrectionTrace.parse(trace.xml) == trace)
+        #expect(trace.failure(gold: "14", attempt: trace.steps) == nil)
+        let response = StudentFormat.response(correction: trace)
+        #expect(try StudentFormat.parseCorrection(response, attempt: trace.steps) == trace)
+    }
+
+    @Test("arbitrary bytes neither crash the parsers nor take long")
+    func fuzz() {
+        var random = ReasoningRandom(seed: 8)
+        let pieces = [
+            "<", ">", "</", "Step", "1", "Key", "Answer", ":", " ", "x", "\u{0}", "\u{E9}", "&lt;", "<Step2>", "</Key>",
+            "=",
+        ]
+        for _ in 0..<3_000 {
+            let text = (0..<random.integer(0...60)).compactMap { _ in random.pick(pieces) }.joined()
+            _ = try? ThoughtTemplate.parse(text)
+            _ = try? CorrectionTrace.parse(text)
+            _ = try? InspectorVerdict.parse(text)
+            _ = AnswerExtraction.extract(text)
+            _ = WorkedSolution.parse(text)
+        }
+        let clock = ContinuousClock()
+        for seed in ["<", "<Step1>", "<Key>", "1=", "\\frac{", "\\boxed{", "####", "<<1"] {
+            let text = String(repeating: seed, count: 60_000 / seed.utf8.count)
+            let time = clock.measure {
+                _ = try? ThoughtTemplate.parse(text)
+                _ = AnswerExtraction.extract(text)
+                _ = WorkedSolution.parse(text)
+                _ = AnswerEquivalence.equivalent(gold: String(text.prefix(1_900)), predicted: "1")
+            }
+            #expect(time < .seconds(5), "\(seed) took \(time)")
+        }
+    }
+
+    @Test(
+        "mentions of a reference are found",
+        arguments: [
+            ("According to the reference solution, 5.", true), ("The given answer is 5.", true),
+            ("ground truth", true), ("Tom has 5 pens.", false), ("The answer is 5.", false),
+        ]
+    )
+    func leaks(text: String, leaks: Bool) { #expect(LeakFilter.mentionsReference(text) == leaks) }
+
+    @Test(
+        "every prompt is filled, names its task and has a version",
+        arguments: [
+            TeacherRequest.chainOfThought(question: "QQ"), .hierarchicalThought(question: "QQ"),
+            .templateExtraction(question: "QQ", reference: "RR"),
+            .inspectTemplate(question: "QQ", reference: "RR", candidate: "CC"),
+            .inspectCorrection(question: "QQ", reference: "RR", candidate: "CC"), .corrupt(question: "QQ", chain: "CC"),
+            .rectify(question: "QQ", answer: "5"), .groundedCorrection(question: "QQ", reference: "RR", attempt: ["a"]),
+            .correction(question: "QQ", attempt: ["a"]),
+        ]
+    )
+    func prompts(request: TeacherRequest) throws {
+        let messages = try request.messages()
+        let text = messages.map(\.content).joined(separator: "\n")
+        #expect(messages.map(\.role) == ["system", "user"])
+        #expect(text.contains("Task: \(request.promptID.rawValue)\n") && text.contains("QQ"))
+        #expect(!text.contains("{{") && !text.contains("### Remarks"))
+        #expect(try PromptLibrary.prompt(request.promptID).version == "1")
+    }
+}
+
+@Suite("Answers")
+struct AnswerTests {
+    @Test(
+        "answers are found where models put them",
+        arguments: [
+            ("x\n#### 1,234", "1,234"), ("so <Answer> 12 </Answer>", "12"),
+            ("thus \\boxed{\\frac{1}{2}}.", "\\frac{1}{2}"),
+            ("The answer is 42.", "42"), ("Therefore the answer is -3", "-3"), ("He has 5 and 7 left", "7"),
+            ("A: 18", "18"),
+        ]
+    )
+    func extraction(text: String, answer: String) { #expect(AnswerExtraction.extract(text) == answer) }
+
+    @Test(
+        "equal and unequal answers",
+        arguments: [
+            ("18", "$18.00", true), ("1000", "1,000", true), ("1/2", "0.5", true), ("0.5", "50", false),
+            ("12", "12 apples", true),
+            ("10%", "10", true), ("7", "8", false), ("", "", false), ("918\\frac{1}{2}", "918.5", true),
+            ("5", "5.001", false),
+        ]
+    )
+    func equivalence(gold: String, predicted: String, equal: Bool) {
+        #expect(AnswerEquivalence.equivalent(gold: gold, predicted: predicted) == equal)
+    }
+
+    @Test(
+        "labels of other tools' own tests",
+        arguments: ["hendrycks_math_equivalence", "nemo_skills", "math_verify_a", "simple_evals_equality_template"]
+    )
+    func labels(file: String) throws {
+        struct Case: Decodable {
+            let gold: String
+            let pred: String
+            let equal: Bool
+        }
+        var agree = 0
+        let lines = try TestData.lines("answer_equivalence/\(file).jsonl")
+        for line in lines {
+            let item = try JSONDecoder().decode(Case.self, from: Data(line.utf8))
+            func bare(_ text: String) -> String { AnswerExtraction.extract(text) ?? text }
+            let equal =
+                AnswerEquivalence.equivalent(gold: item.gold, predicted: item.pred)
+                || (item.pred.contains("boxed")
+                    && AnswerEquivalence.equivalent(gold: bare(item.gold), predicted: bare(item.pred)))
+            if equal == item.equal { agree += 1 }
+        }
+        print("answers: \(file) \(agree) of \(lines.count)")
+        #expect(Double(agree) >= 0.3 * Double(lines.count))
+    }
+
+    @Test("real model outputs are graded as their labels say")
+    func modelOutputs() throws {
+        var agree = 0
+        var total = 0
+        for line in try TestData.lines("gsm8k/example_model_solutions_a.jsonl") {
+            guard let record = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
+                continue
+            }
+            let gold = AnswerExtraction.extract(record["ground_truth"] as? String ?? "") ?? ""
+            for case let output as [String: Any] in record.values {
+                let answer = AnswerExtraction.extract(output["solution"] as? String ?? "") ?? ""
+                total += 1
+                if AnswerEquivalence.equivalent(gold: gold, predicted: answer) == (output["is_correct"] as? Bool) {
+                    agree += 1
+                }
+            }
+        }
+        print("answers: model outputs \(agree) of \(total)")
+        #expect(total > 1_000 && Double(agree) >= 0.97 * Double(total))
+    }
+
+    @Test("the first wrong step of human-labelled attempts")
+    func firstWrongStep() throws {
+        struct Attempt: Decodable {
+            let question: String
+            let steps: [String]
+            let firstError: Int
+            let referenceSolution: String
+        }
+        var hits = 0
+        let lines = try TestData.lines("first_error/verify_then_generate.jsonl")
+        for line in lines {
+            let decoder = JSONDecoder()
+            decoder.keyDecodingStrategy = .convertFromSnakeCase
+            let item = try decoder.decode(Attempt.self, from: Data(line.utf8))
+            let found = FirstWrongStep.locate(
+                attempt: item.steps,
+                reference: item.referenceSolution,
+                question: item.question
+            )
+            if found == item.firstError { hits += 1 }
+        }
+        print("first wrong step: \(hits) of \(lines.count)")
+        #expect(Double(hits) >= 0.4 * Double(lines.count))
+    }
+}
