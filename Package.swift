@@ -10,10 +10,9 @@ let swiftSettings: [SwiftSetting] = [
 
 // MARK: Third-party products
 
-let algorithms: Target.Dependency = .product(name: "Algorithms", package: "swift-algorithms")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
-let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -85,7 +84,6 @@ let package = Package(
         .executable(name: "errata", targets: ["ErrataCLI"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-algorithms", from: "1.2.0"),
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
@@ -124,7 +122,7 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]
         ),
         shared("TensorEngine", ["COpenBLAS", "CTensorKernels"]),
-        shared("Tokenization", [crypto, collections]),
+        shared("Tokenization", [crypto]),
         shared("LanguageModel", ["TensorEngine", "Tokenization", crypto]),
         shared("Training", ["LanguageModel", "TensorEngine", "Tokenization"]),
 
@@ -137,11 +135,11 @@ let package = Package(
 
         // Plumbing
         shared("KafkaClient", ["CLibrdkafka", logging, serviceLifecycle]),
-        shared("PostgresClient", ["CLibpq", collections, crypto, logging, serviceLifecycle]),
+        shared("PostgresClient", ["CLibpq", deque, logging, serviceLifecycle]),
         shared(
             "ServiceRuntime",
             [
-                "KafkaClient", "PostgresClient", "Schemas", collections, hummingbird, logging, metrics, nioCore,
+                "KafkaClient", "PostgresClient", "Schemas", deque, hummingbird, logging, metrics, nioCore,
                 serviceLifecycle,
             ],
             resources: [.embedInCode("Migrations")]

@@ -284,3 +284,11 @@ private final class Progress: Sendable {
         }
     }
 }
+
+extension PostgresError {
+    /// The database refused the data itself (SQLSTATE classes 22 and 23): another try would end the same way.
+    fileprivate var isDataError: Bool {
+        guard let sqlState else { return false }
+        return sqlState.hasPrefix("22") || sqlState.hasPrefix("23")
+    }
+}

@@ -1,5 +1,4 @@
-import Foundation
-import Logging
+public import Logging
 public import PostgresClient
 
 /// A named piece of work that one process holds at a time, through a row in `leases`.

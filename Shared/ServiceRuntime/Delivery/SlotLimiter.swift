@@ -1,4 +1,4 @@
-import Collections
+import DequeModule
 import Synchronization
 
 /// A counting semaphore for tasks: `acquire` waits while all slots are taken, in order of arrival.

@@ -53,7 +53,7 @@ public struct HTTPTeacher: Teacher {
 
     public var model: String { options.model }
 
-    public func complete(_ request: TeacherRequest) async throws -> TeacherReply {
+    public func complete(_ request: ChatRequest) async throws -> ChatReply {
         var failures = 0
         while true {
             do {
@@ -95,7 +95,7 @@ public struct HTTPTeacher: Teacher {
         let usage: Usage?
     }
 
-    private func call(_ request: TeacherRequest) async throws -> TeacherReply {
+    private func call(_ request: ChatRequest) async throws -> ChatReply {
         let address = options.baseURL.hasSuffix("/") ? String(options.baseURL.dropLast()) : options.baseURL
         let url = address + "/chat/completions"
         var httpRequest = HTTPClientRequest(url: url)
@@ -142,7 +142,7 @@ public struct HTTPTeacher: Teacher {
         throw TeacherError(.refused, message + " (check ERRATA_TEACHER_URL, _MODEL and _API_KEY)")
     }
 
-    private func reply(from data: Data, url: String, latencyMilliseconds: Int) throws -> TeacherReply {
+    private func reply(from data: Data, url: String, latencyMilliseconds: Int) throws -> ChatReply {
         let answer: Answer
         do {
             answer = try JSONDecoder().decode(Answer.self, from: data)
@@ -152,7 +152,7 @@ public struct HTTPTeacher: Teacher {
         guard let choice = answer.choices.first else {
             throw TeacherError(.malformedAnswer, "\(url) answered without a choice")
         }
-        return TeacherReply(
+        return ChatReply(
             text: choice.message.content ?? "",
             finishReason: choice.finish_reason ?? "stop",
             promptTokens: answer.usage?.prompt_tokens ?? 0,

@@ -13,7 +13,7 @@ public struct ChatMessage: Sendable, Hashable, Codable {
 }
 
 /// What a teacher is asked.
-public struct TeacherRequest: Sendable, Hashable {
+public struct ChatRequest: Sendable, Hashable {
     /// The conversation.
     public let messages: [ChatMessage]
     /// The sampling temperature.
@@ -33,7 +33,7 @@ public struct TeacherRequest: Sendable, Hashable {
 }
 
 /// What a teacher answered.
-public struct TeacherReply: Sendable, Hashable {
+public struct ChatReply: Sendable, Hashable {
     /// The text of the first choice.
     public let text: String
     /// `stop`, `length`, `content_filter`, …; anything but `stop` counts as a failed answer.
@@ -73,7 +73,7 @@ public protocol Teacher: Sendable {
     /// Asks the teacher.
     ///
     /// - Throws: ``TeacherError``; those that are transient are worth another try.
-    func complete(_ request: TeacherRequest) async throws -> TeacherReply
+    func complete(_ request: ChatRequest) async throws -> ChatReply
 }
 
 /// Why a teacher gave no answer.

@@ -1,0 +1,84 @@
+import Reasoning
+import Schemas
+
+/// An answer of the teacher with all that says where it comes from.
+public struct TeacherAnswer: Sendable, Hashable {
+    /// The longest answer that is used, in bytes; the parsers refuse longer ones too.
+    public static let maximumBytes = 1 << 16
+
+    /// The prompt's id.
+    public let promptID: String
+    /// The prompt's version.
+    public let promptVersion: String
+    /// The sampling temperature.
+    public let temperature: Double
+    /// The sampling seed.
+    public let seed: Int64
+    /// What came back.
+    public let reply: ChatReply
+    /// Whether it was in the ledger already, so that no call was made.
+    public let isRecalled: Bool
+
+    /// The text, without the blanks around it.
+    public var text: String { reply.text.trimmingWhitespace }
+
+    /// Why the answer cannot be used whatever it says; `nil` when it can.
+    public var failure: String? {
+        guard reply.finishReason == "stop" else {
+            return "the teacher's answer ended with finish_reason \(reply.finishReason), not stop"
+        }
+        if reply.text.utf8.count > Self.maximumBytes {
+            return "the teacher's answer has \(reply.text.utf8.count) bytes; \(Self.maximumBytes) are read"
+        }
+        return text.isEmpty ? "the teacher's answer is empty" : nil
+    }
+}
+
+/// The calls that were made for one trace.
+struct CallTally: Sendable {
+    private(set) var answers: [TeacherAnswer] = []
+
+    mutating func add(_ answer: TeacherAnswer) { answers.append(answer) }
+
+    /// The provenance of a trace: the last call gave it, and its cost is that of all.
+    ///
+    /// - Parameters:
+    ///   - prompt: the prompt that would have been used, for a trace that needed no call.
+    ///   - model: the teacher's configured model, where the endpoint named none.
+    func provenance(prompt: PromptID, model: String) throws -> TeacherCall {
+        guard let last = answers.last else {
+            return TeacherCall(
+                model: model,
+                promptId: prompt.rawValue,
+                promptVersion: try PromptLibrary.prompt(prompt).version,
+                temperature: 0,
+                promptTokens: 0,
+                completionTokens: 0,
+                latencyMs: 0,
+                finishReason: "not-asked"
+            )
+        }
+        return TeacherCall(
+            model: last.reply.model.isEmpty ? model : last.reply.model,
+            promptId: last.promptID,
+            promptVersion: last.promptVersion,
+            temperature: last.temperature,
+            seed: UInt64(max(0, last.seed)),
+            calls: answers.count,
+            promptTokens: answers.reduce(0) { $0 + $1.reply.promptTokens },
+            completionTokens: answers.reduce(0) { $0 + $1.reply.completionTokens },
+            latencyMs: Double(answers.reduce(0) { $0 + $1.reply.latencyMilliseconds }),
+            finishReason: last.reply.finishReason
+        )
+    }
+}
+
+extension String {
+    /// The text without the blanks and line ends around it.
+    var trimmingWhitespace: String {
+        var rest = self[...]
+        while let first = rest.first, first.isWhitespace { rest.removeFirst() }
+        while let last = rest.last, last.isWhitespace { rest.removeLast() }
+        return String(rest)
+    }
+}
