@@ -134,11 +134,12 @@ struct SupervisedTrainerTests {
 
     private func smallExamples() -> [SupervisedExample] {
         var generator = SeededGenerator(seed: 2)
-        return (0..<30).map { index in
-            SupervisedExample(
-                prompt: (0..<3 + index % 5).map { _ in TokenID(generator.next() % 40) },
-                response: (0..<2 + index % 7).map { TokenID((index + $0) % 40) }
-            )
+        return (0..<30).map { (index: Int) -> SupervisedExample in
+            var prompt: [TokenID] = []
+            for _ in 0..<3 + index % 5 { prompt.append(TokenID(generator.next() % 40)) }
+            var response: [TokenID] = []
+            for offset in 0..<2 + index % 7 { response.append(TokenID((index + offset) % 40)) }
+            return SupervisedExample(prompt: prompt, response: response)
         }
     }
 
