@@ -29,6 +29,7 @@ public enum StepMap {
 }
 
 /// Words, numbers and punctuation marks as tokens, where no student's tokenizer is at hand.
+///
 public enum WordTokens {
     /// The name of this way of cutting.
     public static let fingerprint = "errata-words-v1"

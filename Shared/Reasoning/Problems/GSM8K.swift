@@ -63,6 +63,7 @@ public enum GSM8K {
     }
 
     /// Writes one line (no newline at its end).
+    ///
     public static func format(_ problem: Problem) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

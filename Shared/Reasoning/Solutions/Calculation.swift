@@ -32,6 +32,7 @@ public struct Calculation: Sendable, Hashable, Codable {
 }
 
 /// A calculation found in a line, with its place in the line's Unicode scalars.
+///
 package struct FoundCalculation: Sendable, Hashable {
     package var calculation: Calculation
     /// The expression, where it stands in the running text.
@@ -75,6 +76,7 @@ package enum CalculationScanner {
     private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }
 
     /// The number that follows, after blanks and a currency sign.
+    ///
     private static func valueRange(_ scalars: [Unicode.Scalar], after start: Int) -> Range<Int>? {
         var position = start
         while position < scalars.count, scalars[position] == " " || scalars[position] == "$" { position += 1 }

@@ -45,6 +45,7 @@ public struct WorkedSolution: Sendable, Hashable, Codable {
     }
 
     /// Whether every calculation that can be read is right.
+    ///
     public var isArithmeticRight: Bool {
         steps.allSatisfy { step in step.calculations.allSatisfy { $0.isCorrect != false } }
     }
