@@ -144,7 +144,10 @@ struct AnswerTests {
 
     @Test(
         "labels of other tools' own tests",
-        arguments: ["hendrycks_math_equivalence", "nemo_skills", "math_verify_a", "simple_evals_equality_template"]
+        arguments: [
+            ("hendrycks_math_equivalence", 0.85), ("nemo_skills", 0.75), ("math_verify_a", 0.45),
+            ("simple_evals_equality_template", 0.6),
+        ]
     )
     func labels(file: String, floor: Double) throws {
         struct Case: Decodable {

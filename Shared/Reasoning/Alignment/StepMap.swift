@@ -16,7 +16,9 @@ public enum StepMap {
         return ranges
     }
 
-    /// The step of each token: the one that holds the token's last byte; nil between steps. Both lists ascend.
+    /// The step of each token: the one that holds the token's last byte; nil between steps.
+    ///
+    /// Both lists ascend.
     public static func stepOfTokens(_ tokens: [Range<Int>], steps: [Range<Int>]) -> [Int?] {
         var step = 0
         return tokens.map { token in

@@ -12,6 +12,7 @@ public struct Calculation: Sendable, Hashable, Codable {
     }
 
     /// Whether the claimed value is that of the expression, exactly or rounded to the places that it shows.
+    ///
     /// Nil where either cannot be read.
     public var isCorrect: Bool? {
         guard let exact = Arithmetic.evaluate(expression), let claimed = Arithmetic.evaluate(value) else { return nil }
@@ -44,7 +45,9 @@ package struct FoundCalculation: Sendable, Hashable {
 
 /// Finds calculations in running text.
 package enum CalculationScanner {
-    /// Every `expression = value` in a line without calculator marks. Linear in the line's length.
+    /// Every `expression = value` in a line without calculator marks.
+    ///
+    /// Linear in the line's length.
     package static func scan(_ scalars: [Unicode.Scalar]) -> [FoundCalculation] {
         var found: [FoundCalculation] = []
         for (index, scalar) in scalars.enumerated() where scalar == "=" {
