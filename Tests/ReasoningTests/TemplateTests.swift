@@ -144,9 +144,12 @@ struct AnswerTests {
 
     @Test(
         "labels of other tools' own tests",
-        arguments: ["hendrycks_math_equivalence", "nemo_skills", "math_verify_a", "simple_evals_equality_template"]
+        arguments: [
+            ("hendrycks_math_equivalence", 0.85), ("nemo_skills", 0.75), ("math_verify_a", 0.45),
+            ("simple_evals_equality_template", 0.6),
+        ]
     )
-    func labels(file: String) throws {
+    func labels(file: String, floor: Double) throws {
         struct Case: Decodable {
             let gold: String
             let pred: String
@@ -164,7 +167,7 @@ struct AnswerTests {
             if equal == item.equal { agree += 1 }
         }
         print("answers: \(file) \(agree) of \(lines.count)")
-        #expect(Double(agree) >= 0.3 * Double(lines.count))
+        #expect(Double(agree) >= floor * Double(lines.count))
     }
 
     @Test("real model outputs are graded as their labels say")
@@ -185,7 +188,7 @@ struct AnswerTests {
             }
         }
         print("answers: model outputs \(agree) of \(total)")
-        #expect(total > 1_000 && Double(agree) >= 0.97 * Double(total))
+        #expect(total > 1_000 && Double(agree) >= 0.995 * Double(total))
     }
 
     @Test("the first wrong step of human-labelled attempts")
@@ -210,6 +213,6 @@ struct AnswerTests {
             if found == item.firstError { hits += 1 }
         }
         print("first wrong step: \(hits) of \(lines.count)")
-        #expect(Double(hits) >= 0.4 * Double(lines.count))
+        #expect(Double(hits) >= 0.45 * Double(lines.count))
     }
 }

@@ -47,7 +47,9 @@ enum BandedEditScript {
         }
     }
 
-    /// Cells with |i − j| ≤ reach only. An optimal script of d operations stays within |i − j| ≤ d, so that for
+    /// Cells with |i − j| ≤ reach only.
+    ///
+    /// An optimal script of d operations stays within |i − j| ≤ d, so that for
     /// d ≤ reach every cell on an optimal path has its true value and every other at least its true value: the
     /// walk back makes the same choices as in the whole table. Nil for d > reach.
     private static func banded(_ a: [Int32], _ b: [Int32], _ reach: Int, _ preference: Preference) -> [Operation]? {

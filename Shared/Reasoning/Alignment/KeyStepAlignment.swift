@@ -140,7 +140,9 @@ public struct KeyStepAlignment: Sendable, Hashable {
     }
 
     /// Signed token weights of the KRSL loss (weights times −log p): `alpha` on key tokens of the right chain and
-    /// `gamma` on its others, `beta` on key tokens of the wrong chain. `beta` is negative: those are pushed down.
+    /// `gamma` on its others, `beta` on key tokens of the wrong chain.
+    ///
+    /// `beta` is negative: those are pushed down.
     public func keyTokenWeights(
         alpha: Float = 1,
         beta: Float = -0.025,

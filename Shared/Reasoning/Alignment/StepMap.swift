@@ -16,7 +16,9 @@ public enum StepMap {
         return ranges
     }
 
-    /// The step of each token: the one that holds the token's last byte; nil between steps. Both lists ascend.
+    /// The step of each token: the one that holds the token's last byte; nil between steps.
+    ///
+    /// Both lists ascend.
     public static func stepOfTokens(_ tokens: [Range<Int>], steps: [Range<Int>]) -> [Int?] {
         var step = 0
         return tokens.map { token in
@@ -29,6 +31,7 @@ public enum StepMap {
 }
 
 /// Words, numbers and punctuation marks as tokens, where no student's tokenizer is at hand.
+///
 public enum WordTokens {
     /// The name of this way of cutting.
     public static let fingerprint = "errata-words-v1"

@@ -5,7 +5,9 @@ public enum AnswerEquivalence {
     /// Longer answers are compared as plain text only.
     public static let maximumLength = 2_000
 
-    /// Compares a gold and a predicted answer. Currency signs, units, percent signs, thousands separators and
+    /// Compares a gold and a predicted answer.
+    ///
+    /// Currency signs, units, percent signs, thousands separators and
     /// common LaTeX do not count; fractions and decimals are compared exactly, and a prediction that is rounded
     /// to at least two places counts as its fraction. Always ends, in time linear in both lengths but for lists.
     public static func equivalent(gold: String, predicted: String) -> Bool {

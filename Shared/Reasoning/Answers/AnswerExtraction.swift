@@ -10,7 +10,9 @@ public enum AnswerExtraction {
     ]
 
     /// The answer: the last `<Answer>` element, else what follows the last `####`, else the last `\boxed{…}`,
-    /// else what follows the last "the answer is" and its like, else the last number. Nil where there is none.
+    /// else what follows the last "the answer is" and its like, else the last number.
+    ///
+    /// Nil where there is none.
     /// Linear in the text's length.
     public static func extract(_ text: String) -> String? {
         let tail = text.utf8.count > window ? String(text.suffix(window)) : text
@@ -104,7 +106,9 @@ public enum AnswerExtraction {
     private static func lastNumber(_ text: String) -> String? { numbers(in: text).last }
 
     /// The numbers of a text as written, with thousands separators removed; a minus counts where no digit or
-    /// letter stands before it. Linear.
+    /// letter stands before it.
+    ///
+    /// Linear.
     package static func numbers(in text: String) -> [String] {
         var result: [String] = []
         let bytes = Array(text.utf8)

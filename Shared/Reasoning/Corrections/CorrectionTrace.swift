@@ -37,7 +37,9 @@ public struct CorrectionTrace: Sendable, Hashable, Codable {
         return lines.joined(separator: "\n")
     }
 
-    /// Reads a trace with the tolerance of ``ThoughtTemplate/parse(_:)``. The first step that holds a cause or a
+    /// Reads a trace with the tolerance of ``ThoughtTemplate/parse(_:)``.
+    ///
+    /// The first step that holds a cause or a
     /// correction is the first wrong one.
     ///
     /// - Throws: ``ReasoningError`` where there is no step, no answer, or too much text.

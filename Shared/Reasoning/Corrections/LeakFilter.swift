@@ -8,6 +8,7 @@ public enum LeakFilter {
     ]
 
     /// Whether a text mentions a reference solution, a provided answer, the ground truth, a hint and the like.
+    ///
     /// Linear in the text's length.
     public static func mentionsReference(_ text: String) -> Bool {
         let words = text.lowercased().split { !$0.isLetter }.map(String.init)

@@ -13,7 +13,9 @@ public enum GSM8K {
         var steps: Int?
     }
 
-    /// Reads one line. An answer without a `####` line must be a bare answer; it has no solution then.
+    /// Reads one line.
+    ///
+    /// An answer without a `####` line must be a bare answer; it has no solution then.
     ///
     /// - Throws: ``ReasoningError`` that names what is missing.
     public static func parse(line: String) throws -> Problem {
@@ -63,6 +65,7 @@ public enum GSM8K {
     }
 
     /// Writes one line (no newline at its end).
+    ///
     public static func format(_ problem: Problem) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

@@ -73,7 +73,9 @@ public struct Prompt: Sendable, Hashable {
         self.sections = sections
     }
 
-    /// The messages with their places filled. A `### Heading` that would stand over nothing is left out.
+    /// The messages with their places filled.
+    ///
+    /// A `### Heading` that would stand over nothing is left out.
     ///
     /// - Throws: ``ReasoningError`` that names a place without a value.
     public func messages(_ values: [String: String]) throws -> [PromptMessage] {

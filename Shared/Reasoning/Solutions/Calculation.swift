@@ -12,6 +12,7 @@ public struct Calculation: Sendable, Hashable, Codable {
     }
 
     /// Whether the claimed value is that of the expression, exactly or rounded to the places that it shows.
+    ///
     /// Nil where either cannot be read.
     public var isCorrect: Bool? {
         guard let exact = Arithmetic.evaluate(expression), let claimed = Arithmetic.evaluate(value) else { return nil }
@@ -32,6 +33,7 @@ public struct Calculation: Sendable, Hashable, Codable {
 }
 
 /// A calculation found in a line, with its place in the line's Unicode scalars.
+///
 package struct FoundCalculation: Sendable, Hashable {
     package var calculation: Calculation
     /// The expression, where it stands in the running text.
@@ -43,7 +45,9 @@ package struct FoundCalculation: Sendable, Hashable {
 
 /// Finds calculations in running text.
 package enum CalculationScanner {
-    /// Every `expression = value` in a line without calculator marks. Linear in the line's length.
+    /// Every `expression = value` in a line without calculator marks.
+    ///
+    /// Linear in the line's length.
     package static func scan(_ scalars: [Unicode.Scalar]) -> [FoundCalculation] {
         var found: [FoundCalculation] = []
         for (index, scalar) in scalars.enumerated() where scalar == "=" {
@@ -75,6 +79,7 @@ package enum CalculationScanner {
     private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }
 
     /// The number that follows, after blanks and a currency sign.
+    ///
     private static func valueRange(_ scalars: [Unicode.Scalar], after start: Int) -> Range<Int>? {
         var position = start
         while position < scalars.count, scalars[position] == " " || scalars[position] == "$" { position += 1 }

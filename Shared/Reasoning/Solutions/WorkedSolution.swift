@@ -32,7 +32,9 @@ public struct WorkedSolution: Sendable, Hashable, Codable {
         self.answer = answer
     }
 
-    /// Reads a solution: a line is a step; a text of one line is split into sentences. Never fails.
+    /// Reads a solution: a line is a step; a text of one line is split into sentences.
+    ///
+    /// Never fails.
     public static func parse(_ text: String) -> WorkedSolution {
         let bounded = text.utf8.count > maximumLength ? String(text.prefix(maximumLength)) : text
         var lines = bounded.split(whereSeparator: \.isNewline).map { String($0).trimmed }.filter { !$0.isEmpty }
@@ -45,6 +47,7 @@ public struct WorkedSolution: Sendable, Hashable, Codable {
     }
 
     /// Whether every calculation that can be read is right.
+    ///
     public var isArithmeticRight: Bool {
         steps.allSatisfy { step in step.calculations.allSatisfy { $0.isCorrect != false } }
     }

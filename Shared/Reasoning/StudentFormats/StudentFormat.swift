@@ -7,7 +7,9 @@ public enum StudentFormat: String, Sendable, Hashable, Codable, CaseIterable {
     /// The question and an attempt's steps, answered with cause, correction and answer.
     case correction
 
-    /// The prompt for a question; nothing of the response. For ``correction`` see
+    /// The prompt for a question; nothing of the response.
+    ///
+    /// For ``correction`` see
     /// ``correctionPrompt(question:attempt:)``, which this calls with no attempt.
     public func prompt(question: String) -> String {
         switch self {

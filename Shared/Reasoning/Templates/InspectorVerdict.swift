@@ -22,7 +22,9 @@ public struct InspectorVerdict: Sendable, Hashable, Codable {
         return "<Verdict>faulty</Verdict>\n<Part>\(part ?? "")</Part>\n<Reason>\(reason ?? "")</Reason>"
     }
 
-    /// Reads a verdict, tags in any case. Only the first 16 KiB are read.
+    /// Reads a verdict, tags in any case.
+    ///
+    /// Only the first 16 KiB are read.
     ///
     /// - Throws: ``ReasoningError`` where there is no verdict of `ok` or `faulty`.
     public static func parse(_ text: String) throws -> InspectorVerdict {

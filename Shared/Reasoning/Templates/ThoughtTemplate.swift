@@ -45,7 +45,9 @@ public struct ThoughtTemplate: Sendable, Hashable, Codable {
     }
 
     /// Reads a template as models write them: tags in any case, with blanks or colons, unclosed or closed without
-    /// a slash; unknown tags and text outside are dropped. Linear in the text's length.
+    /// a slash; unknown tags and text outside are dropped.
+    ///
+    /// Linear in the text's length.
     ///
     /// - Throws: ``ReasoningError`` where there is no step, an empty one, no answer, or too much text.
     public static func parse(_ text: String) throws -> ThoughtTemplate {
