@@ -85,6 +85,7 @@ public enum ServiceMain {
     ///   - sink: Where log lines go.
     ///   - output: Where `--help` and `--check` write.
     ///   - complaints: Where wrong arguments and configurations are told.
+    /// - Returns: How the service ended.
     public static func run(
         _ definition: ServiceDefinition,
         arguments: [String],
