@@ -1,4 +1,6 @@
-/// The CloudEvents types of Errata. The version is part of the name; inside a version changes are additive only.
+/// The CloudEvents types of Errata.
+///
+/// The version is part of the name; inside a version changes are additive only.
 public enum EventType: String, Sendable, Hashable, Codable, CaseIterable {
     /// A problem to learn from or to be tested on.
     case problem = "errata.problem.v1"

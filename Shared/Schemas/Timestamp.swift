@@ -35,7 +35,8 @@ public enum Timestamp {
         }
         guard let offset = scanner.offset(), scanner.isAtEnd else { return nil }
         let days = days(year: year, month: month, day: day)
-        return Date(timeIntervalSince1970: Double(days * 86_400 + hour * 3600 + minute * 60 + second - offset) + fraction)
+        let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset
+        return Date(timeIntervalSince1970: Double(seconds) + fraction)
     }
 
     // Days from civil and back: Howard Hinnant's algorithms for the proleptic Gregorian calendar.
@@ -122,7 +123,9 @@ public enum Timestamp {
             } else {
                 return nil
             }
-            guard let hours = digits(2), take(":"), let minutes = digits(2), hours <= 23, minutes <= 59 else { return nil }
+            guard let hours = digits(2), take(":"), let minutes = digits(2), hours <= 23, minutes <= 59 else {
+                return nil
+            }
             return sign * (hours * 3600 + minutes * 60)
         }
     }

@@ -1,4 +1,6 @@
-/// A student's attempt at a problem. Record key: the problem's id.
+/// A student's attempt at a problem.
+///
+/// Record key: the problem's id.
 public struct AttemptEvent: EventPayload, Hashable {
     /// The event type.
     public static let type = EventType.attempt

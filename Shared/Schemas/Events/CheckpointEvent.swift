@@ -1,4 +1,6 @@
-/// A trained model. Record key: the run's id.
+/// A trained model.
+///
+/// Record key: the run's id.
 public struct CheckpointEvent: EventPayload, Hashable {
     /// The event type.
     public static let type = EventType.checkpoint
@@ -77,7 +79,7 @@ public struct CheckpointEvent: EventPayload, Hashable {
         try check.require(
             (parentCheckpointId == nil) == (stage == .initial),
             "parentCheckpointId",
-            stage == .initial ? "must not be there for the initial checkpoint" : "must be there for stage \(stage.rawValue)"
+            stage == .initial ? "must not be there for the initial stage" : "must be there for stage \(stage.rawValue)"
         )
         try check.identifier(modelHash, "modelHash")
         try check.identifier(tokenizerFingerprint, "tokenizerFingerprint")

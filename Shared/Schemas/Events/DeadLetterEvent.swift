@@ -1,6 +1,8 @@
 public import Foundation
 
-/// A message that failed for good. Record key: `topic/partition` of that message.
+/// A message that failed for good.
+///
+/// Record key: `topic/partition` of that message.
 public struct DeadLetterEvent: EventPayload, Hashable {
     /// The event type.
     public static let type = EventType.deadLetter
@@ -38,10 +40,8 @@ public struct DeadLetterEvent: EventPayload, Hashable {
 
     /// Makes a dead letter from the message as it came; what is too large for an event is cut.
     ///
-    /// - Parameters:
-    ///   - recordKey: The key's bytes; what is not UTF-8 in it is replaced by U+FFFD.
-    ///   - payload: The original bytes, nil for a tombstone.
-    ///   - headers: The original headers, a value nil where it is null.
+    /// What is not UTF-8 in the key is replaced by U+FFFD. The payload is nil for a tombstone, and the value of a
+    /// header nil where it is null.
     public init(
         id: String,
         topic: String,

@@ -1,4 +1,6 @@
-/// A checkpoint's score on a suite. Record key: the run's id.
+/// A checkpoint's score on a suite.
+///
+/// Record key: the run's id.
 public struct EvaluationEvent: EventPayload, Hashable {
     /// The event type.
     public static let type = EventType.evaluation

@@ -1,4 +1,6 @@
-/// The key steps of a dual chain: where the two solutions part. Record key: the problem's id.
+/// The key steps of a dual chain: where the two solutions part.
+///
+/// Record key: the problem's id.
 public struct KeyStepsEvent: EventPayload, Hashable {
     /// The event type.
     public static let type = EventType.keySteps

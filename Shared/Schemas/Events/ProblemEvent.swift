@@ -10,7 +10,9 @@ public enum ProblemSplit: String, Sendable, Hashable, Codable, CaseIterable {
     case test
 }
 
-/// A problem with its answer. Record key: the problem's id.
+/// A problem with its answer.
+///
+/// Record key: the problem's id.
 public struct ProblemEvent: EventPayload, Hashable {
     /// The event type.
     public static let type = EventType.problem
@@ -31,7 +33,9 @@ public struct ProblemEvent: EventPayload, Hashable {
     public var family: String?
     /// The number of steps that a solution takes.
     public var steps: Int?
-    /// Anything that the producer wants to find again; handed through, never read. May be left out.
+    /// Anything that the producer wants to find again; handed through, never read.
+    ///
+    /// May be left out.
     public var metadata: [String: String]
 
     /// Makes a problem.

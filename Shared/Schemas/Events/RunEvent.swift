@@ -1,4 +1,6 @@
-/// A run: which student learns what, when its stages start, and what it is scored on. Record key: the run's id.
+/// A run: which student learns what, when its stages start, and what it is scored on.
+///
+/// Record key: the run's id.
 public struct RunEvent: EventPayload, Hashable {
     /// The event type.
     public static let type = EventType.run

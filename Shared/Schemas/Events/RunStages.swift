@@ -30,7 +30,9 @@ public struct RunStages: Sendable, Hashable, Codable {
     }
 }
 
-/// A stage of supervised training. What is not there has the stage's default.
+/// A stage of supervised training.
+///
+/// What is not there has the stage's default.
 public struct SupervisedStage: Sendable, Hashable, Codable {
     /// The optimiser's options.
     public var training: TrainingBlock?
@@ -44,7 +46,9 @@ public struct SupervisedStage: Sendable, Hashable, Codable {
     }
 }
 
-/// A stage of key-step learning. What is not there has the stage's default.
+/// A stage of key-step learning.
+///
+/// What is not there has the stage's default.
 public struct KeyStepStage: Sendable, Hashable, Codable {
     /// The optimiser's options.
     public var training: TrainingBlock?
@@ -90,7 +94,9 @@ public struct KeyStepStage: Sendable, Hashable, Codable {
     }
 }
 
-/// A stage of preference optimisation. What is not there has the stage's default.
+/// A stage of preference optimisation.
+///
+/// What is not there has the stage's default.
 public struct PreferenceStage: Sendable, Hashable, Codable {
     /// The optimiser's options.
     public var training: TrainingBlock?
@@ -139,7 +145,9 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
     }
 }
 
-/// The optimiser's options of a stage. What is not there has the stage's default.
+/// The optimiser's options of a stage.
+///
+/// What is not there has the stage's default.
 public struct TrainingBlock: Sendable, Hashable, Codable {
     /// The peak learning rate.
     public var learningRate: Double?

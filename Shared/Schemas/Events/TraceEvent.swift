@@ -1,4 +1,6 @@
-/// What the teacher gave for a problem or an attempt. Record key: the problem's id.
+/// What the teacher gave for a problem or an attempt.
+///
+/// Record key: the problem's id.
 public struct TraceEvent: EventPayload, Hashable {
     /// The event type.
     public static let type = EventType.trace
@@ -142,7 +144,9 @@ public struct TeacherCall: Sendable, Hashable, Codable {
     public var temperature: Double
     /// The seed that was sent, at most 2^53 - 1.
     public var seed: UInt64?
-    /// The calls made for this trace, retries included; 1 when it is not there. Tokens, cost and time are their sums.
+    /// The calls made for this trace, retries included; 1 when it is not there.
+    ///
+    /// Tokens, cost and time are their sums.
     public var calls: Int?
     /// Tokens sent.
     public var promptTokens: Int

@@ -1,0 +1,120 @@
+import Logging
+
+/// The keys that every service has.
+public enum RuntimeKeys {
+    /// The least severe level that is logged.
+    public static let logLevel = ConfigurationKey<LogLevel>(
+        "ERRATA_LOG_LEVEL",
+        default: .info,
+        "The least severe level that is logged."
+    )
+    /// The form of log lines.
+    public static let logFormat = ConfigurationKey<LogFormat>(
+        "ERRATA_LOG_FORMAT",
+        default: .logfmt,
+        "The form of log lines on standard error."
+    )
+    /// The address that health and metrics are served on.
+    public static let httpHost = ConfigurationKey<String>(
+        "ERRATA_HTTP_HOST",
+        default: "127.0.0.1",
+        "The address that /health, /ready and /metrics are served on."
+    )
+    /// The port that health and metrics are served on.
+    public static let httpPort = ConfigurationKey<Int>(
+        "ERRATA_HTTP_PORT",
+        default: 0,
+        in: 0...65_535,
+        "The port of that address; 0 takes a free one and logs it."
+    )
+    /// The longest that work in flight may take to finish at shutdown.
+    public static let shutdownTimeout = ConfigurationKey<Duration>(
+        "ERRATA_SHUTDOWN_TIMEOUT",
+        default: .seconds(20),
+        in: .milliseconds(10)...Duration.seconds(3600),
+        "The longest that work in flight may take to finish at shutdown."
+    )
+
+    /// All of them.
+    public static let all: [any AnyConfigurationKey] = [logLevel, logFormat, httpHost, httpPort, shutdownTimeout]
+}
+
+/// The keys of services that talk to the broker.
+public enum KafkaKeys {
+    /// The brokers to start from.
+    public static let bootstrapServers = ConfigurationKey<String>(
+        "ERRATA_KAFKA_BOOTSTRAP_SERVERS",
+        optional: false,
+        "The brokers to start from, host:port by comma."
+    )
+    /// Settings of librdkafka.
+    public static let settings = ConfigurationKey<PassThroughSettings>(
+        "ERRATA_KAFKA_SETTINGS",
+        default: PassThroughSettings(),
+        "Any settings of librdkafka, for example security.protocol=SASL_SSL;sasl.mechanism=PLAIN."
+    )
+    /// The SASL password.
+    public static let saslPassword = ConfigurationKey<Secret>(
+        "ERRATA_KAFKA_SASL_PASSWORD",
+        optional: true,
+        "The setting sasl.password of librdkafka."
+    )
+
+    /// All of them.
+    public static let all: [any AnyConfigurationKey] = [bootstrapServers, settings, saslPassword]
+}
+
+/// The keys of services that talk to the database.
+public enum DatabaseKeys {
+    /// The database, as a libpq URL or connection string.
+    public static let url = ConfigurationKey<String>(
+        "ERRATA_DATABASE_URL",
+        optional: false,
+        "The database, as postgresql://user@host:port/name; give the password in its own key."
+    )
+    /// The password.
+    public static let password = ConfigurationKey<Secret>(
+        "ERRATA_DATABASE_PASSWORD",
+        optional: true,
+        "The password of the database's user."
+    )
+    /// The most connections that the service opens.
+    public static let maximumConnections = ConfigurationKey<Int>(
+        "ERRATA_DATABASE_MAXIMUM_CONNECTIONS",
+        default: 8,
+        in: 1...1000,
+        unit: "connections",
+        "The most connections to the database that the service opens."
+    )
+
+    /// All of them.
+    public static let all: [any AnyConfigurationKey] = [url, password, maximumConnections]
+}
+
+/// The severity of a log line.
+public enum LogLevel: String, ConfigurationValue, CaseIterable {
+    /// Everything.
+    case trace
+    /// For finding faults.
+    case debug
+    /// What a service does.
+    case info
+    /// What is remarkable.
+    case notice
+    /// What may need attention.
+    case warning
+    /// What failed.
+    case error
+    /// What stops the service.
+    case critical
+
+    var level: Logger.Level { Logger.Level(rawValue: rawValue) ?? .info }
+}
+
+/// The form of log lines.
+public enum LogFormat: String, ConfigurationValue, CaseIterable {
+    /// `time=… level=info msg="…" key=value`.
+    case logfmt
+    /// One JSON object a line.
+    case json
+}

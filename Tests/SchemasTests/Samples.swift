@@ -1,0 +1,352 @@
+import Foundation
+import Schemas
+import Testing
+
+/// One fully populated and one minimal sample of every type, and one of every kind of trace.
+enum Samples {
+    struct Sample: Sendable, CustomTestStringConvertible {
+        let name: String
+        let type: EventType
+        let payload: any EventPayload
+        let isFull: Bool
+
+        var testDescription: String { name }
+
+        func encoded() throws -> Data { try EventCoding.encode(payload) }
+
+        /// Decodes data as the sample's type and encodes it again.
+        func decodeAgain(_ data: Data) throws -> Data {
+            func open<Payload: EventPayload>(_ payload: Payload) throws -> Data {
+                try EventCoding.encode(EventCoding.decode(Payload.self, from: data))
+            }
+            return try open(payload)
+        }
+    }
+
+    static let full: [Sample] = {
+        var samples: [Sample] = [
+            sample("full", problem, isFull: true), sample("full", run, isFull: true),
+            sample("full", keySteps, isFull: true), sample("full", attempt, isFull: true),
+            sample("full", checkpoint, isFull: true), sample("full", evaluation, isFull: true),
+            sample("full", deadLetter, isFull: true), sample("full unverified", unverified, isFull: true),
+        ]
+        for body in bodies { samples.append(sample("full \(body.kind.rawValue)", trace(body), isFull: true)) }
+        return samples
+    }()
+
+    static let minimal: [Sample] = [
+        sample(
+            "minimal",
+            ProblemEvent(id: "p", dataset: "d", split: .test, question: "q", answer: "1"),
+            isFull: false
+        ),
+        sample(
+            "minimal",
+            RunEvent(
+                id: "r",
+                name: "n",
+                dataset: "d",
+                seed: 0,
+                student: StudentReference(modelHash: "m", tokenizerFingerprint: "t"),
+                stages: RunStages(),
+                thresholds: RunThresholds(templates: 0, pairs: 0, maximumWaitSeconds: 0),
+                rollout: RolloutOptions(),
+                suites: []
+            ),
+            isFull: false
+        ),
+        sample(
+            "minimal",
+            AttemptEvent(
+                id: "a",
+                runId: "r",
+                checkpointId: "c",
+                problemId: "p",
+                sample: 0,
+                output: "",
+                correct: false,
+                promptFormat: "x"
+            ),
+            isFull: false
+        ),
+        sample(
+            "minimal",
+            CheckpointEvent(
+                id: "c",
+                runId: "r",
+                stage: .initial,
+                modelHash: "m",
+                path: "m",
+                tokensTrained: 0,
+                steps: 0,
+                trainSeconds: 0
+            ),
+            isFull: false
+        ),
+        sample(
+            "tombstone",
+            DeadLetterEvent(
+                id: "d",
+                topic: "t",
+                partition: 0,
+                offset: 0,
+                recordKey: nil,
+                consumer: "c",
+                cause: DeadLetterCause(code: "x", message: "y"),
+                payload: nil,
+                headers: [],
+                failedAt: Date(timeIntervalSince1970: 0),
+                attempts: 1
+            ),
+            isFull: false
+        ),
+    ]
+
+    static func sample<Payload: EventPayload>(_ name: String, _ payload: Payload, isFull: Bool) -> Sample {
+        let type = Payload.type
+        return Sample(name: "\(type.rawValue), \(name)", type: type, payload: payload, isFull: isFull)
+    }
+
+    static let problem = ProblemEvent(
+        id: "p-1",
+        dataset: "gsm8k",
+        split: .train,
+        question: "How many? \u{1F34E}",
+        solution: "2+3=5\n#### 5",
+        answer: "5",
+        family: "apples",
+        steps: 2,
+        metadata: ["origin": "shell"]
+    )
+
+    static let training = TrainingBlock(
+        learningRate: 2e-3,
+        epochs: 1.5,
+        maximumTokens: 1000,
+        maximumSteps: 10,
+        batchTokens: 512,
+        accumulation: 2,
+        schedule: "cosine",
+        warmupRatio: 0.05,
+        weightDecay: 0.1,
+        maximumGradientNorm: 1,
+        normalization: "none"
+    )
+    static let extra: [String: JSONValue] = ["note": ["a": 1, "b": [true, 0.5, "c"]]]
+    static let decoding = DecodingOptions(
+        temperature: 0.5,
+        maximumNewTokens: 128,
+        topK: 5,
+        topP: 0.9,
+        repetitionPenalty: 1.1,
+        seed: 7,
+        selfCorrection: true
+    )
+
+    static var run: RunEvent {
+        var other = training
+        other.batchTokens = nil
+        other.batchSequences = 8
+        return RunEvent(
+            id: "r-1",
+            name: "first",
+            dataset: "gsm8k",
+            seed: 9_007_199_254_740_991,
+            student: StudentReference(modelHash: "abc", tokenizerFingerprint: "def"),
+            stages: RunStages(
+                plain: SupervisedStage(training: training, extra: extra),
+                hsft: SupervisedStage(training: other, extra: extra),
+                krsl: KeyStepStage(
+                    training: training,
+                    alpha: 1,
+                    beta: 0.025,
+                    gamma: 0,
+                    tieRule: "edit",
+                    supervisedWeight: 0.5,
+                    extra: extra
+                ),
+                dpo: PreferenceStage(
+                    training: training,
+                    loss: "sigmoid",
+                    beta: 0.1,
+                    labelSmoothing: 0,
+                    nllWeight: 0.1,
+                    wrongStepInContext: true,
+                    tokenWeighted: false,
+                    extra: extra
+                )
+            ),
+            thresholds: RunThresholds(templates: 10, pairs: 10, corrections: 5, maximumWaitSeconds: 30),
+            rollout: RolloutOptions(limit: 100),
+            suites: [EvaluationSuite(name: "held-out", dataset: "gsm8k", split: .test, expectedProblems: 200)],
+            decoding: decoding
+        )
+    }
+
+    static let teacher = TeacherCall(
+        model: "simulator",
+        promptId: "chain-of-thought",
+        promptVersion: "1",
+        temperature: 0.7,
+        seed: 3,
+        calls: 2,
+        promptTokens: 100,
+        completionTokens: 50,
+        cost: 0.01,
+        latencyMs: 12.5,
+        finishReason: "stop"
+    )
+    static let bodies: [TraceBody] = [
+        .chainOfThought(ChainOfThoughtBody(text: "so 5", answer: "5", correct: true)),
+        .dual(
+            DualBody(
+                right: "so 5",
+                wrong: "so 6",
+                rightAnswer: "5",
+                wrongAnswer: "6",
+                method: .corrupted,
+                mistake: "calculation"
+            )
+        ),
+        .template(
+            TemplateBody(
+                steps: [.init(text: "add", keyNotes: ["mind the carry"])],
+                generalization: "add",
+                answer: "5",
+                inspectorRounds: 1
+            )
+        ),
+        .inspectorVerdict(
+            VerdictBody(
+                inspectedTraceId: "t-0",
+                round: 1,
+                accepted: false,
+                faults: [.init(step: 0, message: "no")]
+            )
+        ),
+        .correction(
+            CorrectionBody(
+                steps: ["2+3=6"],
+                firstWrongStep: 0,
+                cause: "sum",
+                correction: "2+3=5",
+                answer: "5",
+                inspectorRounds: 1
+            )
+        ),
+    ]
+    static func trace(_ body: TraceBody) -> TraceEvent {
+        TraceEvent(
+            id: "t-1",
+            problemId: "p-1",
+            verified: true,
+            body: body,
+            teacher: teacher,
+            attemptId: "a-1",
+            runId: "r-1"
+        )
+    }
+    static var unverified: TraceEvent {
+        var event = trace(bodies[0])
+        event.verified = false
+        event.failure = "the answer is wrong"
+        return event
+    }
+
+    static var keySteps: KeyStepsEvent {
+        let side = KeyStepSide(
+            text: "so 5",
+            spans: [.init(start: 3, end: 4, tokenStart: 1, tokenEnd: 2, kind: .replace, step: 0)],
+            tokenWeights: [0, 1]
+        )
+        var wrong = side
+        wrong.text = "so 6"
+        wrong.weights = [WeightRun(count: 1, weight: 0), WeightRun(count: 1, weight: -0.025)]
+        return KeyStepsEvent(
+            id: "k-1",
+            problemId: "p-1",
+            traceId: "t-1",
+            tokenizer: KeyStepsEvent.wordTokenizer,
+            distance: 1,
+            right: side,
+            wrong: wrong,
+            alpha: 1,
+            beta: 0.025,
+            gamma: 0,
+            tieRule: "edit"
+        )
+    }
+
+    static let attempt = AttemptEvent(
+        id: "a-1",
+        runId: "r-1",
+        checkpointId: "c-1",
+        problemId: "p-1",
+        sample: 0,
+        output: "6",
+        answer: "6",
+        correct: false,
+        selfCorrection: SelfCorrection(
+            output: "5",
+            firstWrongStep: 0,
+            cause: "sum",
+            correction: "5",
+            answer: "5",
+            correct: true
+        ),
+        promptFormat: "hierarchical-thought"
+    )
+    static let checkpoint = CheckpointEvent(
+        id: "c-2",
+        runId: "r-1",
+        stage: .dpo,
+        parentCheckpointId: "c-1",
+        modelHash: "abc",
+        tokenizerFingerprint: "def",
+        path: "ab/abc",
+        tokensTrained: 1000,
+        steps: 10,
+        finalLoss: 0.5,
+        trainSeconds: 1.5,
+        examples: ["corrections": 10],
+        options: extra,
+        metrics: ["rewards/margins": 0.1]
+    )
+    static let evaluation = EvaluationEvent(
+        id: "e-1",
+        runId: "r-1",
+        checkpointId: "c-2",
+        stage: .dpo,
+        suite: "held-out",
+        problems: 200,
+        correct: 100,
+        accuracy: 0.5,
+        interval: ConfidenceInterval(low: 0.43, high: 0.57),
+        answered: 190,
+        seconds: 3,
+        comparisons: [
+            PairedComparison(
+                againstCheckpointId: "c-1",
+                againstStage: .hsft,
+                onlyThis: 10,
+                onlyOther: 4,
+                pValue: 0.18
+            )
+        ],
+        decoding: decoding,
+        graderVersion: "1"
+    )
+    static let deadLetter = DeadLetterEvent(
+        id: "d-1",
+        topic: "errata.problems.v1",
+        partition: 3,
+        offset: 42,
+        recordKey: Data("p-1".utf8),
+        consumer: "teacher-ingestion",
+        cause: DeadLetterCause(code: "malformed-payload", message: "$.id is missing"),
+        payload: Data([0xFF, 0]),
+        headers: [("ce_id", Data("x".utf8))],
+        failedAt: Date(timeIntervalSince1970: 1_700_000_000.25),
+        attempts: 1
+    )
+}
