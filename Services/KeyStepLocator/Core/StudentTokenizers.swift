@@ -1,0 +1,28 @@
+public import LanguageModel
+public import Schemas
+import Synchronization
+public import Tokenization
+
+/// Where the tokenizers of students come from.
+public protocol StudentTokenizers: Sendable {
+    /// The tokenizer of a student.
+    ///
+    /// - Throws: when it cannot be read now; it is asked for again later.
+    func tokenizer(of student: StudentReference) async throws -> Tokenizer
+}
+
+/// Tokenizers out of the model store, each read once.
+public final class StoredTokenizers: StudentTokenizers {
+    private let store: ModelStore
+    private let read = Mutex<[String: Tokenizer]>([:])
+
+    /// Creates tokenizers of the models in `store`.
+    public init(store: ModelStore) { self.store = store }
+
+    public func tokenizer(of student: StudentReference) async throws -> Tokenizer {
+        if let tokenizer = read.withLock({ $0[student.modelHash] }) { return tokenizer }
+        let tokenizer = try Tokenizer(folder: store.folder(student.modelHash))
+        read.withLock { $0[student.modelHash] = tokenizer }
+        return tokenizer
+    }
+}

@@ -1,0 +1,133 @@
+import Foundation
+public import Logging
+import Metrics
+public import PostgresClient
+import Reasoning
+public import Schemas
+public import ServiceRuntime
+
+/// Has the teacher work on training problems and on students' wrong attempts, verifies every answer, and sends on what
+/// came of it: one chain of thought, one template and one dual pair a problem, one correction an attempt, each verified
+/// or with the reason why it is not, and the inspector's verdicts.
+public struct TeacherIngestionProcessor: EventProcessor {
+    /// The sender of the events.
+    public static let source = "/errata/teacher-ingestion"
+
+    public let consumerName = "teacher-ingestion"
+    public let topics: [Topic] = [.problems, .attempts]
+
+    private let pool: PostgresPool
+    private let work: TeacherWork
+    private let logger: Logger
+
+    /// Creates a processor.
+    public init(
+        pool: PostgresPool,
+        ledger: TeacherLedger,
+        options: IngestionOptions = IngestionOptions(),
+        logger: Logger
+    ) {
+        self.pool = pool
+        work = TeacherWork(ledger: ledger, options: options)
+        self.logger = logger
+    }
+
+    public func process(_ event: ReceivedEvent) async throws -> Effects {
+        switch event.topic {
+        case .problems: return try await process(try event.decode(ProblemEvent.self))
+        case .attempts: return try await process(try event.decode(AttemptEvent.self))
+        default:
+            throw PermanentFailure(
+                code: "unexpected-topic",
+                message: "\(consumerName) reads problems and attempts, not \(event.topic.rawValue)"
+            )
+        }
+    }
+
+    // MARK: Problems
+
+    private func process(_ problem: ProblemEvent) async throws -> Effects {
+        if let known = try await ProblemStore.problem(problem.id, from: pool) {
+            // Problem and traces are written together: where the problem is there, its work is done.
+            guard known.question == problem.question, known.answer == problem.answer,
+                known.dataset == problem.dataset, known.split == problem.split
+            else {
+                throw PermanentFailure(
+                    code: "problem-id-taken",
+                    message: "problem \(problem.id) is there already with another question, answer, dataset or split; "
+                        + "give the new one an id of its own"
+                )
+            }
+            return .none
+        }
+        guard problem.split == .train else {
+            return Effects { transaction in
+                try await ProblemStore.insert(problem, state: .registered, in: transaction)
+            }
+        }
+        let chains = ChainStage(work: work)
+        let duals = DualStage(work: work)
+        let chain = try await chains.chain(problem)
+        let dual = try await duals.pair(problem, chain: chain)
+        let templates = try await TemplateStage(work: work)
+            .traces(problem, reference: problem.solution ?? dual.rightChain)
+        let traces =
+            [try chains.trace(chain, problem: problem)] + templates + [try duals.trace(dual, problem: problem)]
+        return try effects(of: traces) { transaction in
+            try await ProblemStore.insert(problem, state: .ingested, in: transaction)
+        }
+    }
+
+    // MARK: Attempts
+
+    private func process(_ attempt: AttemptEvent) async throws -> Effects {
+        guard !attempt.correct else { return .none }
+        guard let problem = try await ProblemStore.problem(attempt.problemId, from: pool) else {
+            throw ProblemNotThereYet(problemID: attempt.problemId, attemptID: attempt.id)
+        }
+        let traces = try await CorrectionStage(work: work).traces(attempt, problem: problem)
+        return try effects(of: traces) { _ in }
+    }
+
+    // MARK: Effects
+
+    private func effects(
+        of traces: [TraceEvent],
+        first: @escaping @Sendable (PostgresTransaction) async throws -> Void
+    ) throws -> Effects {
+        let time = Date()
+        let events = try traces.map { trace in
+            do {
+                return try OutgoingEvent(trace, source: Self.source, time: time)
+            } catch let error as SchemasError {
+                // The same answers would give the same trace again.
+                throw PermanentFailure(code: error.code.rawValue, message: error.message)
+            }
+        }
+        for trace in traces {
+            Counter(
+                label: "errata_traces_total",
+                dimensions: [("kind", trace.kind.rawValue), ("verified", trace.verified ? "true" : "false")]
+            ).increment()
+            logger.debug(
+                "trace made",
+                metadata: [
+                    "problem": "\(trace.problemId)", "kind": "\(trace.kind.rawValue)", "verified": "\(trace.verified)",
+                    "failure": "\(trace.failure ?? "")",
+                ]
+            )
+        }
+        return Effects(events: events) { transaction in
+            try await first(transaction)
+            for trace in traces { try await TraceStore.insert(trace, in: transaction) }
+        }
+    }
+}
+
+/// An attempt came before its problem was written; it is tried again.
+struct ProblemNotThereYet: Error, CustomStringConvertible {
+    let problemID: String
+    let attemptID: String
+
+    var description: String { "problem \(problemID) of attempt \(attemptID) has not been ingested yet" }
+}

@@ -1,0 +1,96 @@
+import Reasoning
+import Schemas
+
+/// Asks for a chain of thought and tells right from wrong (EDIT, steps 1 and 2a).
+struct ChainStage: Sendable {
+    let work: TeacherWork
+
+    /// What came of asking for a chain.
+    struct Outcome: Sendable {
+        /// The last chain, empty when every answer was cut or empty.
+        var text = ""
+        /// The answer that was read from it.
+        var answer: String?
+        /// Whether that is the gold answer.
+        var isCorrect = false
+        /// Why the chain is not verified.
+        var failure: String?
+        var tally = CallTally()
+
+        /// A wrong chain that a student could have written: it has steps and reaches an answer.
+        var isWrong: Bool { !isCorrect && answer != nil && !text.isEmpty }
+    }
+
+    /// Asks for a chain until one reaches an answer, right or wrong, by calculations that hold if it is right.
+    func chain(_ problem: ProblemEvent) async throws -> Outcome {
+        try await chain(of: problem) { _ in .chainOfThought(question: problem.question) }
+    }
+
+    /// Asks for a right chain with the answer as a hint (AHP), close to the wrong one where there is one.
+    func rectified(_ problem: ProblemEvent, wrong: String) async throws -> Outcome {
+        try await chain(of: problem, mustBeRight: true) { _ in
+            .rectify(question: problem.question, answer: problem.answer, chain: wrong)
+        }
+    }
+
+    private func chain(
+        of problem: ProblemEvent,
+        mustBeRight: Bool = false,
+        question: (Int) -> TeacherRequest
+    ) async throws -> Outcome {
+        var outcome = Outcome()
+        for attempt in 0..<work.options.attempts {
+            let reply = try await work.ask(
+                question(attempt),
+                subject: problem.id,
+                attempt: attempt,
+                tally: &outcome.tally
+            )
+            if let failure = reply.failure {
+                // A usable chain of an earlier attempt stays.
+                if outcome.text.isEmpty { outcome.failure = failure }
+                continue
+            }
+            read(reply.text, gold: problem.answer, into: &outcome)
+            if outcome.failure == nil || (outcome.isWrong && !mustBeRight) { return outcome }
+        }
+        return outcome
+    }
+
+    private func read(_ text: String, gold: String, into outcome: inout Outcome) {
+        let solution = WorkedSolution.parse(text)
+        outcome.text = text
+        outcome.answer = solution.answer
+        outcome.isCorrect = solution.answer.map { AnswerEquivalence.equivalent(gold: gold, predicted: $0) } ?? false
+        outcome.failure = Self.failure(of: text, solution: solution, gold: gold)
+    }
+
+    /// Why a chain is not a right one; `nil` when it is.
+    static func failure(of text: String, solution: WorkedSolution, gold: String) -> String? {
+        guard let answer = solution.answer else { return "no answer was found in the chain" }
+        guard AnswerEquivalence.equivalent(gold: gold, predicted: answer) else {
+            return "the answer \(answer.prefix(200)) is not \(gold.prefix(200))"
+        }
+        guard !solution.steps.isEmpty else { return "the chain has no steps" }
+        for step in solution.steps {
+            for calculation in step.calculations where calculation.isCorrect == false {
+                return "\(calculation.expression.prefix(200)) is not \(calculation.value.prefix(200))"
+            }
+        }
+        return LeakFilter.mentionsReference(text) ? "the text mentions a given answer" : nil
+    }
+
+    /// The trace of a chain.
+    func trace(_ outcome: Outcome, problem: ProblemEvent) throws -> TraceEvent {
+        TraceEvent(
+            id: DeterministicID.make(cause: problem.id, parts: TraceKind.chainOfThought.rawValue),
+            problemId: problem.id,
+            verified: outcome.failure == nil,
+            failure: outcome.failure,
+            body: .chainOfThought(
+                ChainOfThoughtBody(text: outcome.text, answer: outcome.answer, correct: outcome.isCorrect)
+            ),
+            teacher: try outcome.tally.provenance(prompt: .chainOfThought, model: work.ledger.model)
+        )
+    }
+}

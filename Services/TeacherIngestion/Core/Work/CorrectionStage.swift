@@ -1,0 +1,161 @@
+import Reasoning
+import Schemas
+
+/// Has the first wrong step of a student's attempt found and corrected, and the correction inspected (SuperCorrect,
+/// steps 7 and 9).
+struct CorrectionStage: Sendable {
+    let work: TeacherWork
+
+    /// The traces: the correction first, then the inspector's verdicts by round.
+    func traces(_ attempt: AttemptEvent, problem: ProblemEvent) async throws -> [TraceEvent] {
+        let steps = StudentFormat.steps(of: attempt.output)
+        var tally = CallTally()
+        guard !steps.isEmpty else {
+            return [
+                try trace(attempt, steps: [], found: nil, failure: "the attempt has no steps", rounds: 0, tally: tally)
+            ]
+        }
+        guard let reference = try await reference(problem, tally: &tally) else {
+            return [
+                try trace(
+                    attempt,
+                    steps: steps,
+                    found: nil,
+                    failure: "there is neither a solution nor a verified chain to correct by",
+                    rounds: 0,
+                    tally: tally
+                )
+            ]
+        }
+        return try await traces(attempt, steps: steps, problem: problem, reference: reference, tally: tally)
+    }
+
+    private func traces(
+        _ attempt: AttemptEvent,
+        steps: [String],
+        problem: ProblemEvent,
+        reference: String,
+        tally calls: CallTally
+    ) async throws -> [TraceEvent] {
+        var tally = calls
+        var verdicts: [TraceEvent] = []
+        var candidate: CorrectionTrace?
+        var failure: String? = "no correction was asked for"
+        var remarks = ""
+        var refused = 0
+        while refused < work.options.attempts {
+            let answer = try await work.ask(
+                .groundedCorrection(
+                    question: problem.question,
+                    reference: reference,
+                    attempt: steps,
+                    remarks: remarks
+                ),
+                subject: attempt.id,
+                attempt: refused + verdicts.count,
+                tally: &tally
+            )
+            let (found, fault) = read(answer, gold: problem.answer, steps: steps)
+            candidate = found ?? candidate
+            failure = fault
+            guard let found, fault == nil else {
+                refused += 1
+                if answer.failure == nil { remarks = fault ?? "" }
+                continue
+            }
+            if work.options.inspectorRounds == 0 { break }
+            let round = verdicts.count + 1
+            let inspection = try await work.inspect(
+                .inspectCorrection(question: problem.question, reference: reference, candidate: found.xml),
+                subject: attempt.id,
+                round: round
+            )
+            verdicts.append(
+                try work.verdictTrace(
+                    inspection,
+                    id: DeterministicID.make(
+                        cause: attempt.id,
+                        parts: TraceKind.inspectorVerdict.rawValue,
+                        TraceKind.correction.rawValue,
+                        String(round)
+                    ),
+                    problemID: attempt.problemId,
+                    inspectedTraceID: Self.id(of: attempt),
+                    round: round,
+                    prompt: .inspectCorrection,
+                    attempt: attempt
+                )
+            )
+            guard let remark = inspection.remarks else { break }
+            failure = "the inspector's round \(round): \(remark)"
+            remarks = remark
+            if round >= work.options.inspectorRounds { break }
+        }
+        return [
+            try trace(attempt, steps: steps, found: candidate, failure: failure, rounds: verdicts.count, tally: tally)
+        ] + verdicts
+    }
+
+    /// The gold solution, or a chain of the teacher's that reaches the gold answer.
+    private func reference(_ problem: ProblemEvent, tally: inout CallTally) async throws -> String? {
+        if let solution = problem.solution { return solution }
+        let stage = ChainStage(work: work)
+        let chain = try await stage.chain(problem)
+        chain.tally.answers.forEach { tally.add($0) }
+        if chain.failure == nil { return chain.text }
+        let rectified = try await stage.rectified(problem, wrong: chain.isWrong ? chain.text : "")
+        rectified.tally.answers.forEach { tally.add($0) }
+        return rectified.failure == nil ? rectified.text : nil
+    }
+
+    private func read(
+        _ answer: TeacherAnswer,
+        gold: String,
+        steps: [String]
+    ) -> (CorrectionTrace?, String?) {
+        if let failure = answer.failure { return (nil, failure) }
+        do {
+            var trace = try CorrectionTrace.parse(answer.text)
+            let failure = trace.failure(gold: gold, attempt: steps)
+            // What is inspected and kept are the student's steps, not the teacher's copy of them.
+            trace.steps = steps
+            if let index = trace.firstWrongStep, !steps.indices.contains(index) { trace.firstWrongStep = nil }
+            return (trace, failure)
+        } catch {
+            return (nil, TeacherWork.reason(error))
+        }
+    }
+
+    static func id(of attempt: AttemptEvent) -> String {
+        DeterministicID.make(cause: attempt.id, parts: TraceKind.correction.rawValue)
+    }
+
+    private func trace(
+        _ attempt: AttemptEvent,
+        steps: [String],
+        found: CorrectionTrace?,
+        failure: String?,
+        rounds: Int,
+        tally: CallTally
+    ) throws -> TraceEvent {
+        TraceEvent(
+            id: Self.id(of: attempt),
+            problemId: attempt.problemId,
+            verified: failure == nil,
+            failure: failure,
+            body: .correction(
+                CorrectionBody(
+                    steps: steps,
+                    firstWrongStep: found?.firstWrongStep,
+                    cause: found?.cause ?? "",
+                    correction: found?.correction ?? "",
+                    answer: found?.answer ?? "",
+                    inspectorRounds: rounds
+                )
+            ),
+            teacher: try tally.provenance(prompt: .groundedCorrection, model: work.ledger.model),
+            attemptId: attempt.id,
+            runId: attempt.runId
+        )
+    }
+}

@@ -1,0 +1,137 @@
+import Reasoning
+import Schemas
+
+/// Makes a dual pair: a wrong chain is rectified, a right one is corrupted (EDIT, steps 2a and 2b).
+struct DualStage: Sendable {
+    let work: TeacherWork
+
+    /// What came of it.
+    struct Outcome: Sendable {
+        var body: DualBody
+        var failure: String?
+        var tally = CallTally()
+        var prompt: PromptID
+
+        /// A right chain that passed every check, also where no pair came of it.
+        var rightChain: String?
+    }
+
+    /// Makes the pair of a problem from the teacher's own chain.
+    ///
+    /// A wrong chain is rectified. A right one is corrupted; so is, where the teacher did not get to a right one even
+    /// with the answer as a hint, the problem's reference solution.
+    func pair(_ problem: ProblemEvent, chain: ChainStage.Outcome) async throws -> Outcome {
+        if chain.failure == nil {
+            return try await corrupted(chain.text, answer: chain.answer, problem: problem, tally: CallTally())
+        }
+        let stage = ChainStage(work: work)
+        let rectified = try await stage.rectified(problem, wrong: chain.isWrong ? chain.text : "")
+        if rectified.failure == nil {
+            guard chain.isWrong else {
+                return try await corrupted(
+                    rectified.text,
+                    answer: rectified.answer,
+                    problem: problem,
+                    tally: rectified.tally
+                )
+            }
+            let body = DualBody(
+                right: rectified.text,
+                wrong: chain.text,
+                rightAnswer: rectified.answer,
+                wrongAnswer: chain.answer,
+                method: .rectified,
+                mistake: Self.mistake(right: rectified.text, wrong: chain.text)
+            )
+            return Outcome(body: body, tally: rectified.tally, prompt: .rectify, rightChain: rectified.text)
+        }
+        if let reference = Self.referenceChain(problem) {
+            return try await corrupted(reference, answer: problem.answer, problem: problem, tally: rectified.tally)
+        }
+        let body = DualBody(
+            right: rectified.text,
+            wrong: chain.text,
+            rightAnswer: rectified.answer,
+            wrongAnswer: chain.answer,
+            method: .rectified
+        )
+        let failure = "no right chain: \(rectified.failure ?? "none was given")"
+        return Outcome(body: body, failure: failure, tally: rectified.tally, prompt: .rectify)
+    }
+
+    private func corrupted(
+        _ right: String,
+        answer: String?,
+        problem: ProblemEvent,
+        tally: CallTally
+    ) async throws -> Outcome {
+        var body = DualBody(right: right, wrong: "", rightAnswer: answer, method: .corrupted)
+        var outcome = Outcome(body: body, tally: tally, prompt: .corrupt, rightChain: right)
+        for attempt in 0..<work.options.attempts {
+            let reply = try await work.ask(
+                .corrupt(
+                    question: problem.question,
+                    chain: right,
+                    demonstrations: Demonstrations.corruption
+                ),
+                subject: problem.id,
+                attempt: attempt,
+                tally: &outcome.tally
+            )
+            if let failure = reply.failure {
+                if outcome.body.wrong.isEmpty { outcome.failure = failure }
+                continue
+            }
+            body.wrong = reply.text
+            body.wrongAnswer = AnswerExtraction.extract(reply.text)
+            outcome.failure = Self.failure(of: body, gold: problem.answer)
+            body.mistake = outcome.failure == nil ? Self.mistake(right: right, wrong: reply.text) : nil
+            outcome.body = body
+            if outcome.failure == nil { return outcome }
+        }
+        return outcome
+    }
+
+    /// Why a corrupted chain is no use; `nil` when it is.
+    static func failure(of body: DualBody, gold: String) -> String? {
+        guard let answer = body.wrongAnswer else { return "no answer was found in the corrupted chain" }
+        if AnswerEquivalence.equivalent(gold: gold, predicted: answer) {
+            return "the corrupted chain still reaches \(gold.prefix(200))"
+        }
+        let right = WorkedSolution.parse(body.right).steps.map(\.text)
+        let wrong = WorkedSolution.parse(body.wrong).steps.map(\.text)
+        if wrong.isEmpty { return "the corrupted chain has no steps" }
+        return right == wrong ? "the corrupted chain differs in nothing but its answer" : nil
+    }
+
+    /// The reference solution as a chain of thought, where it is one that holds.
+    static func referenceChain(_ problem: ProblemEvent) -> String? {
+        guard let reference = problem.solution else { return nil }
+        let steps = WorkedSolution.parse(reference).steps.map(\.text)
+        let text = (steps + ["The answer is \(problem.answer)."]).joined(separator: "\n")
+        let failure = ChainStage.failure(of: text, solution: WorkedSolution.parse(text), gold: problem.answer)
+        return failure == nil ? text : nil
+    }
+
+    /// The pattern of a mistake, as far as numbers show it: a calculation that does not hold at the first step in which
+    /// the chains part, else a step of reasoning.
+    static func mistake(right: String, wrong: String) -> String {
+        let right = WorkedSolution.parse(right).steps
+        let wrong = WorkedSolution.parse(wrong).steps
+        let first = wrong.indices.first { !right.indices.contains($0) || right[$0].text != wrong[$0].text }
+        guard let first else { return "other" }
+        return wrong[first].calculations.contains { $0.isCorrect == false } ? "calculation" : "logical"
+    }
+
+    /// The trace of a pair.
+    func trace(_ outcome: Outcome, problem: ProblemEvent) throws -> TraceEvent {
+        TraceEvent(
+            id: DeterministicID.make(cause: problem.id, parts: TraceKind.dual.rawValue),
+            problemId: problem.id,
+            verified: outcome.failure == nil,
+            failure: outcome.failure,
+            body: .dual(outcome.body),
+            teacher: try outcome.tally.provenance(prompt: outcome.prompt, model: work.ledger.model)
+        )
+    }
+}

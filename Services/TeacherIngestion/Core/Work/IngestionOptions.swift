@@ -1,0 +1,35 @@
+/// How hard the teacher is worked.
+public struct IngestionOptions: Sendable, Hashable {
+    /// How often the teacher is asked before a trace is sent on as not verified.
+    public var attempts: Int
+    /// How often an inspector may send a template or a correction back; 0 leaves the inspector out.
+    public var inspectorRounds: Int
+    /// The temperature of the first attempt. Default 0.2, as EDIT's published settings have it.
+    public var temperature: Double
+    /// What is added to the temperature at each further attempt.
+    public var temperatureStep: Double
+    /// The highest temperature.
+    public var maximumTemperature: Double
+
+    /// Creates options.
+    public init(
+        attempts: Int = 4,
+        inspectorRounds: Int = 3,
+        temperature: Double = 0.2,
+        temperatureStep: Double = 0.2,
+        maximumTemperature: Double = 1.5
+    ) {
+        self.attempts = max(1, attempts)
+        self.inspectorRounds = max(0, inspectorRounds)
+        self.temperature = temperature
+        self.temperatureStep = temperatureStep
+        self.maximumTemperature = maximumTemperature
+    }
+
+    /// The temperature of an attempt, from 0.
+    func temperature(attempt: Int) -> Double {
+        // Rounded, so that sums such as 0.2 + 0.4 do not show in traces and keys.
+        let value = min(maximumTemperature, temperature + temperatureStep * Double(attempt))
+        return (value * 1000).rounded() / 1000
+    }
+}

@@ -1,0 +1,189 @@
+import Foundation
+import Reasoning
+
+/// The body of `POST /v1/chat/completions`, as far as the simulator heeds it.
+struct ChatCompletionRequest: Sendable {
+    struct Message: Sendable {
+        let role: String
+        let content: String
+    }
+
+    static let roles: Set<String> = ["system", "developer", "user", "assistant"]
+    static let maximumChoices = 16
+
+    let model: String
+    let messages: [Message]
+    let temperature: Double
+    let seed: Int64
+    let maximumTokens: Int?
+    let choices: Int
+
+    /// Reads a body.
+    ///
+    /// - Throws: ``APIError`` that names the parameter.
+    init(json: Data) throws(APIError) {
+        let wire: Wire
+        do {
+            wire = try JSONDecoder().decode(Wire.self, from: json)
+        } catch let error as DecodingError {
+            throw APIError.invalid(Self.place(of: error), Self.message(of: error))
+        } catch {
+            throw APIError.invalid(nil, "The body is not JSON: \(error)")
+        }
+        if wire.stream == true {
+            throw APIError.invalid("stream", "Streaming is not supported; leave stream out or set it to false.")
+        }
+        guard !wire.model.isEmpty else { throw APIError.invalid("model", "model must not be empty.") }
+        guard !wire.messages.isEmpty else { throw APIError.invalid("messages", "messages must not be empty.") }
+        var messages: [Message] = []
+        for (index, message) in wire.messages.enumerated() {
+            guard Self.roles.contains(message.role) else {
+                throw APIError.invalid(
+                    "messages[\(index)].role",
+                    "'\(message.role.prefix(40))' is not one of \(Self.roles.sorted().joined(separator: ", "))."
+                )
+            }
+            messages.append(Message(role: message.role, content: message.content?.text ?? ""))
+        }
+        guard messages.contains(where: { $0.role == "user" }) else {
+            throw APIError.invalid("messages", "messages must hold a message of role user.")
+        }
+        let temperature = wire.temperature ?? 1
+        guard (0...2).contains(temperature) else {
+            throw APIError.invalid("temperature", "temperature must be 0 to 2, is \(temperature).")
+        }
+        let maximum = wire.max_completion_tokens ?? wire.max_tokens
+        if let maximum, maximum < 1 {
+            throw APIError.invalid("max_tokens", "max_tokens must be at least 1, is \(maximum).")
+        }
+        let choices = wire.n ?? 1
+        guard (1...Self.maximumChoices).contains(choices) else {
+            throw APIError.invalid("n", "n must be 1 to \(Self.maximumChoices), is \(choices).")
+        }
+        model = wire.model
+        self.messages = messages
+        self.temperature = temperature
+        seed = wire.seed ?? 0
+        maximumTokens = maximum
+        self.choices = choices
+    }
+
+    // MARK: Wire form
+
+    private struct Wire: Decodable {
+        struct Message: Decodable {
+            let role: String
+            let content: Content?
+        }
+
+        let model: String
+        let messages: [Message]
+        let temperature: Double?
+        let seed: Int64?
+        let max_tokens: Int?
+        let max_completion_tokens: Int?
+        let n: Int?
+        let stream: Bool?
+    }
+
+    /// A text, or a list of parts of which the texts count.
+    private struct Content: Decodable {
+        struct Part: Decodable {
+            let text: String?
+        }
+
+        let text: String
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let text = try? container.decode(String.self) {
+                self.text = text
+            } else {
+                text = try container.decode([Part].self).compactMap(\.text).joined(separator: "\n")
+            }
+        }
+    }
+
+    private static func place(of error: DecodingError) -> String? {
+        let path: [any CodingKey]
+        switch error {
+        case .keyNotFound(let key, let context): path = context.codingPath + [key]
+        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+            path = context.codingPath
+        @unknown default: path = []
+        }
+        guard !path.isEmpty else { return nil }
+        return path.reduce(into: "") { text, key in
+            if let index = key.intValue {
+                text += "[\(index)]"
+            } else {
+                text += (text.isEmpty ? "" : ".") + key.stringValue
+            }
+        }
+    }
+
+    private static func message(of error: DecodingError) -> String {
+        let place = place(of: error) ?? "the body"
+        switch error {
+        case .keyNotFound: return "You must provide \(place)."
+        case .typeMismatch: return "\(place) is of the wrong type."
+        case .valueNotFound: return "\(place) must not be null."
+        case .dataCorrupted: return "\(place) is not valid JSON."
+        @unknown default: return "\(place) cannot be read."
+        }
+    }
+}
+
+/// The answer to `POST /v1/chat/completions`.
+struct ChatCompletionResponse: Encodable {
+    struct Choice: Encodable {
+        struct Message: Encodable {
+            let role = "assistant"
+            let content: String
+        }
+
+        let index: Int
+        let message: Message
+        let finish_reason: String
+    }
+
+    struct Usage: Encodable {
+        let prompt_tokens: Int
+        let completion_tokens: Int
+        let total_tokens: Int
+    }
+
+    let id: String
+    let object = "chat.completion"
+    let created: Int
+    let model: String
+    let choices: [Choice]
+    let usage: Usage
+}
+
+/// An error in the form of OpenAI's API.
+struct APIError: Error {
+    let status: Int
+    let type: String
+    let parameter: String?
+    let message: String
+
+    static func invalid(_ parameter: String?, _ message: String) -> APIError {
+        APIError(status: 400, type: "invalid_request_error", parameter: parameter, message: message)
+    }
+
+    var body: Data {
+        let wire = Wire(error: Wire.Content(message: message, type: type, param: parameter))
+        return (try? JSONEncoder().encode(wire)) ?? Data("{}".utf8)
+    }
+
+    private struct Wire: Encodable {
+        struct Content: Encodable {
+            let message: String
+            let type: String
+            let param: String?
+        }
+
+        let error: Content
+    }
+}
