@@ -18,6 +18,9 @@ let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hum
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
+let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
+let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 // MARK: Layout helpers: one folder a module, as the README describes
@@ -139,18 +142,34 @@ let package = Package(
         shared(
             "ServiceRuntime",
             [
-                "KafkaClient", "PostgresClient", "Schemas", deque, hummingbird, logging, metrics, nioCore,
-                serviceLifecycle,
+                "KafkaClient", "PostgresClient", "Schemas", deque, coreMetrics, hummingbird, logging, metrics,
+                nioCore, serviceLifecycle, unixSignals,
             ],
             resources: [.embedInCode("Migrations")]
         ),
     ]
-        + service("TeacherIngestion", core: plumbing + ["Reasoning", asyncHTTPClient, logging, metrics, nioCore])
-        + service("KeyStepLocator", core: plumbing + ["Distillation", "LanguageModel", "Reasoning", "Tokenization", logging])
+        + service(
+            "TeacherIngestion",
+            core: plumbing + [
+                "Reasoning", asyncHTTPClient, logging, metrics, nioCore, nioHTTP1, serviceLifecycle,
+            ],
+            main: ["ServiceRuntime"]
+        )
+        + service(
+            "KeyStepLocator",
+            core: plumbing + [
+                "Distillation", "LanguageModel", "Reasoning", "Tokenization", logging, metrics, serviceLifecycle,
+            ],
+            main: ["ServiceRuntime"]
+        )
         + service("TemplateDistiller", core: plumbing + numerics + ["Distillation", "Reasoning", logging])
         + service("DPOTrainer", core: plumbing + numerics + ["Distillation", "Reasoning", logging])
         + service("Evaluator", core: plumbing + numerics + ["Distillation", "Reasoning", logging])
-        + service("TeacherSimulator", core: ["Reasoning", "ServiceRuntime", hummingbird, logging, nioCore])
+        + service(
+            "TeacherSimulator",
+            core: ["Reasoning", "ServiceRuntime", hummingbird, logging, nioCore, serviceLifecycle, unixSignals],
+            main: ["ServiceRuntime"]
+        )
         + service(
             "ErrataCLI",
             core: plumbing + numerics + ["Distillation", "Reasoning", argumentParser, logging],
@@ -165,7 +184,15 @@ let package = Package(
             tests("SchemasTests", ["Schemas"]),
             tests("KafkaClientTests", ["KafkaClient"]),
             tests("PostgresClientTests", ["PostgresClient"]),
-            tests("ServiceRuntimeTests", plumbing + [logging, metrics]),
+            tests(
+                "TeacherIngestionTests",
+                plumbing + ["TeacherIngestionCore", "Reasoning", asyncHTTPClient, hummingbird, logging, nioCore]
+            ),
+            tests(
+                "KeyStepLocatorTests",
+                plumbing + ["KeyStepLocatorCore", "Distillation", "LanguageModel", "Reasoning", "Tokenization", logging]
+            ),
+            tests("ServiceRuntimeTests", plumbing + [logging, metrics, serviceLifecycle]),
         ],
     swiftLanguageModes: [.v6]
 )

@@ -28,7 +28,7 @@ OUR_OWN = PROGRAMS | {"migrate"}
 
 HTTP_AND_LOGS = {
     "ERRATA_CONFIG", "ERRATA_HTTP_HOST", "ERRATA_HTTP_PORT", "ERRATA_LOG_LEVEL", "ERRATA_LOG_FORMAT",
-    "ERRATA_SHUTDOWN_SECONDS",
+    "ERRATA_SHUTDOWN_TIMEOUT",
 }
 COMMON = HTTP_AND_LOGS | {
     "ERRATA_KAFKA_BOOTSTRAP_SERVERS", "ERRATA_KAFKA_SETTINGS", "ERRATA_POSTGRES_URL", "ERRATA_POSTGRES_URL_FILE",
@@ -220,7 +220,7 @@ def own_service_violations(name: str, service: dict, environment: dict, one_shot
     if one_shot:
         return found
     grace = int(service.get("stop_grace_period", "0s").rstrip("s"))
-    if grace <= int(environment.get("ERRATA_SHUTDOWN_SECONDS", "20")):
+    if grace <= int(environment.get("ERRATA_SHUTDOWN_TIMEOUT", "20s").rstrip("s")):
         found.append("is killed before its own shutdown time is over")
     if name != "teacher-simulator" and service["depends_on"].get("migrate") is None:
         found.append("does not wait for the migrations")

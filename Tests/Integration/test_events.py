@@ -92,7 +92,7 @@ def test_dead_letters_can_be_listed_and_replayed_with_a_mended_body(system):
     listed = system.errata("dead-letters", "list", "--json")
     assert listed.returncode == 0, listed.stderr
     entries = [json.loads(line) for line in listed.stdout.splitlines()]
-    entry = next(e for e in entries if e["cause"]["code"] == "invalidPayload")
+    entry = next(e for e in entries if e["cause"]["code"] == "invalid-payload")
     mended = json.dumps(problem(14)).encode()
     replayed = system.errata("dead-letters", "replay", entry["id"], "--body", "-", stdin=mended)
     assert replayed.returncode == 0, replayed.stderr

@@ -1,4 +1,6 @@
+import Foundation
 public import Reasoning
+import Tokenization
 public import Training
 
 /// Pairs of cross-model DPO (SuperCorrect, Eq. 7 and 8): the teacher's correction of the student's first wrong step

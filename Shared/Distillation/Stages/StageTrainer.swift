@@ -101,7 +101,7 @@ public struct StageTrainer: Sendable {
         name: String,
         resume: (URL) throws -> Void,
         save: (URL) throws -> Void,
-        run: ((TrainingStep) throws -> Void) throws -> TrainingSummary,
+        run: @escaping ((TrainingStep) throws -> Void) throws -> TrainingSummary,
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         try FileManager.default.createDirectory(at: workFolder, withIntermediateDirectories: true)

@@ -1,6 +1,7 @@
 public import Foundation
 public import LanguageModel
 import Reasoning
+import TensorEngine
 import Tokenization
 
 /// Makes small students from nothing: a tokenizer trained on given texts and random weights.

@@ -68,19 +68,19 @@ public enum KafkaKeys {
 public enum DatabaseKeys {
     /// The database, as a libpq URL or connection string.
     public static let url = ConfigurationKey<String>(
-        "ERRATA_DATABASE_URL",
+        "ERRATA_POSTGRES_URL",
         optional: false,
         "The database, as postgresql://user@host:port/name; give the password in its own key."
     )
     /// The password.
     public static let password = ConfigurationKey<Secret>(
-        "ERRATA_DATABASE_PASSWORD",
+        "ERRATA_POSTGRES_PASSWORD",
         optional: true,
         "The password of the database's user."
     )
     /// The most connections that the service opens.
     public static let maximumConnections = ConfigurationKey<Int>(
-        "ERRATA_DATABASE_MAXIMUM_CONNECTIONS",
+        "ERRATA_POSTGRES_CONNECTIONS",
         default: 8,
         in: 1...1000,
         unit: "connections",

@@ -2,7 +2,8 @@ public import AsyncHTTPClient
 import Foundation
 public import Logging
 import NIOCore
-import ServiceRuntime
+import NIOHTTP1
+public import ServiceRuntime
 
 /// A teacher behind an OpenAI-compatible `POST /v1/chat/completions`.
 ///

@@ -1,0 +1,103 @@
+import AsyncHTTPClient
+import Foundation
+import KafkaClient
+import PostgresClient
+public import ServiceRuntime
+
+/// How the service is configured and put together.
+public enum TeacherIngestionService {
+    /// The keys of the service's own.
+    public enum Keys {
+        /// The teacher's endpoint.
+        public static let url = ConfigurationKey<URL>(
+            "ERRATA_TEACHER_URL",
+            optional: false,
+            "The base address of an OpenAI-compatible API, up to and with /v1."
+        )
+        /// The model.
+        public static let model = ConfigurationKey<String>(
+            "ERRATA_TEACHER_MODEL",
+            optional: false,
+            "The model to ask for, as the endpoint names it."
+        )
+        /// The API key.
+        public static let apiKey = ConfigurationKey<Secret>(
+            "ERRATA_TEACHER_API_KEY",
+            optional: true,
+            "Sent as a bearer token; none is sent where it is not given."
+        )
+        /// The time that a call may take.
+        public static let timeout = ConfigurationKey<Int>(
+            "ERRATA_TEACHER_TIMEOUT_SECONDS",
+            default: 60,
+            in: 1...3600,
+            unit: "seconds",
+            "How long the teacher may take for an answer."
+        )
+        /// Calls at the same time.
+        public static let concurrency = ConfigurationKey<Int>(
+            "ERRATA_TEACHER_CONCURRENCY",
+            default: 8,
+            in: 1...1000,
+            unit: "calls",
+            "The most calls that are with the teacher at the same time."
+        )
+        /// Attempts a trace.
+        public static let attempts = ConfigurationKey<Int>(
+            "ERRATA_TEACHER_ATTEMPTS",
+            default: 4,
+            in: 1...20,
+            unit: "attempts",
+            "How often the teacher is asked before a trace is sent on as not verified, each time at a higher temperature."
+        )
+        /// The inspector's rounds.
+        public static let inspectorRounds = ConfigurationKey<Int>(
+            "ERRATA_INSPECTOR_ROUNDS",
+            default: 3,
+            in: 0...10,
+            unit: "rounds",
+            "How often an inspector may send a template or a correction back; 0 leaves the inspector out."
+        )
+
+        /// All of them.
+        public static let all: [any AnyConfigurationKey] = [
+            url, model, apiKey, timeout, concurrency, attempts, inspectorRounds,
+        ]
+    }
+
+    /// The service.
+    public static let definition = ServiceDefinition(
+        name: "teacher-ingestion",
+        summary: "has the teacher work on problems and wrong attempts, and verifies what it answers",
+        keys: EventService.keys + Keys.all
+    ) { context in
+        let configuration = context.configuration
+        let service = try EventService(context)
+        let teacher = HTTPTeacher(
+            options: .init(
+                baseURL: try configuration.value(Keys.url).absoluteString,
+                model: try configuration.value(Keys.model),
+                apiKey: try configuration.optionalValue(Keys.apiKey)?.reveal(),
+                timeout: .seconds(try configuration.value(Keys.timeout))
+            ),
+            client: .shared,
+            logger: context.logger
+        )
+        let ledger = TeacherLedger(
+            teacher: teacher,
+            pool: service.pool,
+            concurrency: try configuration.value(Keys.concurrency),
+            logger: context.logger
+        )
+        let processor = TeacherIngestionProcessor(
+            pool: service.pool,
+            ledger: ledger,
+            options: IngestionOptions(
+                attempts: try configuration.value(Keys.attempts),
+                inspectorRounds: try configuration.value(Keys.inspectorRounds)
+            ),
+            logger: context.logger
+        )
+        return try service.services(processor)
+    }
+}
