@@ -6,6 +6,7 @@ public import PostgresClient
 import Reasoning
 public import Schemas
 public import ServiceRuntime
+import Tokenization
 
 /// Locates the key steps of every verified dual trace: over words, for anyone, and over the tokens of each student that
 /// a run asks for.

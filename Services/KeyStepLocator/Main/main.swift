@@ -1,1 +1,4 @@
-print("not wired yet")
+import KeyStepLocatorCore
+import ServiceRuntime
+
+await ServiceMain.run(KeyStepLocatorService.definition)

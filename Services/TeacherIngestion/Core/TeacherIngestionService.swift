@@ -1,5 +1,5 @@
 import AsyncHTTPClient
-import Foundation
+public import Foundation
 import KafkaClient
 import PostgresClient
 public import ServiceRuntime

@@ -1,1 +1,4 @@
-print("not wired yet")
+import ServiceRuntime
+import TeacherIngestionCore
+
+await ServiceMain.run(TeacherIngestionService.definition)

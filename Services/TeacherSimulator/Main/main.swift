@@ -1,1 +1,8 @@
-print("not wired yet")
+import Foundation
+import TeacherSimulatorCore
+
+let code = await TeacherSimulatorService.run(
+    arguments: Array(CommandLine.arguments.dropFirst()),
+    environment: ProcessInfo.processInfo.environment
+)
+exit(code.rawValue)
