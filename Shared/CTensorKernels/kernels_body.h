@@ -362,6 +362,79 @@ static void CTK_T(packed_product)(const float *x, const float *panels, float *y,
     }
 }
 
+// A block of `height` rows and 32 columns of c += a · b, b read in rows of 32 at stride ldb.
+INLINE void CTK_T(block)(const float *a, long row_stride, long inner_stride, const float *b, long ldb, float *c,
+                         long ldc, long k, long columns, int accumulate, const int height) {
+    V p[8], q[8];
+    for (int r = 0; r < height; r++) { p[r] = (V){}; q[r] = (V){}; }
+    for (long i = 0; i < k; i++) {
+        V x = LOAD(b + i * ldb), y = LOAD(b + i * ldb + 16);
+        const float *s = a + i * inner_stride;
+        for (int r = 0; r < height; r++) {
+            V v = SPLAT(s[r * row_stride]);
+            p[r] += v * x;
+            q[r] += v * y;
+        }
+    }
+    for (int r = 0; r < height; r++) {
+        float *out = c + r * ldc;
+        if (columns == 32) {
+            if (accumulate) { p[r] += LOAD(out); q[r] += LOAD(out + 16); }
+            STORE(out, p[r]);
+            STORE(out + 16, q[r]);
+        } else {
+            float t[32];
+            STORE(t, p[r]);
+            STORE(t + 16, q[r]);
+            for (long j = 0; j < columns; j++) out[j] = accumulate ? out[j] + t[j] : t[j];
+        }
+    }
+}
+
+// c [m, n] = a · b (+ c): a by explicit strides, b [k, n] or, transposed, [n, k]. Panels of b that are transposed or
+// narrower than 32 are copied to the stack, 256 inner steps at a time.
+static void CTK_T(product)(const float *a, long row_stride, long inner_stride, const float *b, long ldb,
+                           int transpose_b, float *c, long ldc, long m, long n, long k, int accumulate) {
+    float panel[256 * 32] __attribute__((aligned(64)));
+    if (k <= 0 && !accumulate)
+        for (long r = 0; r < m; r++)
+            for (long j = 0; j < n; j++) c[r * ldc + j] = 0;
+    for (long first = 0; first < k; first += 256) {
+        long inner = k - first < 256 ? k - first : 256;
+        int add = accumulate || first > 0;
+        const float *x = a + first * inner_stride;
+        for (long column = 0; column < n; column += 32) {
+            long columns = n - column < 32 ? n - column : 32, stride = ldb;
+            const float *source;
+            if (transpose_b || columns < 32) {
+                if (columns < 32) __builtin_memset(panel, 0, (size_t)inner * 32 * sizeof(float));
+                if (transpose_b)
+                    for (long j = 0; j < columns; j++) {
+                        const float *from = b + (column + j) * ldb + first;
+                        for (long i = 0; i < inner; i++) panel[i * 32 + j] = from[i];
+                    }
+                else
+                    for (long i = 0; i < inner; i++)
+                        for (long j = 0; j < columns; j++) panel[i * 32 + j] = b[(first + i) * ldb + column + j];
+                source = panel;
+                stride = 32;
+            } else {
+                source = b + first * ldb + column;
+            }
+            float *out = c + column;
+            long r = 0;
+#define CTK_BLOCK(height)                                                                                              \
+    CTK_T(block)(x + r * row_stride, row_stride, inner_stride, source, stride, out + r * ldc, ldc, inner, columns, add, \
+                 height)
+            for (; r + 8 <= m; r += 8) CTK_BLOCK(8);
+            if (m - r >= 4) { CTK_BLOCK(4); r += 4; }
+            if (m - r >= 2) { CTK_BLOCK(2); r += 2; }
+            if (m - r >= 1) CTK_BLOCK(1);
+#undef CTK_BLOCK
+        }
+    }
+}
+
 // One key-value head of one sequence: keys [head_dim][capacity], values [capacity][head_dim], `group` query heads.
 // `capacity` is a multiple of 16, so that whole vectors may be read; scores beyond `length` are dropped.
 static void CTK_T(cached_attention)(const float *queries, const float *keys, const float *values, float *y,
