@@ -6,7 +6,8 @@ typedef int32_t CTK_T(i16) __attribute__((vector_size(64)));
 #define VI CTK_T(i16)
 #define LOAD(p) ((V)(*(const CTK_T(v16) *)(p)))
 #define STORE(p, v) (*(CTK_T(v16) *)(p) = (v))
-#define SPLAT(s) ((V){} + (s))
+// x - 0 is x for every x, so this folds to a broadcast; 0 + x would not (it turns -0 into 0).
+#define SPLAT(s) ((s) - (V){})
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE float CTK_T(hsum)(V v) {
@@ -367,11 +368,12 @@ INLINE void CTK_T(block)(const float *a, long row_stride, long inner_stride, con
                          long ldc, long k, long columns, int accumulate, const int height) {
     V p[8], q[8];
     for (int r = 0; r < height; r++) { p[r] = (V){}; q[r] = (V){}; }
+    const float *rows[8];
+    for (int r = 0; r < height; r++) rows[r] = a + r * row_stride;
     for (long i = 0; i < k; i++) {
         V x = LOAD(b + i * ldb), y = LOAD(b + i * ldb + 16);
-        const float *s = a + i * inner_stride;
         for (int r = 0; r < height; r++) {
-            V v = SPLAT(s[r * row_stride]);
+            V v = SPLAT(rows[r][i * inner_stride]);
             p[r] += v * x;
             q[r] += v * y;
         }
@@ -406,7 +408,8 @@ static void CTK_T(product)(const float *a, long row_stride, long inner_stride, c
         for (long column = 0; column < n; column += 32) {
             long columns = n - column < 32 ? n - column : 32, stride = ldb;
             const float *source;
-            if (transpose_b || columns < 32) {
+            // Rows of b at a power-of-two stride would share a few cache sets: a panel that is used often is copied.
+            if (transpose_b || columns < 32 || (m >= 32 && ldb > 32)) {
                 if (columns < 32) __builtin_memset(panel, 0, (size_t)inner * 32 * sizeof(float));
                 if (transpose_b)
                     for (long j = 0; j < columns; j++) {
@@ -415,7 +418,7 @@ static void CTK_T(product)(const float *a, long row_stride, long inner_stride, c
                     }
                 else
                     for (long i = 0; i < inner; i++)
-                        for (long j = 0; j < columns; j++) panel[i * 32 + j] = b[(first + i) * ldb + column + j];
+                        __builtin_memcpy(panel + i * 32, b + (first + i) * ldb + column, (size_t)columns * sizeof(float));
                 source = panel;
                 stride = 32;
             } else {
