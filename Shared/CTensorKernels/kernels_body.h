@@ -6,7 +6,8 @@ typedef int32_t CTK_T(i16) __attribute__((vector_size(64)));
 #define VI CTK_T(i16)
 #define LOAD(p) ((V)(*(const CTK_T(v16) *)(p)))
 #define STORE(p, v) (*(CTK_T(v16) *)(p) = (v))
-#define SPLAT(s) ((V){} + (s))
+// x - 0 is x for every x, so this folds to a broadcast; 0 + x would not (it turns -0 into 0).
+#define SPLAT(s) ((s) - (V){})
 #define INLINE static inline __attribute__((always_inline))
 
 INLINE float CTK_T(hsum)(V v) {
@@ -359,6 +360,81 @@ static void CTK_T(packed_product)(const float *x, const float *panels, float *y,
             r += 2, rest += 2 * inner, out += 2 * outputs;
         }
         if (rows - r >= 1) CTK_T(tile)(rest, panel, out, c, accumulate, inner, outputs, columns, 1);
+    }
+}
+
+// A block of `height` rows and 32 columns of c += a · b, b read in rows of 32 at stride ldb.
+INLINE void CTK_T(block)(const float *a, long row_stride, long inner_stride, const float *b, long ldb, float *c,
+                         long ldc, long k, long columns, int accumulate, const int height) {
+    V p[8], q[8];
+    for (int r = 0; r < height; r++) { p[r] = (V){}; q[r] = (V){}; }
+    const float *rows[8];
+    for (int r = 0; r < height; r++) rows[r] = a + r * row_stride;
+    for (long i = 0; i < k; i++) {
+        V x = LOAD(b + i * ldb), y = LOAD(b + i * ldb + 16);
+        for (int r = 0; r < height; r++) {
+            V v = SPLAT(rows[r][i * inner_stride]);
+            p[r] += v * x;
+            q[r] += v * y;
+        }
+    }
+    for (int r = 0; r < height; r++) {
+        float *out = c + r * ldc;
+        if (columns == 32) {
+            if (accumulate) { p[r] += LOAD(out); q[r] += LOAD(out + 16); }
+            STORE(out, p[r]);
+            STORE(out + 16, q[r]);
+        } else {
+            float t[32];
+            STORE(t, p[r]);
+            STORE(t + 16, q[r]);
+            for (long j = 0; j < columns; j++) out[j] = accumulate ? out[j] + t[j] : t[j];
+        }
+    }
+}
+
+// c [m, n] = a · b (+ c): a by explicit strides, b [k, n] or, transposed, [n, k]. Panels of b that are transposed or
+// narrower than 32 are copied to the stack, 256 inner steps at a time.
+static void CTK_T(product)(const float *a, long row_stride, long inner_stride, const float *b, long ldb,
+                           int transpose_b, float *c, long ldc, long m, long n, long k, int accumulate) {
+    float panel[256 * 32] __attribute__((aligned(64)));
+    if (k <= 0 && !accumulate)
+        for (long r = 0; r < m; r++)
+            for (long j = 0; j < n; j++) c[r * ldc + j] = 0;
+    for (long first = 0; first < k; first += 256) {
+        long inner = k - first < 256 ? k - first : 256;
+        int add = accumulate || first > 0;
+        const float *x = a + first * inner_stride;
+        for (long column = 0; column < n; column += 32) {
+            long columns = n - column < 32 ? n - column : 32, stride = ldb;
+            const float *source;
+            // Rows of b at a power-of-two stride would share a few cache sets: a panel that is used often is copied.
+            if (transpose_b || columns < 32 || (m >= 32 && ldb > 32)) {
+                if (columns < 32) __builtin_memset(panel, 0, (size_t)inner * 32 * sizeof(float));
+                if (transpose_b)
+                    for (long j = 0; j < columns; j++) {
+                        const float *from = b + (column + j) * ldb + first;
+                        for (long i = 0; i < inner; i++) panel[i * 32 + j] = from[i];
+                    }
+                else
+                    for (long i = 0; i < inner; i++)
+                        __builtin_memcpy(panel + i * 32, b + (first + i) * ldb + column, (size_t)columns * sizeof(float));
+                source = panel;
+                stride = 32;
+            } else {
+                source = b + first * ldb + column;
+            }
+            float *out = c + column;
+            long r = 0;
+#define CTK_BLOCK(height)                                                                                              \
+    CTK_T(block)(x + r * row_stride, row_stride, inner_stride, source, stride, out + r * ldc, ldc, inner, columns, add, \
+                 height)
+            for (; r + 8 <= m; r += 8) CTK_BLOCK(8);
+            if (m - r >= 4) { CTK_BLOCK(4); r += 4; }
+            if (m - r >= 2) { CTK_BLOCK(2); r += 2; }
+            if (m - r >= 1) CTK_BLOCK(1);
+#undef CTK_BLOCK
+        }
     }
 }
 

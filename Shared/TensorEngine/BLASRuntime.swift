@@ -19,12 +19,15 @@ public enum BLASRuntime {
         return kernelInstructionSet == "x86-64-v4" && !wide.contains(coreType.lowercased())
     }
 
+    /// Whether the project's own matrix kernel replaces sgemm throughout; read once.
+    static let prefersOwnProduct = isSlowerThanProcessor
+
     /// One line with the core type, the kernels' instruction set and the processor count.
     public static var description: String {
         let version = String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " ")
         let warning =
             isSlowerThanProcessor
-            ? " (slower than this processor allows; unset OPENBLAS_CORETYPE to let OpenBLAS choose)" : ""
+            ? " (slower than this processor allows, so our own matrix kernels are used)" : ""
         return "\(version), core type \(coreType)\(warning), kernels \(kernelInstructionSet), "
             + "\(processorCount) processors"
     }

@@ -75,6 +75,24 @@ func smallProduct(
     ldc: Int
 ) {
     guard m > 0, n > 0 else { return }
+    // Our own kernel where OpenBLAS does not know the processor, and for blocks too small to pay for its packing.
+    if alpha == 1, BLASRuntime.prefersOwnProduct || m * n * k < 1 << 22 {
+        ctk_product(
+            a,
+            transposeA ? 1 : lda,
+            transposeA ? lda : 1,
+            b,
+            ldb,
+            transposeB ? 1 : 0,
+            c,
+            ldc,
+            m,
+            n,
+            k,
+            beta == 0 ? 0 : 1
+        )
+        return
+    }
     cblas_sgemm(
         CblasRowMajor,
         transposeA ? CblasTrans : CblasNoTrans,

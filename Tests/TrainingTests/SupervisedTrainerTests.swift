@@ -112,7 +112,9 @@ struct SupervisedTrainerTests {
                 url: Golden.folder().appendingPathComponent("\(name).adamw_step\(step + 1).safetensors")
             )
             for (name, tensor) in model.parameters {
-                expectClose(tensor.values, try file.floats(name), rtol: 1e-3, atol: 1e-3, name)
+                // Attention hardly depends on key biases; AdamW turns their gradients' rounding noise into whole steps.
+                let atol: Float = name.hasSuffix("k_proj.bias") ? 2e-2 : 1e-3
+                expectClose(tensor.values, try file.floats(name), rtol: 1e-3, atol: atol, name)
             }
         }
     }
@@ -145,7 +147,7 @@ struct SupervisedTrainerTests {
 
     @Test("training lowers the loss, and the same seed and thread count give the same bits")
     func determinism() throws {
-        let options = TrainingOptions(learningRate: 3e-3, epochs: 10, batchSequences: 8, seed: 3)
+        let options = TrainingOptions(learningRate: 1e-2, epochs: 20, batchSequences: 8, seed: 3)
         var runs: [[[Float]]] = []
         for _ in 0..<2 {
             let model = try smallModel()

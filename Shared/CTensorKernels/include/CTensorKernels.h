@@ -58,6 +58,10 @@
       (const float *x, const float *panels, float *y, const float *bias, int accumulate, long rows, long inner,        \
        long outputs, long first_panel, long last_panel),                                                               \
       (x, panels, y, bias, accumulate, rows, inner, outputs, first_panel, last_panel))                                 \
+    X(product,                                                                                                         \
+      (const float *a, long row_stride, long inner_stride, const float *b, long ldb, int transpose_b, float *c,        \
+       long ldc, long m, long n, long k, int accumulate),                                                              \
+      (a, row_stride, inner_stride, b, ldb, transpose_b, c, ldc, m, n, k, accumulate))                                 \
     X(cached_attention,                                                                                                \
       (const float *queries, const float *keys, const float *values, float *y, float *scratch, long length,            \
        long capacity, long head_dim, long group, float factor),                                                        \
