@@ -1,1 +1,233 @@
+import Foundation
+import Logging
+import PostgresClient
+import Reasoning
+import Schemas
+import ServiceRuntime
 import Testing
+import Tokenization
+
+@testable import KeyStepLocatorCore
+
+@Suite("Key steps")
+struct KeyStepLocatorTests {
+    private static let right = "Ann has 3 * 4 = 12 pears.\nShe is left with 12 - 2 = 10 pears.\nThe answer is 10."
+    private static let wrong = "Ann has 3 + 4 = 7 pears.\nShe is left with 7 - 2 = 5 pears.\nThe answer is 5."
+
+    private struct FixedTokenizers: StudentTokenizers {
+        var tokenizer: Tokenizer?
+
+        func tokenizer(of student: StudentReference) async throws -> Tokenizer {
+            guard let tokenizer else { throw StillMissing(what: "model", of: student.modelHash) }
+            return tokenizer
+        }
+    }
+
+    private static func tokenizer() throws -> Tokenizer {
+        try BytePairTrainer.train(
+            texts: [right, wrong],
+            vocabularySize: 280,
+            specialTokens: ["<|endoftext|>"]
+        )
+    }
+
+    private func processor(_ pool: PostgresPool, _ tokenizer: Tokenizer?) -> KeyStepLocatorProcessor {
+        KeyStepLocatorProcessor(
+            pool: pool,
+            tokenizers: FixedTokenizers(tokenizer: tokenizer),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+        )
+    }
+
+    private func call() -> TeacherCall {
+        TeacherCall(
+            model: "m",
+            promptId: "corrupt",
+            promptVersion: "1",
+            temperature: 0.2,
+            promptTokens: 1,
+            completionTokens: 1,
+            latencyMs: 1,
+            finishReason: "stop"
+        )
+    }
+
+    private func dual(_ problem: String, verified: Bool = true) -> TraceEvent {
+        TraceEvent(
+            id: "dual-\(problem)",
+            problemId: problem,
+            verified: verified,
+            failure: verified ? nil : "no",
+            body: .dual(DualBody(right: Self.right, wrong: Self.wrong, method: .corrupted)),
+            teacher: call()
+        )
+    }
+
+    private func template(_ problem: String) -> TraceEvent {
+        TraceEvent(
+            id: "template-\(problem)",
+            problemId: problem,
+            verified: true,
+            body: .template(
+                TemplateBody(
+                    steps: [.init(text: "Ann has 3 * 4 = 12 pears.", keyNotes: ["Groups."]), .init(text: "12 - 2 = 10")],
+                    generalization: "Find the whole first.",
+                    answer: "10"
+                )
+            ),
+            teacher: call()
+        )
+    }
+
+    private func run(_ tokenizer: Tokenizer, id: String = "r1", krsl: KeyStepStage? = KeyStepStage()) -> RunEvent {
+        RunEvent(
+            id: id,
+            name: "run",
+            dataset: "test",
+            seed: 1,
+            student: StudentReference(
+                modelHash: String(repeating: "a", count: 64),
+                tokenizerFingerprint: tokenizer.fingerprint
+            ),
+            stages: RunStages(hsft: SupervisedStage(), krsl: krsl),
+            thresholds: RunThresholds(templates: 1, pairs: 1, maximumWaitSeconds: 1),
+            rollout: RolloutOptions(),
+            suites: []
+        )
+    }
+
+    /// Writes what TeacherIngestion would have written.
+    private func ingest(_ problem: String, into pool: PostgresPool, withTemplate: Bool = true) async throws {
+        try await pool.withTransaction { transaction in
+            try await ProblemStore.insert(
+                ProblemEvent(id: problem, dataset: "test", split: .train, question: "?", answer: "10"),
+                state: .ingested,
+                in: transaction
+            )
+            if withTemplate { try await TraceStore.insert(template(problem), in: transaction) }
+            try await TraceStore.insert(dual(problem), in: transaction)
+        }
+    }
+
+    private func process(
+        _ payload: some EventPayload,
+        _ processor: KeyStepLocatorProcessor,
+        _ pool: PostgresPool
+    ) async throws -> [KeyStepsEvent] {
+        let event = try OutgoingEvent(payload, source: "/test", time: Date())
+        let received = ReceivedEvent(
+            topic: event.topic,
+            partition: 0,
+            offset: 0,
+            attributes: event.attributes,
+            data: Data(event.payload.utf8)
+        )
+        let effects = try await processor.process(received)
+        try await pool.withTransaction { transaction in try await effects.apply(transaction) }
+        return try effects.events.map { try EventCoding.decode(KeyStepsEvent.self, from: Data($0.payload.utf8)) }
+    }
+
+    @Test("a verified pair has its key steps located over words, with the paper's weights")
+    func words() async throws {
+        try await TestDatabase.withPool { pool in
+            try await ingest("p1", into: pool)
+            let located = try await process(dual("p1"), processor(pool, nil), pool)
+            let event = try #require(located.first)
+            #expect(located.count == 1)
+            #expect(event.tokenizer == KeyStepsEvent.wordTokenizer)
+            #expect(event.distance > 0)
+            #expect(event.alpha == 1 && event.beta == 0.025 && event.gamma == 0)
+            #expect(Set(event.right.tokenWeights) == [0, 1])
+            #expect(Set(event.wrong.tokenWeights) == [0, -0.025])
+            let bytes = Array(event.right.text.utf8)
+            let keys = event.right.spans.map { String(decoding: bytes[$0.start..<$0.end], as: UTF8.self) }
+            #expect(keys.first == "*")
+            #expect(event.right.spans.first?.step == 0)
+            #expect(event.right.spans.last?.step == 2)
+            #expect(try await pool.value("SELECT count(*) FROM key_steps", as: Int.self) == 1)
+        }
+    }
+
+    @Test("pairs that are not verified and other traces have none")
+    func others() async throws {
+        try await TestDatabase.withPool { pool in
+            try await ingest("p1", into: pool)
+            #expect(try await process(dual("p1", verified: false), processor(pool, nil), pool).isEmpty)
+            #expect(try await process(template("p1"), processor(pool, nil), pool).isEmpty)
+        }
+    }
+
+    @Test("a run fills back what came before it, and traces that come after have key steps for it too")
+    func backfill() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            try await ingest("p1", into: pool)
+            try await ingest("p2", into: pool, withTemplate: false)
+            let stage = KeyStepStage(alpha: 2, beta: 0.5, gamma: 0.25, tieRule: "canonical")
+            let filled = try await process(run(tokenizer, krsl: stage), processor, pool)
+            #expect(filled.map(\.problemId) == ["p1"])
+            let event = try #require(filled.first)
+            #expect(event.tokenizer == tokenizer.fingerprint)
+            #expect(event.tieRule == "canonical")
+            #expect(Set(event.right.tokenWeights) == [0.25, 2])
+            #expect(event.right.tokens == tokenizer.encode(event.right.text).count)
+            #expect(event.right.text.contains("<Key>Groups.</Key>"))
+            #expect(try await RunStore.run("r1", from: pool) != nil)
+
+            try await ingest("p3", into: pool)
+            let later = try await process(dual("p3"), processor, pool)
+            #expect(Set(later.map(\.tokenizer)) == [KeyStepsEvent.wordTokenizer, tokenizer.fingerprint])
+        }
+    }
+
+    @Test("work done twice sends nothing new, also for a second run of the same student")
+    func twice() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            try await ingest("p1", into: pool)
+            #expect(try await process(run(tokenizer), processor, pool).count == 1)
+            #expect(try await process(run(tokenizer), processor, pool).isEmpty)
+            #expect(try await process(run(tokenizer, id: "r2"), processor, pool).isEmpty)
+            #expect(try await process(dual("p1"), processor, pool).map(\.tokenizer) == [KeyStepsEvent.wordTokenizer])
+        }
+    }
+
+    @Test("a run without key-step learning is only written down")
+    func withoutStage() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            try await ingest("p1", into: pool)
+            #expect(try await process(run(tokenizer, krsl: nil), processor(pool, nil), pool).isEmpty)
+            #expect(try await RunStore.run("r1", from: pool) != nil)
+        }
+    }
+
+    @Test("a student that cannot be read holds up its own run, and no trace")
+    func missingStudent() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, nil)
+            try await ingest("p1", into: pool)
+            await #expect(throws: StillMissing.self) { try await process(run(tokenizer), processor, pool) }
+            try await pool.withTransaction { try await RunStore.insert(run(tokenizer), in: $0) }
+            #expect(try await process(dual("p1"), processor, pool).count == 1)
+        }
+    }
+
+    @Test("a run with a tie rule that does not exist, or another tokenizer than its model's, is refused for good")
+    func refusedRuns() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            var odd = run(tokenizer, krsl: KeyStepStage(tieRule: "random"))
+            let failure = await #expect(throws: PermanentFailure.self) { try await process(odd, processor, pool) }
+            #expect(failure?.code == "unknown-tie-rule")
+            odd = run(tokenizer)
+            odd.student.tokenizerFingerprint = "another"
+            let mismatch = await #expect(throws: PermanentFailure.self) { try await process(odd, processor, pool) }
+            #expect(mismatch?.code == "tokenizer-mismatch")
+        }
+    }
+}

@@ -1,0 +1,160 @@
+import AsyncHTTPClient
+import Foundation
+import Hummingbird
+import Logging
+import NIOCore
+import ServiceRuntime
+import Synchronization
+import Testing
+
+@testable import TeacherIngestionCore
+
+@Suite("A teacher over HTTP")
+struct HTTPTeacherTests {
+    private struct Canned: Sendable {
+        var status = HTTPResponse.Status.ok
+        var body: String
+        var headers: HTTPFields = [:]
+
+        static let good = Canned(
+            body: """
+                {"id": "x", "model": "served", "choices": [{"index": 0, "finish_reason": "stop",
+                 "message": {"role": "assistant", "content": "The answer is 10."}}],
+                 "usage": {"prompt_tokens": 7, "completion_tokens": 5, "total_tokens": 12}}
+                """
+        )
+    }
+
+    private struct Seen: Sendable {
+        var bodies: [String] = []
+        var keys: [String?] = []
+    }
+
+    /// Serves the answers in their order, the last one again and again, and returns what was sent.
+    private func serving(
+        _ answers: [Canned],
+        attempts: Int = 4,
+        apiKey: String? = nil,
+        _ body: @escaping @Sendable (HTTPTeacher) async throws -> Void
+    ) async throws -> Seen {
+        let seen = Mutex(Seen())
+        let router = Router()
+        router.post("v1/chat/completions") { request, _ in
+            let buffer = try await request.body.collect(upTo: 1 << 20)
+            let index = seen.withLock { seen in
+                seen.bodies.append(String(buffer: buffer))
+                seen.keys.append(request.headers[.authorization])
+                return seen.bodies.count - 1
+            }
+            let answer = answers[min(index, answers.count - 1)]
+            return Response(
+                status: answer.status,
+                headers: answer.headers,
+                body: .init(byteBuffer: ByteBuffer(string: answer.body))
+            )
+        }
+        let (ports, port) = AsyncStream.makeStream(of: Int.self)
+        let application = Application(
+            router: router,
+            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
+            onServerRunning: { channel in
+                port.yield(channel.localAddress?.port ?? 0)
+                port.finish()
+            },
+            logger: quiet
+        )
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await application.runService(gracefulShutdownSignals: []) }
+            var iterator = ports.makeAsyncIterator()
+            let number = try #require(await iterator.next())
+            let teacher = HTTPTeacher(
+                options: .init(
+                    baseURL: "http://127.0.0.1:\(number)/v1/",
+                    model: "asked",
+                    apiKey: apiKey,
+                    timeout: .seconds(10),
+                    attempts: attempts
+                ),
+                client: .shared,
+                backoff: Backoff(base: .milliseconds(1), cap: .milliseconds(2)),
+                logger: quiet
+            )
+            defer { group.cancelAll() }
+            try await body(teacher)
+        }
+        return seen.withLock { $0 }
+    }
+
+    private let question = ChatRequest(messages: [.init(role: "user", content: "?")], temperature: 0.2, seed: 5)
+
+    @Test("an answer is read with its usage and the model that gave it, and the request is in OpenAI's form")
+    func answer() async throws {
+        let seen = try await serving([.good], apiKey: "sesame") { [question] teacher in
+            let reply = try await teacher.complete(question)
+            #expect(reply.text == "The answer is 10.")
+            #expect(reply.finishReason == "stop")
+            #expect(reply.promptTokens == 7)
+            #expect(reply.completionTokens == 5)
+            #expect(reply.model == "served")
+        }
+        #expect(seen.keys == ["Bearer sesame"])
+        let body = try #require(
+            try JSONSerialization.jsonObject(with: Data(seen.bodies.joined().utf8)) as? [String: any Sendable]
+        )
+        #expect(body["model"] as? String == "asked")
+        #expect(body["seed"] as? Int == 5)
+        #expect(body["temperature"] as? Double == 0.2)
+        #expect(body["max_tokens"] as? Int == 2048)
+    }
+
+    @Test("429 and 500 are tried again until the answer comes")
+    func transient() async throws {
+        let busy = Canned(status: .tooManyRequests, body: "slow down", headers: [.retryAfter: "0"])
+        let broken = Canned(status: .internalServerError, body: "oops")
+        let seen = try await serving([busy, broken, .good]) { [question] teacher in
+            #expect(try await teacher.complete(question).text == "The answer is 10.")
+        }
+        #expect(seen.bodies.count == 3)
+    }
+
+    @Test("an endpoint that stays down is reported after as many calls as are allowed")
+    func down() async throws {
+        let seen = try await serving([Canned(status: .serviceUnavailable, body: "")], attempts: 3) {
+            [question] teacher in
+            let error = await #expect(throws: TeacherError.self) { try await teacher.complete(question) }
+            #expect(error?.code == .unavailable)
+            #expect(error?.message.contains("503") == true)
+        }
+        #expect(seen.bodies.count == 3)
+    }
+
+    @Test("a refusal is not tried again, and neither message nor description holds the key")
+    func refused() async throws {
+        let seen = try await serving([Canned(status: .unauthorized, body: "no")], apiKey: "sesame") {
+            [question] teacher in
+            let error = await #expect(throws: TeacherError.self) { try await teacher.complete(question) }
+            #expect(error?.code == .refused)
+            #expect("\(String(describing: error))".contains("sesame") == false)
+        }
+        #expect(seen.bodies.count == 1)
+    }
+
+    @Test("what is no chat completion is malformed", arguments: ["<html>", "{}", #"{"choices": []}"#, ""])
+    func garbage(body: String) async throws {
+        _ = try await serving([Canned(body: body)]) { [question] teacher in
+            let error = await #expect(throws: TeacherError.self) { try await teacher.complete(question) }
+            #expect(error?.code == .malformedAnswer)
+        }
+    }
+
+    @Test("an endpoint that is not there is unavailable")
+    func unreachable() async throws {
+        let teacher = HTTPTeacher(
+            options: .init(baseURL: "http://127.0.0.1:1/v1", model: "m", timeout: .seconds(5), attempts: 1),
+            client: .shared,
+            logger: quiet
+        )
+        let error = await #expect(throws: TeacherError.self) { try await teacher.complete(question) }
+        #expect(error?.code == .unavailable)
+    }
+}
