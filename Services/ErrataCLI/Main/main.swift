@@ -1,1 +1,4 @@
-print("not wired yet")
+import ArgumentParser
+import ErrataCLICore
+
+await ErrataCommand.main()

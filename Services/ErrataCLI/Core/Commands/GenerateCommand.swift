@@ -33,7 +33,7 @@ struct GenerateCommand: ParsableCommand {
         guard minimumSteps >= 1, minimumSteps <= maximumSteps else {
             throw ValidationError("--minimum-steps must be at least 1 and at most --maximum-steps")
         }
-        let generator = try ProblemGenerator(seed: seed, stepRange: minimumSteps...maximumSteps)
+        let generator = ProblemGenerator(seed: seed, stepRange: minimumSteps...maximumSteps)
         for problem in try generator.generate(count: count, split: split) {
             Terminal.out(try GSM8K.format(problem))
         }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import Schemas
 
 /// `errata schema`: prints the contracts of the events.
@@ -21,12 +22,12 @@ struct SchemaCommand: ParsableCommand {
         }
         guard let name else { throw ValidationError("name an event type, asyncapi, or --list") }
         if name == "asyncapi" {
-            Terminal.out(SchemaDocuments.asyncAPI)
+            Terminal.out(String(decoding: SchemaDocuments.asyncAPI, as: UTF8.self))
             return
         }
         guard let type = EventType(rawValue: name) else {
             throw ValidationError("unknown event type '\(name)'; `errata schema --list` names them")
         }
-        Terminal.out(SchemaDocuments.schema(of: type))
+        Terminal.out(String(decoding: SchemaDocuments.schema(for: type), as: UTF8.self))
     }
 }

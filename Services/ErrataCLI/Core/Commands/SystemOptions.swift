@@ -3,6 +3,7 @@ import Foundation
 import KafkaClient
 import Logging
 import PostgresClient
+import ServiceRuntime
 
 /// Which system a command talks to.
 struct SystemOptions: ParsableArguments {
@@ -21,15 +22,10 @@ struct SystemOptions: ParsableArguments {
         guard let servers = environment["ERRATA_KAFKA_BOOTSTRAP_SERVERS"] else {
             return KafkaConfiguration(bootstrapServers: try LocalEndpoint.read(from: stateFolder).kafka)
         }
-        var settings: [String: String] = [:]
-        for entry in (environment["ERRATA_KAFKA_SETTINGS"] ?? "").split(separator: ",") {
-            let parts = entry.split(separator: "=", maxSplits: 1).map { $0.trimmingCharacters(in: .whitespaces) }
-            guard parts.count == 2 else {
-                throw CLIError("ERRATA_KAFKA_SETTINGS: '\(entry)' is not of the form name=value")
-            }
-            settings[parts[0]] = parts[1]
+        guard let settings = PassThroughSettings(configurationText: environment["ERRATA_KAFKA_SETTINGS"] ?? "") else {
+            throw CLIError("ERRATA_KAFKA_SETTINGS is not of the form name=value;name=value")
         }
-        return KafkaConfiguration(bootstrapServers: servers, settings: settings)
+        return KafkaConfiguration(bootstrapServers: servers, settings: settings.values)
     }
 
     /// The database: ERRATA_POSTGRES_URL (or _FILE) where set, else the local system's.

@@ -1,7 +1,8 @@
 import ArgumentParser
 import Foundation
+import KafkaClient
 import Logging
-import ServiceLifecycle
+import PostgresClient
 
 /// `errata up`: the whole system on this machine.
 struct UpCommand: AsyncParsableCommand {

@@ -72,7 +72,7 @@ struct DemoPlan: Sendable {
 
     /// Problems of the built-in domain.
     func generatedProblems(seed: UInt64) throws -> Problems {
-        let generator = try ProblemGenerator(seed: seed)
+        let generator = ProblemGenerator(seed: seed)
         func events(_ count: Int, _ from: Reasoning.ProblemSplit, _ to: Schemas.ProblemSplit) throws -> [ProblemEvent] {
             try generator.generate(count: count, split: from)
                 .map { ProblemLines.event(of: $0, dataset: dataset, split: to) }

@@ -100,7 +100,7 @@ struct DemoRunner: Sendable {
                 texts += trace.body.texts
             }
         }
-        let store = ModelStore(root: system.options.state.appending(path: "models"))
+        let store = try ModelStore(root: system.options.state.appending(path: "models"))
         let stored = try StudentFactory.create(texts: texts, size: .demo, seed: seed, in: store)
         let pairs = try await TraceStore.countVerified(.dual, dataset: plan.dataset, from: pool)
         let templates = try await TraceStore.countVerified(.template, dataset: plan.dataset, from: pool)

@@ -52,7 +52,7 @@ final class LocalSystem: Sendable {
         self.databaseConfiguration = databaseConfiguration
         self.ports = ports
         self.logger = logger
-        kafka = KafkaConfiguration(bootstrapServers: broker.bootstrapServers)
+        kafka = broker.configuration
         supervisor = ProcessSupervisor(logger: logger)
     }
 
@@ -185,6 +185,7 @@ final class LocalSystem: Sendable {
             return environment
         }
         environment["ERRATA_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrapServers
+        environment["ERRATA_KAFKA_SETTINGS"] = PassThroughSettings(broker.configuration.settings).configurationText
         environment["ERRATA_POSTGRES_URL"] = databaseConfiguration.url(includingPassword: true)
         switch name {
         case "teacher-ingestion":
