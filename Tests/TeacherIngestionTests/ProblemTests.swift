@@ -15,15 +15,17 @@ struct ProblemTests {
             let bench = Bench(pool) { prompt, _, _ in Good.answer(prompt) }
             let traces = try await bench.run(problem())
             #expect(traces.map(\.kind) == [.chainOfThought, .template, .inspectorVerdict, .dual])
-            #expect(traces.allSatisfy(\.verified))
+            #expect(traces.allSatisfy { $0.verified })
             #expect(Set(traces.map(\.id)).count == 4)
             guard case .dual(let dual) = try #require(traces.last).body else { Issue.record("no dual"); return }
             #expect(dual.method == .corrupted)
             #expect(dual.right == Good.chain)
             #expect(dual.wrongAnswer == "5")
             #expect(dual.mistake == "logical")
-            #expect(try await pool.value("SELECT count(*) FROM traces WHERE verified", as: Int.self) == 4)
-            #expect(try await pool.value("SELECT state FROM problems WHERE id = 'p1'", as: String.self) == "ingested")
+            let value1 = try await pool.value("SELECT count(*) FROM traces WHERE verified", as: Int.self)
+            #expect(value1 == 4)
+            let value2 = try await pool.value("SELECT state FROM problems WHERE id = 'p1'", as: String.self)
+            #expect(value2 == "ingested")
         }
     }
 
@@ -141,9 +143,11 @@ struct ProblemTests {
     func otherSplits(split: Schemas.ProblemSplit) async throws {
         try await TestDatabase.withPool { pool in
             let bench = Bench(pool) { prompt, _, _ in Good.answer(prompt) }
-            #expect(try await bench.run(problem(split: split)).isEmpty)
+            let value3 = try await bench.run(problem(split: split))
+            #expect(value3.isEmpty)
             #expect(bench.teacher.calls.isEmpty)
-            #expect(try await pool.value("SELECT state FROM problems", as: String.self) == "registered")
+            let value4 = try await pool.value("SELECT state FROM problems", as: String.self)
+            #expect(value4 == "registered")
         }
     }
 
@@ -153,7 +157,8 @@ struct ProblemTests {
             let bench = Bench(pool) { prompt, _, _ in Good.answer(prompt) }
             try await bench.run(problem())
             let calls = bench.teacher.calls.count
-            #expect(try await bench.run(problem()).isEmpty)
+            let value5 = try await bench.run(problem())
+            #expect(value5.isEmpty)
             #expect(bench.teacher.calls.count == calls)
             var other = problem()
             other.answer = "11"

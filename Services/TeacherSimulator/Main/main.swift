@@ -1,4 +1,5 @@
 import Foundation
+import ServiceRuntime
 import TeacherSimulatorCore
 
 let code = await TeacherSimulatorService.run(
