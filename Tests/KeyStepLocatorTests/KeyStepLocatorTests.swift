@@ -70,7 +70,9 @@ struct KeyStepLocatorTests {
             verified: true,
             body: .template(
                 TemplateBody(
-                    steps: [.init(text: "Ann has 3 * 4 = 12 pears.", keyNotes: ["Groups."]), .init(text: "12 - 2 = 10")],
+                    steps: [
+                        .init(text: "Ann has 3 * 4 = 12 pears.", keyNotes: ["Groups."]), .init(text: "12 - 2 = 10"),
+                    ],
                     generalization: "Find the whole first.",
                     answer: "10"
                 )

@@ -25,7 +25,10 @@ struct AttemptTests {
             #expect(trace.verified)
             #expect(trace.attemptId == "a1")
             #expect(trace.runId == "r1")
-            guard case .correction(let body) = trace.body else { Issue.record("no correction"); return }
+            guard case .correction(let body) = trace.body else {
+                Issue.record("no correction")
+                return
+            }
             #expect(body.firstWrongStep == 0)
             #expect(body.steps == ["Ann has 3 + 4 = 7 pears.", "She is left with 7 - 2 = 5 pears."])
             #expect(body.correction == "Ann has 3 * 4 = 12 pears.")

@@ -88,7 +88,9 @@ struct LedgerTests {
             let bench = Bench(pool) { prompt, _, _ in
                 prompt == PromptID.chainOfThought.rawValue ? reply("\0" + Good.chain) : Good.answer(prompt)
             }
-            guard case .chainOfThought(let chain) = try #require(try await bench.run(problem()).first).body else { return }
+            guard case .chainOfThought(let chain) = try #require(try await bench.run(problem()).first).body else {
+                return
+            }
             #expect(chain.text == Good.chain)
         }
     }

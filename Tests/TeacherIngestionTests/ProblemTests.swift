@@ -17,7 +17,10 @@ struct ProblemTests {
             #expect(traces.map(\.kind) == [.chainOfThought, .template, .inspectorVerdict, .dual])
             #expect(traces.allSatisfy { $0.verified })
             #expect(Set(traces.map(\.id)).count == 4)
-            guard case .dual(let dual) = try #require(traces.last).body else { Issue.record("no dual"); return }
+            guard case .dual(let dual) = try #require(traces.last).body else {
+                Issue.record("no dual")
+                return
+            }
             #expect(dual.method == .corrupted)
             #expect(dual.right == Good.chain)
             #expect(dual.wrongAnswer == "5")
@@ -39,7 +42,10 @@ struct ProblemTests {
             let chain = try #require(traces.first)
             #expect(!chain.verified)
             #expect(chain.failure == "the answer 5 is not 10")
-            guard case .dual(let dual) = try #require(traces.last).body else { Issue.record("no dual"); return }
+            guard case .dual(let dual) = try #require(traces.last).body else {
+                Issue.record("no dual")
+                return
+            }
             #expect(dual.method == .rectified)
             #expect(dual.right == Good.chain)
             #expect(dual.wrong == Good.wrong)
@@ -107,7 +113,10 @@ struct ProblemTests {
             let traces = try await bench.run(problem())
             #expect(traces.map(\.kind) == [.chainOfThought, .template, .inspectorVerdict, .inspectorVerdict, .dual])
             #expect(traces[1].verified)
-            guard case .inspectorVerdict(let verdict) = traces[2].body else { Issue.record("no verdict"); return }
+            guard case .inspectorVerdict(let verdict) = traces[2].body else {
+                Issue.record("no verdict")
+                return
+            }
             #expect(verdict.inspectedTraceId == traces[1].id)
             #expect(!verdict.accepted)
             #expect(verdict.faults == [.init(step: 1, message: "Step2: not clear")])
@@ -137,9 +146,12 @@ struct ProblemTests {
         }
     }
 
-    @Test("problems that are not for training are kept without a call", arguments: [
-        Schemas.ProblemSplit.rollout, .development, .test,
-    ])
+    @Test(
+        "problems that are not for training are kept without a call",
+        arguments: [
+            Schemas.ProblemSplit.rollout, .development, .test,
+        ]
+    )
     func otherSplits(split: Schemas.ProblemSplit) async throws {
         try await TestDatabase.withPool { pool in
             let bench = Bench(pool) { prompt, _, _ in Good.answer(prompt) }

@@ -79,7 +79,11 @@ enum Good {
     }
 }
 
-func problem(id: String = "p1", split: Schemas.ProblemSplit = .train, solution: String? = "3 * 4 = 12\n12 - 2 = 10\n#### 10")
+func problem(
+    id: String = "p1",
+    split: Schemas.ProblemSplit = .train,
+    solution: String? = "3 * 4 = 12\n12 - 2 = 10\n#### 10"
+)
     -> ProblemEvent
 {
     ProblemEvent(

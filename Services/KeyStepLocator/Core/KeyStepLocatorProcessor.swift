@@ -17,7 +17,9 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     /// The sender of the events.
     public static let source = "/errata/key-step-locator"
 
+    /// The consumer group.
     public let consumerName = "key-step-locator"
+    /// The topics: traces and runs.
     public let topics: [Topic] = [.traces, .runs]
 
     private let pool: PostgresPool
@@ -31,6 +33,7 @@ public struct KeyStepLocatorProcessor: EventProcessor {
         self.logger = logger
     }
 
+    /// Works out what comes of an event.
     public func process(_ event: ReceivedEvent) async throws -> Effects {
         switch event.topic {
         case .traces: return try await process(try event.decode(TraceEvent.self))
@@ -110,7 +113,8 @@ public struct KeyStepLocatorProcessor: EventProcessor {
         guard tokenizer.fingerprint == run.student.tokenizerFingerprint else {
             throw PermanentFailure(
                 code: "tokenizer-mismatch",
-                message: "model \(run.student.modelHash) has tokenizer \(tokenizer.fingerprint), but run \(run.id) names "
+                message:
+                    "model \(run.student.modelHash) has tokenizer \(tokenizer.fingerprint), but run \(run.id) names "
                     + "\(run.student.tokenizerFingerprint)"
             )
         }

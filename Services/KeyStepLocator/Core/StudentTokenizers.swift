@@ -19,6 +19,7 @@ public final class StoredTokenizers: StudentTokenizers {
     /// Creates tokenizers of the models in `store`.
     public init(store: ModelStore) { self.store = store }
 
+    /// The tokenizer, out of the store the first time.
     public func tokenizer(of student: StudentReference) async throws -> Tokenizer {
         if let tokenizer = read.withLock({ $0[student.modelHash] }) { return tokenizer }
         let tokenizer = try Tokenizer(folder: store.folder(student.modelHash))

@@ -13,7 +13,9 @@ public struct TeacherIngestionProcessor: EventProcessor {
     /// The sender of the events.
     public static let source = "/errata/teacher-ingestion"
 
+    /// The consumer group.
     public let consumerName = "teacher-ingestion"
+    /// The topics: problems and attempts.
     public let topics: [Topic] = [.problems, .attempts]
 
     private let pool: PostgresPool
@@ -32,6 +34,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
         self.logger = logger
     }
 
+    /// Works out what comes of an event.
     public func process(_ event: ReceivedEvent) async throws -> Effects {
         switch event.topic {
         case .problems: return try await process(try event.decode(ProblemEvent.self))

@@ -45,6 +45,8 @@ struct CallTally: Sendable {
     /// - Parameters:
     ///   - prompt: the prompt that would have been used, for a trace that needed no call.
     ///   - model: the teacher's configured model, where the endpoint named none.
+    /// - Returns: the provenance.
+    /// - Throws: `ReasoningError` when the shipped prompt cannot be read.
     func provenance(prompt: PromptID, model: String) throws -> TeacherCall {
         guard let last = answers.last else {
             return TeacherCall(

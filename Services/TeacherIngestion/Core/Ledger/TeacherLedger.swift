@@ -16,9 +16,7 @@ public struct TeacherLedger: Sendable {
 
     /// Creates a ledger.
     ///
-    /// - Parameters:
-    ///   - concurrency: the most calls that are with the teacher at the same time.
-    ///   - maximumTokens: the most tokens that an answer may have.
+    /// At most `concurrency` calls are with the teacher at the same time, and an answer may have `maximumTokens`.
     public init(
         teacher: any Teacher,
         pool: PostgresPool,
@@ -43,6 +41,7 @@ public struct TeacherLedger: Sendable {
     ///   - subject: the problem's id, or an attempt's; the answers to one question about two subjects are kept apart.
     ///   - temperature: the sampling temperature.
     ///   - attempt: how often the question was put before; each time has a seed of its own.
+    /// - Returns: the answer, with what it cost when it was given.
     /// - Throws: ``TeacherError`` when there is no answer, `PostgresError` when the ledger cannot be read or written.
     public func ask(
         _ question: TeacherRequest,
@@ -140,8 +139,9 @@ public struct TeacherLedger: Sendable {
         }
     }
 
-    /// Writes an answer in a statement of its own, so that it outlives the failure of what is made of it. Where another
-    /// process was first with the same question, its answer counts.
+    /// Writes an answer in a statement of its own, so that it outlives the failure of what is made of it.
+    ///
+    /// Where another process was first with the same question, its answer counts.
     private func keep(_ reply: ChatReply, of call: Call) async throws -> TeacherAnswer {
         let written = try await pool.query(
             """

@@ -52,8 +52,10 @@ public struct HTTPTeacher: Teacher {
         self.logger = logger
     }
 
+    /// The model that is asked for.
     public var model: String { options.model }
 
+    /// Asks the endpoint, again where the failure is transient.
     public func complete(_ request: ChatRequest) async throws -> ChatReply {
         var failures = 0
         while true {
@@ -76,7 +78,12 @@ public struct HTTPTeacher: Teacher {
         let messages: [ChatMessage]
         let temperature: Double
         let seed: Int64
-        let max_tokens: Int
+        let maximumTokens: Int
+
+        enum CodingKeys: String, CodingKey {
+            case model, messages, temperature, seed
+            case maximumTokens = "max_tokens"
+        }
     }
 
     private struct Answer: Decodable {
@@ -85,11 +92,21 @@ public struct HTTPTeacher: Teacher {
                 let content: String?
             }
             let message: Message
-            let finish_reason: String?
+            let finishReason: String?
+
+            enum CodingKeys: String, CodingKey {
+                case message
+                case finishReason = "finish_reason"
+            }
         }
         struct Usage: Decodable {
-            let prompt_tokens: Int?
-            let completion_tokens: Int?
+            let promptTokens: Int?
+            let completionTokens: Int?
+
+            enum CodingKeys: String, CodingKey {
+                case promptTokens = "prompt_tokens"
+                case completionTokens = "completion_tokens"
+            }
         }
         let model: String?
         let choices: [Choice]
@@ -108,7 +125,7 @@ public struct HTTPTeacher: Teacher {
             messages: request.messages,
             temperature: request.temperature,
             seed: request.seed,
-            max_tokens: request.maximumTokens
+            maximumTokens: request.maximumTokens
         )
         httpRequest.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(body)))
 
@@ -155,9 +172,9 @@ public struct HTTPTeacher: Teacher {
         }
         return ChatReply(
             text: choice.message.content ?? "",
-            finishReason: choice.finish_reason ?? "stop",
-            promptTokens: answer.usage?.prompt_tokens ?? 0,
-            completionTokens: answer.usage?.completion_tokens ?? 0,
+            finishReason: choice.finishReason ?? "stop",
+            promptTokens: answer.usage?.promptTokens ?? 0,
+            completionTokens: answer.usage?.completionTokens ?? 0,
             model: answer.model ?? options.model,
             latencyMilliseconds: latencyMilliseconds
         )

@@ -102,5 +102,6 @@ public struct TeacherError: Error, Sendable, CustomStringConvertible {
         self.retryAfter = retryAfter
     }
 
+    /// The message and the kind.
     public var description: String { "\(message) [\(code.rawValue)]" }
 }

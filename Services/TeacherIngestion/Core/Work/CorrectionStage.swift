@@ -101,10 +101,10 @@ struct CorrectionStage: Sendable {
         if let solution = problem.solution { return solution }
         let stage = ChainStage(work: work)
         let chain = try await stage.chain(problem)
-        chain.tally.answers.forEach { tally.add($0) }
+        for answer in chain.tally.answers { tally.add(answer) }
         if chain.failure == nil { return chain.text }
         let rectified = try await stage.rectified(problem, wrong: chain.isWrong ? chain.text : "")
-        rectified.tally.answers.forEach { tally.add($0) }
+        for answer in rectified.tally.answers { tally.add(answer) }
         return rectified.failure == nil ? rectified.text : nil
     }
 

@@ -5,8 +5,8 @@ enum Demonstrations {
     /// A slip of reading, one of calculation and one of order, as CCP's three examples.
     static let corruption = [
         CorruptionDemonstration(
-            question: "A ferry carries 24 cars on each trip. It makes 5 trips a day and on Sunday 2 trips less. How many "
-                + "cars does it carry on Sunday?",
+            question: "A ferry carries 24 cars on each trip. It makes 5 trips a day and on Sunday 2 trips less. How "
+                + "many cars does it carry on Sunday?",
             right: "On Sunday it makes 5 - 2 = 3 trips.\nIt carries 24 * 3 = 72 cars.\nThe answer is 72.",
             wrong: "On Sunday it makes 5 + 2 = 7 trips.\nIt carries 24 * 7 = 168 cars.\nThe answer is 168."
         ),
@@ -16,9 +16,10 @@ enum Demonstrations {
             wrong: "She has 3 * 18 = 44 buttons.\nThere are 44 - 16 = 28 buttons left.\nThe answer is 28."
         ),
         CorruptionDemonstration(
-            question: "A rope of 60 metres is cut in half, and 7 metres of one half are thrown away. How long is what is "
-                + "left of that half?",
-            right: "Half of the rope is 60 / 2 = 30 metres.\nOf that half 30 - 7 = 23 metres are left.\nThe answer is 23.",
+            question: "A rope of 60 metres is cut in half, and 7 metres of one half are thrown away. How long is what "
+                + "is left of that half?",
+            right: "Half of the rope is 60 / 2 = 30 metres.\nOf that half 30 - 7 = 23 metres are left.\n"
+                + "The answer is 23.",
             wrong: "Without the waste there are 60 - 7 = 53 metres.\nHalf of that is 53 / 2 = 26.5 metres.\n"
                 + "The answer is 26.5."
         ),

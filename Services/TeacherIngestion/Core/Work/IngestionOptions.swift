@@ -4,7 +4,9 @@ public struct IngestionOptions: Sendable, Hashable {
     public var attempts: Int
     /// How often an inspector may send a template or a correction back; 0 leaves the inspector out.
     public var inspectorRounds: Int
-    /// The temperature of the first attempt. Default 0.2, as EDIT's published settings have it.
+    /// The temperature of the first attempt.
+    ///
+    /// Default 0.2, as EDIT's published settings have it.
     public var temperature: Double
     /// What is added to the temperature at each further attempt.
     public var temperatureStep: Double

@@ -45,7 +45,7 @@ struct TeacherWork: Sendable {
 
     /// Has a candidate inspected; a verdict that cannot be read is asked for again.
     ///
-    /// - Parameter round: from 1; each round has seeds of its own.
+    /// Rounds count from 1, and each has seeds of its own.
     func inspect(_ question: TeacherRequest, subject: String, round: Int) async throws -> Inspection {
         var inspection = Inspection()
         for attempt in 0..<options.attempts {

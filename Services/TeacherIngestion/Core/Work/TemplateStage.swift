@@ -7,7 +7,7 @@ struct TemplateStage: Sendable {
 
     /// The traces: the template first, then the inspector's verdicts by round.
     ///
-    /// - Parameter reference: the gold solution, or a verified chain in its place; `nil` when there is neither.
+    /// The reference is the gold solution, or a verified chain in its place; `nil` when there is neither.
     func traces(_ problem: ProblemEvent, reference: String?) async throws -> [TraceEvent] {
         let id = DeterministicID.make(cause: problem.id, parts: TraceKind.template.rawValue)
         guard let reference else {

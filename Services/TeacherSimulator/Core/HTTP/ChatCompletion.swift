@@ -52,7 +52,7 @@ struct ChatCompletionRequest: Sendable {
         guard (0...2).contains(temperature) else {
             throw APIError.invalid("temperature", "temperature must be 0 to 2, is \(temperature).")
         }
-        let maximum = wire.max_completion_tokens ?? wire.max_tokens
+        let maximum = wire.maximumCompletionTokens ?? wire.maximumTokens
         if let maximum, maximum < 1 {
             throw APIError.invalid("max_tokens", "max_tokens must be at least 1, is \(maximum).")
         }
@@ -80,10 +80,16 @@ struct ChatCompletionRequest: Sendable {
         let messages: [Message]
         let temperature: Double?
         let seed: Int64?
-        let max_tokens: Int?
-        let max_completion_tokens: Int?
+        let maximumTokens: Int?
+        let maximumCompletionTokens: Int?
         let n: Int?
         let stream: Bool?
+
+        enum CodingKeys: String, CodingKey {
+            case model, messages, temperature, seed, n, stream
+            case maximumTokens = "max_tokens"
+            case maximumCompletionTokens = "max_completion_tokens"
+        }
     }
 
     /// A text, or a list of parts of which the texts count.
@@ -144,13 +150,24 @@ struct ChatCompletionResponse: Encodable {
 
         let index: Int
         let message: Message
-        let finish_reason: String
+        let finishReason: String
+
+        enum CodingKeys: String, CodingKey {
+            case index, message
+            case finishReason = "finish_reason"
+        }
     }
 
     struct Usage: Encodable {
-        let prompt_tokens: Int
-        let completion_tokens: Int
-        let total_tokens: Int
+        let promptTokens: Int
+        let completionTokens: Int
+        let totalTokens: Int
+
+        enum CodingKeys: String, CodingKey {
+            case promptTokens = "prompt_tokens"
+            case completionTokens = "completion_tokens"
+            case totalTokens = "total_tokens"
+        }
     }
 
     let id: String

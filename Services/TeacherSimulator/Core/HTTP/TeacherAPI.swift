@@ -10,9 +10,7 @@ struct TeacherAPI: Sendable {
 
     let teacher: SimulatedTeacher
 
-    /// The completion of a request.
-    ///
-    /// - Parameter created: seconds since 1970, for the field of that name.
+    /// The completion of a request that came at `created`, in seconds since 1970.
     func complete(_ request: ChatCompletionRequest, created: Int) -> ChatCompletionResponse {
         let text = request.messages.map { "\($0.role)\n\($0.content)" }.joined(separator: "\n")
         let promptTokens = WordTokens.ranges(of: text).count
@@ -28,7 +26,7 @@ struct TeacherAPI: Sendable {
             return ChatCompletionResponse.Choice(
                 index: index,
                 message: .init(content: content),
-                finish_reason: isWhole ? "stop" : "length"
+                finishReason: isWhole ? "stop" : "length"
             )
         }
         let asked = "\(request.seed) \(request.temperature) \(request.choices)\n\(text)"
@@ -38,14 +36,16 @@ struct TeacherAPI: Sendable {
             model: Self.model,
             choices: choices,
             usage: .init(
-                prompt_tokens: promptTokens,
-                completion_tokens: completionTokens,
-                total_tokens: promptTokens + completionTokens
+                promptTokens: promptTokens,
+                completionTokens: completionTokens,
+                totalTokens: promptTokens + completionTokens
             )
         )
     }
 
-    /// The first tokens of a text, their number, and whether they are all of it. Tokens are words, digits and marks.
+    /// The first tokens of a text, their number, and whether they are all of it.
+    ///
+    /// Tokens are words, digits and marks.
     static func cut(_ text: String, to maximum: Int?) -> (text: String, tokens: Int, isWhole: Bool) {
         let ranges = WordTokens.ranges(of: text)
         guard let maximum, maximum < ranges.count else { return (text, ranges.count, true) }

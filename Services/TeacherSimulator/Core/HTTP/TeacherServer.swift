@@ -17,9 +17,7 @@ public struct TeacherServer: Service {
 
     /// Creates a server.
     ///
-    /// - Parameters:
-    ///   - port: 0 takes a free one.
-    ///   - onListening: is told the port once the server listens.
+    /// Port 0 takes a free one; `onListening` is told the port once the server listens.
     public init(
         teacher: SimulatedTeacher,
         host: String = "127.0.0.1",
@@ -99,7 +97,12 @@ public struct TeacherServer: Service {
         struct Model: Encodable {
             let id: String
             let object = "model"
-            let owned_by = "errata"
+            let ownedBy = "errata"
+
+            enum CodingKeys: String, CodingKey {
+                case id, object
+                case ownedBy = "owned_by"
+            }
         }
 
         let object = "list"
