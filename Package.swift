@@ -162,9 +162,21 @@ let package = Package(
             ],
             main: ["ServiceRuntime"]
         )
-        + service("TemplateDistiller", core: plumbing + numerics + ["Distillation", "Reasoning", logging])
-        + service("DPOTrainer", core: plumbing + numerics + ["Distillation", "Reasoning", logging])
-        + service("Evaluator", core: plumbing + numerics + ["Distillation", "Reasoning", logging])
+        + service(
+            "TemplateDistiller",
+            core: plumbing + numerics + ["Distillation", "Reasoning", logging, serviceLifecycle],
+            main: ["ServiceRuntime"]
+        )
+        + service(
+            "DPOTrainer",
+            core: plumbing + numerics + ["Distillation", "Reasoning", logging, serviceLifecycle],
+            main: ["ServiceRuntime"]
+        )
+        + service(
+            "Evaluator",
+            core: plumbing + numerics + ["Distillation", "Reasoning", logging, serviceLifecycle],
+            main: ["ServiceRuntime"]
+        )
         + service(
             "TeacherSimulator",
             core: ["Reasoning", "ServiceRuntime", hummingbird, logging, nioCore, serviceLifecycle, unixSignals],

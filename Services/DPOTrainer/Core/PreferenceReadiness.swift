@@ -1,5 +1,5 @@
 import PostgresClient
-import Schemas
+public import Schemas
 import ServiceRuntime
 
 /// A run whose corrections are in, so that cross-model DPO can begin.

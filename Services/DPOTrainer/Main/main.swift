@@ -1,1 +1,4 @@
-print("not wired yet")
+import DPOTrainerCore
+import ServiceRuntime
+
+await ServiceMain.run(DPOTrainerService.definition)

@@ -1,1 +1,4 @@
-print("not wired yet")
+import EvaluatorCore
+import ServiceRuntime
+
+await ServiceMain.run(EvaluatorService.definition)

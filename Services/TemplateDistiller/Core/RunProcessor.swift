@@ -1,5 +1,5 @@
 import Distillation
-import Foundation
+public import Foundation
 public import LanguageModel
 import PostgresClient
 public import Schemas

@@ -1,5 +1,5 @@
 import PostgresClient
-import Schemas
+public import Schemas
 import ServiceRuntime
 
 /// A stage that could be trained now.

@@ -1,1 +1,4 @@
-print("not wired yet")
+import TemplateDistillerCore
+import ServiceRuntime
+
+await ServiceMain.run(TemplateDistillerService.definition)

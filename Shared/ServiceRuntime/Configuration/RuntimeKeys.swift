@@ -35,8 +35,33 @@ public enum RuntimeKeys {
         "The longest that work in flight may take to finish at shutdown."
     )
 
+    /// Whether the service ends with the process that started it.
+    public static let exitWithParent = ConfigurationKey<Bool>(
+        "ERRATA_EXIT_WITH_PARENT",
+        default: false,
+        "Whether the service shuts down when the process that started it is gone; `errata up` sets it."
+    )
+
     /// All of them.
-    public static let all: [any AnyConfigurationKey] = [logLevel, logFormat, httpHost, httpPort, shutdownTimeout]
+    public static let all: [any AnyConfigurationKey] = [
+        logLevel, logFormat, httpHost, httpPort, shutdownTimeout, exitWithParent,
+    ]
+}
+
+/// The keys of services that read or write models.
+public enum ModelKeys {
+    /// The model store.
+    public static let store = ConfigurationKey<String>(
+        "ERRATA_MODEL_STORE",
+        optional: false,
+        "The folder of the model store, which the services share."
+    )
+    /// Where resumable training state is kept.
+    public static let workFolder = ConfigurationKey<String>(
+        "ERRATA_WORK_FOLDER",
+        optional: false,
+        "The folder for the state of trainings in progress; a trainer that takes over another's work needs the same one."
+    )
 }
 
 /// The keys of services that talk to the broker.

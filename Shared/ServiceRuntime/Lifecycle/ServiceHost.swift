@@ -80,7 +80,11 @@ public struct ServiceHost: Sendable {
             deadline: timeout + .seconds(5),
             onStuck: onStuck
         )
-        let all: [any Service] = [healthServer] + services + [watch]
+        var all: [any Service] = [healthServer] + services
+        if try context.configuration.value(RuntimeKeys.exitWithParent) {
+            all.append(ParentWatch(logger: context.logger))
+        }
+        all.append(watch)
         var configuration = ServiceGroupConfiguration(
             services: all.map {
                 .init(

@@ -1,13 +1,12 @@
 import KafkaClient
-import PostgresClient
-import ServiceLifecycle
-import ServiceRuntime
+public import PostgresClient
+public import ServiceLifecycle
 
 /// The parts of a service that turns events into effects: pool, producer, outbox relay and worker, from the runtime's
 /// own configuration keys.
-struct EventService: Sendable {
+public struct EventService: Sendable {
     /// How many messages of different keys are worked on at the same time.
-    static let concurrency = ConfigurationKey<Int>(
+    public static let concurrency = ConfigurationKey<Int>(
         "ERRATA_CONCURRENCY",
         default: 16,
         in: 1...1000,
@@ -16,15 +15,17 @@ struct EventService: Sendable {
     )
 
     /// The keys of the parts.
-    static let keys: [any AnyConfigurationKey] = KafkaKeys.all + DatabaseKeys.all + [concurrency]
+    public static let keys: [any AnyConfigurationKey] = KafkaKeys.all + DatabaseKeys.all + [concurrency]
 
     /// The database.
-    let pool: PostgresPool
+    public let pool: PostgresPool
     private let kafka: KafkaConfiguration
     private let context: ServiceContext
 
     /// Makes the pool, and adds the database to what the service must reach to be ready.
-    init(_ context: ServiceContext) throws {
+    ///
+    /// - Throws: ``ConfigurationError`` that names the key.
+    public init(_ context: ServiceContext) throws {
         let configuration = context.configuration
         var database: PostgresConfiguration
         do {
@@ -55,19 +56,26 @@ struct EventService: Sendable {
     }
 
     /// The services in the order in which they start; they stop in the opposite one, the worker first.
-    func services(_ processor: some EventProcessor) throws -> [any Service] {
-        let producer = try KafkaProducer(kafka, logger: context.logger)
-        return [
-            pool,
-            producer,
-            OutboxRelay(pool: pool, producer: producer, logger: context.logger),
+    ///
+    /// - Parameter concurrency: overrides the configured number of messages in flight.
+    public func services(_ processor: some EventProcessor, concurrency: Int? = nil) throws -> [any Service] {
+        try publishers() + [
             EffectsWorker(
                 processor: processor,
                 pool: pool,
                 kafka: kafka,
                 logger: context.logger,
-                concurrency: try context.configuration.value(Self.concurrency)
-            ),
+                concurrency: try concurrency ?? context.configuration.value(Self.concurrency)
+            )
         ]
     }
+
+    /// The services of a sender that reads no topic.
+    public func publishers() throws -> [any Service] {
+        let producer = try KafkaProducer(kafka, logger: context.logger)
+        return [pool, producer, OutboxRelay(pool: pool, producer: producer, logger: context.logger)]
+    }
+
+    /// This process among all: the holder of its leases.
+    public var holder: String { "\(context.name)@\(ProcessIdentity.description)" }
 }

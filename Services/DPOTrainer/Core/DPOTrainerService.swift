@@ -1,0 +1,28 @@
+import Foundation
+import LanguageModel
+import ServiceLifecycle
+public import ServiceRuntime
+
+/// How the service is configured and put together.
+public enum DPOTrainerService {
+    /// The service.
+    public static let definition = ServiceDefinition(
+        name: "dpo-trainer",
+        summary: "trains stage two of runs: cross-model DPO on the teacher's corrections of the student's own errors",
+        keys: EventService.keys + [ModelKeys.store, ModelKeys.workFolder]
+    ) { context in
+        let service = try EventService(context)
+        let configuration = context.configuration
+        let store = try ModelStore(
+            root: URL(filePath: try configuration.value(ModelKeys.store), directoryHint: .isDirectory)
+        )
+        let training = PreferenceTraining(
+            pool: service.pool,
+            store: store,
+            workFolder: URL(filePath: try configuration.value(ModelKeys.workFolder), directoryHint: .isDirectory),
+            logger: context.logger
+        )
+        // Corrections are rows and checkpoints are rows: this service reads no topic, but its events leave by the outbox.
+        return try service.publishers() + [training.runner(holder: service.holder)]
+    }
+}
