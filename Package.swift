@@ -184,8 +184,7 @@ let package = Package(
         )
         + service(
             "ErrataCLI",
-            core: plumbing + numerics + ["Distillation", "Reasoning", argumentParser, logging],
-            main: [argumentParser]
+            core: plumbing + numerics + ["Distillation", "Reasoning", argumentParser, logging]
         )
         + [
             tests("TensorEngineTests", ["TensorEngine"]),

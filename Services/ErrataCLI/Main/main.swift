@@ -1,4 +1,3 @@
-import ArgumentParser
 import ErrataCLICore
 
-await ErrataCommand.main()
+await ErrataCommand.start()

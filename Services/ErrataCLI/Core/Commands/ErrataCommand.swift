@@ -12,6 +12,20 @@ public struct ErrataCommand: AsyncParsableCommand {
         ]
     )
 
+    /// Parses the process's arguments, runs the command and ends the process.
+    public static func start() async {
+        do {
+            var command = try parseAsRoot(nil)
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch {
+            exit(withError: error)
+        }
+    }
+
     /// Creates the command; the argument parser does.
     public init() {}
 }

@@ -194,10 +194,10 @@ final class LocalSystem: Sendable {
             for key in ["ERRATA_TEACHER_API_KEY", "ERRATA_TEACHER_API_KEY_FILE"] {
                 environment[key] = ProcessInfo.processInfo.environment[key]
             }
-        case "template-distiller", "dpo-trainer", "evaluator":
+        case "template-distiller", "dpo-trainer":
             environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
             environment["ERRATA_WORK_FOLDER"] = options.state.appending(path: "work/\(name)").path
-        case "key-step-locator":
+        case "key-step-locator", "evaluator":
             environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
         default:
             break

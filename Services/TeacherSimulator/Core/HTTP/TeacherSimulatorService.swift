@@ -59,9 +59,20 @@ public enum TeacherSimulatorService {
                 port: try configuration.value(RuntimeKeys.httpPort),
                 logger: logger
             )
+            var services: [ServiceGroupConfiguration.ServiceConfiguration] = [
+                .init(service: server, failureTerminationBehavior: .cancelGroup)
+            ]
+            if try configuration.value(RuntimeKeys.exitWithParent) {
+                services.append(
+                    .init(
+                        service: ParentWatch(logger: logger),
+                        successTerminationBehavior: .gracefullyShutdownGroup
+                    )
+                )
+            }
             group = ServiceGroup(
                 configuration: .init(
-                    services: [.init(service: server, failureTerminationBehavior: .cancelGroup)],
+                    services: services,
                     gracefulShutdownSignals: [.sigterm, .sigint],
                     logger: logger
                 )
