@@ -18,7 +18,7 @@ struct StatusCommand: AsyncParsableCommand {
     private static let groups: [(group: String, topics: [Topic])] = [
         ("teacher-ingestion", [.problems, .attempts]),
         ("key-step-locator", [.traces, .runs]),
-        ("template-distiller", [.runs, .checkpoints]),
+        ("template-distiller", [.runs]),
         ("evaluator", [.checkpoints]),
     ]
 

@@ -35,9 +35,11 @@ final class LocalSystem: Sendable {
     private let supervisor: ProcessSupervisor
     private let ports: [String: Int]
     private let logger: Logger
+    private let lock: StateLock
 
     private init(
         options: Options,
+        lock: StateLock,
         pool: PostgresPool,
         broker: EmbeddedBroker,
         database: EmbeddedPostgres,
@@ -46,6 +48,7 @@ final class LocalSystem: Sendable {
         logger: Logger
     ) {
         self.options = options
+        self.lock = lock
         self.pool = pool
         self.broker = broker
         self.database = database
@@ -64,6 +67,7 @@ final class LocalSystem: Sendable {
                 withIntermediateDirectories: true
             )
         }
+        let lock = try StateLock(state: options.state)
         LocalEndpoint.remove(from: options.state)
         say("Starting a private PostgreSQL cluster in \(options.state.appending(path: "postgres").path)")
         let database = EmbeddedPostgres(stateFolder: options.state.appending(path: "postgres"))
@@ -80,6 +84,7 @@ final class LocalSystem: Sendable {
             let free = try LoopbackPort.free(names.count)
             let system = LocalSystem(
                 options: options,
+                lock: lock,
                 pool: pool,
                 broker: broker,
                 database: database,
