@@ -43,6 +43,8 @@ class System:
 
     def __init__(self, *arguments: str):
         self.state = pathlib.Path(tempfile.mkdtemp(prefix="errata-test-"))
+        # As root the database server runs as another user, who must be able to enter the folder.
+        self.state.chmod(0o755)
         self.log = open(self.state / "up.log", "wb")
         environment = {k: v for k, v in os.environ.items() if not k.startswith("ERRATA_")}
         self.process = subprocess.Popen(
@@ -84,20 +86,21 @@ class System:
 
     def errata(self, *arguments: str, stdin: bytes | None = None, timeout=300) -> subprocess.CompletedProcess:
         return subprocess.run(
-            [binary("errata"), arguments[0], "--state", str(self.state), *arguments[1:]],
+            [binary("errata"), *arguments, "--state", str(self.state)],
             input=stdin,
             capture_output=True,
             timeout=timeout,
         )
 
     def producer(self, **settings) -> Producer:
-        return Producer({"bootstrap.servers": self.bootstrap, **settings})
+        return Producer({"bootstrap.servers": self.bootstrap, "log_level": 0, **settings})
 
     def read_all(self, topic: str, until, timeout=60.0) -> list:
         """Reads a topic from its start until `until(messages)` is true."""
         consumer = Consumer(
             {
                 "bootstrap.servers": self.bootstrap,
+                "log_level": 0,
                 "group.id": f"test-{uuid.uuid4()}",
                 "auto.offset.reset": "earliest",
                 "enable.auto.commit": False,

@@ -286,9 +286,10 @@ private final class Progress: Sendable {
 }
 
 extension PostgresError {
-    /// The database refused the data itself (SQLSTATE classes 22 and 23): another try would end the same way.
+    /// The database refuses the data itself (SQLSTATE classes 22 and 23, or a text that it cannot hold): another try
+    /// would end the same way.
     fileprivate var isDataError: Bool {
-        guard let sqlState else { return false }
+        guard let sqlState else { return kind == .encoding }
         return sqlState.hasPrefix("22") || sqlState.hasPrefix("23")
     }
 }
