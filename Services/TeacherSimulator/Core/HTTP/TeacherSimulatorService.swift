@@ -38,7 +38,7 @@ public enum TeacherSimulatorService {
             FileHandle.standardOutput.write(Data("\(name): an OpenAI-compatible teacher\n\n\(help)".utf8))
             return .success
         }
-        guard arguments.isEmpty else {
+        guard arguments.isEmpty || arguments == ["--check"] else {
             complain("unknown arguments: \(arguments.joined(separator: " ")); see --help")
             return .usage
         }
@@ -46,6 +46,11 @@ public enum TeacherSimulatorService {
         let logger: Logger
         do {
             let configuration = try Configuration(keys: keys, environment: environment)
+            if arguments == ["--check"] {
+                let lines = configuration.effective.map { "\($0.name)=\($0.value)\n" }.joined()
+                FileHandle.standardOutput.write(Data(lines.utf8))
+                return .success
+            }
             let level = try configuration.value(RuntimeKeys.logLevel)
             let format = try configuration.value(RuntimeKeys.logFormat)
             LoggingSystem.bootstrap { ServiceLogHandler(label: $0, service: name, level: level, format: format) }
