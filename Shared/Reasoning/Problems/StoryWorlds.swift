@@ -30,6 +30,9 @@ public enum ProblemFamily: String, Sendable, Hashable, Codable, CaseIterable {
         .shopping, .sharing, .travel, .savings, .recipes, .work, .collections, .ages, .reading, .garden,
     ]
 
+    /// The families of ``ProblemGenerator/Difficulty/gentle``.
+    public static let gentle: [ProblemFamily] = [.recipes, .work, .reading, .collections]
+
     /// Families that are kept for out-of-domain evaluation.
     public static let heldOut: [ProblemFamily] = [.farm, .packing]
 }
