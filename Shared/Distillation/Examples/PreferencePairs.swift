@@ -3,8 +3,10 @@ public import Reasoning
 import Tokenization
 public import Training
 
-/// Pairs of cross-model DPO (SuperCorrect, Eq. 7 and 8): the teacher's correction of the student's first wrong step
-/// against the student's own, after the problem and the verified steps before it.
+/// Pairs of cross-model DPO, as SuperCorrect's equations 7 and 8 have them.
+///
+/// The teacher's correction of the student's first wrong step stands against the student's own, after the problem and the
+/// verified steps before it.
 public enum PreferencePairs {
     /// How a pair is laid out; the paper leaves it open.
     public enum Layout: String, Sendable, Codable, CaseIterable {

@@ -48,7 +48,11 @@ public enum StudentFactory {
     ///
     /// - Parameters:
     ///   - texts: what the tokenizer is trained on: the problems and the teacher's texts.
+    ///   - size: of the decoder and its vocabulary.
     ///   - seed: of the random weights.
+    ///   - store: where the student is put.
+    /// - Returns: the student's hash, folder and size.
+    /// - Throws: ``DistillationError``, or the error of the tokenizer, the model or the store.
     public static func create(texts: [String], size: Size, seed: UInt64, in store: ModelStore) throws -> Created {
         // The prompts stand in no text, but in every example.
         let scaffold = (0..<max(50, texts.count / 4)).flatMap { _ in

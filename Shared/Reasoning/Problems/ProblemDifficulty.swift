@@ -16,6 +16,8 @@ extension ProblemGenerator {
         public var largestGiven: Int
         /// The largest difference in "12 more than".
         public var largestDifference: Int
+        /// The largest difference in "12 fewer than".
+        public var largestDecrease: Int
         /// The largest factor in "3 times as many as".
         public var largestFactor: Int
         /// The probability that a question's sentences are shuffled; else they stand in the order of the solution.
@@ -42,6 +44,7 @@ extension ProblemGenerator {
             largestResult: Int = 9_999,
             largestGiven: Int = 999,
             largestDifference: Int = 200,
+            largestDecrease: Int = .max,
             largestFactor: Int = 6,
             shuffled: Double = 0.7,
             distractors: Double = 0.35,
@@ -57,6 +60,7 @@ extension ProblemGenerator {
             self.largestResult = largestResult
             self.largestGiven = largestGiven
             self.largestDifference = largestDifference
+            self.largestDecrease = largestDecrease
             self.largestFactor = largestFactor
             self.shuffled = shuffled
             self.distractors = distractors
@@ -74,18 +78,19 @@ extension ProblemGenerator {
         /// below 100, one wording a meaning.
         public static let gentle = Difficulty(
             families: ProblemFamily.gentle,
-            largestNumber: 99,
-            largestResult: 99,
-            largestGiven: 20,
-            largestDifference: 20,
-            largestFactor: 4,
+            largestNumber: 60,
+            largestResult: 60,
+            largestGiven: 12,
+            largestDifference: 9,
+            largestDecrease: 9,
+            largestFactor: 3,
             shuffled: 0,
             distractors: 0,
             wordings: 1,
             inversions: false,
-            pairQuestions: 3,
+            pairQuestions: 2,
             names: 8,
-            objects: 2
+            objects: 1
         )
 
         /// A kind's usual range, scaled down to ``largestGiven``.

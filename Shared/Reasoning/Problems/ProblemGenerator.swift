@@ -38,8 +38,10 @@ public struct ProblemGenerator: Sendable {
     /// Makes a generator.
     ///
     /// - Parameters:
+    ///   - seed: of the random choices.
     ///   - families: those of the difficulty when nil or empty.
     ///   - stepRange: that of the difficulty when nil; clamped to 1...8.
+    ///   - difficulty: what the problems are like.
     public init(
         seed: UInt64,
         families: [ProblemFamily]? = nil,
@@ -191,7 +193,7 @@ struct StoryBuilder {
             return base + number
         case 3...5:
             guard base > 3 else { return nil }
-            let number = random.integer(2...(base - 1))
+            let number = random.integer(2...max(2, min(base - 1, difficulty.largestDecrease)))
             relate(quantity, by: .more(other, quantity, number))
             return base - number
         case 6...7:

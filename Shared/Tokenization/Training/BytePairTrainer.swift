@@ -30,8 +30,11 @@ public struct BytePairTrainer: Sendable {
     /// Learns from `texts` until there are `vocabularySize` tokens, special and added ones included, or no pair is left.
     ///
     /// - Parameters:
+    ///   - texts: what is learned from.
+    ///   - vocabularySize: the most tokens.
     ///   - specialTokens: found in texts as wholes, and left out by decoding unless it is asked for them.
     ///   - addedTokens: found in texts as wholes, and decoded like any other token: tags, for instance.
+    /// - Returns: A tokenizer in the layout of Qwen2's.
     /// - Throws: `TokenizationError` when the vocabulary has no room for the bytes and the special and added tokens, one
     ///   of those is shorter than two bytes or repeated, or `eosToken` or `padToken` is no special token.
     public func train(
