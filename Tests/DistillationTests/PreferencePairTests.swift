@@ -42,8 +42,13 @@ struct PreferencePairTests {
             + " <Step1>Tom has 12+0=12 apples.</Step1>\n<Step2>"
         let chosen = codec.tokenizer.decode(pair.prompt + pair.chosen)
         let rejected = codec.tokenizer.decode(pair.prompt + pair.rejected)
-        #expect(chosen == context + "Tom keeps 12-5=7 apples.</Step2>\n")
-        #expect(rejected == context + "Tom keeps 12+5=17 apples.</Step2>\n")
+        // A last token may reach into the closing tag.
+        let ends: Set = ["", "</", "</Step"]
+        for (text, step) in [(chosen, "Tom keeps 12-5=7 apples."), (rejected, "Tom keeps 12+5=17 apples.")] {
+            #expect(text.hasPrefix(context + step))
+            #expect(ends.contains(String(text.dropFirst((context + step).count))))
+        }
+        if kind != .glued { #expect(rejected == context + "Tom keeps 12+5=17 apples.") }
         #expect(context.hasPrefix(codec.tokenizer.decode(pair.prompt)))
         #expect(pair.id == "a")
     }
@@ -54,13 +59,12 @@ struct PreferencePairTests {
         let pair = try PreferencePairs.pair(source(), layout: .step, codec: codec)
         let prompt = codec.prompt(.hierarchicalThought, question: Self.question)
         let context = " <Step1>Tom has 12+0=12 apples.</Step1>\n<Step2>"
-        #expect(
-            pair.prompt + pair.chosen == prompt + codec.tokenizer.encode(context + "Tom keeps 12-5=7 apples.</Step2>\n")
-        )
-        #expect(
-            pair.prompt + pair.rejected == prompt
-                + codec.tokenizer.encode(context + "Tom keeps 12+5=17 apples.</Step2>\n")
-        )
+        for (completion, step) in [
+            (pair.chosen, "Tom keeps 12-5=7 apples."), (pair.rejected, "Tom keeps 12+5=17 apples."),
+        ] {
+            let whole = prompt + codec.tokenizer.encode(context + step + "</Step2>\n")
+            #expect(whole.starts(with: pair.prompt + completion))
+        }
         switch kind {
         case .tags: #expect(codec.tokenizer.decode(pair.chosen).hasPrefix("Tom"))
         case .glued: #expect(codec.tokenizer.decode(pair.chosen).hasPrefix(">Tom"))
@@ -74,7 +78,7 @@ struct PreferencePairTests {
         var own = source().correction
         own.correction = "Tom keeps 12-4=8 apples."
         let pair = try PreferencePairs.pair(source(own: own), layout: .step, codec: codec)
-        #expect(codec.tokenizer.decode(pair.rejected) == "Tom keeps 12-4=8 apples.</Step2>\n")
+        #expect(codec.tokenizer.decode(pair.rejected) == "Tom keeps 12-4=8 apples.")
         let trace = try PreferencePairs.pair(source(own: own), layout: .trace, codec: codec)
         #expect(codec.tokenizer.decode(trace.chosen).hasPrefix(" 2<Cause>The wrong operation"))
         #expect(trace.rejected.last == codec.endOfText)
@@ -86,7 +90,7 @@ struct PreferencePairTests {
         let pair = try PreferencePairs.pair(source(correction: "5 < 12 & so 7 é."), layout: .step, codec: codec)
         let template = ThoughtTemplate(steps: [TemplateStep(text: "5 < 12 & so 7 é.")], generalization: "", answer: "7")
         let inner = template.xml.split(separator: "\n")[0].dropFirst("<Step1>".count).dropLast("</Step1>".count)
-        #expect(codec.tokenizer.decode(pair.chosen) == inner + "</Step2>\n")
+        #expect(codec.tokenizer.decode(pair.chosen) == String(inner))
     }
 
     @Test("what makes no pair is refused with its cause")

@@ -96,34 +96,42 @@ public enum PreferencePairs {
             source.id,
             prompt: codec.prompt(.hierarchicalThought, question: source.question),
             context: context,
-            chosen: right + close + "\n",
-            rejected: wrong + close + "\n",
+            chosen: right,
+            rejected: wrong,
+            end: close,
             tokenizer: codec.tokenizer
         )
     }
 
     /// Divides context and completions between tokens.
     ///
-    /// Where a completion's first word joins the end of the context in one token (a tag's ">" and the word after it), that
-    /// token belongs to the completion: the tokens are always those that the whole text has.
+    /// The tokens are always those that the whole text has, with the step's closing tag. Where a completion's first word
+    /// joins the end of the context in one token (a tag's ">" and the word after it), that token belongs to the
+    /// completion; the last token is the last that begins in the step's text: whether a note or the end of the step
+    /// follows is not what is preferred.
     static func split(
         _ id: String,
         prompt: [TokenID],
         context: String,
         chosen: String,
         rejected: String,
+        end: String,
         tokenizer: Tokenizer
     ) -> PreferenceExample {
-        let right = tokenizer.encodeWithOffsets(context + chosen)
-        let wrong = tokenizer.encode(context + rejected)
         let bytes = context.utf8.count
+        func tokens(_ completion: String) -> ArraySlice<(id: TokenID, range: Range<Int>)> {
+            let last = bytes + completion.utf8.count
+            return tokenizer.encodeWithOffsets(context + completion + end).prefix { $0.range.lowerBound < last }
+        }
+        let right = tokens(chosen)
+        let wrong = tokens(rejected)
         let within = right.prefix { $0.range.upperBound <= bytes }.count
-        let shared = zip(right.prefix(within), wrong).prefix { $0.id == $1 }.count
+        let shared = zip(right.prefix(within), wrong).prefix { $0.id == $1.id }.count
         return PreferenceExample(
             id: id,
             prompt: prompt + right.prefix(shared).map(\.id),
             chosen: right.dropFirst(shared).map(\.id),
-            rejected: Array(wrong.dropFirst(shared))
+            rejected: wrong.dropFirst(shared).map(\.id)
         )
     }
 
