@@ -44,6 +44,35 @@ struct ProblemGeneratorTests {
         }
     }
 
+    @Test("gentle problems stay within their knobs and share no problem between splits")
+    func gentle() throws {
+        let knobs = ProblemGenerator.Difficulty.gentle
+        let generator = ProblemGenerator(seed: 4, difficulty: knobs)
+        var owner: [String: ProblemSplit] = [:]
+        var words: Set<String> = []
+        for split in ProblemSplit.allCases {
+            for problem in try generator.generate(count: 200, split: split) {
+                let content = StoryBuilder.anonymous(problem.question)
+                #expect(owner.updateValue(split, forKey: content) ?? split == split)
+                let text = problem.question + " " + (problem.solution ?? "")
+                let numbers = AnswerExtraction.numbers(in: text).compactMap { Int($0) }
+                #expect(numbers.allSatisfy { $0 <= 99 })
+                #expect(problem.family.flatMap(ProblemFamily.init).map(knobs.families.contains) == true)
+                #expect(problem.steps.map(knobs.stepRange.contains) == true)
+                words.formUnion(SentencePattern.words(of: text).filter { !$0.contains(where: \.isNumber) })
+            }
+        }
+        #expect(words.count < 100, "\(words.count) words")
+    }
+
+    @Test("a difficulty without inversions tells what is sought first")
+    func inversions() throws {
+        for problem in try ProblemGenerator(seed: 6, difficulty: .gentle).generate(count: 100, split: .train) {
+            #expect(!problem.question.contains("Compared with") && !problem.question.contains("ogether, "))
+            #expect(!problem.question.contains("would"))
+        }
+    }
+
     @Test("the vocabulary stays small and all four operations occur")
     func vocabulary() throws {
         let problems = try ProblemGenerator(seed: 9).generate(count: 1_500, split: .train)

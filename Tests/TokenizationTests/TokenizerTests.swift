@@ -44,6 +44,32 @@ func training() throws {
     #expect(first.encode(" apples").count == 1)
 }
 
+@Test("added tokens are whole, kept by decoding and no material for merges")
+func addedTokens() throws {
+    let tags = ["<Step1>", "</Step1>", "<Key>"]
+    let texts = Array(repeating: "<Step1>Tom has 12.</Step1>\n<Key>Ça", count: 20)
+    let tokenizer = try BytePairTrainer().train(texts, vocabularySize: 300, addedTokens: tags)
+    for tag in tags {
+        let id = try #require(tokenizer.tokenID(tag))
+        #expect(tokenizer.encode(tag) == [id])
+        #expect(!tokenizer.isSpecial(id))
+    }
+    let text = "x<Step1>Tom has 12.</Step1>\n<Key>Ça<Key2>"
+    #expect(tokenizer.decode(tokenizer.encode(text)) == text)
+    #expect(tokenizer.tokenID("Step") == nil && tokenizer.tokenID("St") == nil)
+    #expect(tokenizer.vocabularySize <= 300)
+    #expect(tokenizer.eosTokenID == tokenizer.tokenID("<|endoftext|>"))
+    #expect(try BytePairTrainer().train(texts, vocabularySize: 300).fingerprint != tokenizer.fingerprint)
+    for bad in [["<Key>", "<Key>"], ["<|endoftext|>"], ["x"]] {
+        #expect(throws: TokenizationError.self) {
+            try BytePairTrainer().train(texts, vocabularySize: 300, addedTokens: bad)
+        }
+    }
+    #expect(throws: TokenizationError.self) {
+        try BytePairTrainer(eosToken: "<Key>").train(texts, vocabularySize: 300, addedTokens: ["<Key>"])
+    }
+}
+
 @Test("a saved tokenizer loads again with the same fingerprint and ids")
 func saving() throws {
     let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)

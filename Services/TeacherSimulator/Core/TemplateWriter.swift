@@ -6,7 +6,7 @@ enum TemplateWriter {
         var steps = lines.map { TemplateStep(text: $0, keyNotes: note($0).map { [$0] } ?? []) }
         if steps.isEmpty { steps = [TemplateStep(text: "The result is \(answer).")] }
         if steps.allSatisfy({ $0.keyNotes.isEmpty }) {
-            steps[steps.count - 1].keyNotes = ["Check that this is what the question asks for."]
+            steps[steps.count - 1].keyNotes = ["Check what is asked."]
         }
         return ThoughtTemplate(steps: steps, generalization: generalization(lines), answer: answer)
     }
@@ -16,8 +16,8 @@ enum TemplateWriter {
         let expressions = WorkedSolution.calculations(in: line).map(\.expression)
         let signs = Set(expressions.joined())
         if line.contains("%") { return "A percentage is taken of its own whole." }
-        if signs.contains("/") || signs.contains("\u{F7}") { return "Divide: find which number is the smaller part." }
-        if signs.contains("-") { return "Subtract: find which number is the larger one." }
+        if signs.contains("/") || signs.contains("\u{F7}") { return "Divide into equal parts." }
+        if signs.contains("-") { return "Take away from the larger one." }
         if expressions.contains(where: { $0.contains("(") || $0.contains("+") && $0.contains("*") }) {
             return "Mind the order of the operations."
         }
@@ -26,9 +26,9 @@ enum TemplateWriter {
 
     private static func generalization(_ lines: [String]) -> String {
         let signs = Set(lines.flatMap { WorkedSolution.calculations(in: $0) }.map(\.expression).joined())
-        if signs.contains("/") { return "Find what is known, undo each relation in turn, then answer." }
-        if signs.contains("-") { return "Find what is known, take away what does not count, then answer." }
-        return "Find what is known, work out each unknown in turn, then answer."
+        if signs.contains("/") { return "Undo each relation in turn." }
+        if signs.contains("-") { return "Take away what does not count." }
+        return "Work out each unknown in turn."
     }
 }
 

@@ -3,8 +3,10 @@ public import Reasoning
 import Tokenization
 public import Training
 
-/// Pairs of cross-model DPO (SuperCorrect, Eq. 7 and 8): the teacher's correction of the student's first wrong step
-/// against the student's own, after the problem and the verified steps before it.
+/// Pairs of cross-model DPO, as SuperCorrect's equations 7 and 8 have them.
+///
+/// The teacher's correction of the student's first wrong step stands against the student's own, after the problem and the
+/// verified steps before it.
 public enum PreferencePairs {
     /// How a pair is laid out; the paper leaves it open.
     public enum Layout: String, Sendable, Codable, CaseIterable {
@@ -76,24 +78,60 @@ public enum PreferencePairs {
         correction: String,
         codec: StudentCodec
     ) throws(Refusal) -> PreferenceExample {
-        // A tag's ">" begins the token of the word after it, so the cut lies before it.
-        let open = "<Step\(step + 1)"
+        let open = "<Step\(step + 1)>"
         let close = "</Step\(step + 1)>"
-        guard let start = source.output.range(of: open + ">"),
+        guard let start = source.output.range(of: open),
             let end = source.output.range(of: close, range: start.upperBound..<source.output.endIndex)
         else { throw .stepNotFound }
-        let context = String(source.output[..<start.lowerBound]) + open
-        let chosen = ">" + correction + close + "\n"
-        var rejected = ">" + String(source.output[start.upperBound..<end.lowerBound]) + close + "\n"
+        // Only what is done is compared: the teacher's correction has no notes, so the student's are left out.
+        let context = String(source.output[..<start.upperBound])
+        let written = source.output[start.upperBound..<end.lowerBound]
+        let right = StudentFormat.escaped(correction)
+        var wrong = String(written.range(of: "<Key>").map { written[..<$0.lowerBound] } ?? written)
         if let own = source.selfCorrection, own.firstWrongStep == step, let text = own.correction, !text.isEmpty {
-            rejected = ">" + text + close + "\n"
+            wrong = StudentFormat.escaped(text)
         }
-        guard chosen != rejected else { throw .identical }
+        guard right != wrong else { throw .identical }
+        return split(
+            source.id,
+            prompt: codec.prompt(.hierarchicalThought, question: source.question),
+            context: context,
+            chosen: right,
+            rejected: wrong,
+            end: close,
+            tokenizer: codec.tokenizer
+        )
+    }
+
+    /// Divides context and completions between tokens.
+    ///
+    /// The tokens are always those that the whole text has, with the step's closing tag. Where a completion's first word
+    /// joins the end of the context in one token (a tag's ">" and the word after it), that token belongs to the
+    /// completion; the last token is the last that begins in the step's text: whether a note or the end of the step
+    /// follows is not what is preferred.
+    static func split(
+        _ id: String,
+        prompt: [TokenID],
+        context: String,
+        chosen: String,
+        rejected: String,
+        end: String,
+        tokenizer: Tokenizer
+    ) -> PreferenceExample {
+        let bytes = context.utf8.count
+        func tokens(_ completion: String) -> ArraySlice<(id: TokenID, range: Range<Int>)> {
+            let last = bytes + completion.utf8.count
+            return tokenizer.encodeWithOffsets(context + completion + end).prefix { $0.range.lowerBound < last }
+        }
+        let right = tokens(chosen)
+        let wrong = tokens(rejected)
+        let within = right.prefix { $0.range.upperBound <= bytes }.count
+        let shared = zip(right.prefix(within), wrong).prefix { $0.id == $1.id }.count
         return PreferenceExample(
-            id: source.id,
-            prompt: codec.prompt(.hierarchicalThought, question: source.question) + codec.tokenizer.encode(context),
-            chosen: codec.tokenizer.encode(chosen),
-            rejected: codec.tokenizer.encode(rejected)
+            id: id,
+            prompt: prompt + right.prefix(shared).map(\.id),
+            chosen: right.dropFirst(shared).map(\.id),
+            rejected: wrong.dropFirst(shared).map(\.id)
         )
     }
 

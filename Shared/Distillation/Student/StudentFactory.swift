@@ -48,16 +48,20 @@ public enum StudentFactory {
     ///
     /// - Parameters:
     ///   - texts: what the tokenizer is trained on: the problems and the teacher's texts.
+    ///   - size: of the decoder and its vocabulary.
     ///   - seed: of the random weights.
+    ///   - store: where the student is put.
+    /// - Returns: the student's hash, folder and size.
+    /// - Throws: ``DistillationError``, or the error of the tokenizer, the model or the store.
     public static func create(texts: [String], size: Size, seed: UInt64, in store: ModelStore) throws -> Created {
-        // The tags and prompts stand in no text, but in every example.
-        let scaffold = (0..<max(50, texts.count / 4)).map { _ in
-            StudentFormat.hierarchicalThought.prompt(question: "") + "<Step1> <Step2> <Step3> <Step4> </Step1>\n<Key></Key>"
-                + "</Step2>\n<Generalized></Generalized>\n<Answer></Answer><Cause></Cause><Correction></Correction>"
+        // The prompts stand in no text, but in every example.
+        let scaffold = (0..<max(50, texts.count / 4)).flatMap { _ in
+            StudentFormat.allCases.map { $0.prompt(question: "") } + ["\n####"]
         }
         let tokenizer = try BytePairTrainer(eosToken: "<|endoftext|>").train(
             texts + scaffold,
-            vocabularySize: size.vocabulary
+            vocabularySize: size.vocabulary,
+            addedTokens: StudentFormat.tags
         )
         guard let end = tokenizer.eosTokenID else {
             throw DistillationError("the trained tokenizer has no end-of-text token")

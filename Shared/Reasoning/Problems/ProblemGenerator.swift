@@ -31,17 +31,28 @@ public struct ProblemGenerator: Sendable {
     public let families: [ProblemFamily]
     /// The number of dependent calculations.
     public let stepRange: ClosedRange<Int>
+    /// How hard the problems are.
+    public let difficulty: Difficulty
     private let seed: UInt64
 
-    /// Makes a generator; `stepRange` is clamped to 1...8.
+    /// Makes a generator.
+    ///
+    /// - Parameters:
+    ///   - seed: of the random choices.
+    ///   - families: those of the difficulty when nil or empty.
+    ///   - stepRange: that of the difficulty when nil; clamped to 1...8.
+    ///   - difficulty: what the problems are like.
     public init(
         seed: UInt64,
-        families: [ProblemFamily] = ProblemFamily.standard,
-        stepRange: ClosedRange<Int> = 2...4
+        families: [ProblemFamily]? = nil,
+        stepRange: ClosedRange<Int>? = nil,
+        difficulty: Difficulty = .standard
     ) {
         self.seed = seed
-        self.families = families.isEmpty ? ProblemFamily.standard : families
-        self.stepRange = stepRange.clamped(to: 1...8)
+        self.difficulty = difficulty
+        let wanted = families ?? difficulty.families
+        self.families = wanted.isEmpty ? ProblemFamily.standard : wanted
+        self.stepRange = (stepRange ?? difficulty.stepRange).clamped(to: 1...8)
     }
 
     /// Distinct problems of a split, the same for the same arguments.
@@ -65,7 +76,7 @@ public struct ProblemGenerator: Sendable {
             let family = families[problems.count % families.count]
             let lengths = stepRange.count
             let steps = stepRange.lowerBound + (problems.count / families.count) % lengths
-            var builder = StoryBuilder(world: StoryWorld.world(family), random: random)
+            var builder = StoryBuilder(world: StoryWorld.world(family), difficulty: difficulty, random: random)
             let story = builder.build(steps: steps)
             random = builder.random
             guard let story, ProblemSplit.of(content: story.content) == split,
@@ -87,29 +98,34 @@ struct Story {
 /// Grows one story backwards from what is asked.
 struct StoryBuilder {
     let world: StoryWorld
+    let difficulty: ProblemGenerator.Difficulty
     var random: ReasoningRandom
     private var facts: [Relation] = []
+    /// What each comparison was told for.
+    private var derived: [Relation: Quantity] = [:]
     private var determined: Set<Quantity> = []
     private var freshNames: [String] = []
     private var object = ""
 
-    init(world: StoryWorld, random: ReasoningRandom) {
+    init(world: StoryWorld, difficulty: ProblemGenerator.Difficulty = .standard, random: ReasoningRandom) {
         self.world = world
+        self.difficulty = difficulty
         self.random = random
     }
 
     mutating func build(steps: Int) -> Story? {
         facts = []
+        derived = [:]
         determined = []
-        freshNames = StoryWorld.names
+        freshNames = Array(StoryWorld.names.prefix(difficulty.names))
         random.shuffle(&freshNames)
-        object = random.pick(world.objects) ?? ""
+        object = random.pick(Array(world.objects.prefix(difficulty.objects))) ?? ""
         guard let kind = random.pick(world.kinds), let who = freshNames.popLast() else { return nil }
         let main = quantity(kind, who)
         guard let target = target(main, kind, steps: steps) else { return nil }
         let system = StorySystem(world: world, facts: facts)
         guard let solution = system.solve(target), solution.steps.count == steps,
-            (1...9_999).contains(solution.value), solution.steps.allSatisfy({ $0.value <= 9_999 })
+            solution.value >= 1, solution.steps.allSatisfy({ $0.value <= difficulty.largestResult })
         else { return nil }
         return tell(target, solution, kind)
     }
@@ -120,7 +136,7 @@ struct StoryBuilder {
 
     private mutating func target(_ main: Quantity, _ kind: QuantityKind, steps: Int) -> ProblemTarget? {
         let form = random.integer(0...9)
-        guard steps >= 2, form >= 5, let who = freshNames.popLast() else {
+        guard steps >= 2, form >= 10 - difficulty.pairQuestions, let who = freshNames.popLast() else {
             return determine(main, steps) == nil ? nil : .value(main)
         }
         let other = quantity(kind, who)
@@ -148,12 +164,13 @@ struct StoryBuilder {
         determined.insert(quantity)
         guard let kind = world.kind(quantity.kind) else { return nil }
         guard steps > 0 else {
-            let value = random.integer(kind.range)
+            let value = random.integer(difficulty.range(of: kind))
             facts.append(.given(quantity, value))
             return value
         }
         let laws = world.laws.filter { law in
             guard [law.total, law.left, law.right].contains(quantity.kind) else { return false }
+            guard difficulty.inversions || law.operation == "+" || law.total == quantity.kind else { return false }
             return [law.total, law.left, law.right].filter { $0 != quantity.kind }.allSatisfy {
                 sibling(quantity, $0).map { !determined.contains($0) } ?? false
             }
@@ -171,30 +188,38 @@ struct StoryBuilder {
     private mutating func compare(_ quantity: Quantity, _ other: Quantity, base: Int) -> Int? {
         switch random.integer(0...9) {
         case 0...2:
-            let number = random.integer(2...max(3, min(base, 200)))
-            facts.append(.more(quantity, other, number))
+            let number = random.integer(2...max(3, min(base, difficulty.largestDifference)))
+            relate(quantity, by: .more(quantity, other, number))
             return base + number
         case 3...5:
             guard base > 3 else { return nil }
-            let number = random.integer(2...(base - 1))
-            facts.append(.more(other, quantity, number))
+            let number = random.integer(2...max(2, min(base - 1, difficulty.largestDecrease)))
+            relate(quantity, by: .more(other, quantity, number))
             return base - number
         case 6...7:
-            let number = random.integer(2...(base > 100 ? 3 : 6))
-            facts.append(.times(quantity, other, number))
+            let number = random.integer(2...max(2, min(base > 100 ? 3 : 6, difficulty.largestFactor)))
+            relate(quantity, by: .times(quantity, other, number))
             return base * number
         case 8:
             let divisors = (2...9).filter { base % $0 == 0 && base / $0 > 1 }
             guard let number = random.pick(divisors) else { return nil }
-            facts.append(.times(other, quantity, number))
+            relate(quantity, by: .times(other, quantity, number))
             return base / number
         default:
+            guard difficulty.inversions else { return nil }
             let value = random.integer(2...max(3, min(base * 2, 300)))
-            facts.append(
-                random.chance(0.5) ? .together(quantity, other, base + value) : .together(other, quantity, base + value)
+            relate(
+                quantity,
+                by: random.chance(0.5)
+                    ? .together(quantity, other, base + value) : .together(other, quantity, base + value)
             )
             return value
         }
+    }
+
+    private mutating func relate(_ quantity: Quantity, by fact: Relation) {
+        facts.append(fact)
+        derived[fact] = quantity
     }
 
     private func sibling(_ quantity: Quantity, _ kind: String) -> Quantity? {
@@ -232,9 +257,9 @@ struct StoryBuilder {
         guard share == 0, let part = determine(other, steps - 1), let kind = world.kind(quantity.kind) else {
             return nil
         }
-        let value = random.integer(kind.range)
+        let value = random.integer(difficulty.range(of: kind))
         let total = law.operation == "+" ? part + value : part * value
-        guard total <= 999 else { return nil }
+        guard total <= difficulty.largestNumber else { return nil }
         facts.append(.given(one, total))
         return value
     }
@@ -248,11 +273,11 @@ struct StoryBuilder {
     ) -> Story? {
         var sentences: [String] = []
         for fact in facts {
-            guard largest(fact) <= 999, let sentence = say(fact) else { return nil }
+            guard largest(fact) <= difficulty.largestNumber, let sentence = say(fact) else { return nil }
             sentences.append(sentence)
         }
         sentences += distractors(kind)
-        if random.chance(0.7) { random.shuffle(&sentences) }
+        if random.chance(difficulty.shuffled) { random.shuffle(&sentences) }
         guard let question = ask(target, kind) else { return nil }
         let text = (sentences + [question]).joined(separator: " ")
         let lines = solution.steps.map { world.sentence($0, marks: true) }
@@ -290,9 +315,12 @@ struct StoryBuilder {
             (first, second, number, meanings) = (quantity, other.who, value, [.together])
         case .noise: return nil
         }
-        guard let patterns = world.kind(first.kind)?.patterns.filter({ meanings.contains($0.meaning) }),
-            let pattern = random.pick(patterns)
-        else { return nil }
+        var patterns = world.kind(first.kind)?.patterns.filter { meanings.contains($0.meaning) } ?? []
+        if !difficulty.inversions, let sought = derived[fact] {
+            let beginning = sought == first ? "{P} " : "{Q} "
+            patterns.removeAll { !$0.text.hasPrefix(beginning) }
+        }
+        guard let pattern = random.pick(Array(patterns.prefix(difficulty.wordings))) else { return nil }
         return StoryWorld.fill(pattern.text, first.who, second, String(number), first.object)
     }
 
@@ -305,7 +333,8 @@ struct StoryBuilder {
         case .together(let one, let other): (first, second, meaning) = (one, other.who, .askTogether)
         case .difference(let one, let other): (first, second, meaning) = (one, other.who, .askDifference)
         }
-        guard let pattern = random.pick(kind.patterns.filter { $0.meaning == meaning }) else { return nil }
+        let wordings = Array(kind.patterns.filter { $0.meaning == meaning }.prefix(difficulty.wordings))
+        guard let pattern = random.pick(wordings) else { return nil }
         return StoryWorld.fill(pattern.text, first.who, second, "", first.object)
     }
 
@@ -313,17 +342,18 @@ struct StoryBuilder {
     private mutating func distractors(_ kind: QuantityKind) -> [String] {
         var sentences: [String] = []
         let people = Array(determined).map(\.who).sorted()
-        if random.chance(0.35), let who = random.pick(people), let pattern = random.pick(world.noise) {
+        if random.chance(difficulty.distractors), let who = random.pick(people), let pattern = random.pick(world.noise)
+        {
             sentences.append(StoryWorld.fill(pattern.text, who, "", String(random.integer(3...40)), ""))
         }
-        if random.chance(0.35), let stranger = freshNames.popLast() {
+        if random.chance(difficulty.distractors), let stranger = freshNames.popLast() {
             let candidates = determined.sorted { ($0.who, $0.kind) < ($1.who, $1.kind) }
             guard let known = random.pick(candidates), let kind = world.kind(known.kind) else { return sentences }
             let other = quantity(kind, stranger)
             let number = random.integer(2...60)
             let fact: Relation
             switch random.integer(0...2) {
-            case 0: fact = .given(other, random.integer(kind.range))
+            case 0: fact = .given(other, random.integer(difficulty.range(of: kind)))
             case 1: fact = .more(other, known, number)
             default: fact = .times(other, known, random.integer(2...5))
             }

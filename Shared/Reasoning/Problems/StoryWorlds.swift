@@ -30,6 +30,9 @@ public enum ProblemFamily: String, Sendable, Hashable, Codable, CaseIterable {
         .shopping, .sharing, .travel, .savings, .recipes, .work, .collections, .ages, .reading, .garden,
     ]
 
+    /// The families of ``ProblemGenerator/Difficulty/gentle``.
+    public static let gentle: [ProblemFamily] = [.recipes, .work, .reading, .collections]
+
     /// Families that are kept for out-of-domain evaluation.
     public static let heldOut: [ProblemFamily] = [.farm, .packing]
 }
@@ -48,9 +51,13 @@ extension StoryWorld {
     ]
 
     /// Every world, in the order of ``ProblemFamily/allCases``.
-    package static let all: [StoryWorld] = ProblemFamily.allCases.map(world)
+    package static let all: [StoryWorld] = ProblemFamily.allCases.map(make)
 
-    package static func world(_ family: ProblemFamily) -> StoryWorld {
+    private static let byFamily = Dictionary(uniqueKeysWithValues: zip(ProblemFamily.allCases, all))
+
+    package static func world(_ family: ProblemFamily) -> StoryWorld { byFamily[family] ?? make(family) }
+
+    private static func make(_ family: ProblemFamily) -> StoryWorld {
         switch family {
         case .ages: ages
         case .collections: collections

@@ -7,6 +7,14 @@ public enum StudentFormat: String, Sendable, Hashable, Codable, CaseIterable {
     /// The question and an attempt's steps, answered with cause, correction and answer.
     case correction
 
+    /// The tags of responses: worth a token each in a student's vocabulary.
+    public static let tags: [String] =
+        ((1...8).map { "Step\($0)" } + ["Key", "Generalized", "Answer", "Cause", "Correction"])
+        .flatMap { ["<\($0)>", "</\($0)>"] }
+
+    /// A text as it stands between tags.
+    public static func escaped(_ text: String) -> String { TagScanner.escape(text) }
+
     /// The prompt for a question; nothing of the response.
     ///
     /// For ``correction`` see

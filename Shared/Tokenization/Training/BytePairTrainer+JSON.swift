@@ -5,12 +5,13 @@ extension BytePairTrainer {
     func tokenizerJSON(
         tokens: [[UInt8]],
         merges: [(left: [UInt8], right: [UInt8])],
-        specialTokens: [String]
+        specialTokens: [String],
+        addedTokens: [String]
     ) -> Data {
-        let added = specialTokens.enumerated().map { index, token in
+        let added = (specialTokens + addedTokens).enumerated().map { index, token in
             """
             {"id": \(tokens.count + index), "content": \(JSONNode.quoted(token)), "single_word": false, \
-            "lstrip": false, "rstrip": false, "normalized": false, "special": true}
+            "lstrip": false, "rstrip": false, "normalized": false, "special": \(index < specialTokens.count)}
             """
         }
         var output = Array(
