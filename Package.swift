@@ -191,6 +191,7 @@ let package = Package(
             tests("TokenizationTests", ["Tokenization"]),
             tests("LanguageModelTests", ["LanguageModel", "TensorEngine", "Tokenization"]),
             tests("TrainingTests", ["Training", "LanguageModel", "TensorEngine", "Tokenization"]),
+            tests("DistillationTests", numerics + ["Distillation", "Reasoning"]),
             tests("ReasoningTests", ["Reasoning"]),
             tests("SchemasTests", ["Schemas"]),
             tests("KafkaClientTests", ["KafkaClient"]),

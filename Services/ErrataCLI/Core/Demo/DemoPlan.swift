@@ -7,56 +7,40 @@ struct DemoPlan: Sendable {
     /// The data set's name in the system.
     var dataset = "demo"
     /// Distinct training problems: few, seen many times.
-    var trainingProblems = 1000
+    var trainingProblems = 2500
     /// Problems held back from stage one for roll-outs.
-    var rolloutProblems = 600
+    var rolloutProblems = 800
     /// Held-out problems of the table.
     var testProblems = 400
 
-    /// The stages of a run.
+    /// The stages of a run: rates and lengths of a student of 0.65 million parameters trained from nothing. The papers'
+    /// rates are for pretrained students of billions.
     var stages: RunStages {
-        RunStages(
-            plain: SupervisedStage(
-                training: TrainingBlock(
-                    learningRate: 2e-3,
-                    batchSequences: 64,
-                    schedule: "cosine",
-                    warmupRatio: 0.02
-                )
-            ),
-            hsft: SupervisedStage(
-                training: TrainingBlock(
-                    learningRate: 2e-3,
-                    epochs: 20,
-                    batchSequences: 64,
-                    schedule: "cosine",
-                    warmupRatio: 0.02
-                )
-            ),
+        func block(rate: Double, epochs: Double?, batch: Int, warmup: Double) -> TrainingBlock {
+            TrainingBlock(
+                learningRate: rate,
+                epochs: epochs,
+                batchSequences: batch,
+                schedule: "cosine",
+                warmupRatio: warmup
+            )
+        }
+        return RunStages(
+            plain: SupervisedStage(training: block(rate: 2e-3, epochs: nil, batch: 16, warmup: 0.02)),
+            hsft: SupervisedStage(training: block(rate: 2e-3, epochs: 8, batch: 16, warmup: 0.02)),
+            // Gamma and the mixed-in templates keep what the key tokens alone would let the student forget.
             krsl: KeyStepStage(
-                training: TrainingBlock(
-                    learningRate: 2e-4,
-                    epochs: 2,
-                    batchSequences: 64,
-                    schedule: "cosine",
-                    warmupRatio: 0.05
-                ),
+                training: block(rate: 3e-4, epochs: 1, batch: 16, warmup: 0.05),
                 alpha: 1,
                 beta: 0.025,
                 gamma: 0.25,
                 supervisedWeight: 1
             ),
             dpo: PreferenceStage(
-                training: TrainingBlock(
-                    learningRate: 2e-4,
-                    epochs: 3,
-                    batchSequences: 32,
-                    schedule: "cosine",
-                    warmupRatio: 0.05
-                ),
+                training: block(rate: 1e-4, epochs: 2, batch: 32, warmup: 0.05),
                 loss: "sigmoid",
-                beta: 0.1,
-                nllWeight: 0.2
+                beta: 0.5,
+                nllWeight: 1
             )
         )
     }
@@ -72,7 +56,7 @@ struct DemoPlan: Sendable {
 
     /// Problems of the built-in domain.
     func generatedProblems(seed: UInt64) throws -> Problems {
-        let generator = ProblemGenerator(seed: seed)
+        let generator = ProblemGenerator(seed: seed, stepRange: 2...3, difficulty: .gentle)
         func events(_ count: Int, _ from: Reasoning.ProblemSplit, _ to: Schemas.ProblemSplit) throws -> [ProblemEvent] {
             try generator.generate(count: count, split: from)
                 .map { ProblemLines.event(of: $0, dataset: dataset, split: to) }
