@@ -202,7 +202,9 @@ let package = Package(
             ),
             tests(
                 "KeyStepLocatorTests",
-                plumbing + ["KeyStepLocatorCore", "Distillation", "LanguageModel", "Reasoning", "Tokenization", logging]
+                plumbing + [
+                    "KeyStepLocatorCore", "Distillation", "LanguageModel", "Reasoning", "Tokenization", logging,
+                ]
             ),
             tests("ServiceRuntimeTests", plumbing + [logging, metrics, serviceLifecycle]),
         ],

@@ -1,4 +1,4 @@
-import TemplateDistillerCore
 import ServiceRuntime
+import TemplateDistillerCore
 
 await ServiceMain.run(TemplateDistillerService.definition)

@@ -114,7 +114,9 @@ public enum DeadLetters {
             topic: try row.get("topic", as: String.self),
             key: try row.get("key", as: Data?.self),
             value: body ?? original,
-            headers: headers.map { KafkaHeader(key: $0.name, value: $0.valueBase64.flatMap { Data(base64Encoded: $0) }) }
+            headers: headers.map {
+                KafkaHeader(key: $0.name, value: $0.valueBase64.flatMap { Data(base64Encoded: $0) })
+            }
         )
         _ = try await producer.send(record)
         try await pool.execute("UPDATE dead_letters SET replayed_at = now() WHERE id = \(id)")

@@ -90,7 +90,10 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
                     background.addTask { await commitRegularly(consumer, progress: progress) }
                     background.addTask {
                         for await change in consumer.rebalances {
-                            guard case .assigned = change else { progress.revoked(change.partitions); continue }
+                            guard case .assigned = change else {
+                                progress.revoked(change.partitions)
+                                continue
+                            }
                         }
                     }
                 }

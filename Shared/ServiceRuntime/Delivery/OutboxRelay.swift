@@ -51,7 +51,10 @@ public struct OutboxRelay: Service {
                     return
                 } catch {
                     failures += 1
-                    logger.warning("outbox relay will retry", metadata: ["error": "\(error)", "failures": "\(failures)"])
+                    logger.warning(
+                        "outbox relay will retry",
+                        metadata: ["error": "\(error)", "failures": "\(failures)"]
+                    )
                     try? await Backoff().wait(afterFailure: failures)
                 }
             }

@@ -48,7 +48,9 @@ public enum ProblemStore {
 
     private static func problem(of row: Row) throws -> ProblemEvent {
         let split = try row.get("split", as: String.self)
-        guard let split = ProblemSplit(rawValue: split) else { throw StoreError(table: "problems", what: "split '\(split)'") }
+        guard let split = ProblemSplit(rawValue: split) else {
+            throw StoreError(table: "problems", what: "split '\(split)'")
+        }
         return ProblemEvent(
             id: try row.get("id", as: String.self),
             dataset: try row.get("dataset", as: String.self),

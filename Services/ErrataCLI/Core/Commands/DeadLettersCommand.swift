@@ -45,7 +45,8 @@ struct DeadLettersCommand: AsyncParsableCommand {
                 ])
                 for entry in entries {
                     table.add([
-                        entry.id, entry.consumer, entry.origin, "\(entry.cause.code): \(entry.cause.message.prefix(80))",
+                        entry.id, entry.consumer, entry.origin,
+                        "\(entry.cause.code): \(entry.cause.message.prefix(80))",
                         entry.replayedAt == nil ? "no" : "yes",
                     ])
                 }
@@ -84,7 +85,8 @@ struct DeadLettersCommand: AsyncParsableCommand {
         func run() async throws {
             var mended: Data?
             if let body {
-                mended = body == "-"
+                mended =
+                    body == "-"
                     ? try FileHandle.standardInput.readToEnd() : try Data(contentsOf: URL(fileURLWithPath: body))
             }
             let producer = try KafkaProducer(try system.kafka())

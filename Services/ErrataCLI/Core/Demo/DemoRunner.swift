@@ -149,7 +149,9 @@ struct DemoRunner: Sendable {
             for stage in run.trainedStages {
                 guard let job = jobs.first(where: { $0.stage == stage }) else { continue }
                 let loss = job.loss.map { "loss \(($0 * 1000).rounded() / 1000)" } ?? job.state
-                lines.append(.init(name: "training \(stage.rawValue)", done: job.step, total: job.totalSteps, note: loss))
+                lines.append(
+                    .init(name: "training \(stage.rawValue)", done: job.step, total: job.totalSteps, note: loss)
+                )
                 if stage == run.stageOneFinal {
                     lines.append(
                         .init(
