@@ -21,9 +21,12 @@ public struct CheckpointProcessor: EventProcessor {
         self.logger = logger
     }
 
+    /// The consumer group.
     public var consumerName: String { "evaluator" }
+    /// The topics that are read.
     public var topics: [Topic] { [.checkpoints] }
 
+    /// Scores a checkpoint, and rolls the stage-one student out.
     public func process(_ event: ReceivedEvent) async throws -> Effects {
         let checkpoint = try event.decode(CheckpointEvent.self)
         guard let run = try await RunStore.run(checkpoint.runId, from: pool) else {

@@ -17,9 +17,12 @@ public struct RunProcessor: EventProcessor {
         self.clock = clock
     }
 
+    /// The consumer group.
     public var consumerName: String { "template-distiller" }
+    /// The topics that are read.
     public var topics: [Topic] { [.runs] }
 
+    /// Takes up a run; one whose student is not in the store goes to the dead letters.
     public func process(_ event: ReceivedEvent) async throws -> Effects {
         let run = try event.decode(RunEvent.self)
         let folder: URL

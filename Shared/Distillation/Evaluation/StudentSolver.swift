@@ -45,7 +45,7 @@ public struct StudentSolver {
 
     /// Solves tasks.
     ///
-    /// - Parameters:
+    /// Arguments:
     ///   - parameters: decoding; the end-of-text token is added to the stop tokens.
     ///   - onFinish: called with the number of finished tasks; throwing cancels.
     public func solve(

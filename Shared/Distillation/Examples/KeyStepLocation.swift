@@ -1,7 +1,7 @@
 public import Reasoning
 public import Tokenization
 
-/// The key steps of a dual pair: what a minimum-edit-distance alignment of its tokens leaves unmatched (EDIT, Eq. 5).
+/// The key steps of a dual pair: what a minimum-edit-distance alignment of its tokens leaves unmatched (EDIT, equation 5).
 public struct KeyStepLocation: Sendable {
     /// One chain of the pair.
     public struct Side: Sendable {
@@ -61,7 +61,7 @@ public struct KeyStepLocation: Sendable {
 
     /// Locates the key steps of a pair.
     ///
-    /// - Parameters:
+    /// Arguments:
     ///   - alpha: weight of the right chain's key tokens.
     ///   - beta: weight of the wrong chain's key tokens, as a magnitude; it is applied with a minus sign.
     ///   - gamma: weight of the right chain's other tokens.

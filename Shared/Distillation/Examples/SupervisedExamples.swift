@@ -3,7 +3,7 @@ public import Training
 
 /// Examples of the supervised stages.
 public enum SupervisedExamples {
-    /// HSFT (SuperCorrect, Eq. 5): the whole thought template, answer included, after the question.
+    /// HSFT (SuperCorrect, equation 5): the whole thought template, answer included, after the question.
     public static func template(
         _ template: ThoughtTemplate,
         question: String,
@@ -15,7 +15,7 @@ public enum SupervisedExamples {
         )
     }
 
-    /// Plain chain-of-thought distillation (EDIT, Eq. 4): a right or rectified chain after the question.
+    /// Plain chain-of-thought distillation (EDIT, equation 4): a right or rectified chain after the question.
     public static func chain(
         _ text: String,
         answer: String,
@@ -28,9 +28,9 @@ public enum SupervisedExamples {
         )
     }
 
-    /// KRSL (EDIT, Eq. 5 to 7): a response with a signed weight a token.
+    /// KRSL (EDIT, equation 5 to 7): a response with a signed weight a token.
     ///
-    /// - Parameters:
+    /// Arguments:
     ///   - weights: one a token of `text`; the end-of-text token, which both sides share, gets `endWeight`.
     /// - Throws: ``DistillationError`` when the weights were made with another tokenizer.
     public static func weighted(

@@ -39,7 +39,7 @@ public struct StageTrainer: Sendable {
 
     /// Trains on weighted log-likelihoods.
     ///
-    /// - Parameters:
+    /// Arguments:
     ///   - modelHash: the model to start from.
     ///   - name: names the resumable state; the same work must have the same name.
     ///   - onStep: called after each update; throwing ends the training with the state kept.

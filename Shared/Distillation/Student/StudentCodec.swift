@@ -46,6 +46,7 @@ public struct StudentCodec: Sendable {
 
 /// Why a student cannot be made, trained or asked.
 public struct DistillationError: Error, Sendable, CustomStringConvertible {
+    /// The whole in a sentence, safe to log.
     public let description: String
 
     /// Creates an error from a sentence that names the place and the cure.

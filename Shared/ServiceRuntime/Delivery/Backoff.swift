@@ -1,9 +1,13 @@
 /// Exponential backoff with full jitter: the wait before attempt *n* is uniform in [0, min(cap, base · 2ⁿ)], and at least
 /// `base / 2` so that a loop never spins.
 public struct Backoff: Sendable {
-    /// The ceiling of the first wait. Default 200 ms.
+    /// The ceiling of the first wait.
+    ///
+    /// Default 200 ms.
     public var base: Duration
-    /// The ceiling of any wait. Default 30 s.
+    /// The ceiling of any wait.
+    ///
+    /// Default 30 s.
     public var cap: Duration
 
     /// Creates a policy.
@@ -20,7 +24,9 @@ public struct Backoff: Sendable {
         return floor + (ceiling - floor) * Double.random(in: 0...1, using: &generator)
     }
 
-    /// Waits after a failed attempt. Throws `CancellationError` when the task is cancelled meanwhile.
+    /// Waits after a failed attempt.
+    ///
+    /// Throws `CancellationError` when the task is cancelled meanwhile.
     public func wait(afterFailure attempt: Int) async throws {
         var generator = SystemRandomNumberGenerator()
         try await Task.sleep(for: delay(afterFailure: attempt, using: &generator))

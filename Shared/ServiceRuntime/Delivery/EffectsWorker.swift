@@ -23,7 +23,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
 
     /// Creates a worker.
     ///
-    /// - Parameters:
+    /// Arguments:
     ///   - concurrency: the number of keys that are worked on at the same time.
     ///   - backoff: the waits between tries of a message that fails transiently.
     public init(
@@ -133,7 +133,9 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
 
     // MARK: One message
 
-    /// Brings a message to its end: done, known already, or among the dead letters. Throws only when cancelled.
+    /// Brings a message to its end: done, known already, or among the dead letters.
+    ///
+    /// Throws only when cancelled.
     private func settle(_ message: KafkaMessage) async throws {
         var failures = 0
         while true {
@@ -204,7 +206,9 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         }
     }
 
-    /// Moves a message to the dead letters. Returns whether that is done.
+    /// Moves a message to the dead letters.
+    ///
+    /// Returns whether that is done.
     private func bury(_ message: KafkaMessage, failure: PermanentFailure, attempts: Int) async throws -> Bool {
         do {
             let effects = try DeadLetters.effects(
@@ -250,8 +254,10 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         }
     }
 
-    /// Commits what is finished. A commit that fails is no loss: the next one covers it, or the messages come again and
-    /// the inbox recognises them.
+    /// Commits what is finished.
+    ///
+    /// A commit that fails is no loss: the next one covers it, or the messages come again and the inbox recognises
+    /// them.
     private func commit(_ consumer: KafkaConsumer, progress: Progress) async {
         let offsets = progress.takeCommittable()
         guard !offsets.isEmpty else { return }

@@ -39,7 +39,9 @@ public struct ReceivedEvent: Sendable {
     }
 }
 
-/// What processing a message leads to. Both parts take effect in one database transaction, with the inbox row.
+/// What processing a message leads to.
+///
+/// Both parts take effect in one database transaction, with the inbox row.
 public struct Effects: Sendable {
     /// Changes the database.
     public var apply: @Sendable (PostgresTransaction) async throws -> Void

@@ -6,7 +6,7 @@ public import PostgresClient
 /// The holder renews the row while it works. When it dies, the row expires and another process takes it over with a
 /// higher token; a former holder that wakes up late fails ``verify(in:)`` and so cannot write its result.
 public struct JobLease: Sendable {
-    /// The work's name, e.g. `run/7f…/hsft`.
+    /// The work's name, such as `run/7f…/hsft`.
     public let name: String
     /// Who holds it.
     public let holder: String
@@ -113,5 +113,6 @@ public struct LeaseLost: Error, Sendable, CustomStringConvertible {
     /// The work's name.
     public let name: String
 
+    /// The whole in a sentence, safe to log.
     public var description: String { "The lease '\(name)' was taken over by another process; its work is left to it." }
 }

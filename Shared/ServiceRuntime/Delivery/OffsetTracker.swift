@@ -19,7 +19,9 @@ struct OffsetTracker {
 
     private var partitions: [TopicPartitionKey: Partition] = [:]
 
-    /// Notes that a message was taken from the consumer. Offsets of a partition arrive in increasing order.
+    /// Notes that a message was taken from the consumer.
+    ///
+    /// Offsets of a partition arrive in increasing order.
     mutating func started(topic: String, partition: Int32, offset: Int64) {
         let key = TopicPartitionKey(topic: topic, partition: partition)
         if let last = partitions[key]?.order.last, offset <= last {

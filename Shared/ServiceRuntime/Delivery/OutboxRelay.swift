@@ -21,7 +21,7 @@ public struct OutboxRelay: Service {
 
     /// Creates a relay.
     ///
-    /// - Parameters:
+    /// Arguments:
     ///   - batch: the most rows published at a time.
     ///   - pollInterval: how long a relay waits when the outbox is empty or another relay is publishing.
     public init(
@@ -38,7 +38,9 @@ public struct OutboxRelay: Service {
         self.pollInterval = pollInterval
     }
 
-    /// Publishes until graceful shutdown. What is then unpublished stays in the outbox for the next relay.
+    /// Publishes until graceful shutdown.
+    ///
+    /// What is then unpublished stays in the outbox for the next relay.
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             var failures = 0
@@ -61,8 +63,9 @@ public struct OutboxRelay: Service {
         }
     }
 
-    /// Publishes at most one batch. The rows are marked in the transaction that holds the lock, so that no other relay
-    /// sends them meanwhile.
+    /// Publishes at most one batch.
+    ///
+    /// The rows are marked in the transaction that holds the lock, so that no other relay sends them meanwhile.
     ///
     /// - Returns: the number of rows published.
     public func publishBatch() async throws -> Int {

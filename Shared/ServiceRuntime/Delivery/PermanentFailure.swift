@@ -2,7 +2,7 @@
 ///
 /// Any other error out of an ``EventProcessor`` is taken as transient and retried.
 public struct PermanentFailure: Error, Sendable, CustomStringConvertible {
-    /// A stable, greppable word, e.g. `malformed-payload`.
+    /// A stable, greppable word, such as `malformed-payload`.
     public let code: String
     /// What is wrong and what would mend it.
     public let message: String
@@ -13,5 +13,6 @@ public struct PermanentFailure: Error, Sendable, CustomStringConvertible {
         self.message = message
     }
 
+    /// The whole in a sentence, safe to log.
     public var description: String { "\(code): \(message)" }
 }

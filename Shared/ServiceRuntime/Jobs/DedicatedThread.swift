@@ -8,7 +8,7 @@ public enum DedicatedThread {
     /// When the task is cancelled, `isCancelled` begins to return `true`; the body is to look at it often and throw
     /// `CancellationError`.
     ///
-    /// - Parameters:
+    /// Arguments:
     ///   - name: the thread's name, for debuggers.
     ///   - body: the computation.
     public static func run<Result: Sendable>(

@@ -17,7 +17,7 @@ public struct JobRunner<Job: Sendable>: Service {
 
     /// Creates a runner.
     ///
-    /// - Parameters:
+    /// Arguments:
     ///   - holder: this process, e.g. host and process id.
     ///   - interval: how often it looks for jobs.
     ///   - leaseName: the name of a job's lease.

@@ -57,7 +57,7 @@ public struct EventService: Sendable {
 
     /// The services in the order in which they start; they stop in the opposite one, the worker first.
     ///
-    /// - Parameter concurrency: overrides the configured number of messages in flight.
+    /// `concurrency`: overrides the configured number of messages in flight.
     public func services(_ processor: some EventProcessor, concurrency: Int? = nil) throws -> [any Service] {
         try publishers() + [
             EffectsWorker(

@@ -12,7 +12,9 @@ public enum ProblemStore {
         case ingested
     }
 
-    /// Writes a problem. A problem that is there already is left as it is.
+    /// Writes a problem.
+    ///
+    /// A problem that is there already is left as it is.
     public static func insert(_ problem: ProblemEvent, state: State, in transaction: PostgresTransaction) async throws {
         try await transaction.execute(
             """
@@ -71,6 +73,7 @@ public struct StoreError: Error, Sendable, CustomStringConvertible {
     /// What is not understood.
     public let what: String
 
+    /// The whole in a sentence, safe to log.
     public var description: String {
         "The table \(table) holds \(what), which this version does not know; run all services at one version."
     }

@@ -4,8 +4,9 @@ public import Schemas
 
 /// The tables `runs`, `training_jobs` and `checkpoints`.
 public enum RunStore {
-    /// Writes a run and a waiting job for each of its stages. Every service that reads runs does this, so that none
-    /// depends on another having seen the run first.
+    /// Writes a run and a waiting job for each of its stages.
+    ///
+    /// Every service that reads runs does this, so that none depends on another having seen the run first.
     public static func insert(_ run: RunEvent, in transaction: PostgresTransaction) async throws {
         try await transaction.execute(
             """

@@ -4,7 +4,9 @@ public import Schemas
 
 /// The table `traces`, written by TeacherIngestion, and `key_steps`, written by KeyStepLocator.
 public enum TraceStore {
-    /// Writes a trace. One that is there already is left as it is.
+    /// Writes a trace.
+    ///
+    /// One that is there already is left as it is.
     public static func insert(_ trace: TraceEvent, in transaction: PostgresTransaction) async throws {
         try await transaction.execute(
             """

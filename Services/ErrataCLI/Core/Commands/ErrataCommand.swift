@@ -2,6 +2,7 @@ public import ArgumentParser
 
 /// `errata`: runs the system on one machine and talks to a running one.
 public struct ErrataCommand: AsyncParsableCommand {
+    /// The command's name, abstract and subcommands.
     public static let configuration = CommandConfiguration(
         commandName: "errata",
         abstract: "Makes a small language model reason better by learning from mistakes.",

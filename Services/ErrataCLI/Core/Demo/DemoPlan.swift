@@ -13,8 +13,9 @@ struct DemoPlan: Sendable {
     /// Held-out problems of the table.
     var testProblems = 400
 
-    /// The stages of a run: rates and lengths of a student of 0.65 million parameters trained from nothing. The papers'
-    /// rates are for pretrained students of billions.
+    /// The stages of a run: rates and lengths of a student of 0.65 million parameters trained from nothing.
+    ///
+    /// The papers' rates are for pretrained students of billions.
     var stages: RunStages {
         func block(rate: Double, epochs: Double?, batch: Int, warmup: Double) -> TrainingBlock {
             TrainingBlock(

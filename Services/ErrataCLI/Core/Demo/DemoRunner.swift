@@ -21,7 +21,9 @@ struct DemoRunner: Sendable {
         self.problemsFile = problemsFile
     }
 
-    /// Runs the job. Throws ``CLIError`` naming the first stage that did not do its work.
+    /// Runs the job.
+    ///
+    /// Throws ``CLIError`` naming the first stage that did not do its work.
     func run() async throws {
         let started = ContinuousClock.now
         let problems =

@@ -10,7 +10,7 @@ struct ProgressBoard {
         let done: Int
         /// How much there is to do; 0 when that is not known.
         let total: Int
-        /// What else to say, e.g. the training loss.
+        /// What else to say, such as the training loss.
         let note: String
     }
 
@@ -26,7 +26,9 @@ struct ProgressBoard {
         isTerminal = isatty(output.fileDescriptor) == 1
     }
 
-    /// Shows the lines. Where output is no terminal, only changes are written, and at most every five seconds.
+    /// Shows the lines.
+    ///
+    /// Where output is no terminal, only changes are written, and at most every five seconds.
     mutating func show(_ lines: [Line], final: Bool = false) {
         guard lines != last || final else { return }
         if isTerminal {

@@ -12,7 +12,9 @@ struct LocalEndpoint: Codable, Sendable {
 
     /// Bootstrap servers of the broker.
     let kafka: String
-    /// The database's address. It has no password: the socket lies in a folder that only its owner may enter.
+    /// The database's address.
+    ///
+    /// It has no password: the socket lies in a folder that only its owner may enter.
     let postgres: String
     /// The teacher's base address.
     let teacher: String
