@@ -30,6 +30,9 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: "The seed of problems, teacher simulator, student and training.")
     var seed: UInt64 = 1
 
+    @Flag(help: "With --demo: a few hundred problems and a minute of training; its accuracies mean nothing.")
+    var quick = false
+
     @Flag(help: "With --demo: leave the system running after the results, until it is interrupted.")
     var keep = false
 
@@ -40,7 +43,9 @@ struct UpCommand: AsyncParsableCommand {
     var teacherModel: String?
 
     func validate() throws {
-        if !demo, problems != nil || keep { throw ValidationError("--problems and --keep belong to --demo") }
+        if !demo, problems != nil || keep || quick {
+            throw ValidationError("--problems, --quick and --keep belong to --demo")
+        }
     }
 
     func run() async throws {
@@ -56,7 +61,8 @@ struct UpCommand: AsyncParsableCommand {
         do {
             try await interruption.cancelling {
                 if demo {
-                    try await DemoRunner(system: system, seed: seed, problemsFile: problems).run()
+                    let plan = quick ? DemoPlan.quick : DemoPlan()
+                    try await DemoRunner(system: system, plan: plan, seed: seed, problemsFile: problems).run()
                     if keep {
                         Terminal.out("\nThe system stays up (--keep); press Ctrl-C to stop it.")
                         try await stayUp(system)

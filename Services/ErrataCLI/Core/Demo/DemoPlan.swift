@@ -12,6 +12,13 @@ struct DemoPlan: Sendable {
     var rolloutProblems = 800
     /// Held-out problems of the table.
     var testProblems = 400
+    /// Passes over the thought templates.
+    var templateEpochs = 8.0
+
+    /// Every stage in about two minutes, to see that it runs; the student learns the layout and little else.
+    static var quick: DemoPlan {
+        DemoPlan(trainingProblems: 300, rolloutProblems: 60, testProblems: 200, templateEpochs: 12)
+    }
 
     /// The stages of a run: rates and lengths of a student of 0.65 million parameters trained from nothing.
     ///
@@ -28,7 +35,7 @@ struct DemoPlan: Sendable {
         }
         return RunStages(
             plain: SupervisedStage(training: block(rate: 2e-3, epochs: nil, batch: 16, warmup: 0.02)),
-            hsft: SupervisedStage(training: block(rate: 2e-3, epochs: 8, batch: 16, warmup: 0.02)),
+            hsft: SupervisedStage(training: block(rate: 2e-3, epochs: templateEpochs, batch: 16, warmup: 0.02)),
             // Gamma and the mixed-in templates keep what the key tokens alone would let the student forget.
             krsl: KeyStepStage(
                 training: block(rate: 3e-4, epochs: 1, batch: 16, warmup: 0.05),

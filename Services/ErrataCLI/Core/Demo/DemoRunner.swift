@@ -13,10 +13,11 @@ struct DemoRunner: Sendable {
     private let system: LocalSystem
     private let seed: UInt64
     private let problemsFile: String?
-    private let plan = DemoPlan()
+    private let plan: DemoPlan
 
-    init(system: LocalSystem, seed: UInt64, problemsFile: String?) {
+    init(system: LocalSystem, plan: DemoPlan, seed: UInt64, problemsFile: String?) {
         self.system = system
+        self.plan = plan
         self.seed = seed
         self.problemsFile = problemsFile
     }

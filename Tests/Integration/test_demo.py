@@ -1,0 +1,53 @@
+"""The main job from end to end, in its short form: every stage of both methods runs through the services."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import tempfile
+
+from conftest import binary
+
+ROWS = ["untrained", "plain chain of thought", "thought templates (HSFT)", "+ key steps (KRSL)", "+ cross-model DPO"]
+
+
+def test_the_short_demonstration_runs_every_stage():
+    with tempfile.TemporaryDirectory(prefix="errata-demo-") as folder:
+        os.chmod(folder, 0o755)
+        environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
+        done = subprocess.run(
+            [binary("errata"), "up", "--demo", "--quick", "--seed", "5", "--state", f"{folder}/state"],
+            capture_output=True,
+            text=True,
+            timeout=900,
+            env=environment,
+        )
+        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+        for row in ROWS:
+            assert any(line.startswith(row) for line in done.stdout.splitlines()), f"no row '{row}'"
+        assert "McNemar p" in done.stdout
+        events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]
+        assert {event["stage"] for event in events} == {"initial", "plain", "hsft", "krsl", "dpo"}
+        assert all(event["problems"] == 200 for event in events)
+        model = next(line for line in done.stdout.splitlines() if line.startswith("The trained student: "))
+        student = pathlib.Path(model.removeprefix("The trained student: "))
+        assert {"config.json", "model.safetensors", "tokenizer.json"} <= {f.name for f in student.iterdir()}
+
+
+def test_an_interrupted_start_leaves_nothing_running():
+    with tempfile.TemporaryDirectory(prefix="errata-demo-") as folder:
+        os.chmod(folder, 0o755)
+        process = subprocess.Popen(
+            [binary("errata"), "up", "--demo", "--quick", "--state", f"{folder}/state"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for line in process.stdout:
+            if "training problems" in line:
+                break
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+        assert process.returncode == 130
+        left = subprocess.run(["pgrep", "-f", folder], capture_output=True, text=True).stdout.split()
+        assert left == [], f"still running: {left}"
