@@ -48,7 +48,13 @@ public final class EmbeddedBroker: Sendable {
     ///
     /// When the last member has left, a group opens again only after its session timeout, librdkafka's default of
     /// which is 45 s; below 4 s a first member is expelled while it waits for the others.
-    public static let recommendedSettings = ["session.timeout.ms": "6000", "heartbeat.interval.ms": "500"]
+    ///
+    /// A member that was expelled, on a machine too busy for its heartbeats, can wait for its JoinGroup answer in vain;
+    /// librdkafka gives up after `max.poll.interval.ms` and joins anew, so that is short too. Our consumers poll on a
+    /// thread of their own and keep it easily.
+    public static let recommendedSettings = [
+        "session.timeout.ms": "8000", "heartbeat.interval.ms": "500", "max.poll.interval.ms": "10000",
+    ]
 
     /// A configuration that reaches this broker, with ``recommendedSettings``.
     public var configuration: KafkaConfiguration {

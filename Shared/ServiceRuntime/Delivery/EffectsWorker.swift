@@ -90,9 +90,9 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
                     background.addTask { await commitRegularly(consumer, progress: progress) }
                     background.addTask {
                         for await change in consumer.rebalances {
-                            guard case .assigned = change else {
-                                progress.revoked(change.partitions)
-                                continue
+                            switch change {
+                            case .assigned(let partitions): progress.assigned(partitions)
+                            case .revoked(let partitions), .lost(let partitions): progress.revoked(partitions)
                             }
                         }
                     }
@@ -112,7 +112,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         do {
             for try await batch in consumer.batches {
                 for message in batch {
-                    await slots.acquire()
+                    try await slots.acquire()
                     try Task.checkCancellation()
                     progress.started(message)
                     lanes[lane(of: message)].yield(message)
@@ -264,6 +264,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         do {
             try await consumer.commit(offsets)
         } catch {
+            progress.notCommitted(offsets)
             logger.warning("offsets not committed", metadata: ["error": "\(error)"])
         }
     }
@@ -284,6 +285,20 @@ private final class Progress: Sendable {
     func revoked(_ partitions: [TopicPartition]) {
         tracker.withLock { tracker in
             for partition in partitions { tracker.revoked(topic: partition.topic, partition: partition.partition) }
+        }
+    }
+
+    func assigned(_ partitions: [TopicPartition]) {
+        tracker.withLock { tracker in
+            for partition in partitions { tracker.assigned(topic: partition.topic, partition: partition.partition) }
+        }
+    }
+
+    func notCommitted(_ offsets: [TopicPartitionOffset]) {
+        tracker.withLock { tracker in
+            for offset in offsets {
+                tracker.notCommitted(topic: offset.topic, partition: offset.partition, offset: offset.offset)
+            }
         }
     }
 

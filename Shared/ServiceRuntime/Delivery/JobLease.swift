@@ -24,7 +24,7 @@ public struct JobLease: Sendable {
         lifetime: Duration = .seconds(15),
         from pool: PostgresPool
     ) async throws -> JobLease? {
-        let seconds = Double(lifetime.components.seconds)
+        let seconds = lifetime / .seconds(1)
         let rows = try await pool.query(
             """
             INSERT INTO leases AS held (name, holder, token, expires_at)
@@ -63,7 +63,8 @@ public struct JobLease: Sendable {
             try await release(in: pool)
             return result
         } catch {
-            try? await release(in: pool)
+            // In a task of its own: this one may be cancelled, and then the pool would refuse it.
+            await Task { try? await release(in: pool) }.value
             throw error
         }
     }
@@ -87,7 +88,7 @@ public struct JobLease: Sendable {
         while true {
             try await Task.sleep(for: lifetime / 3)
             do {
-                let seconds = Double(lifetime.components.seconds)
+                let seconds = lifetime / .seconds(1)
                 let rows = try await pool.query(
                     """
                     UPDATE leases SET expires_at = now() + make_interval(secs => \(seconds))

@@ -18,6 +18,7 @@ struct OffsetTracker {
     }
 
     private var partitions: [TopicPartitionKey: Partition] = [:]
+    private var revokedPartitions: Set<TopicPartitionKey> = []
 
     /// Notes that a message was taken from the consumer.
     ///
@@ -49,15 +50,29 @@ struct OffsetTracker {
         }
     }
 
-    /// Forgets a partition that another member of the group now owns.
+    /// Notes that another member of the group now owns a partition: nothing of it is committed from here.
+    ///
+    /// What is unfinished is remembered: a later message of a batch that was taken before may still start, and when the
+    /// partition comes back its offset must not be committed past the unfinished ones.
     mutating func revoked(topic: String, partition: Int32) {
-        partitions.removeValue(forKey: TopicPartitionKey(topic: topic, partition: partition))
+        revokedPartitions.insert(TopicPartitionKey(topic: topic, partition: partition))
+    }
+
+    /// Notes that a partition is this member's, as every partition is that was never revoked.
+    mutating func assigned(topic: String, partition: Int32) {
+        revokedPartitions.remove(TopicPartitionKey(topic: topic, partition: partition))
+    }
+
+    /// Notes that an offset which was taken could not be committed, so that it is given again.
+    mutating func notCommitted(topic: String, partition: Int32, offset: Int64) {
+        let key = TopicPartitionKey(topic: topic, partition: partition)
+        if partitions[key]?.committed == offset { partitions[key]?.committed = nil }
     }
 
     /// The offsets that can be committed and were not returned before.
     mutating func takeCommittable() -> [(topic: String, partition: Int32, offset: Int64)] {
         var result: [(topic: String, partition: Int32, offset: Int64)] = []
-        for (key, state) in partitions {
+        for (key, state) in partitions where !revokedPartitions.contains(key) {
             guard let committable = state.committable, committable != state.committed else { continue }
             partitions[key]?.committed = committable
             result.append((key.topic, key.partition, committable))

@@ -9,8 +9,10 @@ public struct PermanentFailure: Error, Sendable, CustomStringConvertible {
 
     /// Creates a failure.
     public init(code: String, message: String) {
-        self.code = code
-        self.message = message
+        self.code = code.isEmpty ? "failed" : code
+        // A message may quote what came; PostgreSQL's texts hold no NUL, and a dead letter needs words.
+        let text = message.replacing("\0", with: "\u{FFFD}")
+        self.message = text.allSatisfy(\.isWhitespace) ? "no reason given" : text
     }
 
     /// The whole in a sentence, safe to log.

@@ -63,9 +63,14 @@ public struct JobRunner<Job: Sendable>: Service {
     }
 
     private func attempt(_ job: Job) async throws {
-        guard let lease = try await JobLease.acquire(leaseName(job), holder: holder, from: pool) else { return }
+        let name = leaseName(job)
+        guard let lease = try await JobLease.acquire(name, holder: holder, from: pool) else { return }
         do {
-            try await lease.hold(in: pool, logger: logger) { try await work(job, lease) }
+            try await lease.hold(in: pool, logger: logger) {
+                // Another process may have done the job between the look and the lease.
+                guard let job = try await ready().first(where: { leaseName($0) == name }) else { return }
+                try await work(job, lease)
+            }
         } catch let lost as LeaseLost {
             logger.warning("job left to another process", metadata: ["lease": "\(lost.name)"])
         }
