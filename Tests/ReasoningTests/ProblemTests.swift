@@ -56,7 +56,7 @@ struct ProblemGeneratorTests {
                 #expect(owner.updateValue(split, forKey: content) ?? split == split)
                 let text = problem.question + " " + (problem.solution ?? "")
                 let numbers = AnswerExtraction.numbers(in: text).compactMap { Int($0) }
-                #expect(numbers.allSatisfy { $0 <= 99 })
+                #expect(numbers.allSatisfy { $0 <= knobs.largestNumber })
                 #expect(problem.family.flatMap(ProblemFamily.init).map(knobs.families.contains) == true)
                 #expect(problem.steps.map(knobs.stepRange.contains) == true)
                 words.formUnion(SentencePattern.words(of: text).filter { !$0.contains(where: \.isNumber) })

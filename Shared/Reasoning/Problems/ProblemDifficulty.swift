@@ -75,12 +75,13 @@ extension ProblemGenerator {
         public static let standard = Difficulty()
 
         /// For students of a million parameters that are trained in minutes: a few families, facts in order, numbers
-        /// below 100, one wording a meaning.
+        /// up to 20, one wording a meaning.
         public static let gentle = Difficulty(
             families: ProblemFamily.gentle,
-            largestNumber: 60,
-            largestResult: 60,
-            largestGiven: 12,
+            stepRange: 2...3,
+            largestNumber: 20,
+            largestResult: 20,
+            largestGiven: 9,
             largestDifference: 9,
             largestDecrease: 9,
             largestFactor: 3,
