@@ -193,6 +193,7 @@ let package = Package(
             tests("TrainingTests", ["Training", "LanguageModel", "TensorEngine", "Tokenization"]),
             tests("DistillationTests", numerics + ["Distillation", "Reasoning"]),
             tests("ReasoningTests", ["Reasoning"]),
+            tests("TeacherSimulatorTests", ["TeacherSimulatorCore", "Reasoning"]),
             tests("SchemasTests", ["Schemas"]),
             tests("KafkaClientTests", ["KafkaClient"]),
             tests("PostgresClientTests", ["PostgresClient"]),

@@ -80,6 +80,15 @@ struct SimulatedTeacherTests {
         #expect(tally.share(tally.corrections) >= 0.99)
     }
 
+    @Test("every gentle problem is solved, corrupted and corrected")
+    func gentle() throws {
+        let tally = try tally(ProblemGenerator(seed: 78, difficulty: .gentle).generate(count: 300, split: .rollout))
+        #expect(tally.chains == tally.total)
+        #expect(tally.templates == tally.total)
+        #expect(tally.pairs == tally.total)
+        #expect(tally.share(tally.corrections) >= 0.99)
+    }
+
     @Test("real problems get verified templates, dual pairs and corrections")
     func real() throws {
         let root =

@@ -23,7 +23,9 @@ final class SlotLimiter: Sendable {
     /// The tasks that wait now.
     var waitingCount: Int { state.withLock { $0.waiting.count } }
 
-    /// Takes a slot. Throws `CancellationError` when the task is cancelled before it has one.
+    /// Takes a slot.
+    ///
+    /// Throws `CancellationError` when the task is cancelled before it has one.
     func acquire() async throws {
         let id = state.withLock { state in
             state.lastWaiter += 1

@@ -7,13 +7,13 @@ struct DemoPlan: Sendable {
     /// The data set's name in the system.
     var dataset = "demo"
     /// Distinct training problems: few, seen many times.
-    var trainingProblems = 2500
+    var trainingProblems = 2000
     /// Problems held back from stage one for roll-outs.
-    var rolloutProblems = 800
+    var rolloutProblems = 1500
     /// Held-out problems of the table.
     var testProblems = 400
     /// Passes over the thought templates.
-    var templateEpochs = 8.0
+    var templateEpochs = 9.0
 
     /// Every stage in about two minutes, to see that it runs; the student learns the layout and little else.
     static var quick: DemoPlan {
@@ -41,14 +41,14 @@ struct DemoPlan: Sendable {
                 training: block(rate: 3e-4, epochs: 1, batch: 16, warmup: 0.05),
                 alpha: 1,
                 beta: 0.025,
-                gamma: 0.25,
+                gamma: 1,
                 supervisedWeight: 1
             ),
             dpo: PreferenceStage(
-                training: block(rate: 1e-4, epochs: 2, batch: 32, warmup: 0.05),
+                training: block(rate: 1e-5, epochs: 2, batch: 32, warmup: 0.05),
                 loss: "sigmoid",
-                beta: 0.5,
-                nllWeight: 1
+                beta: 0.1,
+                nllWeight: 0.2
             )
         )
     }

@@ -116,7 +116,7 @@ struct DemoRunner: Sendable {
             stages: plan.stages,
             // Not every dual pair has a template to be rendered with: a few may be missing.
             thresholds: RunThresholds(templates: templates, pairs: pairs, maximumWaitSeconds: 30),
-            rollout: RolloutOptions(split: .rollout, samples: 2, temperature: 0.7),
+            rollout: RolloutOptions(split: .rollout, samples: 1, temperature: 0.7),
             suites: [
                 EvaluationSuite(
                     name: "held-out",
@@ -125,7 +125,7 @@ struct DemoRunner: Sendable {
                     expectedProblems: problems.test.count
                 )
             ],
-            decoding: DecodingOptions(temperature: 0, maximumNewTokens: 220)
+            decoding: DecodingOptions(temperature: 0, maximumNewTokens: 260)
         )
     }
 
