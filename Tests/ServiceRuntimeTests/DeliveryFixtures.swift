@@ -1,0 +1,239 @@
+import Foundation
+import KafkaClient
+import Logging
+import PostgresClient
+import Schemas
+import ServiceLifecycle
+import Synchronization
+
+@testable import ServiceRuntime
+
+/// One database server for the whole suite; each test has a database of its own with Errata's tables.
+enum DeliveryDatabase {
+    private static let folder = FileManager.default.temporaryDirectory
+        .appendingPathComponent("errata-delivery-\(UUID().uuidString.prefix(8))")
+    private static let postmaster = Mutex<Int32?>(nil)
+
+    private static let configuration = Task { () async throws -> PostgresConfiguration in
+        let server = EmbeddedPostgres(stateFolder: folder, settings: ["fsync": "off", "max_connections": "200"])
+        let configuration = try await server.start()
+        let pid = await server.processID
+        postmaster.withLock { $0 = pid }
+        // Swift Testing has no end-of-run hook.
+        atexit { DeliveryDatabase.remove() }
+        return configuration
+    }
+
+    private static func remove() {
+        if let pid = postmaster.withLock({ $0 }) {
+            kill(pid, SIGQUIT)
+            waitpid(pid, nil, 0)
+        }
+        try? FileManager.default.removeItem(at: folder)
+    }
+
+    /// Runs the body with a pool on a new database.
+    static func withPool<Value>(_ body: (PostgresPool) async throws -> Value) async throws -> Value {
+        let server = try await configuration.value
+        let name = "t_" + UUID().uuidString.replacing("-", with: "").lowercased()
+        let administration = PostgresPool(configuration: server, maximumConnections: 1)
+        defer { administration.close() }
+        try await administration.execute("CREATE DATABASE \(identifier: name)")
+        let pool = PostgresPool(configuration: server.with(database: name), maximumConnections: 10)
+        defer { pool.close() }
+        try await DatabaseSchema.migrate(pool)
+        return try await body(pool)
+    }
+}
+
+struct DeadlinePassed: Error, CustomStringConvertible {
+    let what: String
+    var description: String { "the deadline passed while waiting for \(what)" }
+}
+
+/// Looks again until the condition holds; throws when that takes longer than `limit`.
+func eventually(
+    _ what: String,
+    limit: Duration = .seconds(90),
+    _ condition: () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + limit
+    while try await !condition() {
+        guard ContinuousClock.now < deadline else { throw DeadlinePassed(what: what) }
+        try await Task.sleep(for: .milliseconds(10))
+    }
+}
+
+let quiet = Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() }
+
+/// Runs services while the body runs, then shuts them down gracefully; at once when the body throws.
+func withServices<Value: Sendable>(
+    _ services: [any Service],
+    _ body: () async throws -> Value
+) async throws -> Value {
+    let group = ServiceGroup(
+        configuration: ServiceGroupConfiguration(services: services.map { .init(service: $0) }, logger: quiet)
+    )
+    return try await withThrowingTaskGroup(of: Void.self) { tasks in
+        tasks.addTask { try await group.run() }
+        do {
+            let value = try await body()
+            await group.triggerGracefulShutdown()
+            try await tasks.waitForAll()
+            return value
+        } catch {
+            tasks.cancelAll()
+            throw error
+        }
+    }
+}
+
+/// A processor that runs a closure.
+struct ClosureProcessor: EventProcessor {
+    var consumerName = "tested"
+    var topics: [Topic] = [.problems]
+    let body: @Sendable (ReceivedEvent) async throws -> Effects
+
+    func process(_ event: ReceivedEvent) async throws -> Effects { try await body(event) }
+}
+
+/// A counter by name that tasks share.
+final class Tally: Sendable {
+    private let counts = Mutex<[String: Int]>([:])
+
+    @discardableResult
+    func add(_ name: String) -> Int {
+        counts.withLock { counts in
+            counts[name, default: 0] += 1
+            return counts[name, default: 0]
+        }
+    }
+
+    subscript(name: String) -> Int { counts.withLock { $0[name, default: 0] } }
+    var names: Set<String> { counts.withLock { Set($0.keys) } }
+}
+
+/// A broker, a database with a table that shows every effect, and a producer.
+struct DeliveryBench: Sendable {
+    let pool: PostgresPool
+    let broker: EmbeddedBroker
+    let producer: KafkaProducer
+
+    static func with<Value>(partitions: Int, _ body: (DeliveryBench) async throws -> Value) async throws -> Value {
+        try await DeliveryDatabase.withPool { pool in
+            // No constraint: an effect that happens twice is two rows.
+            try await pool.execute(
+                """
+                CREATE TABLE effects (
+                    sequence bigint GENERATED ALWAYS AS IDENTITY, event_id text, key text NOT NULL, worker text
+                )
+                """
+            )
+            let broker = try EmbeddedBroker(topics: [
+                Topic.problems.rawValue: partitions, Topic.attempts.rawValue: 1, Topic.deadLetters.rawValue: 1,
+            ])
+            defer { broker.stop() }
+            var configuration = broker.configuration
+            configuration.settings["message.max.bytes"] = "3000000"
+            let producer = try KafkaProducer(configuration)
+            do {
+                let value = try await body(DeliveryBench(pool: pool, broker: broker, producer: producer))
+                await producer.close()
+                return value
+            } catch {
+                await producer.close(timeout: .zero)
+                throw error
+            }
+        }
+    }
+
+    func worker(
+        concurrency: Int = 16,
+        _ body: @escaping @Sendable (ReceivedEvent) async throws -> Effects
+    ) -> EffectsWorker<ClosureProcessor> {
+        EffectsWorker(
+            processor: ClosureProcessor(body: body),
+            pool: pool,
+            kafka: broker.configuration,
+            logger: quiet,
+            concurrency: concurrency,
+            backoff: Backoff(base: .milliseconds(2), cap: .milliseconds(20))
+        )
+    }
+
+    var relay: OutboxRelay {
+        OutboxRelay(pool: pool, producer: producer, logger: quiet, pollInterval: .milliseconds(10))
+    }
+
+    func count(_ table: String) async throws -> Int {
+        try await pool.value("SELECT count(*) FROM \(identifier: table)", as: Int.self)
+    }
+
+    func effects(column: String = "event_id") async throws -> [String] {
+        try await pool.values("SELECT \(identifier: column) FROM effects ORDER BY sequence", as: String.self)
+    }
+
+    /// Sends problems by id, each under its id or a key of its own.
+    func send(_ problems: [(id: String, key: String)], partition: Int32? = nil) async throws {
+        _ = try await producer.send(
+            try problems.map { problem in
+                var record = try OutgoingEvent(
+                    ProblemEvent(id: problem.id, dataset: "d", split: .train, question: "1+1?", answer: "2"),
+                    source: "/test",
+                    time: Date(timeIntervalSince1970: 1_700_000_000)
+                ).record()
+                record.key = Data(problem.key.utf8)
+                record.partition = partition
+                return record
+            }
+        )
+    }
+
+    /// How far the worker's group is behind, over all partitions of the problems.
+    func lag() async throws -> Int64 {
+        try await KafkaAdmin(broker.configuration, logger: quiet)
+            .lag(group: "tested", topics: [Topic.problems.rawValue]).values.reduce(0, +)
+    }
+
+    /// Everything on a topic, by partition and offset.
+    func messages(of topic: Topic) async throws -> [KafkaMessage] {
+        let reader = try await KafkaReader(
+            broker.configuration,
+            topics: [topic.rawValue],
+            stopAtEnd: true,
+            logger: quiet
+        )
+        var messages: [KafkaMessage] = []
+        for try await batch in reader.batches { messages += batch }
+        await reader.close()
+        return messages.sorted { ($0.partition, $0.offset) < ($1.partition, $1.offset) }
+    }
+
+    /// An effect of one row, and an event that follows from it.
+    static func effects(of event: ReceivedEvent, key: String? = nil, worker: String = "one") throws -> Effects {
+        let problem: ProblemEvent = try event.decode()
+        let key = key ?? problem.id
+        return Effects(events: [try attempt(at: problem.id, cause: event.id)]) { transaction in
+            try await transaction.execute(
+                "INSERT INTO effects (event_id, key, worker) VALUES (\(event.id), \(key), \(worker))"
+            )
+        }
+    }
+
+    static func attempt(at problem: String, cause: String, output: String = "2") throws -> OutgoingEvent {
+        try OutgoingEvent(
+            AttemptEvent(
+                id: DeterministicID.make(cause: cause, parts: "attempt"),
+                runId: "r-1",
+                checkpointId: "c-1",
+                problemId: problem,
+                sample: 0,
+                output: output,
+                correct: true,
+                promptFormat: "plain"
+            ),
+            source: "/errata/tested",
+            time: Date(timeIntervalSince1970: 1_700_000_000.25)
+        )
+    }
+}

@@ -1,0 +1,128 @@
+import Foundation
+import KafkaClient
+import PostgresClient
+import Schemas
+import Testing
+
+@testable import ServiceRuntime
+
+@Suite("The outbox and its relay")
+struct DeliveryOutboxTests {
+    private static func enqueue(_ range: Range<Int>, in bench: DeliveryBench) async throws -> [OutgoingEvent] {
+        let events = try range.map { try DeliveryBench.attempt(at: "p-\($0 % 7)", cause: "e-\($0)") }
+        try await bench.pool.withTransaction { try await Outbox.enqueue(events, in: $0) }
+        return events
+    }
+
+    private static func unpublished(_ bench: DeliveryBench) async throws -> Int {
+        try await bench.pool.value("SELECT count(*) FROM outbox WHERE published_at IS NULL")
+    }
+
+    private static func ids(_ messages: [KafkaMessage]) -> [String] {
+        messages.map { String(decoding: $0.header("ce_id") ?? Data(), as: UTF8.self) }
+    }
+
+    @Test("rows are published in order as CloudEvents and marked")
+    func order() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let events = try await Self.enqueue(0..<60, in: bench)
+            let relay = OutboxRelay(pool: bench.pool, producer: bench.producer, logger: quiet, batch: 40)
+            #expect(try await relay.publishBatch() == 40)
+            #expect(try await Self.unpublished(bench) == 20)
+            #expect(try await relay.publishBatch() == 20)
+            #expect(try await relay.publishBatch() == 0)
+            #expect(try await Self.unpublished(bench) == 0)
+            let messages = try await bench.messages(of: .attempts)
+            #expect(Self.ids(messages) == events.map(\.attributes.id))
+            for (message, event) in zip(messages, events) {
+                #expect(message.value == Data(event.payload.utf8))
+                #expect(message.key == Data(event.key.utf8))
+            }
+            let first = try #require(messages.first)
+            let headers = Dictionary(
+                first.headers.map { ($0.key, String(decoding: $0.value ?? Data(), as: UTF8.self)) },
+                uniquingKeysWith: { first, _ in first }
+            )
+            let attempt = try EventCoding.decode(AttemptEvent.self, from: try #require(first.value))
+            #expect(
+                headers == [
+                    "ce_specversion": "1.0", "ce_id": events[0].attributes.id, "ce_source": "/errata/tested",
+                    "ce_type": "errata.attempt.v1", "ce_time": "2023-11-14T22:13:20.250Z", "ce_subject": attempt.id,
+                    "ce_dataschema": "urn:errata:schema:errata.attempt.v1", "content-type": "application/json",
+                ]
+            )
+            #expect(headers.count == first.headers.count)
+        }
+    }
+
+    @Test("two relays at once publish each row exactly once and in order")
+    func twoRelays() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let other = try KafkaProducer(bench.broker.configuration)
+            func relay(_ producer: KafkaProducer) -> OutboxRelay {
+                OutboxRelay(
+                    pool: bench.pool,
+                    producer: producer,
+                    logger: quiet,
+                    batch: 20,
+                    pollInterval: .milliseconds(1)
+                )
+            }
+            var events: [OutgoingEvent] = []
+            try await withServices([relay(bench.producer), relay(other)]) {
+                for start in stride(from: 0, to: 400, by: 10) {
+                    events += try await Self.enqueue(start..<(start + 10), in: bench)
+                }
+                try await eventually("the relays") { try await Self.unpublished(bench) == 0 }
+            }
+            await other.close()
+            #expect(Self.ids(try await bench.messages(of: .attempts)) == events.map(\.attributes.id))
+            let marks = try await bench.pool.values(
+                "SELECT published_at FROM outbox ORDER BY sequence",
+                as: Date?.self
+            )
+            #expect(marks.count == 400)
+            #expect(marks.allSatisfy { $0 != nil })
+        }
+    }
+
+    @Test("rows that the broker refuses stay unpublished and are sent again")
+    func brokerErrors() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let events = try await Self.enqueue(0..<30, in: bench)
+            try bench.broker.injectErrors([.topicAuthorizationFailed], into: .produce)
+            await #expect(throws: KafkaError.self) { try await bench.relay.publishBatch() }
+            #expect(try await Self.unpublished(bench) == 30)
+            try bench.broker.injectErrors([.topicAuthorizationFailed, .notEnoughReplicas, .transport], into: .produce)
+            try await withServices([bench.relay]) {
+                try await eventually("the relay") { try await Self.unpublished(bench) == 0 }
+            }
+            let sent = Self.ids(try await bench.messages(of: .attempts))
+            #expect(Set(sent) == Set(events.map(\.attributes.id)))
+            #expect(Array(sent.suffix(30)) == events.map(\.attributes.id))
+        }
+    }
+
+    @Test("the same event again is left alone, and a different one under its id is refused")
+    func conflict() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let event = try DeliveryBench.attempt(at: "p-1", cause: "e-1")
+            let different = try DeliveryBench.attempt(at: "p-1", cause: "e-1", output: "3")
+            #expect(event.attributes.id == different.attributes.id)
+            for _ in 0..<2 {
+                try await bench.pool.withTransaction { try await Outbox.enqueue([event], in: $0) }
+            }
+            #expect(try await bench.relay.publishBatch() == 1)
+            let failure = await #expect(throws: PermanentFailure.self) {
+                try await bench.pool.withTransaction { transaction in
+                    try await transaction.execute("INSERT INTO effects (event_id, key) VALUES ('e-2', 'k')")
+                    try await Outbox.enqueue([different], in: transaction)
+                }
+            }
+            #expect(failure?.code == "conflicting-event")
+            #expect(try await bench.pool.values("SELECT payload FROM outbox", as: String.self) == [event.payload])
+            #expect(try await bench.count("effects") == 0)
+            #expect(try await bench.relay.publishBatch() == 0)
+        }
+    }
+}

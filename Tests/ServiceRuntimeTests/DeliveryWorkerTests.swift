@@ -1,0 +1,259 @@
+import Foundation
+import KafkaClient
+import PostgresClient
+import Schemas
+import ServiceLifecycle
+import Synchronization
+import Testing
+
+@testable import ServiceRuntime
+
+/// Opens once.
+final class Gate: Sendable {
+    private let isOpenFlag = Atomic<Bool>(false)
+    var isOpen: Bool { isOpenFlag.load(ordering: .acquiring) }
+    func open() { isOpenFlag.store(true, ordering: .releasing) }
+}
+
+@Suite("The exactly-once-effects worker")
+struct DeliveryWorkerTests {
+    @Test("effects, inbox and outbox are one transaction: work that throws at its end leaves nothing and is retried")
+    func oneTransaction() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let tries = Tally()
+            let left = Mutex<[Int]>([])
+            let worker = bench.worker { event in
+                let attempt = tries.add(event.id)
+                if attempt == 2 {
+                    var counts: [Int] = []
+                    for table in ["effects", "inbox", "outbox"] { counts.append(try await bench.count(table)) }
+                    left.withLock { $0 = counts }
+                }
+                var effects = try DeliveryBench.effects(of: event)
+                let apply = effects.apply
+                effects.apply = { transaction in
+                    try await apply(transaction)
+                    if attempt == 1 { throw PlantedError() }
+                }
+                return effects
+            }
+            try await bench.send([("p-1", "p-1")])
+            try await withServices([worker]) {
+                try await eventually("the effect") { try await bench.count("effects") > 0 }
+            }
+            #expect(left.withLock { $0 } == [0, 0, 0])
+            #expect(tries["p-1"] == 2)
+            #expect(try await bench.effects() == ["p-1"])
+            let inbox = try #require(try await bench.pool.first("SELECT * FROM inbox"))
+            #expect(try inbox.get("consumer", as: String.self) == "tested")
+            #expect(try inbox.get("event_id", as: String.self) == "p-1")
+            #expect(try inbox.get("topic", as: String.self) == Topic.problems.rawValue)
+            let events = try await bench.pool.values("SELECT event_id FROM outbox", as: String.self)
+            #expect(events == [DeterministicID.make(cause: "p-1", parts: "attempt")])
+            #expect(try await bench.lag() == 0)
+        }
+    }
+
+    @Test("an event id that comes several times, even at the same time under several keys, has one effect")
+    func duplicates() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let calls = Tally()
+            let worker = bench.worker { event in
+                let call = calls.add(event.id)
+                if event.id == "same", call <= 3 {
+                    // All three deliveries have passed the look into the inbox before any of them goes on.
+                    try await eventually("three concurrent deliveries") { calls["same"] >= 3 }
+                }
+                return try DeliveryBench.effects(of: event)
+            }
+            // These letters fall into different lanes.
+            try await bench.send([("same", "a"), ("same", "b"), ("same", "c")])
+            try await withServices([worker]) {
+                try await eventually("the effect") { try await bench.count("effects") > 0 }
+                try await bench.send([("same", "a"), ("other", "a")])
+                try await eventually("the event behind it") { try await bench.effects().contains("other") }
+            }
+            #expect(try await bench.effects() == ["same", "other"])
+            #expect(calls["same"] == 3)
+            #expect(try await bench.count("outbox") == 2)
+            #expect(try await bench.lag() == 0)
+        }
+    }
+
+    @Test("a plain JSON body without headers is an event of its topic, and the same body twice is one event")
+    func plainBody() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let body = #"{"id":"p-9","dataset":"d","split":"test","question":"1+1?","answer":"2"}"#
+            let topic = Topic.problems.rawValue
+            func record(_ key: String?) -> KafkaRecord {
+                KafkaRecord(topic: topic, key: key.map { Data($0.utf8) }, value: Data(body.utf8))
+            }
+            _ = try await bench.producer.send([record("p-9"), record("p-9"), record(nil), record(nil)])
+            let worker = bench.worker { event in
+                #expect(event.attributes.eventType == .problem)
+                return try DeliveryBench.effects(of: event)
+            }
+            try await withServices([worker]) {
+                try await bench.send([("last", "p-9")])
+                try await eventually("the last event") { try await bench.effects().contains("last") }
+                try await eventually("all offsets") { try await bench.lag() == 0 }
+            }
+            // One with the key and one without.
+            let ids = try await bench.effects()
+            #expect(ids.count == 3)
+            #expect(Set(ids).count == 3)
+            #expect(try await bench.effects(column: "key").filter { $0 == "p-9" }.count == 2)
+        }
+    }
+
+    @Test("while one key fails transiently the others go on; its own order and its offset are kept")
+    func stuckKey() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let gate = Gate()
+            let keys = ["a", "b", "c", "d", "e", "f"]
+            var problems: [(id: String, key: String)] = []
+            for index in 0..<15 { for key in keys { problems.append(("\(key)-\(index)", key)) } }
+            try await bench.send(problems)
+            let failures = Tally()
+            let worker = bench.worker { event in
+                let key = String(event.id.prefix(1))
+                if key == "a", !gate.isOpen {
+                    failures.add(event.id)
+                    throw PlantedError()
+                }
+                return try DeliveryBench.effects(of: event, key: key)
+            }
+            try await withServices([worker]) {
+                try await eventually("the other keys") {
+                    try await bench.count("effects") == 75 && failures["a-0"] > 2
+                }
+                #expect(try await !bench.effects(column: "key").contains("a"))
+                // The stuck message is the partition's first: after a crash now, everything comes again.
+                #expect(try await bench.lag() == 90)
+                gate.open()
+                try await eventually("the stuck key") { try await bench.count("effects") == 90 }
+            }
+            #expect(failures.names == ["a-0"])
+            let ids = try await bench.effects()
+            for key in keys {
+                #expect(ids.filter { $0.hasPrefix(key) } == (0..<15).map { "\(key)-\($0)" })
+            }
+            #expect(try await bench.lag() == 0)
+        }
+    }
+
+    @Test("graceful shutdown finishes what is in flight and commits it, so that the next worker gets nothing again")
+    func gracefulShutdown() async throws {
+        try await DeliveryBench.with(partitions: 2) { bench in
+            let gate = Gate()
+            let started = Tally()
+            let worker = bench.worker { event in
+                started.add(event.id)
+                try await eventually("the gate") { gate.isOpen }
+                return try DeliveryBench.effects(of: event)
+            }
+            let ids = (0..<6).map { "p-\($0)" }
+            for (index, id) in ids.enumerated() { try await bench.send([(id, id)], partition: Int32(index % 2)) }
+            // The shutdown begins while work is in flight; only then is the work let end.
+            let service = ShutdownHook(service: worker) { gate.open() }
+            try await withServices([service]) {
+                try await eventually("work in flight") { !started.names.isEmpty }
+                #expect(try await bench.count("effects") == 0)
+            }
+            let settled = try await bench.effects()
+            #expect(Set(settled) == started.names)
+            #expect(Set(settled).count == settled.count)
+            #expect(try await bench.lag() == Int64(ids.count - settled.count))
+
+            // Without the inbox only the committed offsets keep the next worker from doing the work again.
+            try await bench.pool.execute("DELETE FROM inbox")
+            let again = Tally()
+            let second = bench.worker { event in
+                again.add(event.id)
+                return try DeliveryBench.effects(of: event)
+            }
+            for partition in Int32(0)..<2 {
+                try await bench.send([("last-\(partition)", "k-\(partition)")], partition: partition)
+            }
+            try await withServices([second]) {
+                try await eventually("the sentinels") { again.names.isSuperset(of: ["last-0", "last-1"]) }
+            }
+            #expect(again.names == Set(ids).subtracting(settled).union(["last-0", "last-1"]))
+            #expect(try await bench.lag() == 0)
+            let all = try await bench.effects()
+            #expect(all.count == Set(all).count)
+        }
+    }
+
+    @Test("a worker whose slots are all taken by a failing key still ends when it is cancelled")
+    func cancellation() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let failures = Tally()
+            let worker = bench.worker(concurrency: 1) { event in
+                failures.add(event.id)
+                throw PlantedError()
+            }
+            // More than the worker keeps in memory.
+            try await bench.send((0..<100).map { ("p-\($0)", "p-\($0)") })
+            let ended = Gate()
+            let running = Task {
+                defer { ended.open() }
+                try await worker.run()
+            }
+            try await eventually("failures") { failures["p-0"] > 3 }
+            running.cancel()
+            try await eventually("the end of the worker") { ended.isOpen }
+            #expect(failures.names == ["p-0"])
+            #expect(try await bench.lag() == 100)
+        }
+    }
+
+    @Test("two workers of a group share the partitions, and the one that stays takes over; nothing is lost or doubled")
+    func twoWorkers() async throws {
+        try await DeliveryBench.with(partitions: 4) { bench in
+            func worker(_ name: String) -> EffectsWorker<ClosureProcessor> {
+                bench.worker { event in try DeliveryBench.effects(of: event, worker: name) }
+            }
+            var sent = 0
+            func sendMore(_ count: Int) async throws {
+                try await bench.send((sent..<(sent + count)).map { ("p-\($0)", "p-\($0)") })
+                sent += count
+            }
+            try await sendMore(200)
+            try await withServices([worker("stays")]) {
+                try await withServices([worker("leaves")]) {
+                    try await eventually("both to work") {
+                        try await sendMore(5)
+                        return Set(try await bench.effects(column: "worker")) == ["stays", "leaves"]
+                    }
+                    try await sendMore(200)
+                }
+                try await sendMore(100)
+                try await eventually("all effects") { try await bench.count("effects") >= sent }
+            }
+            let ids = try await bench.effects()
+            #expect(sent >= 500)
+            #expect(ids.count == sent)
+            #expect(Set(ids) == Set((0..<sent).map { "p-\($0)" }))
+            #expect(try await bench.count("outbox") == sent)
+            #expect(try await bench.lag() == 0)
+        }
+    }
+}
+
+/// A service with a closure that runs when its graceful shutdown begins.
+private struct ShutdownHook: Service {
+    let service: any Service
+    let onShutdown: @Sendable () -> Void
+
+    func run() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            group.addTask { try await service.run() }
+            group.addTask {
+                try await ServiceLifecycle.gracefulShutdown()
+                onShutdown()
+            }
+            try await group.waitForAll()
+        }
+    }
+}
