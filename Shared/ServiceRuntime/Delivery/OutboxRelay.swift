@@ -1,4 +1,4 @@
-public import Foundation
+import Foundation
 public import KafkaClient
 public import Logging
 public import PostgresClient

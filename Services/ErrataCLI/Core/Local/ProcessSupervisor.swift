@@ -77,7 +77,9 @@ final class ProcessSupervisor: Sendable {
 
     private func spawn(_ program: Program) throws -> Process {
         let files = FileManager.default
-        if !files.fileExists(atPath: program.log.path) { files.createFile(atPath: program.log.path, contents: nil) }
+        if !files.fileExists(atPath: program.log.path) {
+            _ = files.createFile(atPath: program.log.path, contents: nil)
+        }
         let log = try FileHandle(forWritingTo: program.log)
         try log.seekToEnd()
         let process = Process()
