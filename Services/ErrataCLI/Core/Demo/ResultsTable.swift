@@ -1,3 +1,4 @@
+import Foundation
 import PostgresClient
 import Reasoning
 import Schemas
@@ -77,7 +78,8 @@ struct ResultsTable: Sendable {
         let difference = Double(event.correct - other.correct) / Double(max(1, event.problems)) * 100
         let sign = difference >= 0 ? "+" : "−"
         let points = "\(sign)\((abs(difference) * 10).rounded() / 10) points"
-        let shown = pValue < 0.001 ? "< 0.001" : "= \((pValue * 1000).rounded() / 1000)"
+        // Two significant digits: a p of 8e-05 and one of 1e-77 are not the same finding.
+        let shown = "= " + String(format: "%.2g", pValue)
         return ("\(points) (\(onlyThese) won, \(onlyThose) lost, McNemar p \(shown))", pValue)
     }
 
