@@ -187,6 +187,12 @@ let package = Package(
             core: plumbing + numerics + ["Distillation", "Reasoning", argumentParser, logging]
         )
         + [
+            .target(
+                name: "TestSupport",
+                dependencies: ["PostgresClient", "ServiceRuntime"],
+                path: "Tests/Support",
+                swiftSettings: swiftSettings
+            ),
             tests("TensorEngineTests", ["TensorEngine"]),
             tests("TokenizationTests", ["Tokenization"]),
             tests("LanguageModelTests", ["LanguageModel", "TensorEngine", "Tokenization"]),
@@ -199,15 +205,18 @@ let package = Package(
             tests("PostgresClientTests", ["PostgresClient"]),
             tests(
                 "TeacherIngestionTests",
-                plumbing + ["TeacherIngestionCore", "Reasoning", asyncHTTPClient, hummingbird, logging, nioCore]
+                plumbing + [
+                    "TestSupport", "TeacherIngestionCore", "Reasoning", asyncHTTPClient, hummingbird, logging, nioCore,
+                ]
             ),
             tests(
                 "KeyStepLocatorTests",
                 plumbing + [
+                    "TestSupport",
                     "KeyStepLocatorCore", "Distillation", "LanguageModel", "Reasoning", "Tokenization", logging,
                 ]
             ),
-            tests("ServiceRuntimeTests", plumbing + [logging, metrics, serviceLifecycle]),
+            tests("ServiceRuntimeTests", plumbing + ["TestSupport", logging, metrics, serviceLifecycle]),
         ],
     swiftLanguageModes: [.v6]
 )

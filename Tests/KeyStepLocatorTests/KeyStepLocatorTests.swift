@@ -4,6 +4,7 @@ import PostgresClient
 import Reasoning
 import Schemas
 import ServiceRuntime
+import TestSupport
 import Testing
 import Tokenization
 

@@ -5,46 +5,9 @@ import PostgresClient
 import Schemas
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 
 @testable import ServiceRuntime
-
-/// One database server for the whole suite; each test has a database of its own with Errata's tables.
-enum DeliveryDatabase {
-    private static let folder = FileManager.default.temporaryDirectory
-        .appendingPathComponent("errata-delivery-\(UUID().uuidString.prefix(8))")
-    private static let postmaster = Mutex<Int32?>(nil)
-
-    private static let configuration = Task { () async throws -> PostgresConfiguration in
-        let server = EmbeddedPostgres(stateFolder: folder, settings: ["fsync": "off", "max_connections": "200"])
-        let configuration = try await server.start()
-        let pid = await server.processID
-        postmaster.withLock { $0 = pid }
-        // Swift Testing has no end-of-run hook.
-        atexit { DeliveryDatabase.remove() }
-        return configuration
-    }
-
-    private static func remove() {
-        if let pid = postmaster.withLock({ $0 }) {
-            kill(pid, SIGQUIT)
-            waitpid(pid, nil, 0)
-        }
-        try? FileManager.default.removeItem(at: folder)
-    }
-
-    /// Runs the body with a pool on a new database.
-    static func withPool<Value>(_ body: (PostgresPool) async throws -> Value) async throws -> Value {
-        let server = try await configuration.value
-        let name = "t_" + UUID().uuidString.replacing("-", with: "").lowercased()
-        let administration = PostgresPool(configuration: server, maximumConnections: 1)
-        defer { administration.close() }
-        try await administration.execute("CREATE DATABASE \(identifier: name)")
-        let pool = PostgresPool(configuration: server.with(database: name), maximumConnections: 10)
-        defer { pool.close() }
-        try await DatabaseSchema.migrate(pool)
-        return try await body(pool)
-    }
-}
 
 struct DeadlinePassed: Error, CustomStringConvertible {
     let what: String
@@ -120,7 +83,7 @@ struct DeliveryBench: Sendable {
     let producer: KafkaProducer
 
     static func with<Value>(partitions: Int, _ body: (DeliveryBench) async throws -> Value) async throws -> Value {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             // No constraint: an effect that happens twice is two rows.
             try await pool.execute(
                 """

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import PostgresClient
 import Schemas
+import TestSupport
 import Testing
 
 @testable import ServiceRuntime
@@ -30,7 +31,7 @@ struct JobsLeaseTests {
 
     @Test("of many that want a lease at once one gets it, and the next when it is given back")
     func exclusion() async throws {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             let leases = try await withThrowingTaskGroup(of: JobLease?.self) { group in
                 for index in 0..<20 {
                     group.addTask { try await JobLease.acquire("job", holder: "h-\(index)", from: pool) }
@@ -50,7 +51,7 @@ struct JobsLeaseTests {
 
     @Test("a lease lives as long as it says, to the fraction of a second")
     func lifetime() async throws {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             _ = try await Self.acquire("first", lifetime: .milliseconds(90_900), from: pool)
             let seconds = try await pool.value(
                 "SELECT extract(epoch FROM expires_at - now())::float8 FROM leases",
@@ -62,7 +63,7 @@ struct JobsLeaseTests {
 
     @Test("an expired lease is taken over with a higher token, and its former holder fails and writes nothing")
     func takeOver() async throws {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             let first = try await Self.acquire("first", from: pool)
             try await pool.withTransaction { try await first.verify(in: $0) }
             try await Self.expire("job", in: pool)
@@ -91,7 +92,7 @@ struct JobsLeaseTests {
 
     @Test("a lease is renewed while its work goes on and given back afterwards, also when the work throws")
     func renewal() async throws {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             let lease = try await Self.acquire("first", lifetime: .milliseconds(1_500), from: pool)
             func expiry() async throws -> Date { try await pool.value("SELECT expires_at FROM leases") }
             let before = try await expiry()
@@ -114,7 +115,7 @@ struct JobsLeaseTests {
 
     @Test("work is cancelled when its lease is lost, and the new holder keeps it")
     func loss() async throws {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             let first = try await Self.acquire("first", lifetime: .milliseconds(600), from: pool)
             let cancelled = Gate()
             await #expect(throws: LeaseLost.self) {
@@ -136,7 +137,7 @@ struct JobsLeaseTests {
 
     /// A table of jobs to do and one of work done.
     private static func withJobs(_ names: [String], _ body: (PostgresPool) async throws -> Void) async throws {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             try await pool.execute("CREATE TABLE jobs (name text PRIMARY KEY, done boolean NOT NULL DEFAULT false)")
             try await pool.execute("CREATE TABLE results (job text NOT NULL, holder text NOT NULL)")
             for name in names { try await pool.execute("INSERT INTO jobs VALUES (\(name))") }

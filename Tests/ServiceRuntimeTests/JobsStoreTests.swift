@@ -1,6 +1,7 @@
 import Foundation
 import PostgresClient
 import Schemas
+import TestSupport
 import Testing
 
 @testable import ServiceRuntime
@@ -41,7 +42,7 @@ struct JobsStoreTests {
 
     @Test("a run comes back as it was, with one waiting job a stage, however often it is inserted")
     func runs() async throws {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             for _ in 0..<2 { try await pool.withTransaction { try await RunStore.insert(Self.run, in: $0) } }
             #expect(try await RunStore.run("r-1", from: pool) == Self.run)
             #expect(try await RunStore.run("r-2", from: pool) == nil)
@@ -57,7 +58,7 @@ struct JobsStoreTests {
 
     @Test("a job goes from waiting over running and failed to done, and a checkpoint is what makes it done")
     func jobs() async throws {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             func job(_ stage: TrainingStage) async throws -> RunStore.Job {
                 try #require(try await RunStore.jobs(run: "r-1", from: pool).first { $0.stage == stage })
             }
@@ -115,7 +116,7 @@ struct JobsStoreTests {
 
     @Test("a second checkpoint of a stage is refused whole")
     func secondCheckpoint() async throws {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             try await pool.withTransaction { try await RunStore.insert(Self.run, in: $0) }
             try await pool.withTransaction {
                 try await RunStore.insert(Self.checkpoint(.krsl, id: "c-1"), in: $0)
@@ -141,7 +142,7 @@ struct JobsStoreTests {
 
     @Test("a roll-out has progress once it is whole, and counts the teacher's answers")
     func rollout() async throws {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             try await Self.insertProblems(["p-1", "p-2", "p-3"], into: pool)
             let attempts = (1...3).map { index in
                 AttemptEvent(
@@ -213,7 +214,7 @@ struct JobsStoreTests {
 
     @Test("an evaluation comes back with its outcomes, and is written once")
     func evaluations() async throws {
-        try await DeliveryDatabase.withPool { pool in
+        try await TestDatabase.withPool { pool in
             try await Self.insertProblems(["p-1", "p-2"], into: pool)
             let evaluation = EvaluationEvent(
                 id: "e-1",

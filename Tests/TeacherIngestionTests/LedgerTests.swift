@@ -4,6 +4,7 @@ import Reasoning
 import Schemas
 import ServiceRuntime
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import TeacherIngestionCore

@@ -3,6 +3,7 @@ import PostgresClient
 import Reasoning
 import Schemas
 import ServiceRuntime
+import TestSupport
 import Testing
 
 @testable import TeacherIngestionCore
