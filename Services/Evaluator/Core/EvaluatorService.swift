@@ -1,4 +1,3 @@
-import Foundation
 import LanguageModel
 public import ServiceRuntime
 
@@ -11,10 +10,9 @@ public enum EvaluatorService {
         keys: EventService.keys + [ModelKeys.store]
     ) { context in
         let service = try EventService(context)
-        let root = URL(filePath: try context.configuration.value(ModelKeys.store), directoryHint: .isDirectory)
         let processor = CheckpointProcessor(
             pool: service.pool,
-            store: try ModelStore(root: root),
+            store: try ModelStore(root: try context.configuration.folder(ModelKeys.store)),
             logger: context.logger
         )
         // One checkpoint at a time: decoding takes all cores by itself.

@@ -1,4 +1,3 @@
-import Foundation
 import LanguageModel
 public import ServiceRuntime
 
@@ -11,10 +10,10 @@ public enum KeyStepLocatorService {
         keys: EventService.keys + [ModelKeys.store]
     ) { context in
         let service = try EventService(context)
-        let root = URL(filePath: try context.configuration.value(ModelKeys.store), directoryHint: .isDirectory)
+        let store = try ModelStore(root: try context.configuration.folder(ModelKeys.store))
         let processor = KeyStepLocatorProcessor(
             pool: service.pool,
-            tokenizers: StoredTokenizers(store: try ModelStore(root: root)),
+            tokenizers: StoredTokenizers(store: store),
             logger: context.logger
         )
         return try service.services(processor)

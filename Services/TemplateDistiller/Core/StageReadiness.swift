@@ -1,18 +1,6 @@
 import PostgresClient
-public import Schemas
+import Schemas
 import ServiceRuntime
-
-/// A stage that could be trained now.
-public struct ReadyStage: Sendable {
-    /// The run.
-    public let run: RunEvent
-    /// The stage.
-    public let stage: TrainingStage
-    /// The checkpoint to start from.
-    public let parent: CheckpointEvent
-    /// For the plain arm: the tokens that the chain of stages took.
-    public let tokens: Int?
-}
 
 /// Which stages of which runs can be trained now.
 struct StageReadiness: Sendable {
@@ -42,7 +30,7 @@ struct StageReadiness: Sendable {
         case .hsft:
             let count = try await TraceStore.countVerified(.template, dataset: run.dataset, from: pool)
             guard count > 0, count >= run.thresholds.templates || waited else { return nil }
-            return ReadyStage(run: run, stage: .hsft, parent: initial, tokens: nil)
+            return ReadyStage(run: run, stage: .hsft, parent: initial)
         case .krsl:
             guard let parent = run.stages.hsft == nil ? initial : checkpoint(.hsft) else { return nil }
             let count = try await TraceStore.countKeySteps(
@@ -51,7 +39,7 @@ struct StageReadiness: Sendable {
                 from: pool
             )
             guard count > 0, count >= run.thresholds.pairs || waited else { return nil }
-            return ReadyStage(run: run, stage: .krsl, parent: parent, tokens: nil)
+            return ReadyStage(run: run, stage: .krsl, parent: parent)
         case .plain:
             // The fair comparison: the same weights at the start, the same problems, as many tokens as the chain.
             let chain = run.trainedStages.filter { $0 != .plain }

@@ -1,4 +1,4 @@
-import Foundation
+import Distillation
 import LanguageModel
 import ServiceLifecycle
 public import ServiceRuntime
@@ -13,16 +13,10 @@ public enum TemplateDistillerService {
     ) { context in
         let service = try EventService(context)
         let configuration = context.configuration
-        let store = try ModelStore(
-            root: URL(filePath: try configuration.value(ModelKeys.store), directoryHint: .isDirectory)
-        )
-        let training = StageOneTraining(
-            pool: service.pool,
-            store: store,
-            workFolder: URL(filePath: try configuration.value(ModelKeys.workFolder), directoryHint: .isDirectory),
-            logger: context.logger
-        )
+        let store = try ModelStore(root: try configuration.folder(ModelKeys.store))
+        let trainer = StageTrainer(store: store, workFolder: try configuration.folder(ModelKeys.workFolder))
+        let training = StageOneTraining(pool: service.pool, trainer: trainer, logger: context.logger)
         let services: [any Service] = try service.services(RunProcessor(store: store))
-        return services + [training.runner(holder: service.holder)]
+        return services + [training.job.runner(holder: service.holder)]
     }
 }
