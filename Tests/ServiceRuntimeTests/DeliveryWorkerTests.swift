@@ -185,6 +185,59 @@ struct DeliveryWorkerTests {
         }
     }
 
+    @Test("the last commit is tried again when it fails for a moment, so that nothing comes again")
+    func lastCommit() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let gate = Gate()
+            let started = Tally()
+            let worker = bench.worker { event in
+                started.add(event.id)
+                try await eventually("the gate") { gate.isOpen }
+                return try DeliveryBench.effects(of: event)
+            }
+            try await bench.send([("p-1", "p-1")])
+            // The work ends after the shutdown has begun: its offset is for the last commit, and for a regular one at
+            // most once before it.
+            let service = ShutdownHook(service: worker) {
+                try bench.broker.injectErrors(Array(repeating: .rebalanceInProgress, count: 3), into: .offsetCommit)
+                gate.open()
+            }
+            try await withServices([service]) {
+                try await eventually("work in flight") { started["p-1"] == 1 }
+            }
+            #expect(try await bench.effects() == ["p-1"])
+            #expect(try await bench.lag() == 0)
+        }
+    }
+
+    @Test("a last commit that fails for good does not hold the shutdown up, and its messages come again")
+    func lastCommitFails() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let gate = Gate()
+            let started = Tally()
+            let worker = bench.worker { event in
+                started.add(event.id)
+                try await eventually("the gate") { gate.isOpen }
+                return try DeliveryBench.effects(of: event)
+            }
+            try await bench.send([("p-1", "p-1")])
+            let service = ShutdownHook(service: worker) {
+                try bench.broker.injectErrors(Array(repeating: .rebalanceInProgress, count: 100), into: .offsetCommit)
+                gate.open()
+            }
+            try await withServices([service]) {
+                try await eventually("work in flight") { started["p-1"] == 1 }
+            }
+            #expect(try await bench.effects() == ["p-1"])
+            #expect(try await bench.lag() == 1)
+            try bench.broker.clearErrors(of: .offsetCommit)
+            try await withServices([bench.worker { try DeliveryBench.effects(of: $0) }]) {
+                try await eventually("the offset") { try await bench.lag() == 0 }
+            }
+            #expect(try await bench.effects() == ["p-1"])
+        }
+    }
+
     @Test("a worker whose slots are all taken by a failing key still ends when it is cancelled")
     func cancellation() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in
@@ -244,14 +297,14 @@ struct DeliveryWorkerTests {
 /// A service with a closure that runs when its graceful shutdown begins.
 private struct ShutdownHook: Service {
     let service: any Service
-    let onShutdown: @Sendable () -> Void
+    let onShutdown: @Sendable () throws -> Void
 
     func run() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             group.addTask { try await service.run() }
             group.addTask {
                 try await ServiceLifecycle.gracefulShutdown()
-                onShutdown()
+                try onShutdown()
             }
             try await group.waitForAll()
         }

@@ -51,6 +51,12 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             logger: logger
         )
         let progress = Progress()
+        let background = Task {
+            await withDiscardingTaskGroup { background in
+                background.addTask { await commitRegularly(consumer, progress: progress) }
+                background.addTask { await follow(consumer.rebalances, progress: progress) }
+            }
+        }
         let failure: (any Error)?
         do {
             try await consume(consumer, progress: progress)
@@ -58,7 +64,10 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         } catch {
             failure = error
         }
-        await commit(consumer, progress: progress)
+        background.cancel()
+        // A regular commit may be on its way with the last offsets; it gives them back, for the last one to await.
+        await background.value
+        await commitLast(consumer, progress: progress)
         await consumer.close()
         if let failure, !(failure is CancellationError) { throw failure }
     }
@@ -85,21 +94,16 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
                     try await read(consumer, into: lanes.map(\.continuation), slots: slots, progress: progress)
                 }
             }
-            let background = Task {
-                await withDiscardingTaskGroup { background in
-                    background.addTask { await commitRegularly(consumer, progress: progress) }
-                    background.addTask {
-                        for await change in consumer.rebalances {
-                            switch change {
-                            case .assigned(let partitions): progress.assigned(partitions)
-                            case .revoked(let partitions), .lost(let partitions): progress.revoked(partitions)
-                            }
-                        }
-                    }
-                }
-            }
-            defer { background.cancel() }
             try await group.waitForAll()
+        }
+    }
+
+    private func follow(_ rebalances: AsyncStream<KafkaRebalance>, progress: Progress) async {
+        for await change in rebalances {
+            switch change {
+            case .assigned(let partitions): progress.assigned(partitions)
+            case .revoked(let partitions), .lost(let partitions): progress.revoked(partitions)
+            }
         }
     }
 
@@ -254,19 +258,51 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         }
     }
 
-    /// Commits what is finished.
+    /// Commits what is finished, and returns the error if that fails.
     ///
     /// A commit that fails is no loss: the next one covers it, or the messages come again and the inbox recognises
     /// them.
-    private func commit(_ consumer: KafkaConsumer, progress: Progress) async {
+    @discardableResult
+    private func commit(_ consumer: KafkaConsumer, progress: Progress) async -> (any Error)? {
         let offsets = progress.takeCommittable()
-        guard !offsets.isEmpty else { return }
+        guard !offsets.isEmpty else { return nil }
         do {
             try await consumer.commit(offsets)
+            return nil
         } catch {
             progress.notCommitted(offsets)
-            logger.warning("offsets not committed", metadata: ["error": "\(error)"])
+            // Cancelled while the answer was awaited: nothing failed.
+            if !(error is CancellationError) {
+                logger.warning("offsets not committed", metadata: ["error": "\(error)"])
+            }
+            return error
         }
+    }
+
+    /// Commits before the group is left, again where it fails for a moment (a rebalance, a coordinator that moves).
+    ///
+    /// Bounded in tries and in time, so that a broker that is away does not hold the shutdown up: without the commit
+    /// the next member only sees messages again.
+    private func commitLast(_ consumer: KafkaConsumer, progress: Progress) async {
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                let backoff = Backoff(base: .milliseconds(100), cap: .seconds(1))
+                for failures in 1...6 {
+                    guard let error = await commit(consumer, progress: progress) as? KafkaError, error.isRetriable,
+                        (try? await backoff.wait(afterFailure: failures)) != nil
+                    else { return }
+                }
+            }
+            group.addTask { try? await Task.sleep(for: .seconds(5)) }
+            await group.next()
+            group.cancelAll()
+        }
+        let left = progress.takeCommittable()
+        guard !left.isEmpty else { return }
+        logger.warning(
+            "offsets not committed before leaving the group; their messages come again and are recognised",
+            metadata: ["offsets": "\(left.map { "\($0.topic)/\($0.partition)/\($0.offset)" }.joined(separator: " "))"]
+        )
     }
 }
 
