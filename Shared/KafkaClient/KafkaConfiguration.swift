@@ -25,6 +25,12 @@ public struct KafkaConfiguration: Sendable, CustomStringConvertible {
         return (["bootstrap.servers=\(bootstrapServers)"] + shown).joined(separator: " ")
     }
 
+    /// The largest record that a producer sends, in bytes of key, value, headers and framing (``KafkaRecord/largestSize``):
+    /// the setting `message.max.bytes`, by default librdkafka's 1,000,000.
+    ///
+    /// A broker's own limit (`message.max.bytes`, a topic's `max.message.bytes`) must not be smaller.
+    public var recordSizeLimit: Int { settings["message.max.bytes"].flatMap { Int($0) } ?? 1_000_000 }
+
     /// The settings of one client: our defaults, then the user's, then those that the client depends on.
     func merged(defaults: [String: String], required: [String: String]) -> [String: String] {
         var result = defaults
@@ -35,7 +41,7 @@ public struct KafkaConfiguration: Sendable, CustomStringConvertible {
     }
 
     /// Whether the value of a setting must never be logged.
-    static func isSecret(_ name: String) -> Bool {
-        ["password", "secret", "key.pem", "oauthbearer", "jaas", "credential"].contains { name.contains($0) }
+    public static func isSecret(_ name: String) -> Bool {
+        ["password", "secret", "key.pem", "oauthbearer.config", "jaas", "credential"].contains { name.contains($0) }
     }
 }

@@ -75,6 +75,54 @@ struct ConfigurationTests {
         }
     }
 
+    @Test("librdkafka's settings come from a file as well, and the passwords among them are not shown")
+    func settingsFile() throws {
+        let lines = "security.protocol=SASL_SSL;sasl.username=me\nsasl.password=hush=hush\n"
+        try withFile(lines) { path in
+            let configuration = try Configuration(
+                keys: [KafkaKeys.settings],
+                environment: ["ERRATA_KAFKA_SETTINGS_FILE": path]
+            )
+            let values = try configuration.value(KafkaKeys.settings).values
+            #expect(
+                values == ["security.protocol": "SASL_SSL", "sasl.username": "me", "sasl.password": "hush=hush"]
+            )
+            let shown = try #require(configuration.effective.first { $0.name == "ERRATA_KAFKA_SETTINGS" }).value
+            #expect(shown == "sasl.password=***;sasl.username=me;security.protocol=SASL_SSL")
+            #expect(configuration.secretValues == ["hush=hush"])
+        }
+        let error = #expect(throws: ConfigurationError.self) {
+            try Configuration(keys: [KafkaKeys.settings], environment: ["ERRATA_KAFKA_SETTINGS": "sasl.password hush"])
+        }
+        #expect(error?.description.contains("hush") == false)
+    }
+
+    @Test("a password in the database's address is not shown, and the address can come from a file")
+    func addressFile() throws {
+        try withFile("postgresql://me:hush@host:5433/db\n") { path in
+            let configuration = try Configuration(
+                keys: [DatabaseKeys.url],
+                environment: ["ERRATA_POSTGRES_URL_FILE": path]
+            )
+            #expect(
+                try configuration.value(DatabaseKeys.url).configurationText == "postgresql://me:hush@host:5433/db"
+            )
+            let shown = try #require(configuration.effective.first { $0.name == "ERRATA_POSTGRES_URL" }).value
+            #expect(shown.contains("host:5433/db"))
+            #expect(!shown.contains("hush"))
+        }
+    }
+
+    @Test(
+        "every key that may hold a secret has a form with a file",
+        arguments: ["KAFKA_SETTINGS", "KAFKA_SASL_PASSWORD", "POSTGRES_URL", "POSTGRES_PASSWORD"]
+    )
+    func fileForms(key: String) throws {
+        let declared = try #require(EventService.keys.first { $0.name == "ERRATA_\(key)" })
+        #expect(declared.isSecret)
+        #expect(Configuration.describe([declared]).contains("Also as ERRATA_\(key)_FILE."))
+    }
+
     @Test(
         "a file gives values and the environment wins",
         arguments: [

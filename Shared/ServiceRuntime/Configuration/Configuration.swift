@@ -110,13 +110,13 @@ public struct Configuration: Sendable {
 
     /// The values of the secrets that were given, so that the log can hold them back.
     public var secretValues: [String] {
-        keys.filter(\.isSecret).compactMap { texts[$0.name] }.filter { !$0.isEmpty }
+        keys.flatMap { key in texts[key.name].map { key.secrets(in: $0) } ?? [] }.filter { !$0.isEmpty }
     }
 
     /// Every key with the value in use, secrets hidden, sorted by name.
     public var effective: [(name: String, value: String)] {
         keys.map { key in
-            (key.name, texts[key.name].map { key.isSecret ? "<secret>" : $0 } ?? key.defaultText ?? "")
+            (key.name, texts[key.name].map { key.isSecret ? key.shown($0) : $0 } ?? key.defaultText ?? "")
         }.sorted { $0.name < $1.name }
     }
 

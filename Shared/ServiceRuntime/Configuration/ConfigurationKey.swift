@@ -10,12 +10,16 @@ public protocol AnyConfigurationKey: Sendable {
     var defaultText: String? { get }
     /// Whether the service cannot start without it.
     var isRequired: Bool { get }
-    /// Whether the value must not be seen; then `<name>_FILE` can name a file that holds it.
+    /// Whether the value, or a part of it, must not be seen; then `<name>_FILE` can name a file that holds it.
     var isSecret: Bool { get }
     /// What the key is for, in a line.
     var documentation: String { get }
     /// What is wrong with a text, or nil when it is fine.
     func fault(in text: String) -> String?
+    /// What may be seen of a text that is fine.
+    func shown(_ text: String) -> String
+    /// The parts of a text that must not be seen.
+    func secrets(in text: String) -> [String]
 }
 
 /// A typed configuration key with its unit, default and documentation.
@@ -72,14 +76,20 @@ public struct ConfigurationKey<Value: ConfigurationValue>: AnyConfigurationKey {
     public var typeName: String { Value.configurationType }
     /// The default as text.
     public var defaultText: String? { defaultValue?.configurationText }
-    /// Whether the value must not be seen.
-    public var isSecret: Bool { Value.self is Secret.Type }
+    /// Whether the value, or a part of it, must not be seen.
+    public var isSecret: Bool { Value.mayHoldSecrets }
 
     /// What is wrong with a text, or nil when it is fine.
     public func fault(in text: String) -> String? {
         guard let value = Value(configurationText: text) else { return "is not of the type: \(typeName)" }
         return rule(value)
     }
+
+    /// What may be seen of a text that is fine.
+    public func shown(_ text: String) -> String { Value(configurationText: text)?.shownText ?? "" }
+
+    /// The parts of a text that must not be seen.
+    public func secrets(in text: String) -> [String] { Value(configurationText: text)?.secretTexts ?? [] }
 
     func value(from text: String) -> Value? { Value(configurationText: text) }
 }

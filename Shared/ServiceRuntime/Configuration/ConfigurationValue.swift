@@ -1,4 +1,6 @@
 public import Foundation
+import KafkaClient
+import PostgresClient
 
 /// A type that a configuration value can have.
 public protocol ConfigurationValue: Sendable {
@@ -8,8 +10,26 @@ public protocol ConfigurationValue: Sendable {
     /// Reads the value from its text; nil when the text is malformed.
     init?(configurationText: String)
 
-    /// The value as text, for the table of keys and the start-up log.
+    /// The value as text, as it is read again.
     var configurationText: String { get }
+
+    /// Whether values of the type may hold something that must not be seen; then a key has a form with a file.
+    static var mayHoldSecrets: Bool { get }
+
+    /// The value as it may be seen, for `--check` and the start-up log.
+    var shownText: String { get }
+
+    /// The parts that must not be seen, for the log to hold back.
+    var secretTexts: [String] { get }
+}
+
+extension ConfigurationValue {
+    /// Nothing to hide.
+    public static var mayHoldSecrets: Bool { false }
+    /// The whole value.
+    public var shownText: String { configurationText }
+    /// Nothing to hide.
+    public var secretTexts: [String] { [] }
 }
 
 extension String: ConfigurationValue {
@@ -131,10 +151,12 @@ extension ConfigurationValue where Self: RawRepresentable, RawValue == String, S
     public var configurationText: String { rawValue }
 }
 
-/// A list of settings that is handed through to another program: `name=value;name=value`.
+/// A list of settings that is handed through to librdkafka: `name=value;name=value`, or one a line.
+///
+/// Passwords may be among them: they are seen as `***`, and the list can be given as a file.
 public struct PassThroughSettings: ConfigurationValue, Hashable {
     /// The type's name.
-    public static var configurationType: String { "name=value list, by semicolon" }
+    public static var configurationType: String { "name=value list, by semicolon or line" }
 
     /// The settings by name.
     public var values: [String: String]
@@ -145,7 +167,7 @@ public struct PassThroughSettings: ConfigurationValue, Hashable {
     /// Reads the list; a name that stands twice makes it malformed.
     public init?(configurationText: String) {
         values = [:]
-        for part in configurationText.split(separator: ";") {
+        for part in configurationText.split(whereSeparator: { $0 == ";" || $0.isNewline }) {
             let text = part.trimmingCharacters(in: .whitespaces)
             if text.isEmpty { continue }
             guard let mark = text.firstIndex(of: "="), mark != text.startIndex else { return nil }
@@ -159,6 +181,41 @@ public struct PassThroughSettings: ConfigurationValue, Hashable {
     public var configurationText: String {
         values.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: ";")
     }
+
+    /// Passwords may be among the settings.
+    public static var mayHoldSecrets: Bool { true }
+
+    /// The list with `***` for passwords and keys.
+    public var shownText: String {
+        Self(values.reduce(into: [:]) { $0[$1.key] = KafkaConfiguration.isSecret($1.key) ? "***" : $1.value })
+            .configurationText
+    }
+
+    /// The passwords and keys.
+    public var secretTexts: [String] { values.filter { KafkaConfiguration.isSecret($0.key) }.map(\.value) }
+}
+
+/// The address of a database: a libpq URL or connection string, which may hold a password.
+public struct DatabaseAddress: ConfigurationValue, Hashable {
+    /// The type's name.
+    public static var configurationType: String { "libpq URL" }
+
+    /// The address as it was given.
+    public let configurationText: String
+
+    /// Takes any text; ``PostgresClient/PostgresConfiguration`` reads it.
+    public init(configurationText: String) { self.configurationText = configurationText }
+
+    /// A password may be in it.
+    public static var mayHoldSecrets: Bool { true }
+
+    /// The address without a password; nothing of one that cannot be read.
+    public var shownText: String {
+        (try? PostgresConfiguration(url: configurationText))?.url(includingPassword: false) ?? "<not readable>"
+    }
+
+    /// The whole address.
+    public var secretTexts: [String] { [configurationText] }
 }
 
 /// A value that must not be seen: it shows itself as `<secret>` everywhere and is read with ``reveal()``.
@@ -180,6 +237,12 @@ public struct Secret: ConfigurationValue, Hashable, CustomStringConvertible, Cus
 
     /// `<secret>`.
     public var configurationText: String { "<secret>" }
+    /// Always.
+    public static var mayHoldSecrets: Bool { true }
+    /// `<secret>`.
+    public var shownText: String { "<secret>" }
+    /// The value.
+    public var secretTexts: [String] { [value] }
     /// `<secret>`.
     public var description: String { "<secret>" }
     /// `<secret>`.

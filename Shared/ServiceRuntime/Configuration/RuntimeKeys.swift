@@ -76,7 +76,8 @@ public enum KafkaKeys {
     public static let settings = ConfigurationKey<PassThroughSettings>(
         "ERRATA_KAFKA_SETTINGS",
         default: PassThroughSettings(),
-        "Any settings of librdkafka, for example security.protocol=SASL_SSL;sasl.mechanism=PLAIN."
+        "Any settings of librdkafka, for example security.protocol=SASL_SSL;sasl.mechanism=PLAIN; message.max.bytes is "
+            + "the largest event, which a topic's max.message.bytes must not be below."
     )
     /// The SASL password.
     public static let saslPassword = ConfigurationKey<Secret>(
@@ -92,7 +93,7 @@ public enum KafkaKeys {
 /// The keys of services that talk to the database.
 public enum DatabaseKeys {
     /// The database, as a libpq URL or connection string.
-    public static let url = ConfigurationKey<String>(
+    public static let url = ConfigurationKey<DatabaseAddress>(
         "ERRATA_POSTGRES_URL",
         optional: false,
         "The database, as postgresql://user@host:port/name; give the password in its own key."

@@ -29,7 +29,7 @@ public struct EventService: Sendable {
         let configuration = context.configuration
         var database: PostgresConfiguration
         do {
-            database = try PostgresConfiguration(url: try configuration.value(DatabaseKeys.url))
+            database = try PostgresConfiguration(url: try configuration.value(DatabaseKeys.url).configurationText)
         } catch let error as PostgresError {
             throw ConfigurationError("\(DatabaseKeys.url.name): \(error)")
         }

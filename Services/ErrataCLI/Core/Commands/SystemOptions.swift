@@ -16,30 +16,31 @@ struct SystemOptions: ParsableArguments {
             .absoluteURL
     }
 
-    /// The broker: ERRATA_KAFKA_BOOTSTRAP_SERVERS (and ERRATA_KAFKA_SETTINGS) where set, else the local system's.
-    func kafka() throws -> KafkaConfiguration {
-        let environment = ProcessInfo.processInfo.environment
+    /// The broker: ERRATA_KAFKA_BOOTSTRAP_SERVERS (and ERRATA_KAFKA_SETTINGS, ERRATA_KAFKA_SASL_PASSWORD or their
+    /// _FILE) where set, else the local system's.
+    func kafka(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> KafkaConfiguration {
         guard let servers = environment["ERRATA_KAFKA_BOOTSTRAP_SERVERS"] else {
             return KafkaConfiguration(bootstrapServers: try LocalEndpoint.read(from: stateFolder).kafka)
         }
-        guard let settings = PassThroughSettings(configurationText: environment["ERRATA_KAFKA_SETTINGS"] ?? "") else {
+        let text = try Self.secret("ERRATA_KAFKA_SETTINGS", in: environment) ?? ""
+        guard var settings = PassThroughSettings(configurationText: text)?.values else {
             throw CLIError("ERRATA_KAFKA_SETTINGS is not of the form name=value;name=value")
         }
-        return KafkaConfiguration(bootstrapServers: servers, settings: settings.values)
+        if let password = try Self.secret("ERRATA_KAFKA_SASL_PASSWORD", in: environment) {
+            settings["sasl.password"] = password
+        }
+        return KafkaConfiguration(bootstrapServers: servers, settings: settings)
     }
 
-    /// The database: ERRATA_POSTGRES_URL (or _FILE) where set, else the local system's.
-    func database() throws -> PostgresConfiguration {
-        let environment = ProcessInfo.processInfo.environment
-        var url = environment["ERRATA_POSTGRES_URL"]
-        if url == nil, let file = environment["ERRATA_POSTGRES_URL_FILE"] { url = try secret(file) }
+    /// The database: ERRATA_POSTGRES_URL (and ERRATA_POSTGRES_PASSWORD, or their _FILE) where set, else the local
+    /// system's.
+    func database(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> PostgresConfiguration {
+        let url = try Self.secret("ERRATA_POSTGRES_URL", in: environment)
         var configuration = try PostgresConfiguration(
             url: try url ?? LocalEndpoint.read(from: stateFolder).postgres
         )
-        if let password = environment["ERRATA_POSTGRES_PASSWORD"] {
+        if let password = try Self.secret("ERRATA_POSTGRES_PASSWORD", in: environment) {
             configuration.setPassword(password)
-        } else if let file = environment["ERRATA_POSTGRES_PASSWORD_FILE"] {
-            configuration.setPassword(try secret(file))
         }
         return configuration
     }
@@ -57,11 +58,14 @@ struct SystemOptions: ParsableArguments {
         }
     }
 
-    private func secret(_ file: String) throws -> String {
+    /// The value of a key, or what the file holds that `<key>_FILE` names.
+    private static func secret(_ key: String, in environment: [String: String]) throws -> String? {
+        guard let file = environment[key + "_FILE"] else { return environment[key] }
+        guard environment[key] == nil else { throw CLIError("\(key) and \(key)_FILE are both given; keep one") }
         guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-            throw CLIError("\(file) cannot be read")
+            throw CLIError("\(key)_FILE names \(file), which cannot be read as UTF-8 text")
         }
-        return text.trimmingCharacters(in: .whitespacesAndNewlines)
+        return text.trimmingCharacters(in: .newlines)
     }
 }
 
