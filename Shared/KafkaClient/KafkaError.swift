@@ -30,6 +30,11 @@ public struct KafkaError: Error, Sendable, Hashable, CustomStringConvertible {
     /// librdkafka's name of the code, such as `MSG_SIZE_TOO_LARGE`.
     public var name: String { code.description }
 
+    /// Whether it is the record that is refused, so that sending it again as it is cannot succeed.
+    ///
+    /// A broker refuses a whole batch for one record in it.
+    public var refusesRecord: Bool { Code.refusals.contains(code) }
+
     /// The name, the message, and whether it is fatal.
     public var description: String {
         "\(name): \(message)\(isFatal ? " (fatal: make a new client)" : "")"
@@ -113,6 +118,9 @@ extension KafkaError.Code {
         ]
         .map { Self(rawValue: $0) }
     )
+
+    /// Codes by which a record itself is refused: too large, alone or with others; bad time; against a policy; not valid.
+    static let refusals: Set<Self> = Set([10, 18, 32, 43, 44, 87, -199].map { Self(rawValue: $0) })
 
     /// Codes on which a consumer gives up instead of trying again.
     static let hopeless: Set<Self> = [

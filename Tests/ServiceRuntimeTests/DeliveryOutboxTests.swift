@@ -125,4 +125,99 @@ struct DeliveryOutboxTests {
             #expect(try await bench.relay.publishBatch() == 0)
         }
     }
+
+    /// Rows of which one, in the middle, is larger than a producer with default settings sends.
+    private static func enqueueWithLarge(in bench: DeliveryBench) async throws -> [OutgoingEvent] {
+        var events = try (0..<9).map { try DeliveryBench.attempt(at: "p-1", cause: "e-\($0)") }
+        events[4] = try DeliveryBench.attempt(
+            at: "p-1",
+            cause: "e-4",
+            output: String(repeating: "x", count: 1_020_000)
+        )
+        try await bench.pool.withTransaction { [events] in try await Outbox.enqueue(events, in: $0) }
+        return events
+    }
+
+    @Test("a row that the producer refuses is set aside with its reason, those behind it go on, and a replay sends it")
+    func tooLargeForProducer() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let events = try await Self.enqueueWithLarge(in: bench)
+            let small = try KafkaProducer(bench.broker.configuration)
+            let relay = OutboxRelay(pool: bench.pool, producer: small, logger: quiet)
+            #expect(try await relay.publishBatch() == 9)
+            #expect(try await relay.publishBatch() == 0)
+            await small.close()
+            let others = events.indices.filter { $0 != 4 }.map { events[$0].attributes.id }
+            #expect(Self.ids(try await bench.messages(of: .attempts)) == others)
+            let refused = try await bench.pool.values(
+                "SELECT event_id FROM outbox WHERE refused_at IS NOT NULL AND published_at IS NULL",
+                as: String.self
+            )
+            #expect(refused == [events[4].attributes.id])
+            let letter = try #require(try await DeadLetters.list(limit: 10, from: bench.pool).first)
+            #expect(letter.consumer == "outbox")
+            #expect(letter.origin == "errata.attempts.v1/-1/5")
+            #expect(letter.cause.code == "refused-by-broker")
+            #expect(letter.cause.message.contains("message.max.bytes (1000000)"))
+
+            // The bench's producer may send more.
+            #expect(try await DeadLetters.replay(id: letter.id, from: bench.pool, through: bench.producer))
+            let last = try #require(try await bench.messages(of: .attempts).last)
+            #expect(last.value == Data(events[4].payload.utf8))
+            #expect(last.key == Data(events[4].key.utf8))
+            #expect(last.headers == (try events[4].record().headers))
+            #expect(try await Self.unpublished(bench) == 0)
+            #expect(try await DeadLetters.list(limit: 10, from: bench.pool).map { $0.replayedAt != nil } == [true])
+        }
+    }
+
+    @Test("of a batch that the broker refuses only the record that is refused alone is set aside; none is lost")
+    func refusedByBroker() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let events = try await Self.enqueue(0..<20, in: bench)
+            // The batch, and then the first record on its own.
+            try bench.broker.injectErrors([.messageTooLarge, .messageTooLarge], into: .produce)
+            try await withServices([bench.relay]) {
+                try await eventually("the relay") { try await Self.unpublished(bench) == 1 }
+            }
+            let refused = try await bench.pool.values(
+                "SELECT event_id FROM outbox WHERE refused_at IS NOT NULL AND published_at IS NULL",
+                as: String.self
+            )
+            #expect(refused.count == 1)
+            let sent = Self.ids(try await bench.messages(of: .attempts))
+            #expect(Set(sent + refused) == Set(events.map(\.attributes.id)))
+            #expect(sent.count == 19)
+            #expect(try await bench.count("dead_letters") == 1)
+        }
+    }
+
+    @Test("an event larger than the producer's limit is refused before it is written, by size and setting")
+    func sizeLimit() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let event = try DeliveryBench.attempt(at: "p-1", cause: "e-1", output: String(repeating: "x", count: 5_000))
+            let size = try event.record().largestSize
+            // Key, headers and framing count, too.
+            #expect(size > event.payload.utf8.count + event.key.utf8.count + 300)
+            let failure = await #expect(throws: PermanentFailure.self) {
+                try await bench.pool.withTransaction { try await Outbox.enqueue([event], sizeLimit: size - 1, in: $0) }
+            }
+            #expect(failure?.code == "too-large")
+            #expect(failure?.message.contains("\(size) bytes") == true)
+            #expect(failure?.message.contains("message.max.bytes in ERRATA_KAFKA_SETTINGS") == true)
+            #expect(try await bench.count("outbox") == 0)
+            try await bench.pool.withTransaction { try await Outbox.enqueue([event], sizeLimit: size, in: $0) }
+            // What the check lets through, a producer with that limit sends.
+            let producer = try KafkaProducer(
+                KafkaConfiguration(
+                    bootstrapServers: bench.broker.bootstrapServers,
+                    settings: ["message.max.bytes": "\(size)"]
+                )
+            )
+            let relay = OutboxRelay(pool: bench.pool, producer: producer, logger: quiet)
+            #expect(try await relay.publishBatch() == 1)
+            await producer.close()
+            #expect(try await bench.messages(of: .attempts).count == 1)
+        }
+    }
 }

@@ -203,4 +203,12 @@ extension KafkaRecord {
         (key?.count ?? 0) + (value?.count ?? 0)
             + headers.reduce(0) { $0 + $1.key.utf8.count + ($1.value?.count ?? 0) }
     }
+
+    /// The most bytes that this record takes alone on the wire without compression, the framing included: what a
+    /// producer's and a broker's limits are held against.
+    public var largestSize: Int {
+        // A record batch's header takes 61 bytes; a record's attributes, five lengths, offset and time at most 1 + 8 · 5
+        // + 10; a header's two lengths at most 2 · 5.
+        byteCount + 112 + 10 * headers.count
+    }
 }

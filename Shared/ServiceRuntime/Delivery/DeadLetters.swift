@@ -54,13 +54,44 @@ public enum DeadLetters {
         }
     }
 
+    /// Who gave up on an event of our own that the broker refuses.
+    static let outbox = "outbox"
+
+    /// Adds an event of the outbox that the broker refuses for good; it was never on a partition.
+    ///
+    /// - Returns: the dead letter's id.
+    static func add(
+        _ record: KafkaRecord,
+        sequence: Int64,
+        failure: PermanentFailure,
+        in transaction: PostgresTransaction
+    ) async throws -> String {
+        let id = DeterministicID.make(cause: "\(record.topic)/\(sequence)", parts: outbox)
+        let headers = record.headers.map {
+            DeadLetterHeader(name: $0.key, valueBase64: $0.value?.base64EncodedString())
+        }
+        let headersJSON = String(decoding: try EventCoding.encodeJSON(headers), as: UTF8.self)
+        // Refused again after a replay or a restart: it waits again.
+        try await transaction.execute(
+            """
+            INSERT INTO dead_letters (id, consumer, topic, partition, "offset", key, payload, headers, cause_code,
+                                      cause_message, attempts)
+            VALUES (\(id), \(outbox), \(record.topic), -1, \(sequence), \(record.key), \(record.value),
+                    \(headersJSON)::jsonb, \(failure.code), \(failure.message), 1)
+            ON CONFLICT (id) DO UPDATE SET cause_message = excluded.cause_message, failed_at = now(), replayed_at = NULL,
+                                           attempts = dead_letters.attempts + 1
+            """
+        )
+        return id
+    }
+
     /// A row of the table.
     public struct Entry: Sendable {
         /// The dead letter's id.
         public let id: String
         /// Who gave up on it.
         public let consumer: String
-        /// Where it came from, `topic/partition/offset`.
+        /// Where it came from, `topic/partition/offset`; `topic/-1/sequence` for one of our own that the broker refused.
         public let origin: String
         /// Why: a code and a sentence.
         public let cause: (code: String, message: String)
@@ -102,7 +133,9 @@ public enum DeadLetters {
         through producer: KafkaProducer
     ) async throws -> Bool {
         let rows = try await pool.query(
-            "SELECT topic, key, payload, headers::text AS headers FROM dead_letters WHERE id = \(id)"
+            """
+            SELECT consumer, topic, "offset", key, payload, headers::text AS headers FROM dead_letters WHERE id = \(id)
+            """
         )
         guard let row = rows.first else { return false }
         let headers = try EventCoding.decodeJSON(
@@ -119,7 +152,14 @@ public enum DeadLetters {
             }
         )
         _ = try await producer.send(record)
-        try await pool.execute("UPDATE dead_letters SET replayed_at = now() WHERE id = \(id)")
+        let sequence: Int64? =
+            try row.get("consumer", as: String.self) == outbox ? try row.get("offset", as: Int64.self) : nil
+        try await pool.withTransaction { transaction in
+            try await transaction.execute("UPDATE dead_letters SET replayed_at = now() WHERE id = \(id)")
+            try await transaction.execute(
+                "UPDATE outbox SET published_at = now(), refused_at = NULL WHERE sequence = \(sequence)"
+            )
+        }
         return true
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import KafkaClient
 import PostgresClient
 import Schemas
 
@@ -11,10 +12,17 @@ enum Outbox {
     ///
     /// An event that is there already under the same id is left alone: it is the same work done again.
     ///
-    /// - Throws: ``PermanentFailure`` when a different event stands under the id.
-    static func enqueue(_ events: [OutgoingEvent], in transaction: PostgresTransaction) async throws {
+    /// `sizeLimit`: the largest record that the producer sends, in bytes; nil leaves that to the relay.
+    ///
+    /// - Throws: ``PermanentFailure`` when a different event stands under the id, or one is larger than the limit.
+    static func enqueue(
+        _ events: [OutgoingEvent],
+        sizeLimit: Int? = nil,
+        in transaction: PostgresTransaction
+    ) async throws {
         guard !events.isEmpty else { return }
         for event in events {
+            if let sizeLimit { try check(event, sizeLimit: sizeLimit) }
             let attributes = event.attributes
             let inserted = try await transaction.query(
                 """
@@ -34,5 +42,15 @@ enum Outbox {
             }
         }
         try await transaction.execute("SELECT pg_notify(\(channel), '')")
+    }
+    private static func check(_ event: OutgoingEvent, sizeLimit: Int) throws {
+        let size = try event.record().largestSize
+        guard size > sizeLimit else { return }
+        throw PermanentFailure(
+            code: "too-large",
+            message: "\(event.attributes.type) \(event.attributes.id) takes \(size) bytes with its key and headers, "
+                + "and the producer sends at most \(sizeLimit); shorten its texts, or raise message.max.bytes in "
+                + "ERRATA_KAFKA_SETTINGS and max.message.bytes of the topic \(event.topic.rawValue)"
+        )
     }
 }

@@ -52,6 +52,8 @@ struct PipelineCounts: Sendable {
     let evaluations: Int
     let deadLetters: Int
     let unpublished: Int
+    /// Of the dead letters, events of our own that the broker refuses.
+    let refused: Int
 
     static func read(from pool: PostgresPool) async throws -> PipelineCounts {
         let rows = try await pool.query(
@@ -66,7 +68,8 @@ struct PipelineCounts: Sendable {
                    (SELECT count(*) FROM attempts) AS attempts,
                    (SELECT count(*) FROM evaluations) AS evaluations,
                    (SELECT count(*) FROM dead_letters) AS dead_letters,
-                   (SELECT count(*) FROM outbox WHERE published_at IS NULL) AS unpublished
+                   (SELECT count(*) FROM outbox WHERE published_at IS NULL AND refused_at IS NULL) AS unpublished,
+                   (SELECT count(*) FROM outbox WHERE refused_at IS NOT NULL) AS refused
             """
         )
         guard let row = rows.first else { throw CLIError("the database did not answer") }
@@ -82,7 +85,8 @@ struct PipelineCounts: Sendable {
             attempts: try count("attempts"),
             evaluations: try count("evaluations"),
             deadLetters: try count("dead_letters"),
-            unpublished: try count("unpublished")
+            unpublished: try count("unpublished"),
+            refused: try count("refused")
         )
     }
 
@@ -102,6 +106,7 @@ struct PipelineCounts: Sendable {
             ("evaluations", evaluations, ""),
             ("events to publish", unpublished, ""),
             ("dead letters", deadLetters, ""),
+            ("  events that the broker refused", refused, ""),
         ]
     }
 }

@@ -36,7 +36,8 @@ struct SubmitCommand: AsyncParsableCommand {
             throw ValidationError("--split must be train, rollout, development or test, not '\(split)'")
         }
         let lines = try ProblemLines.read(file)
-        let producer = try KafkaProducer(try system.kafka())
+        let kafka = try system.kafka()
+        let producer = try KafkaProducer(kafka)
         var board = ProgressBoard(output: .standardError)
         var rejected = 0
         var sent = 0
@@ -51,7 +52,14 @@ struct SubmitCommand: AsyncParsableCommand {
         }
         for (number, line) in lines where sent + batch.count < total {
             do {
-                batch.append(try ProblemLines.record(of: line, dataset: dataset, split: split))
+                let record = try ProblemLines.record(of: line, dataset: dataset, split: split)
+                guard record.largestSize <= kafka.recordSizeLimit else {
+                    throw CLIError(
+                        "the problem takes \(record.largestSize) bytes, the limit is \(kafka.recordSizeLimit); shorten it, "
+                            + "or raise message.max.bytes in ERRATA_KAFKA_SETTINGS and max.message.bytes of the topic"
+                    )
+                }
+                batch.append(record)
             } catch {
                 rejected += 1
                 Terminal.error("\(file == "-" ? "standard input" : file):\(number): \(error)")
