@@ -66,7 +66,7 @@ struct DeliveryWorkerTests {
                 }
                 return try DeliveryBench.effects(of: event)
             }
-            // These letters fall into different lanes.
+            // Different keys, so that nothing keeps them apart.
             try await bench.send([("same", "a"), ("same", "b"), ("same", "c")])
             try await withServices([worker]) {
                 try await eventually("the effect") { try await bench.count("effects") > 0 }
@@ -238,7 +238,127 @@ struct DeliveryWorkerTests {
         }
     }
 
-    @Test("a worker whose slots are all taken by a failing key still ends when it is cancelled")
+    @Test("many keys that fail hold up no other, and no key waits for one that hashes alike")
+    func failingKeysHoldNobodyUp() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let gate = Gate()
+            let failures = Tally()
+            // Twice as many failing keys as messages are worked on at a time.
+            let failing = (0..<8).map { "bad-\($0)" }
+            let good = (0..<40).map { "good-\($0)" }
+            let worker = bench.worker(concurrency: 4) { event in
+                if event.id.hasPrefix("bad"), !gate.isOpen {
+                    failures.add(event.id)
+                    throw PlantedError()
+                }
+                return try DeliveryBench.effects(of: event)
+            }
+            try await bench.send(failing.map { ($0, $0) } + good.map { ($0, $0) })
+            try await withServices([worker]) {
+                try await eventually("all good keys, while all bad ones fail") {
+                    try await bench.count("effects") == good.count && failures.names.count == failing.count
+                        && failing.allSatisfy { failures[$0] > 2 }
+                }
+                #expect(try await bench.lag() == Int64(failing.count + good.count))
+                gate.open()
+                try await eventually("the bad keys") { try await bench.count("effects") == 48 }
+            }
+            #expect(Set(try await bench.effects()) == Set(failing + good))
+            #expect(try await bench.lag() == 0)
+        }
+    }
+
+    @Test("no more messages are worked on at a time than the concurrency, and no more held than eight times that")
+    func bounds() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let gate = Gate()
+            let working = Mutex((now: 0, most: 0))
+            let seen = Tally()
+            let worker = bench.worker(concurrency: 3) { event in
+                working.withLock {
+                    $0.now += 1
+                    $0.most = max($0.most, $0.now)
+                }
+                defer { working.withLock { $0.now -= 1 } }
+                seen.add(event.id)
+                await Task.yield()
+                if !gate.isOpen { throw PlantedError() }
+                return try DeliveryBench.effects(of: event)
+            }
+            try await bench.send((0..<100).map { ("p-\($0)", "p-\($0)") })
+            try await withServices([worker]) {
+                try await eventually("everything in memory to have failed twice") {
+                    (0..<24).allSatisfy { seen["p-\($0)"] > 1 }
+                }
+                #expect(seen.names.count == 24)
+                gate.open()
+                try await eventually("all effects") { try await bench.count("effects") == 100 }
+            }
+            #expect(working.withLock { $0.most } <= 3)
+            #expect(try await bench.lag() == 0)
+        }
+    }
+
+    @Test("graceful shutdown gives up a message that waits for its next try, and it comes again")
+    func shutdownDuringBackoff() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let failures = Tally()
+            let worker = EffectsWorker(
+                processor: ClosureProcessor { event in
+                    guard event.id == "good" else {
+                        failures.add(event.id)
+                        throw PlantedError()
+                    }
+                    return try DeliveryBench.effects(of: event)
+                },
+                pool: bench.pool,
+                kafka: bench.broker.configuration,
+                logger: quiet,
+                // Longer than any test.
+                backoff: Backoff(base: .seconds(7200), cap: .seconds(7200))
+            )
+            try await bench.send([("good", "good"), ("bad", "bad"), ("behind", "bad")])
+            let ended = Gate()
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask {
+                    try await withServices([worker]) {
+                        try await eventually("the failure and the effect") {
+                            try await bench.count("effects") == 1 && failures["bad"] == 1
+                        }
+                    }
+                    ended.open()
+                }
+                group.addTask { try await eventually("the end of the worker", limit: .seconds(120)) { ended.isOpen } }
+                while try await group.next() != nil {}
+            }
+            #expect(failures.names == ["bad"])
+            #expect(failures["bad"] == 1)
+            #expect(try await bench.lag() == 2)
+            try await withServices([bench.worker { try DeliveryBench.effects(of: $0) }]) {
+                try await eventually("the rest") { try await bench.lag() == 0 }
+            }
+            #expect(try await bench.effects() == ["good", "bad", "behind"])
+        }
+    }
+
+    @Test("a processor that ends its own work by cancellation is retried like any other failure")
+    func cancellationOfProcessor() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let tries = Tally()
+            let worker = bench.worker { event in
+                if tries.add(event.id) == 1 { throw CancellationError() }
+                return try DeliveryBench.effects(of: event)
+            }
+            try await bench.send([("p-1", "p-1")])
+            try await withServices([worker]) {
+                try await eventually("the effect") { try await bench.count("effects") == 1 }
+            }
+            #expect(tries["p-1"] == 2)
+            #expect(try await bench.lag() == 0)
+        }
+    }
+
+    @Test("a worker whose memory is full of failing messages still ends when it is cancelled")
     func cancellation() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in
             let failures = Tally()
@@ -253,11 +373,40 @@ struct DeliveryWorkerTests {
                 defer { ended.open() }
                 try await worker.run()
             }
-            try await eventually("failures") { failures["p-0"] > 3 }
+            try await eventually("failures") { (0..<8).allSatisfy { failures["p-\($0)"] > 3 } }
             running.cancel()
             try await eventually("the end of the worker") { ended.isOpen }
-            #expect(failures.names == ["p-0"])
+            #expect(failures.names == Set((0..<8).map { "p-\($0)" }))
             #expect(try await bench.lag() == 100)
+        }
+    }
+
+    @Test("an event that the producer could not send sends its cause to the dead letters, by size and setting")
+    func tooLargeEffect() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            var kafka = bench.broker.configuration
+            kafka.settings["message.max.bytes"] = "5000"
+            let worker = EffectsWorker(
+                processor: ClosureProcessor { event in
+                    var effects = try DeliveryBench.effects(of: event)
+                    if event.id == "large" {
+                        let output = String(repeating: "x", count: 6_000)
+                        effects.events = [try DeliveryBench.attempt(at: "p", cause: event.id, output: output)]
+                    }
+                    return effects
+                },
+                pool: bench.pool,
+                kafka: kafka,
+                logger: quiet
+            )
+            try await bench.send([("large", "k"), ("small", "k")])
+            try await withServices([worker]) {
+                try await eventually("the message behind it") { try await bench.effects() == ["small"] }
+            }
+            let letter = try #require(try await DeadLetters.list(limit: 2, from: bench.pool).first)
+            #expect(letter.cause.code == "too-large")
+            #expect(letter.cause.message.contains("at most 5000"))
+            #expect(letter.cause.message.contains("message.max.bytes"))
         }
     }
 

@@ -11,8 +11,9 @@ import Synchronization
 ///
 /// For each message one transaction holds the inbox row, the effects and the outbox rows; the offset is committed after
 /// it. Messages of one key are processed in order, different keys concurrently. A transient failure is retried for as
-/// long as it lasts while other keys go on; a permanent one goes to the dead letters. On graceful shutdown the messages
-/// in flight are finished, their offsets committed and the group is left.
+/// long as it lasts while other keys go on, until the messages that wait behind it fill the worker's bounded memory; a
+/// permanent one goes to the dead letters. On graceful shutdown the work in progress is finished, its offsets are
+/// committed and the group is left; what waits for its turn or its next try is given up and comes again.
 public struct EffectsWorker<Processor: EventProcessor>: Service {
     private let processor: Processor
     private let pool: PostgresPool
@@ -24,7 +25,8 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     /// Creates a worker.
     ///
     /// Arguments:
-    ///   - concurrency: the number of keys that are worked on at the same time.
+    ///   - concurrency: the number of messages, each of another key, that are worked on at the same time; eight times
+    ///     as many are held in memory.
     ///   - backoff: the waits between tries of a message that fails transiently.
     public init(
         processor: Processor,
@@ -73,28 +75,42 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     }
 
     private func consume(_ consumer: KafkaConsumer, progress: Progress) async throws {
-        let lanes = (0..<concurrency).map { _ in AsyncStream.makeStream(of: KafkaMessage.self) }
+        let lanes = KeyedLanes()
         // Bounds the messages in memory: the consumer is not asked for more while this many wait or work.
-        let slots = SlotLimiter(limit: concurrency * 8)
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for lane in lanes {
-                group.addTask {
-                    for await message in lane.stream {
-                        try await settle(message)
-                        progress.finished(message)
-                        slots.release()
-                    }
-                }
-            }
+        let room = SlotLimiter(limit: concurrency * 8)
+        // Bounds the work; a message that waits for its next try holds none of these.
+        let work = SlotLimiter(limit: concurrency)
+        let (opened, lane) = AsyncStream.makeStream(of: KeyedLanes.Lane.self)
+        try await withThrowingDiscardingTaskGroup { group in
             group.addTask {
-                defer { for lane in lanes { lane.continuation.finish() } }
+                defer { lane.finish() }
                 // Only the reading stops at shutdown: what is in flight is finished and committed by a member of the
                 // group that is still in it.
                 try await cancelWhenGracefulShutdown {
-                    try await read(consumer, into: lanes.map(\.continuation), slots: slots, progress: progress)
+                    try await read(consumer, room: room, progress: progress) { message in
+                        if let new = lanes.add(message) { lane.yield(new) }
+                    }
                 }
             }
-            try await group.waitForAll()
+            for await lane in opened {
+                group.addTask { await empty(lane, of: lanes, room: room, work: work, progress: progress) }
+            }
+        }
+    }
+
+    /// Settles the messages of one key, one after the other, until there is none or the worker ends.
+    private func empty(
+        _ lane: KeyedLanes.Lane,
+        of lanes: KeyedLanes,
+        room: SlotLimiter,
+        work: SlotLimiter,
+        progress: Progress
+    ) async {
+        while let message = lanes.next(of: lane) {
+            // Given up at the end: nothing behind it may be done before it, so that the whole lane is left.
+            guard await settle(message, work: work) else { return }
+            progress.finished(message)
+            room.release()
         }
     }
 
@@ -109,17 +125,17 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
 
     private func read(
         _ consumer: KafkaConsumer,
-        into lanes: [AsyncStream<KafkaMessage>.Continuation],
-        slots: SlotLimiter,
-        progress: Progress
+        room: SlotLimiter,
+        progress: Progress,
+        deliver: (KafkaMessage) -> Void
     ) async throws {
         do {
             for try await batch in consumer.batches {
                 for message in batch {
-                    try await slots.acquire()
+                    try await room.acquire()
                     try Task.checkCancellation()
                     progress.started(message)
-                    lanes[lane(of: message)].yield(message)
+                    deliver(message)
                 }
             }
         } catch is CancellationError {
@@ -127,47 +143,59 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         }
     }
 
-    /// Keys that hash alike share a lane, so one key's messages stay in order.
-    private func lane(of message: KafkaMessage) -> Int {
-        guard let key = message.key else { return Int(message.offset.magnitude % UInt64(concurrency)) }
-        var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-        for byte in key { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-        return Int(hash % UInt64(concurrency))
-    }
-
     // MARK: One message
 
     /// Brings a message to its end: done, known already, or among the dead letters.
     ///
-    /// Throws only when cancelled.
-    private func settle(_ message: KafkaMessage) async throws {
+    /// - Returns: whether it is; not when the worker ends first. Work that has begun is ended only by cancellation,
+    ///   waiting by graceful shutdown as well.
+    private func settle(_ message: KafkaMessage, work: SlotLimiter) async -> Bool {
         var failures = 0
-        while true {
-            do {
-                let outcome = try await attempt(message)
-                count(outcome.rawValue, message)
-                return
-            } catch let failure as PermanentFailure {
-                if try await bury(message, failure: failure, attempts: failures + 1) { return }
+        do {
+            while true {
+                try await cancelWhenGracefulShutdown { try await work.acquire() }
+                let isSettled: Bool
+                do {
+                    defer { work.release() }
+                    if Task.isShuttingDownGracefully { return false }
+                    isSettled = try await tryOnce(message, failuresBefore: failures)
+                }
+                if isSettled { return true }
                 failures += 1
-            } catch let error as PostgresError where error.isDataError {
-                let failure = PermanentFailure(code: "rejected-by-database", message: error.description)
-                if try await bury(message, failure: failure, attempts: failures + 1) { return }
-                failures += 1
-            } catch is CancellationError {
-                throw CancellationError()
-            } catch {
-                failures += 1
-                count("retried", message)
-                logger.warning(
-                    "message will be retried",
-                    metadata: [
-                        "topic": "\(message.topic)", "partition": "\(message.partition)",
-                        "offset": "\(message.offset)", "failures": "\(failures)", "error": "\(error)",
-                    ]
-                )
+                let wait = failures
+                try await cancelWhenGracefulShutdown { try await backoff.wait(afterFailure: wait) }
             }
-            try await backoff.wait(afterFailure: failures)
+        } catch {
+            return false
+        }
+    }
+
+    /// Tries a message once.
+    ///
+    /// - Returns: whether it is at its end; otherwise it is to be tried again.
+    /// - Throws: `CancellationError` when the task is cancelled.
+    private func tryOnce(_ message: KafkaMessage, failuresBefore failures: Int) async throws -> Bool {
+        do {
+            let outcome = try await attempt(message)
+            count(outcome.rawValue, message)
+            return true
+        } catch let failure as PermanentFailure {
+            return try await bury(message, failure: failure, attempts: failures + 1)
+        } catch let error as PostgresError where error.isDataError {
+            let failure = PermanentFailure(code: "rejected-by-database", message: error.description)
+            return try await bury(message, failure: failure, attempts: failures + 1)
+        } catch {
+            // A processor may end work of its own by cancellation; that is a failure like any other.
+            try Task.checkCancellation()
+            count("retried", message)
+            logger.warning(
+                "message will be retried",
+                metadata: [
+                    "topic": "\(message.topic)", "partition": "\(message.partition)",
+                    "offset": "\(message.offset)", "failures": "\(failures + 1)", "error": "\(error)",
+                ]
+            )
+            return false
         }
     }
 
@@ -183,7 +211,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         let event = try EventReader.read(message, topic: topic)
         if try await isKnown(event) { return .duplicate }
         let effects = try await processor.process(event)
-        return try await commit(effects, eventID: event.id, message: message)
+        return try await commit(effects, eventID: event.id, message: message, sizeLimit: kafka.recordSizeLimit)
     }
 
     private func isKnown(_ event: ReceivedEvent) async throws -> Bool {
@@ -193,7 +221,12 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         return !rows.isEmpty
     }
 
-    private func commit(_ effects: Effects, eventID: String, message: KafkaMessage) async throws -> Outcome {
+    private func commit(
+        _ effects: Effects,
+        eventID: String,
+        message: KafkaMessage,
+        sizeLimit: Int?
+    ) async throws -> Outcome {
         let consumer = processor.consumerName
         return try await pool.withTransaction { transaction in
             let inserted = try await transaction.query(
@@ -205,7 +238,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             )
             guard !inserted.isEmpty else { return .duplicate }
             try await effects.apply(transaction)
-            try await Outbox.enqueue(effects.events, in: transaction)
+            try await Outbox.enqueue(effects.events, sizeLimit: sizeLimit, in: transaction)
             return .processed
         }
     }
@@ -224,7 +257,9 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             )
             // Not the event's own id: a mended message may come again under it.
             let id = "dead-letter:\(effects.events.first?.attributes.id ?? "")"
-            _ = try await commit(effects, eventID: id, message: message)
+            // Without a limit: a dead letter that is itself too large must not keep the message from its end. The relay
+            // sets aside what the broker refuses.
+            _ = try await commit(effects, eventID: id, message: message, sizeLimit: nil)
         } catch is CancellationError {
             throw CancellationError()
         } catch {

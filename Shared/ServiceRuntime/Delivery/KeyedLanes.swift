@@ -1,0 +1,52 @@
+import DequeModule
+import Foundation
+import KafkaClient
+import Synchronization
+
+/// The messages in memory by key: each key's in order, the keys independent of each other.
+///
+/// A lane is open while a task empties it; it closes when that task finds nothing more, and the key's next message opens
+/// a new one. Nothing is kept of a key without messages.
+final class KeyedLanes: Sendable {
+    /// What keeps messages in order.
+    enum Lane: Hashable, Sendable {
+        /// All messages with this key.
+        case key(Data)
+        /// A message without a key, by where it stands.
+        case single(TopicPartitionOffset)
+
+        init(of message: KafkaMessage) {
+            self =
+                message.key.map { .key($0) }
+                ?? .single(
+                    TopicPartitionOffset(topic: message.topic, partition: message.partition, offset: message.offset)
+                )
+        }
+    }
+
+    private let waiting = Mutex<[Lane: Deque<KafkaMessage>]>([:])
+
+    /// The number of open lanes.
+    var count: Int { waiting.withLock { $0.count } }
+
+    /// Adds a message behind those of its key.
+    ///
+    /// - Returns: the lane if this opened it; the caller must then see to it that it is emptied.
+    func add(_ message: KafkaMessage) -> Lane? {
+        let lane = Lane(of: message)
+        return waiting.withLock { waiting in
+            let isNew = waiting[lane] == nil
+            waiting[lane, default: []].append(message)
+            return isNew ? lane : nil
+        }
+    }
+
+    /// Takes the next message of an open lane; nil closes it.
+    func next(of lane: Lane) -> KafkaMessage? {
+        waiting.withLock { waiting in
+            if let message = waiting[lane]?.popFirst() { return message }
+            waiting[lane] = nil
+            return nil
+        }
+    }
+}
