@@ -49,19 +49,19 @@ struct ConsumerTests {
         let settings = broker.configuration.with(["session.timeout.ms": "6000", "heartbeat.interval.ms": "200"])
         let first = try KafkaConsumer(settings, group: "g", topics: ["t"])
         let second = try KafkaConsumer(settings, group: "g", topics: ["t"])
-        try await within("both to hold two partitions", limit: .seconds(40)) {
+        try await within("both to hold two partitions", limit: .seconds(90)) {
             var events = first.rebalances.makeAsyncIterator()
             while first.assignment.count != 2 {
                 guard await events.next() != nil else { throw DeadlinePassed(what: "events") }
             }
         }
-        try await within("the second's share", limit: .seconds(40)) {
+        try await within("the second's share", limit: .seconds(90)) {
             var events = second.rebalances.makeAsyncIterator()
             while second.assignment.count != 2 { _ = await events.next() }
         }
         #expect(first.assignment.isDisjoint(with: second.assignment))
         await second.close()
-        try await within("the take-over", limit: .seconds(40)) {
+        try await within("the take-over", limit: .seconds(90)) {
             for await event in first.rebalances {
                 if case .assigned = event, first.assignment.count == 4 { break }
             }

@@ -9,7 +9,7 @@ struct DeadlinePassed: Error, CustomStringConvertible {
 /// Runs `body`, and throws when it takes longer than `limit`.
 func within<Value: Sendable>(
     _ what: String,
-    limit: Duration = .seconds(30),
+    limit: Duration = .seconds(90),
     _ body: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
     try await withThrowingTaskGroup(of: Value.self) { group in
@@ -26,7 +26,7 @@ func within<Value: Sendable>(
 
 extension KafkaBatches {
     /// Reads until `count` messages have come.
-    func take(_ count: Int, within limit: Duration = .seconds(30)) async throws -> [KafkaMessage] {
+    func take(_ count: Int, within limit: Duration = .seconds(90)) async throws -> [KafkaMessage] {
         try await KafkaClientTests.within("\(count) messages", limit: limit) {
             var messages: [KafkaMessage] = []
             for try await batch in self {
