@@ -216,6 +216,7 @@ let package = Package(
                     "KeyStepLocatorCore", "Distillation", "LanguageModel", "Reasoning", "Tokenization", logging,
                 ]
             ),
+            tests("ErrataCLITests", plumbing + ["TestSupport", "ErrataCLICore", "Reasoning", argumentParser]),
             tests("ServiceRuntimeTests", plumbing + ["TestSupport", logging, metrics, serviceLifecycle]),
         ],
     swiftLanguageModes: [.v6]

@@ -23,6 +23,10 @@ struct DeadLettersCommand: AsyncParsableCommand {
         @Flag(help: "JSON lines instead of a table.")
         var json = false
 
+        func validate() throws {
+            if limit < 1 { throw ValidationError("--limit must be at least 1, not \(limit)") }
+        }
+
         private struct Line: Encodable {
             struct Cause: Encodable {
                 let code: String

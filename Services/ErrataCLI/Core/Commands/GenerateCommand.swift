@@ -25,14 +25,18 @@ struct GenerateCommand: ParsableCommand {
     @Option(help: "Most dependent steps.")
     var maximumSteps = 4
 
-    func run() throws {
-        guard let split = ProblemSplit(rawValue: split) else {
+    func validate() throws {
+        guard ProblemSplit(rawValue: split) != nil else {
             throw ValidationError("--split must be train, rollout, development or test, not '\(split)'")
         }
         guard count > 0 else { throw ValidationError("--count must be at least 1") }
         guard minimumSteps >= 1, minimumSteps <= maximumSteps else {
             throw ValidationError("--minimum-steps must be at least 1 and at most --maximum-steps")
         }
+    }
+
+    func run() throws {
+        guard let split = ProblemSplit(rawValue: split) else { return }
         let generator = ProblemGenerator(seed: seed, stepRange: minimumSteps...maximumSteps)
         for problem in try generator.generate(count: count, split: split) {
             Terminal.out(try GSM8K.format(problem))

@@ -15,6 +15,12 @@ struct MigrateCommand: AsyncParsableCommand {
     @Option(help: "Replicas of each topic.")
     var replication = 1
 
+    func validate() throws {
+        guard (1...1000).contains(replication) else {
+            throw ValidationError("--replication must be 1 to 1000 (at most the number of brokers), not \(replication)")
+        }
+    }
+
     func run() async throws {
         try await system.withDatabase { try await DatabaseSchema.migrate($0) }
         Terminal.out("database: up to date (\(DatabaseSchema.migrations.count) migrations)")

@@ -21,13 +21,15 @@ struct SchemaCommand: ParsableCommand {
             return
         }
         guard let name else { throw ValidationError("name an event type, asyncapi, or --list") }
-        if name == "asyncapi" {
-            Terminal.out(String(decoding: SchemaDocuments.asyncAPI, as: UTF8.self))
-            return
-        }
+        Terminal.out(String(decoding: try Self.document(name), as: UTF8.self))
+    }
+
+    /// The document of an event type, or the AsyncAPI document.
+    static func document(_ name: String) throws -> Data {
+        if name == "asyncapi" { return SchemaDocuments.asyncAPI }
         guard let type = EventType(rawValue: name) else {
             throw ValidationError("unknown event type '\(name)'; `errata schema --list` names them")
         }
-        Terminal.out(String(decoding: SchemaDocuments.schema(for: type), as: UTF8.self))
+        return SchemaDocuments.schema(for: type)
     }
 }

@@ -12,7 +12,7 @@ struct SubmitCommand: AsyncParsableCommand {
         abstract: "Stream problems into the queue.",
         discussion: """
             Reads JSON lines: GSM8K's layout ("question", and "answer" ending in "#### n"), or Errata's own problem \
-            events. Bad lines are named with their number and reason and left out; the rest goes on. Submitting a \
+            events, known by "dataset" or "split". Bad lines are named with their number and reason and left out; the rest goes on. Submitting a \
             problem again is harmless: its event id is made of its dataset and content.
             """
     )
@@ -31,10 +31,16 @@ struct SubmitCommand: AsyncParsableCommand {
     @Option(help: "Submit at most this many problems.")
     var limit: Int?
 
-    func run() async throws {
-        guard let split = Schemas.ProblemSplit(rawValue: split) else {
+    func validate() throws {
+        guard Schemas.ProblemSplit(rawValue: split) != nil else {
             throw ValidationError("--split must be train, rollout, development or test, not '\(split)'")
         }
+        if let limit, limit < 1 { throw ValidationError("--limit must be at least 1, not \(limit)") }
+        if dataset.allSatisfy(\.isWhitespace) { throw ValidationError("--dataset must not be blank") }
+    }
+
+    func run() async throws {
+        guard let split = Schemas.ProblemSplit(rawValue: split) else { return }
         let lines = try ProblemLines.read(file)
         let kafka = try system.kafka()
         let producer = try KafkaProducer(kafka)
@@ -42,6 +48,7 @@ struct SubmitCommand: AsyncParsableCommand {
         var rejected = 0
         var sent = 0
         var batch: [KafkaRecord] = []
+        var known = ProblemLines.KnownIDs()
         let total = min(limit ?? lines.count, lines.count)
         func flush() async throws {
             guard !batch.isEmpty else { return }
@@ -52,7 +59,9 @@ struct SubmitCommand: AsyncParsableCommand {
         }
         for (number, line) in lines where sent + batch.count < total {
             do {
-                let record = try ProblemLines.record(of: line, dataset: dataset, split: split)
+                let event = try ProblemLines.event(of: line, dataset: dataset, split: split)
+                try known.add(event, line: number)
+                let record = try ProblemLines.record(of: event)
                 guard record.largestSize <= kafka.recordSizeLimit else {
                     throw CLIError(
                         "the problem takes \(record.largestSize) bytes, the limit is \(kafka.recordSizeLimit); shorten it, "
@@ -93,18 +102,69 @@ enum ProblemLines {
                 throw CLIError("\(file) cannot be read: \(error.localizedDescription)")
             }
         }
-        let text = String(decoding: data, as: UTF8.self)
-        return text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-            .map { (number: $0.offset + 1, text: $0.element) }
+        return lines(of: data)
+    }
+
+    /// The non-empty lines, whether they end in LF or CRLF, with or without a byte-order mark before the first.
+    static func lines(of data: Data) -> [(number: Int, text: Substring)] {
+        let mark = Data([0xEF, 0xBB, 0xBF])
+        // By bytes: to Swift a CRLF is one character, which is not a line feed.
+        return data.dropFirst(data.starts(with: mark) ? mark.count : 0)
+            .split(separator: 0x0A, omittingEmptySubsequences: false).enumerated()
+            .map { (number: $0.offset + 1, text: Substring(decoding: $0.element, as: UTF8.self)) }
+            .map { (number: $0.number, text: $0.text.unicodeScalars.last == "\r" ? $0.text.dropLast() : $0.text) }
             .filter { !$0.text.allSatisfy(\.isWhitespace) }
+    }
+
+    /// Notices an id that comes again for another problem: the second would be taken for the first and ignored.
+    struct KnownIDs {
+        private var events: [String: (line: Int, event: ProblemEvent)] = [:]
+
+        /// Adds the problem of a line.
+        ///
+        /// - Throws: ``CLIError`` that names the line on which the id stands for another problem.
+        mutating func add(_ event: ProblemEvent, line: Int) throws {
+            guard let first = events[event.id] else {
+                events[event.id] = (line, event)
+                return
+            }
+            guard first.event == event else {
+                throw CLIError("the id '\(event.id)' stands for another problem on line \(first.line)")
+            }
+        }
     }
 
     /// The event of a line.
     static func event(of line: Substring, dataset: String, split: Schemas.ProblemSplit) throws -> ProblemEvent {
+        guard !line.unicodeScalars.contains("\u{FFFD}") else {
+            throw CLIError("is not valid UTF-8, or holds U+FFFD from an earlier conversion")
+        }
+        let event = try decoded(line, dataset: dataset, split: split)
+        guard ![event.id, event.question, event.answer, event.solution ?? ""].contains(where: { $0.contains("\0") })
+        else { throw CLIError("holds a NUL character, which the database cannot keep") }
+        return event
+    }
+
+    private static func decoded(
+        _ line: Substring,
+        dataset: String,
+        split: Schemas.ProblemSplit
+    ) throws -> ProblemEvent {
         let data = Data(line.utf8)
-        if let event = try? EventCoding.decode(ProblemEvent.self, from: data) { return event }
+        // A line that says whose it is must be an event in full: taken for GSM8K's layout, a misspelt split would move a
+        // test problem to the default split.
+        if let mark = try? EventCoding.decodeJSON(EventMark.self, from: data), mark.dataset != nil || mark.split != nil
+        {
+            return try EventCoding.decode(ProblemEvent.self, from: data)
+        }
         let problem = try GSM8K.parse(line: String(line))
         return event(of: problem, dataset: dataset, split: split)
+    }
+
+    /// What tells a problem event from GSM8K's layout.
+    private struct EventMark: Decodable {
+        let dataset: JSONValue?
+        let split: JSONValue?
     }
 
     /// A problem as an event.

@@ -46,6 +46,12 @@ struct UpCommand: AsyncParsableCommand {
         if !demo, problems != nil || keep || quick {
             throw ValidationError("--problems, --quick and --keep belong to --demo")
         }
+        if let teacherURL {
+            let url = URL(string: teacherURL)
+            guard let scheme = url?.scheme, ["http", "https"].contains(scheme), url?.host()?.isEmpty == false else {
+                throw ValidationError("--teacher-url must be like http://host:8000/v1, not '\(teacherURL)'")
+            }
+        }
     }
 
     func run() async throws {

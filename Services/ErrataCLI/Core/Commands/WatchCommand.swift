@@ -25,6 +25,10 @@ struct WatchCommand: AsyncParsableCommand {
     @Option(help: "End after this many events.")
     var limit: Int?
 
+    func validate() throws {
+        if let limit, limit < 1 { throw ValidationError("--limit must be at least 1, not \(limit)") }
+    }
+
     func run() async throws {
         let name = Topic(rawValue: "errata.\(topic).v1")?.rawValue ?? topic
         let reader = try await KafkaReader(

@@ -33,7 +33,9 @@ struct ProgressBoard {
         guard lines != last || final else { return }
         if isTerminal {
             var text = drawn > 0 ? "\u{1B}[\(drawn)A" : ""
-            for line in lines { text += "\u{1B}[2K" + Self.render(line) + "\n" }
+            // A line that wraps would make the next drawing begin too low.
+            let width = Self.width(of: output)
+            for line in lines { text += "\u{1B}[2K" + Self.render(line, width: width) + "\n" }
             write(text)
             drawn = lines.count
         } else {
@@ -54,12 +56,33 @@ struct ProgressBoard {
         try? output.write(contentsOf: Data(text.utf8))
     }
 
-    private static func render(_ line: Line) -> String {
+    /// A line in at most so many columns; nil is no limit.
+    ///
+    /// Where room is short the bar goes first, and then the end of the text.
+    static func render(_ line: Line, width: Int? = nil) -> String {
         let name = line.name.padding(toLength: 22, withPad: " ", startingAt: 0)
-        guard line.total > 0 else { return "\(name) \(line.done)  \(line.note)" }
-        let width = 24
-        let filled = min(width, line.done * width / line.total)
-        let bar = String(repeating: "█", count: filled) + String(repeating: "░", count: width - filled)
-        return "\(name) \(bar) \(line.done)/\(line.total)  \(line.note)"
+        var text = name
+        if line.total > 0 {
+            let count = "\(line.done)/\(line.total)"
+            let room = width.map { $0 - name.count - count.count - line.note.count - 4 } ?? 24
+            let cells = min(24, room)
+            if cells >= 4 {
+                let filled = min(cells, max(0, line.done) * cells / line.total)
+                text += " " + String(repeating: "█", count: filled) + String(repeating: "░", count: cells - filled)
+            }
+            text += " " + count
+        } else {
+            text += " \(line.done)"
+        }
+        if !line.note.isEmpty { text += "  " + line.note }
+        guard let width, text.count > width else { return text }
+        return text.prefix(max(0, width - 1)) + "…"
+    }
+
+    /// The columns of a terminal; nil where it does not tell.
+    private static func width(of output: FileHandle) -> Int? {
+        var size = winsize()
+        guard ioctl(output.fileDescriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
+        return Int(size.ws_col)
     }
 }

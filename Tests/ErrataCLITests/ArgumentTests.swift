@@ -1,0 +1,118 @@
+import ArgumentParser
+import Foundation
+import KafkaClient
+import PostgresClient
+import Testing
+
+@testable import ErrataCLICore
+
+@Suite("Arguments of the commands")
+struct ArgumentTests {
+    private struct Bad {
+        let arguments: [String]
+        let parts: [String]
+
+        init(_ arguments: String, _ parts: String...) {
+            self.arguments = arguments.split(separator: " ").map(String.init)
+            self.parts = parts
+        }
+    }
+
+    private static let bad: [Bad] = [
+        Bad("submit", "<file>"),
+        Bad("submit f --split training", "--split", "train, rollout, development or test", "'training'"),
+        Bad("submit f --limit 0", "--limit", "at least 1"),
+        Bad("submit f --limit many", "--limit", "many"),
+        Bad("submit f g", "g"),
+        Bad("generate --count 0", "--count", "at least 1"),
+        Bad("generate --split all", "--split", "train, rollout, development or test", "'all'"),
+        Bad("generate --seed -1", "--seed"),
+        Bad("generate --minimum-steps 5 --maximum-steps 4", "--minimum-steps", "at most --maximum-steps"),
+        Bad("generate --minimum-steps 0", "--minimum-steps", "at least 1"),
+        Bad("watch", "<topic>"),
+        Bad("watch problems --limit 0", "--limit", "at least 1"),
+        Bad("dead-letters list --limit 0", "--limit", "at least 1"),
+        Bad("dead-letters replay", "<id>"),
+        Bad("migrate --replication 0", "--replication", "1 to 1000"),
+        Bad("up --keep", "--keep", "--demo"),
+        Bad("up --problems f", "--problems", "--demo"),
+        Bad("up --teacher-url localhost:8000", "--teacher-url", "http://host:8000/v1", "'localhost:8000'"),
+        Bad("up --sead 1", "--sead"),
+        Bad("runs submit", "<file>"),
+        Bad("status --stat x", "--stat"),
+        Bad("nonsense", "nonsense"),
+    ]
+
+    @Test("a bad value is refused with the option's name and what it may be", arguments: bad.indices)
+    func refused(index: Int) {
+        let bad = Self.bad[index]
+        let error = #expect(throws: (any Error).self, "\(bad.arguments)") {
+            _ = try ErrataCommand.parseAsRoot(bad.arguments)
+        }
+        guard let error else { return }
+        let text = ErrataCommand.fullMessage(for: error)
+        for part in bad.parts { #expect(text.contains(part), "\(part) in \(text)") }
+        #expect(ErrataCommand.exitCode(for: error) != .success)
+    }
+
+    @Test(
+        "good arguments are taken",
+        arguments: [
+            "submit -", "submit f --split test --limit 3", "generate --count 1 --minimum-steps 1 --maximum-steps 1",
+            "watch evaluations --once", "dead-letters", "runs", "status", "migrate --replication 3",
+            "up --demo --quick --keep --problems f", "up --teacher-url https://host/v1",
+        ]
+    )
+    func accepted(line: String) throws {
+        _ = try ErrataCommand.parseAsRoot(line.split(separator: " ").map(String.init))
+    }
+
+    @Test("without a system the options say how to start or name one")
+    func noSystem() throws {
+        let options = try SystemOptions.parse(["--state", "/no/such/folder"])
+        for body in [{ _ = try options.kafka(environment: [:]) }, { _ = try options.database(environment: [:]) }] {
+            let error = #expect(throws: CLIError.self) { try body() }
+            #expect(error?.description.contains("errata up --state /no/such/folder") == true)
+            #expect(error?.description.contains("ERRATA_KAFKA_BOOTSTRAP_SERVERS") == true)
+        }
+    }
+
+    @Test("the environment names other systems, and secrets come from files as well")
+    func environment() throws {
+        let options = try SystemOptions.parse([])
+        let folder = FileManager.default.temporaryDirectory.appending(path: "errata-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        func file(_ name: String, _ text: String) throws -> String {
+            let file = folder.appending(path: name)
+            try Data(text.utf8).write(to: file)
+            return file.path
+        }
+        let kafka = try options.kafka(environment: [
+            "ERRATA_KAFKA_BOOTSTRAP_SERVERS": "a:1,b:2",
+            "ERRATA_KAFKA_SETTINGS_FILE": try file("settings", "security.protocol=SASL_SSL\nlinger.ms=1\n"),
+            "ERRATA_KAFKA_SASL_PASSWORD_FILE": try file("sasl", "hush\n"),
+        ])
+        #expect(kafka.bootstrapServers == "a:1,b:2")
+        #expect(
+            kafka.settings == ["security.protocol": "SASL_SSL", "linger.ms": "1", "sasl.password": "hush"]
+        )
+        let database = try options.database(environment: [
+            "ERRATA_POSTGRES_URL_FILE": try file("url", "postgresql://me@host:5433/db\n"),
+            "ERRATA_POSTGRES_PASSWORD_FILE": try file("password", "hush\n"),
+        ])
+        #expect(database.url(includingPassword: true).hasPrefix("postgres://me:hush@host:5433/db"))
+
+        let both = #expect(throws: CLIError.self) {
+            try options.kafka(environment: [
+                "ERRATA_KAFKA_BOOTSTRAP_SERVERS": "a:1", "ERRATA_KAFKA_SETTINGS": "a=b",
+                "ERRATA_KAFKA_SETTINGS_FILE": "/x",
+            ])
+        }
+        #expect(both?.description.contains("both given") == true)
+        let missing = #expect(throws: CLIError.self) {
+            try options.database(environment: ["ERRATA_POSTGRES_URL_FILE": "/no/such/file"])
+        }
+        #expect(missing?.description.contains("ERRATA_POSTGRES_URL_FILE names /no/such/file") == true)
+    }
+}

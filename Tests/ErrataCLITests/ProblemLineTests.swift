@@ -1,0 +1,169 @@
+import Foundation
+import Reasoning
+import Schemas
+import Testing
+
+@testable import ErrataCLICore
+
+@Suite("Problem lines")
+struct ProblemLineTests {
+    private static let good = #"{"question":"1+1?","answer":"1+1=2\n#### 2"}"#
+
+    private func event(_ text: String) throws -> ProblemEvent {
+        try ProblemLines.event(of: Substring(text), dataset: "mine", split: .train)
+    }
+
+    /// The numbers of the lines that are problems, and the reasons of the others by number.
+    private func read(_ data: Data) -> (good: [Int], bad: [Int: String]) {
+        var good: [Int] = []
+        var bad: [Int: String] = [:]
+        for (number, line) in ProblemLines.lines(of: data) {
+            do {
+                _ = try event(String(line))
+                good.append(number)
+            } catch {
+                bad[number] = "\(error)"
+            }
+        }
+        return (good, bad)
+    }
+
+    @Test(
+        "lines end in LF or CRLF, a byte-order mark may stand before the first, and blank lines keep the numbers",
+        arguments: ["\n", "\r\n"],
+        ["", "\u{FEFF}"]
+    )
+    func endings(ending: String, mark: String) {
+        for last in ["", ending] {
+            let text = mark + [Self.good, "", " \t ", Self.good, "{", Self.good].joined(separator: ending) + last
+            let lines = read(Data(text.utf8))
+            #expect(lines.good == [1, 4, 6])
+            #expect(Array(lines.bad.keys) == [5])
+        }
+        #expect(ProblemLines.lines(of: Data()).isEmpty)
+        #expect(ProblemLines.lines(of: Data((mark + ending + ending).utf8)).isEmpty)
+    }
+
+    @Test("a line in GSM8K's layout is a problem with solution and answer, its id made of data set and content")
+    func gsm8k() throws {
+        let problem = try event(#"{"question":" How many? ","answer":"600+634=<<600+634=1234>>1234\n#### 1,234"}"#)
+        #expect(problem.question == "How many?")
+        #expect(problem.answer == "1234")
+        #expect(problem.solution == "600+634=<<600+634=1234>>1234")
+        #expect(problem.dataset == "mine")
+        #expect(problem.split == .train)
+        #expect(try event(Self.good).id == event(Self.good).id)
+        let other = try ProblemLines.event(of: Substring(Self.good), dataset: "theirs", split: .train)
+        #expect(try other.id != event(Self.good).id)
+    }
+
+    @Test("a problem event is taken as it is: its own id, data set and split win")
+    func ownEvent() throws {
+        let problem = try event(#"{"id":"p","dataset":"d","split":"test","question":"1+1?","answer":"2"}"#)
+        #expect(problem.id == "p")
+        #expect(problem.dataset == "d")
+        #expect(problem.split == .test)
+    }
+
+    @Test(
+        "a bad line is refused with its reason",
+        arguments: [
+            ("not json", "not a JSON object"), ("[1]", "not a JSON object"), ("{}", "\"question\" is missing"),
+            (#"{"question":"q"}"#, "\"answer\" is missing"), (#"{"question":1,"answer":"2"}"#, "\"question\""),
+            (#"{"question":"q","answer":"a\nb"}"#, "#### n"), ("{\"question\":\"q\",\"answer\":\"####\"}", "####"),
+            ("{\"question\":\"a\u{0}b\",\"answer\":\"2\"}", "JSON"),
+            (#"{"question":"a\u0000b","answer":"2"}"#, "NUL"),
+            (#"{"id":"i","dataset":"d","split":"tset","question":"q","answer":"2"}"#, "$.split"),
+            (#"{"id":"i","split":"test","question":"q","answer":"2"}"#, "$.dataset is missing"),
+            (#"{"id":"i","dataset":7,"split":"test","question":"q","answer":"2"}"#, "$.dataset is not text"),
+            (#"{"id":"i\u0000","dataset":"d","split":"test","question":"q","answer":"2"}"#, "id"),
+        ]
+    )
+    func bad(line: String, reason: String) {
+        let error = #expect(throws: (any Error).self) { try event(line) }
+        #expect("\(error.map { "\($0)" } ?? "")".contains(reason), "\(error.map { "\($0)" } ?? "")")
+    }
+
+    @Test("bytes that are not UTF-8 cost their line only")
+    func notUTF8() {
+        var data = Data((Self.good + "\n").utf8)
+        data += Data(#"{"question":"caf"#.utf8) + [0xE9] + Data(#"","answer":"2"}"#.utf8) + [0x0A]
+        data += Data(Self.good.utf8)
+        let lines = read(data)
+        #expect(lines.good == [1, 3])
+        #expect(lines.bad[2]?.contains("UTF-8") == true)
+    }
+
+    @Test("a very long line costs its line only, whether the layout or the event's limit refuses it")
+    func long() {
+        let text = [1_000, 900_000, 2_000_000].map {
+            #"{"question":"\#(String(repeating: "x", count: $0))","answer":"2"}"#
+        }
+        let lines = read(Data((text.joined(separator: "\n") + "\n" + Self.good).utf8))
+        #expect(lines.good == [1, 2, 4])
+        #expect(lines.bad[3]?.contains("bytes") == true)
+    }
+
+    @Test("an id that comes again is fine for the same problem and refused with the first line for another")
+    func duplicates() throws {
+        var known = ProblemLines.KnownIDs()
+        func line(_ id: String, _ question: String) -> String {
+            #"{"id":"\#(id)","dataset":"d","split":"test","question":"\#(question)","answer":"2"}"#
+        }
+        try known.add(event(line("a", "1+1?")), line: 1)
+        try known.add(event(line("b", "1+1?")), line: 2)
+        try known.add(event(line("a", "1+1?")), line: 3)
+        let error = #expect(throws: CLIError.self) { try known.add(event(line("a", "2+0?")), line: 4) }
+        #expect(error?.description == "the id 'a' stands for another problem on line 1")
+    }
+
+    @Test("a file that is not there is named")
+    func missing() {
+        let error = #expect(throws: CLIError.self) { try ProblemLines.read("/no/such/file") }
+        #expect(error?.description.contains("/no/such/file cannot be read") == true)
+    }
+
+    // MARK: The split of a user's file
+
+    private func plan(_ lines: [String]) throws -> DemoPlan.Problems {
+        let file = FileManager.default.temporaryDirectory.appending(path: "errata-\(UUID().uuidString).jsonl")
+        try Data(lines.joined(separator: "\n").utf8).write(to: file)
+        defer { try? FileManager.default.removeItem(at: file) }
+        return try DemoPlan().problems(file: file.path)
+    }
+
+    @Test("a user's file is split into disjoint parts that do not depend on the order, its repetitions or its growth")
+    func split() throws {
+        let lines = try ProblemGenerator(seed: 5, stepRange: 2...4).generate(count: 600, split: .train)
+            .map { try GSM8K.format($0) }
+        func questions(_ events: [ProblemEvent]) -> Set<String> { Set(events.map(\.question)) }
+        let once = try plan(lines)
+        let parts = [questions(once.training), questions(once.rollout), questions(once.test)]
+        let distinct = Set(try lines.map { try event($0).question })
+        #expect(parts.map(\.count).reduce(0, +) == distinct.count)
+        #expect(parts.reduce(Set()) { $0.union($1) } == distinct)
+        #expect(once.all.count == distinct.count)
+        #expect(once.training.allSatisfy { $0.split == .train && $0.dataset == "demo" })
+        #expect(once.rollout.allSatisfy { $0.split == .rollout })
+        #expect(once.test.allSatisfy { $0.split == .test })
+        // 20 % and 25 %, within five standard deviations.
+        let size = Double(distinct.count)
+        #expect(abs(Double(parts[2].count) - 0.20 * size) < 5 * (0.20 * 0.80 * size).squareRoot())
+        #expect(abs(Double(parts[1].count) - 0.25 * size) < 5 * (0.25 * 0.75 * size).squareRoot())
+
+        let twice = try plan((lines + lines).reversed())
+        #expect([questions(twice.training), questions(twice.rollout), questions(twice.test)] == parts)
+        let more = try ProblemGenerator(seed: 6, stepRange: 2...4).generate(count: 50, split: .train)
+            .map { try GSM8K.format($0) }
+        let grown = try plan(lines + more)
+        #expect(questions(grown.test).isSuperset(of: parts[2]))
+        #expect(questions(grown.rollout).isSuperset(of: parts[1]))
+    }
+
+    @Test("a file with too few problems is refused with how many are needed")
+    func tooFew() throws {
+        let error = #expect(throws: CLIError.self) { _ = try plan([Self.good, "nonsense"]) }
+        #expect(error?.description.contains("1 usable problems") == true)
+        #expect(error?.description.contains("at least 200") == true)
+    }
+}
