@@ -112,6 +112,8 @@ public enum EvaluationStore {
         public let answered: Int
         /// Of these, the verified ones.
         public let verified: Int
+        /// Seconds since the roll-out or the last answer came.
+        public let waitedSeconds: Double
     }
 
     /// The progress of a run's roll-out; `nil` before it is whole.
@@ -120,7 +122,11 @@ public enum EvaluationStore {
             """
             SELECT sum(attempted)::bigint AS attempted, sum(wrong)::bigint AS wrong,
                    (SELECT count(*) FROM traces WHERE run_id = \(run) AND kind = 'correction') AS answered,
-                   (SELECT count(*) FROM traces WHERE run_id = \(run) AND kind = 'correction' AND verified) AS verified
+                   (SELECT count(*) FROM traces WHERE run_id = \(run) AND kind = 'correction' AND verified) AS verified,
+                   extract(epoch FROM now() - greatest(
+                       max(created_at),
+                       (SELECT max(created_at) FROM traces WHERE run_id = \(run) AND kind = 'correction')
+                   ))::float8 AS waited
             FROM rollouts WHERE run_id = \(run) HAVING count(*) > 0
             """
         ).first.map { row in
@@ -128,7 +134,8 @@ public enum EvaluationStore {
                 attempted: try row.get("attempted", as: Int.self),
                 wrong: try row.get("wrong", as: Int.self),
                 answered: try row.get("answered", as: Int.self),
-                verified: try row.get("verified", as: Int.self)
+                verified: try row.get("verified", as: Int.self),
+                waitedSeconds: try row.get("waited", as: Double.self)
             )
         }
     }
