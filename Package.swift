@@ -193,13 +193,24 @@ let package = Package(
                 path: "Tests/Support",
                 swiftSettings: swiftSettings
             ),
+            .target(
+                name: "StageSupport",
+                dependencies: plumbing + numerics + [
+                    "Distillation", "Reasoning", "TestSupport", logging, serviceLifecycle,
+                ],
+                path: "Tests/StageSupport",
+                swiftSettings: swiftSettings
+            ),
             tests("TensorEngineTests", ["TensorEngine"]),
             tests("TokenizationTests", ["Tokenization"]),
             tests("LanguageModelTests", ["LanguageModel", "TensorEngine", "Tokenization"]),
             tests("TrainingTests", ["Training", "LanguageModel", "TensorEngine", "Tokenization"]),
             tests("DistillationTests", numerics + ["Distillation", "Reasoning"]),
             tests("ReasoningTests", ["Reasoning"]),
-            tests("TeacherSimulatorTests", ["TeacherSimulatorCore", "Reasoning"]),
+            tests(
+                "TeacherSimulatorTests",
+                ["TeacherSimulatorCore", "Reasoning", asyncHTTPClient, logging, nioCore, nioHTTP1]
+            ),
             tests("SchemasTests", ["Schemas"]),
             tests("KafkaClientTests", ["KafkaClient"]),
             tests("PostgresClientTests", ["PostgresClient"]),
@@ -215,6 +226,18 @@ let package = Package(
                     "TestSupport",
                     "KeyStepLocatorCore", "Distillation", "LanguageModel", "Reasoning", "Tokenization", logging,
                 ]
+            ),
+            tests(
+                "TemplateDistillerTests",
+                plumbing + numerics + ["StageSupport", "TemplateDistillerCore", "Distillation", "Reasoning"]
+            ),
+            tests(
+                "DPOTrainerTests",
+                plumbing + numerics + ["StageSupport", "DPOTrainerCore", "Distillation", "Reasoning"]
+            ),
+            tests(
+                "EvaluatorTests",
+                plumbing + numerics + ["StageSupport", "EvaluatorCore", "Distillation", "Reasoning"]
             ),
             tests("ErrataCLITests", plumbing + ["TestSupport", "ErrataCLICore", "Reasoning", argumentParser]),
             tests("ServiceRuntimeTests", plumbing + ["TestSupport", logging, metrics, serviceLifecycle]),

@@ -105,7 +105,7 @@ public struct StageJob: Sendable {
             let event = try OutgoingEvent(checkpoint, source: source, time: Date())
             let effects = Effects(events: [event]) { try await RunStore.insert(checkpoint, in: $0) }
             try await lease.commit(effects, in: pool)
-        } catch where endsStage(error) {
+        } catch  where endsStage(error) {
             logger.error("stage failed", metadata: metadata(of: stage, ["error": "\(error)"]))
             try await RunStore.failed(stage.stage, run: stage.run.id, error: "\(error)", in: pool)
         }

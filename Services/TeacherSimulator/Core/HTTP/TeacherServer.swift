@@ -51,6 +51,7 @@ public struct TeacherServer: Service {
 
     private func router() -> Router<BasicRequestContext> {
         let router = Router()
+        router.add(middleware: UnknownRoutes())
         router.post("v1/chat/completions") { [api] request, _ in
             do {
                 return try await Self.complete(request, api: api)
@@ -85,7 +86,7 @@ public struct TeacherServer: Service {
         return response(.ok, try encoder.encode(answer))
     }
 
-    private static func response(_ status: HTTPResponse.Status, _ body: Data) -> Response {
+    fileprivate static func response(_ status: HTTPResponse.Status, _ body: Data) -> Response {
         Response(
             status: status,
             headers: [.contentType: "application/json"],
@@ -107,5 +108,26 @@ public struct TeacherServer: Service {
 
         let object = "list"
         let data: [Model]
+    }
+}
+
+/// Answers what the API does not have as OpenAI's does: with an error object instead of an empty body.
+private struct UnknownRoutes: RouterMiddleware {
+    func handle(
+        _ request: Request,
+        context: BasicRequestContext,
+        next: (Request, BasicRequestContext) async throws -> Response
+    ) async throws -> Response {
+        do {
+            return try await next(request, context)
+        } catch let error as HTTPError where error.status == .notFound {
+            let problem = APIError(
+                status: 404,
+                type: "invalid_request_error",
+                parameter: nil,
+                message: "There is no \(request.method) \(request.uri.path) here."
+            )
+            return TeacherServer.response(.notFound, problem.body)
+        }
     }
 }

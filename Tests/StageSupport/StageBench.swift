@@ -1,0 +1,253 @@
+package import Distillation
+package import Foundation
+package import LanguageModel
+package import PostgresClient
+package import Reasoning
+package import Schemas
+package import ServiceRuntime
+import TestSupport
+import Tokenization
+
+/// A database, a model store and a very small student, for tests of the services that train and evaluate.
+package struct StageBench: Sendable {
+    package let pool: PostgresPool
+    package let store: ModelStore
+    package let workFolder: URL
+    package let student: StudentFactory.Created
+    package let codec: StudentCodec
+
+    /// The dataset of every problem and run, unless a test says another.
+    package static let dataset = "sums"
+
+    /// Runs the body with a new database and a new store that holds one untrained student.
+    package static func with(_ body: (StageBench) async throws -> Void) async throws {
+        let folder = FileManager.default.temporaryDirectory.appending(path: "errata-stage-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let store = try ModelStore(root: folder.appending(path: "models"))
+        let student = try StudentFactory.create(
+            texts: (0..<20).flatMap { [Sum($0).question, Sum($0).template.xml] },
+            size: StudentFactory.Size(hidden: 16, layers: 1, heads: 2, intermediate: 24, vocabulary: 340),
+            seed: 1,
+            in: store
+        )
+        try await TestDatabase.withPool { pool in
+            try await body(
+                StageBench(
+                    pool: pool,
+                    store: store,
+                    workFolder: folder.appending(path: "work"),
+                    student: student,
+                    codec: try StudentCodec(try Tokenizer(folder: student.folder))
+                )
+            )
+        }
+    }
+
+    // MARK: Runs
+
+    /// A run of the bench's student.
+    package func run(
+        _ id: String = "r1",
+        stages: RunStages,
+        thresholds: RunThresholds = RunThresholds(templates: 1, pairs: 1, maximumWaitSeconds: 3600),
+        rollout: RolloutOptions = RolloutOptions(),
+        suites: [EvaluationSuite] = []
+    ) -> RunEvent {
+        RunEvent(
+            id: id,
+            name: "run",
+            dataset: Self.dataset,
+            seed: 5,
+            student: StudentReference(
+                modelHash: student.hash,
+                tokenizerFingerprint: student.tokenizerFingerprint
+            ),
+            stages: stages,
+            thresholds: thresholds,
+            rollout: rollout,
+            suites: suites,
+            decoding: DecodingOptions(temperature: 0, maximumNewTokens: 24)
+        )
+    }
+
+    /// A checkpoint of a run; the model is the bench's student unless another is named.
+    package func checkpoint(
+        _ stage: TrainingStage,
+        of run: RunEvent,
+        parent: TrainingStage? = .initial,
+        tokens: Int = 0,
+        modelHash: String? = nil
+    ) -> CheckpointEvent {
+        CheckpointEvent(
+            id: "\(run.id)-\(stage.rawValue)",
+            runId: run.id,
+            stage: stage,
+            parentCheckpointId: stage == .initial ? nil : parent.map { "\(run.id)-\($0.rawValue)" },
+            modelHash: modelHash ?? student.hash,
+            tokenizerFingerprint: student.tokenizerFingerprint,
+            path: "models",
+            tokensTrained: tokens,
+            steps: stage == .initial ? 0 : 1,
+            trainSeconds: 0
+        )
+    }
+
+    /// Writes a run, and its initial checkpoint unless told otherwise.
+    package func insert(_ run: RunEvent, initial: Bool = true) async throws {
+        try await pool.withTransaction { transaction in
+            try await RunStore.insert(run, in: transaction)
+            if initial { try await RunStore.insert(checkpoint(.initial, of: run), in: transaction) }
+        }
+    }
+
+    package func insert(_ checkpoint: CheckpointEvent) async throws {
+        try await pool.withTransaction { try await RunStore.insert(checkpoint, in: $0) }
+    }
+
+    /// The job of a run's stage.
+    package func job(_ stage: TrainingStage, of run: String = "r1") async throws -> RunStore.Job? {
+        try await RunStore.jobs(run: run, from: pool).first { $0.stage == stage }
+    }
+
+    package func checkpoint(_ stage: TrainingStage, run: String = "r1") async throws -> CheckpointEvent? {
+        try await RunStore.checkpoints(run: run, from: pool).first { $0.stage == stage }
+    }
+
+    // MARK: Problems and traces
+
+    package func insert(
+        problem number: Int,
+        split: Schemas.ProblemSplit = .train,
+        dataset: String = StageBench.dataset,
+        answer: String? = nil
+    ) async throws {
+        let sum = Sum(number)
+        let problem = ProblemEvent(
+            id: sum.id,
+            dataset: dataset,
+            split: split,
+            question: sum.question,
+            answer: answer ?? sum.answer
+        )
+        try await pool.withTransaction { try await ProblemStore.insert(problem, state: .ingested, in: $0) }
+    }
+
+    package func insert(
+        _ body: TraceBody,
+        id: String? = nil,
+        problem number: Int,
+        verified: Bool = true,
+        attempt: String? = nil,
+        run: String? = nil
+    ) async throws {
+        let sum = Sum(number)
+        let trace = TraceEvent(
+            id: id ?? "\(body.kind.rawValue)-\(sum.id)",
+            problemId: sum.id,
+            verified: verified,
+            failure: verified ? nil : "planted",
+            body: body,
+            teacher: TeacherCall(
+                model: "m",
+                promptId: "p",
+                promptVersion: "1",
+                temperature: 0,
+                promptTokens: 1,
+                completionTokens: 1,
+                latencyMs: 1,
+                finishReason: "stop"
+            ),
+            attemptId: attempt,
+            runId: run
+        )
+        try await pool.withTransaction { try await TraceStore.insert(trace, in: $0) }
+    }
+
+    /// Problems for training with verified templates.
+    package func insertTemplates(_ numbers: Range<Int>) async throws {
+        for number in numbers {
+            try await insert(problem: number)
+            try await insert(Sum(number).templateBody, problem: number)
+        }
+    }
+
+    /// A dual trace with key steps over the student's tokens; `extra`: so many weights too many.
+    package func insertKeySteps(
+        problem number: Int,
+        tokenizer: String? = nil,
+        extra: Int = 0
+    ) async throws -> KeyStepsEvent {
+        let sum = Sum(number)
+        let id = "dual-\(sum.id)-\(tokenizer ?? "own")"
+        try await insert(sum.dualBody, id: id, problem: number)
+        func side(_ text: String, _ weight: Float) -> KeyStepSide {
+            let count = codec.tokenizer.encode(text).count + extra
+            return KeyStepSide(text: text, spans: [], tokenWeights: (0..<count).map { $0 % 3 == 0 ? weight : 0 })
+        }
+        let event = KeyStepsEvent(
+            id: "keys-\(id)",
+            problemId: sum.id,
+            traceId: id,
+            tokenizer: tokenizer ?? student.tokenizerFingerprint,
+            distance: 1,
+            right: side(" " + sum.template.xml, 1),
+            wrong: side(" " + sum.template.xml.replacing(sum.answer, with: "999"), -0.5),
+            alpha: 1,
+            beta: 0.5,
+            gamma: 0,
+            tieRule: "edit"
+        )
+        try await pool.withTransaction { try await TraceStore.insert(event, in: $0) }
+        return event
+    }
+
+    // MARK: Outbox
+
+    /// The events of a type that wait to be sent, in order.
+    package func outbox<Payload: EventPayload>(_ type: Payload.Type) async throws -> [Payload] {
+        try await pool.values(
+            "SELECT payload FROM outbox WHERE type = \(type.type.rawValue) ORDER BY sequence",
+            as: String.self
+        ).map { try EventCoding.decode(type, from: Data($0.utf8)) }
+    }
+
+    /// An event as a processor gets it.
+    package static func received(_ payload: some EventPayload) throws -> ReceivedEvent {
+        let event = try OutgoingEvent(payload, source: "/test", time: Date())
+        return ReceivedEvent(
+            topic: event.topic,
+            partition: 0,
+            offset: 0,
+            attributes: event.attributes,
+            data: Data(event.payload.utf8)
+        )
+    }
+}
+
+/// A made-up problem.
+package struct Sum: Sendable {
+    package let number: Int
+
+    package init(_ number: Int) { self.number = number }
+
+    package var id: String { "p\(number < 10 ? "0" : "")\(number)" }
+    package var question: String { "Ann has \(number + 2) pears and gets \(number + 5) more. How many has she?" }
+    package var answer: String { String(2 * number + 7) }
+    package var step: String { "\(number + 2) + \(number + 5) = \(answer)" }
+
+    package var template: ThoughtTemplate {
+        ThoughtTemplate(steps: [TemplateStep(text: step)], generalization: "Add.", answer: answer)
+    }
+
+    package var templateBody: TraceBody {
+        .template(TemplateBody(steps: [.init(text: step)], generalization: "Add.", answer: answer))
+    }
+
+    package var chain: String { "She has \(step) pears.\nThe answer is \(answer)." }
+
+    package var dualBody: TraceBody {
+        .dual(
+            DualBody(right: chain, wrong: chain.replacing(answer, with: "999"), method: .corrupted)
+        )
+    }
+}
