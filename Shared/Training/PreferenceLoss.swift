@@ -29,6 +29,9 @@ public struct PreferenceOptions: Sendable, Codable, Hashable {
     public var labelSmoothing: Double
     /// Weight of the mean negative log-likelihood of the chosen completions, added to the loss.
     public var nllWeight: Double
+    /// Weight of the mean negative log-likelihood a token of supervised examples that are mixed in, so that the policy
+    /// keeps what it knew (the PPO-ptx term of Ouyang et al. 2022, on fine-tuning data).
+    public var supervisedWeight: Double
     /// Target margin γ of SimPO.
     public var simpoMargin: Double
 
@@ -38,12 +41,14 @@ public struct PreferenceOptions: Sendable, Codable, Hashable {
         beta: Double = 0.1,
         labelSmoothing: Double = 0,
         nllWeight: Double = 0,
+        supervisedWeight: Double = 0,
         simpoMargin: Double = 0
     ) {
         self.loss = loss
         self.beta = beta
         self.labelSmoothing = labelSmoothing
         self.nllWeight = nllWeight
+        self.supervisedWeight = supervisedWeight
         self.simpoMargin = simpoMargin
     }
 
@@ -60,6 +65,9 @@ public struct PreferenceOptions: Sendable, Codable, Hashable {
         }
         guard nllWeight.isFinite, nllWeight >= 0 else {
             throw TrainingError.invalidOption("nllWeight is \(nllWeight); it must not be negative")
+        }
+        guard supervisedWeight.isFinite, supervisedWeight >= 0 else {
+            throw TrainingError.invalidOption("supervisedWeight is \(supervisedWeight); it must not be negative")
         }
         guard simpoMargin == 0 || loss == .simpo else {
             throw TrainingError.invalidOption("simpoMargin has no effect on the loss \(loss.rawValue); set it to 0")

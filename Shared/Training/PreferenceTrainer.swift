@@ -9,6 +9,7 @@ public final class PreferenceTrainer {
     public let pairs: [PreferenceExample]
     private let loop: TrainingLoop
     private let preference: PreferenceOptions
+    private let mix: SupervisedMix?
 
     /// Prepares a run and computes the reference's log-probabilities where a pair has none.
     ///
@@ -18,21 +19,33 @@ public final class PreferenceTrainer {
     ///   - pairs: The preference pairs.
     ///   - options: Batches, rates and limits; `normalization` is not used.
     ///   - preference: The loss.
+    ///   - supervised: Examples for the mixed-in supervised term, as many an update as there are pairs in a batch;
+    ///     unused where `supervisedWeight` is 0.
     /// - Throws: ``TrainingError`` for options or pairs that cannot be used.
     public init(
         model: CausalLanguageModel,
         reference: CausalLanguageModel? = nil,
         pairs: [PreferenceExample],
         options: TrainingOptions,
-        preference: PreferenceOptions = PreferenceOptions()
+        preference: PreferenceOptions = PreferenceOptions(),
+        supervised: [SupervisedExample] = []
     ) throws {
         try preference.validate()
+        guard preference.supervisedWeight == 0 || !supervised.isEmpty else {
+            throw TrainingError.invalidOption(
+                "supervisedWeight is \(preference.supervisedWeight), but there are no supervised examples to mix in"
+            )
+        }
+        mix =
+            preference.supervisedWeight > 0
+            ? try SupervisedMix(supervised, perUpdate: options.batchSequences, seed: options.seed) : nil
         for pair in pairs { try PreferenceTrainer.check(pair) }
         self.preference = preference
         loop = try TrainingLoop(
-            kind: "preference \(preference)",
+            kind: "preference \(preference)" + (mix.map { " mixed with \($0.fingerprint)" } ?? ""),
             model: model,
             lengths: pairs.map { $0.tokenCount },
+            content: ContentHash(pairs),
             options: options
         )
         self.pairs =
@@ -58,10 +71,22 @@ public final class PreferenceTrainer {
             for pass in passes {
                 try backward(pass, pairCount: chosen.count, chosenTokens: chosenTokens, totals: &totals)
             }
-            return TrainingLoop.Outcome(
+            var outcome = TrainingLoop.Outcome(
                 loss: totals.loss / Double(chosen.count) + preference.nllWeight * totals.nll / Double(chosenTokens),
                 metrics: totals.metrics(pairs: chosen.count, chosenTokens: chosenTokens)
             )
+            if let mix {
+                let mixed = try mix.backward(
+                    step: loop.step,
+                    weight: preference.supervisedWeight,
+                    model: loop.model,
+                    tokensAtOnce: loop.options.tokensAtOnce
+                )
+                outcome.loss += preference.supervisedWeight * mixed.loss
+                outcome.metrics["supervised_loss"] = mixed.loss
+                outcome.mixedTokens = mixed.tokens
+            }
+            return outcome
         }
     }
 

@@ -8,6 +8,8 @@ final class TrainingLoop {
     struct Outcome {
         var loss: Double
         var metrics: [String: Double]
+        /// Tokens computed beside those of the plan's examples.
+        var mixedTokens = 0
     }
 
     let model: CausalLanguageModel
@@ -16,12 +18,20 @@ final class TrainingLoop {
     private let lengths: [Int]
     private let optimizer: AdamW
     private let kind: String
+    private let content: ContentHash
     private(set) var step = 0
     private(set) var tokensSeen = 0
 
-    init(kind: String, model: CausalLanguageModel, lengths: [Int], options: TrainingOptions) throws {
+    init(
+        kind: String,
+        model: CausalLanguageModel,
+        lengths: [Int],
+        content: ContentHash,
+        options: TrainingOptions
+    ) throws {
         try options.validate()
         self.kind = kind
+        self.content = content
         self.model = model
         self.options = options
         self.lengths = lengths
@@ -65,7 +75,7 @@ final class TrainingLoop {
                 )
             }
             optimizer.step(learningRate: rate, maximumNorm: options.maxGradientNorm, norm: norm)
-            let tokens = update.examples.reduce(0) { $0 + lengths[$1] }
+            let tokens = update.examples.reduce(0) { $0 + lengths[$1] } + outcome.mixedTokens
             step += 1
             tokensSeen += tokens
             losses.append(outcome.loss)
@@ -108,9 +118,7 @@ final class TrainingLoop {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let settings = String(decoding: try encoder.encode(options), as: UTF8.self)
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for length in lengths { hash = (hash ^ UInt64(length)) &* 0x0000_0100_0000_01B3 }
-        return "\(kind) \(lengths.count) \(hash) \(settings)"
+        return "\(kind) \(lengths.count) \(content) \(settings)"
     }
 
     /// Writes weights, moments and position to one file, atomically.

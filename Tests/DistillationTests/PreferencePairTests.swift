@@ -84,6 +84,24 @@ struct PreferencePairTests {
         #expect(trace.rejected.last == codec.endOfText)
     }
 
+    @Test("token weights leave the preference to what the two sides do not share")
+    func tokenWeights() throws {
+        let codec = try TokenizerKind.bytes.codec()
+        let whole = try PreferencePairs.pair(source(), layout: .step, codec: codec)
+        #expect(whole.chosenWeights == nil && whole.rejectedWeights == nil)
+        let pair = try PreferencePairs.pair(source(), layout: .step, tokenWeighted: true, codec: codec)
+        #expect(pair.chosen == whole.chosen && pair.rejected == whole.rejected)
+        func marked(_ tokens: [TokenID], _ weights: [Float]?) throws -> String {
+            let weights = try #require(weights)
+            try #require(weights.count == tokens.count)
+            #expect(Set(weights).isSubset(of: [0, 1]))
+            return codec.tokenizer.decode(zip(tokens, weights).filter { $0.1 == 1 }.map(\.0))
+        }
+        // "12-5=7" against "12+5=17".
+        #expect(try marked(pair.chosen, pair.chosenWeights) == "-")
+        #expect(try marked(pair.rejected, pair.rejectedWeights) == "+1")
+    }
+
     @Test("marks in a correction stand as they would in training")
     func escaping() throws {
         let codec = try TokenizerKind.tags.codec()

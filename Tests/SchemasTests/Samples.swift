@@ -171,6 +171,7 @@ enum Samples {
                     beta: 0.1,
                     labelSmoothing: 0,
                     nllWeight: 0.1,
+                    supervisedWeight: 2,
                     wrongStepInContext: true,
                     tokenWeighted: false,
                     extra: extra

@@ -119,40 +119,14 @@ struct SupervisedTrainerTests {
         }
     }
 
-    private func smallModel(threads: Int = 2) throws -> CausalLanguageModel {
-        try CausalLanguageModel(
-            configuration: ModelConfiguration(
-                vocabularySize: 40,
-                hiddenSize: 32,
-                intermediateSize: 48,
-                layers: 2,
-                heads: 4,
-                keyValueHeads: 2
-            ),
-            seed: 1,
-            context: ComputeContext(threads: threads)
-        )
-    }
-
-    private func smallExamples() -> [SupervisedExample] {
-        var generator = SeededGenerator(seed: 2)
-        return (0..<30).map { (index: Int) -> SupervisedExample in
-            var prompt: [TokenID] = []
-            for _ in 0..<3 + index % 5 { prompt.append(TokenID(generator.next() % 40)) }
-            var response: [TokenID] = []
-            for offset in 0..<2 + index % 7 { response.append(TokenID((index + offset) % 40)) }
-            return SupervisedExample(prompt: prompt, response: response)
-        }
-    }
-
     @Test("training lowers the loss, and the same seed and thread count give the same bits")
     func determinism() throws {
         let options = TrainingOptions(learningRate: 1e-2, epochs: 20, batchSequences: 8, seed: 3)
         var runs: [[[Float]]] = []
         for _ in 0..<2 {
-            let model = try smallModel()
+            let model = try SmallStudent.model()
             var losses: [Double] = []
-            let trainer = try SupervisedTrainer(model: model, examples: smallExamples(), options: options)
+            let trainer = try SupervisedTrainer(model: model, examples: SmallStudent.examples(), options: options)
             let summary = try trainer.run { losses.append($0.loss) }
             #expect(summary.steps == trainer.totalSteps)
             #expect(summary.finalLoss < losses[0] * 0.6)
@@ -173,11 +147,15 @@ struct SupervisedTrainerTests {
             weightDecay: 0.01,
             seed: 3
         )
-        let whole = try smallModel()
-        _ = try SupervisedTrainer(model: whole, examples: smallExamples(), options: options).run()
+        let whole = try SmallStudent.model()
+        _ = try SupervisedTrainer(model: whole, examples: SmallStudent.examples(), options: options).run()
         let file = FileManager.default.temporaryDirectory.appendingPathComponent("errata-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: file) }
-        let first = try SupervisedTrainer(model: smallModel(), examples: smallExamples(), options: options)
+        let first = try SupervisedTrainer(
+            model: SmallStudent.model(),
+            examples: SmallStudent.examples(),
+            options: options
+        )
         #expect(throws: Interruption.self) {
             try first.run { step in
                 if step.step == 5 {
@@ -186,15 +164,19 @@ struct SupervisedTrainerTests {
                 }
             }
         }
-        let model = try smallModel()
-        let second = try SupervisedTrainer(model: model, examples: smallExamples(), options: options)
+        let model = try SmallStudent.model()
+        let second = try SupervisedTrainer(model: model, examples: SmallStudent.examples(), options: options)
         try second.resume(from: file)
         #expect(second.step == 5)
         _ = try second.run()
         #expect(model.parameters.map { $0.tensor.values } == whole.parameters.map { $0.tensor.values })
         var other = options
         other.learningRate = 1e-3
-        let stranger = try SupervisedTrainer(model: smallModel(), examples: smallExamples(), options: other)
+        let stranger = try SupervisedTrainer(
+            model: SmallStudent.model(),
+            examples: SmallStudent.examples(),
+            options: other
+        )
         #expect(throws: TrainingError.self) { try stranger.resume(from: file) }
     }
 
@@ -202,7 +184,7 @@ struct SupervisedTrainerTests {
     func accumulation() throws {
         var results: [[Float]] = []
         for (batch, accumulation, tokens) in [(12, 1, 8192), (4, 3, 8192), (12, 1, 20)] {
-            let model = try smallModel()
+            let model = try SmallStudent.model()
             let options = TrainingOptions(
                 learningRate: 1e-2,
                 maximumSteps: 2,
@@ -212,7 +194,7 @@ struct SupervisedTrainerTests {
                 epsilon: 1e-3,
                 normalization: .perSequence
             )
-            _ = try SupervisedTrainer(model: model, examples: smallExamples(), options: options).run()
+            _ = try SupervisedTrainer(model: model, examples: SmallStudent.examples(), options: options).run()
             results.append(model.parameters.flatMap { $0.tensor.values })
         }
         expectClose(results[1], results[0], rtol: 1e-3, atol: 1e-4, "accumulated")
@@ -221,7 +203,7 @@ struct SupervisedTrainerTests {
 
     @Test("a negative weight pushes a token away")
     func negativeWeights() throws {
-        let model = try smallModel()
+        let model = try SmallStudent.model()
         let example = SupervisedExample(tokens: [1, 2, 3, 4], weights: [0, 1, -0.2, 1], responseLength: 3)
         let before = try model.logProbabilities([example.tokens])[0]
         _ = try SupervisedTrainer(
@@ -237,10 +219,10 @@ struct SupervisedTrainerTests {
 
     @Test("limits end a run where they say")
     func limits() throws {
-        let examples = smallExamples()
+        let examples = SmallStudent.examples()
         let tokens = examples.reduce(0) { $0 + $1.tokens.count }
         func steps(_ options: TrainingOptions) throws -> Int {
-            try SupervisedTrainer(model: smallModel(), examples: examples, options: options).totalSteps
+            try SupervisedTrainer(model: SmallStudent.model(), examples: examples, options: options).totalSteps
         }
         #expect(try steps(TrainingOptions(learningRate: 1, epochs: 2, batchSequences: 10)) == 6)
         #expect(try steps(TrainingOptions(learningRate: 1, epochs: 0.5, batchSequences: 5)) == 3)
@@ -275,7 +257,7 @@ struct SupervisedTrainerTests {
             [SupervisedExample(tokens: [1, 2], weights: [0, .nan])],
         ] {
             #expect(throws: TrainingError.self) {
-                try SupervisedTrainer(model: smallModel(), examples: examples, options: options)
+                try SupervisedTrainer(model: SmallStudent.model(), examples: examples, options: options)
             }
         }
     }

@@ -16,6 +16,18 @@ struct PreferenceData: Sendable {
     let pool: PostgresPool
     let codec: StudentCodec
     let layout: PreferencePairs.Layout
+    /// Whether only the tokens in which the two sides differ carry the preference.
+    var tokenWeighted = false
+
+    /// The thought templates that stage one was trained on, for the supervised term.
+    func templates(of run: RunEvent) async throws -> [SupervisedExample] {
+        let problems = try await ProblemStore.problems(dataset: run.dataset, split: .train, from: pool)
+        return SupervisedExamples.templates(
+            of: try await TraceStore.verified(.template, dataset: run.dataset, from: pool),
+            questions: Dictionary(uniqueKeysWithValues: problems.map { ($0.id, $0.question) }),
+            codec: codec
+        )
+    }
 
     func collect(run: RunEvent) async throws -> Collected {
         let problems = try await ProblemStore.problems(dataset: run.dataset, split: run.rollout.split, from: pool)
@@ -40,7 +52,12 @@ struct PreferenceData: Sendable {
                 selfCorrection: attempt.selfCorrection.map { CorrectionTrace($0, steps: body.steps) }
             )
             do {
-                let pair = try PreferencePairs.pair(source, layout: layout, codec: codec)
+                let pair = try PreferencePairs.pair(
+                    source,
+                    layout: layout,
+                    tokenWeighted: tokenWeighted,
+                    codec: codec
+                )
                 // Samples of one problem often share the same first wrong step: one pair says it all.
                 guard seen.insert(pair.prompt + [-1] + pair.chosen + [-1] + pair.rejected).inserted else {
                     collected.counts["repeated", default: 0] += 1

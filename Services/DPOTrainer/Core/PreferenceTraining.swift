@@ -33,11 +33,13 @@ public struct PreferenceTraining: Sendable {
     private func prepare(_ ready: ReadyStage) async throws -> StageJob.Work {
         let run = ready.run
         let stage = run.stages.dpo ?? PreferenceStage()
-        let data = try await PreferenceData(
+        let source = PreferenceData(
             pool: pool,
             codec: try trainer.codec(of: ready.parent.modelHash),
-            layout: try stage.layout()
-        ).collect(run: run)
+            layout: try stage.layout(),
+            tokenWeighted: stage.tokenWeighted ?? false
+        )
+        var data = try await source.collect(run: run)
         guard !data.pairs.isEmpty else {
             throw DistillationError("no wrong attempt gave a preference pair: \(data.counts)")
         }
@@ -47,13 +49,16 @@ public struct PreferenceTraining: Sendable {
             seed: run.seed
         )
         let preference = try stage.preferenceOptions()
-        return StageJob.Work(examples: data.pairs.count) { report in
+        let supervised = preference.supervisedWeight > 0 ? try await source.templates(of: run) : []
+        if !supervised.isEmpty { data.counts["templates"] = supervised.count }
+        return StageJob.Work(examples: data.pairs.count) { [data] report in
             try trainer.preference(
                 from: ready.parent.modelHash,
                 name: "\(run.id)-\(ready.stage.rawValue)",
                 pairs: data.pairs,
                 options: options,
-                preference: preference
+                preference: preference,
+                supervised: supervised
             ) { step in
                 try report(step.step, step.totalSteps, step.loss, step.tokensSeen)
             }.checkpoint(

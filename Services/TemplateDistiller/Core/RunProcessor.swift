@@ -47,7 +47,7 @@ public struct RunProcessor: EventProcessor {
             parentCheckpointId: nil,
             modelHash: run.student.modelHash,
             tokenizerFingerprint: run.student.tokenizerFingerprint,
-            path: folder.path,
+            path: folder.lastPathComponent,
             tokensTrained: 0,
             steps: 0,
             finalLoss: nil,

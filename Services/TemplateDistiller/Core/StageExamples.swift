@@ -30,18 +30,12 @@ struct StageExamples: Sendable {
     }
 
     private func templates(of run: RunEvent, weight: Float = 1) async throws -> Collected {
-        let problems = try await questions(of: run)
-        var examples: [SupervisedExample] = []
-        for trace in try await TraceStore.verified(.template, dataset: run.dataset, from: pool) {
-            guard case .template(let body) = trace.body, let problem = problems[trace.problemId] else { continue }
-            var example = SupervisedExamples.template(
-                ThoughtTemplate(body),
-                question: problem.question,
-                codec: codec
-            )
-            if weight != 1 { example.weights = example.weights.map { $0 * weight } }
-            examples.append(example)
-        }
+        let examples = SupervisedExamples.templates(
+            of: try await TraceStore.verified(.template, dataset: run.dataset, from: pool),
+            questions: try await questions(of: run).mapValues(\.question),
+            codec: codec,
+            weight: weight
+        )
         return Collected(examples: examples, counts: ["templates": examples.count])
     }
 
@@ -100,16 +94,5 @@ struct StageExamples: Sendable {
             return SupervisedExamples.chain(chain, answer: problem.answer, question: problem.question, codec: codec)
         }
         return Collected(examples: examples, counts: counts)
-    }
-}
-
-extension ThoughtTemplate {
-    /// The template of a trace.
-    init(_ body: TemplateBody) {
-        self.init(
-            steps: body.steps.map { TemplateStep(text: $0.text, keyNotes: $0.keyNotes) },
-            generalization: body.generalization,
-            answer: body.answer
-        )
     }
 }

@@ -16,6 +16,9 @@ public enum PreferencePairs {
         case step
         /// The correction prompt with the whole attempt, then cause and correction, as in the paper's appendix A.
         case trace
+
+        /// Whether the text of the wrong step stands before what is chosen or rejected.
+        public var hasWrongStepInContext: Bool { self == .trace }
     }
 
     /// What a pair is made of.
@@ -58,7 +61,27 @@ public enum PreferencePairs {
     }
 
     /// Makes a pair.
+    ///
+    /// Arguments:
+    ///   - tokenWeighted: whether only the tokens that an alignment of the two sides leaves unmatched carry the
+    ///     preference; a variant beyond the paper. By default all do.
     public static func pair(
+        _ source: Source,
+        layout: Layout,
+        tokenWeighted: Bool = false,
+        codec: StudentCodec
+    ) throws(Refusal) -> PreferenceExample {
+        var pair = try wholePair(source, layout: layout, codec: codec)
+        if tokenWeighted {
+            let alignment = KeyStepAlignment.align(right: pair.chosen, wrong: pair.rejected, tieRule: .edit)
+            let weights = alignment.keyTokenWeights(alpha: 1, beta: 1, gamma: 0)
+            pair.chosenWeights = weights.right
+            pair.rejectedWeights = weights.wrong
+        }
+        return pair
+    }
+
+    private static func wholePair(
         _ source: Source,
         layout: Layout,
         codec: StudentCodec

@@ -25,7 +25,7 @@ extension StageTrainer.Trained {
             parentCheckpointId: parent.id,
             modelHash: stored.hash,
             tokenizerFingerprint: run.student.tokenizerFingerprint,
-            path: stored.folder.path,
+            path: stored.folder.lastPathComponent,
             tokensTrained: tokens,
             steps: steps,
             finalLoss: finalLoss,

@@ -11,7 +11,7 @@ public struct StageTrainer: Sendable {
         public let stored: StoredModel
         /// Optimizer updates.
         public let steps: Int
-        /// Tokens computed, prompts included; a pair counts its prompt once.
+        /// Tokens computed, prompts included: a pair's prompt counts twice, once a side.
         public let tokens: Int
         /// Mean loss of the last updates.
         public let finalLoss: Double?
@@ -64,16 +64,26 @@ public struct StageTrainer: Sendable {
     }
 
     /// Trains on preference pairs; the reference is the model that it starts from.
+    ///
+    /// Arguments:
+    ///   - supervised: examples of the supervised term, used where `preference.supervisedWeight` is above 0.
     public func preference(
         from modelHash: String,
         name: String,
         pairs: [PreferenceExample],
         options: TrainingOptions,
         preference: PreferenceOptions,
+        supervised: [SupervisedExample] = [],
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         let (model, tokenizer) = try load(modelHash)
-        let trainer = try PreferenceTrainer(model: model, pairs: pairs, options: options, preference: preference)
+        let trainer = try PreferenceTrainer(
+            model: model,
+            pairs: pairs,
+            options: options,
+            preference: preference,
+            supervised: supervised
+        )
         return try train(
             model: model,
             tokenizer: tokenizer,

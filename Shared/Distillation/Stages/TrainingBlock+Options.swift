@@ -58,17 +58,28 @@ extension PreferenceStage {
         if let beta { options.beta = beta }
         if let labelSmoothing { options.labelSmoothing = labelSmoothing }
         if let nllWeight { options.nllWeight = nllWeight }
+        if let supervisedWeight { options.supervisedWeight = supervisedWeight }
         return options
     }
 
     /// How pairs are laid out: `extra.layout`, default ``PreferencePairs/Layout/step``.
     ///
-    /// - Throws: ``DistillationError`` that names an unknown layout.
+    /// - Throws: ``DistillationError`` that names an unknown layout, or a `wrongStepInContext` that it cannot have.
     public func layout() throws -> PreferencePairs.Layout {
-        guard let name = extra?["layout"]?.stringValue else { return .step }
-        guard let layout = PreferencePairs.Layout(rawValue: name) else {
-            let names = PreferencePairs.Layout.allCases.map(\.rawValue).joined(separator: ", ")
-            throw DistillationError("dpo.extra.layout is '\(name)'; known are \(names)")
+        var layout = PreferencePairs.Layout.step
+        if let name = extra?["layout"]?.stringValue {
+            guard let known = PreferencePairs.Layout(rawValue: name) else {
+                let names = PreferencePairs.Layout.allCases.map(\.rawValue).joined(separator: ", ")
+                throw DistillationError("dpo.extra.layout is '\(name)'; known are \(names)")
+            }
+            layout = known
+        }
+        if let wrongStepInContext, wrongStepInContext != layout.hasWrongStepInContext {
+            throw DistillationError(
+                "dpo.wrongStepInContext is \(wrongStepInContext), but pairs of the layout '\(layout.rawValue)' "
+                    + (layout.hasWrongStepInContext ? "always have" : "never have")
+                    + " the wrong step in their context; choose another dpo.extra.layout"
+            )
         }
         return layout
     }

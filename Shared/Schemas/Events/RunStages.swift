@@ -108,6 +108,8 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
     public var labelSmoothing: Double?
     /// The weight of a supervised term on the chosen side.
     public var nllWeight: Double?
+    /// The weight of a supervised term on the run's thought templates that is mixed in.
+    public var supervisedWeight: Double?
     /// Whether the text of the wrong step stands in the context.
     public var wrongStepInContext: Bool?
     /// Whether only the tokens in which the two sides differ carry the preference.
@@ -122,6 +124,7 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
         beta: Double? = nil,
         labelSmoothing: Double? = nil,
         nllWeight: Double? = nil,
+        supervisedWeight: Double? = nil,
         wrongStepInContext: Bool? = nil,
         tokenWeighted: Bool? = nil,
         extra: [String: JSONValue]? = nil
@@ -131,6 +134,7 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
         self.beta = beta
         self.labelSmoothing = labelSmoothing
         self.nllWeight = nllWeight
+        self.supervisedWeight = supervisedWeight
         self.wrongStepInContext = wrongStepInContext
         self.tokenWeighted = tokenWeighted
         self.extra = extra
@@ -142,6 +146,7 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
         try check.positive(beta, "\(field).beta")
         try check.range(labelSmoothing, 0...0.5, "\(field).labelSmoothing")
         try check.range(nllWeight, 0...1000, "\(field).nllWeight")
+        try check.range(supervisedWeight, 0...1000, "\(field).supervisedWeight")
     }
 }
 

@@ -4,7 +4,7 @@ public import ServiceLifecycle
 
 /// Long work that waits for a condition: found by polling, done by one process at a time under a lease.
 ///
-/// A job that fails transiently is tried again with backoff; when its process dies, another takes the job over once the
+/// A job that fails transiently is tried again with backoff, while those behind it go on; when its process dies, another takes the job over once the
 /// lease has run out.
 public struct JobRunner<Job: Sendable>: Service {
     private let pool: PostgresPool
@@ -46,21 +46,50 @@ public struct JobRunner<Job: Sendable>: Service {
     public func run() async throws {
         await cancelWhenGracefulShutdown {
             var failures = 0
+            var waits: [String: Wait] = [:]
             while !Task.isCancelled {
                 do {
-                    for job in try await ready() { try await attempt(job) }
+                    let jobs = try await ready()
                     failures = 0
+                    waits = waits.filter { name, _ in jobs.contains { leaseName($0) == name } }
+                    for job in jobs {
+                        let name = leaseName(job)
+                        if let wait = waits[name], ContinuousClock.now < wait.until { continue }
+                        do {
+                            try await attempt(job)
+                            waits[name] = nil
+                        } catch let error as CancellationError {
+                            throw error
+                        } catch {
+                            let count = (waits[name]?.failures ?? 0) + 1
+                            var random = SystemRandomNumberGenerator()
+                            let delay = backoff.delay(afterFailure: count, using: &random)
+                            waits[name] = Wait(failures: count, until: .now + delay)
+                            logger.warning(
+                                "job will be retried",
+                                metadata: ["job": "\(name)", "error": "\(error)", "failures": "\(count)"]
+                            )
+                        }
+                    }
                     try await Task.sleep(for: interval)
                 } catch is CancellationError {
                     return
                 } catch {
                     failures += 1
-                    logger.warning("job will be retried", metadata: ["error": "\(error)", "failures": "\(failures)"])
-                    try? await Backoff().wait(afterFailure: failures)
+                    logger.warning("no look for jobs", metadata: ["error": "\(error)", "failures": "\(failures)"])
+                    try? await backoff.wait(afterFailure: failures)
                 }
             }
         }
     }
+
+    /// How often a job has failed, and when it is tried again.
+    private struct Wait {
+        let failures: Int
+        let until: ContinuousClock.Instant
+    }
+
+    private var backoff: Backoff { Backoff() }
 
     private func attempt(_ job: Job) async throws {
         let name = leaseName(job)

@@ -117,14 +117,28 @@ public enum RunStore {
         )
     }
 
-    /// Notes that a stage cannot be trained, with the reason.
+    /// Notes that a stage cannot be trained, with the reason, and with it the stages that would follow on it.
     public static func failed(_ stage: TrainingStage, run: String, error: String, in pool: PostgresPool) async throws {
-        try await pool.execute(
-            """
-            UPDATE training_jobs SET state = 'failed', error = \(error), finished_at = now()
-            WHERE run_id = \(run) AND stage = \(stage.rawValue) AND state <> 'done'
-            """
-        )
+        // The plain arm is trained on as many tokens as the whole chain: without the chain it is nothing to compare.
+        let chain: [TrainingStage] = [.hsft, .krsl, .dpo, .plain]
+        let followers = chain.firstIndex(of: stage).map { chain[($0 + 1)...].map(\.rawValue) } ?? []
+        let reason = "not trained, as the stage \(stage.rawValue) failed"
+        try await pool.withTransaction { transaction in
+            try await transaction.execute(
+                """
+                UPDATE training_jobs SET state = 'failed', error = \(error), finished_at = now()
+                WHERE run_id = \(run) AND stage = \(stage.rawValue) AND state <> 'done'
+                """
+            )
+            for follower in followers {
+                try await transaction.execute(
+                    """
+                    UPDATE training_jobs SET state = 'failed', error = \(reason), finished_at = now()
+                    WHERE run_id = \(run) AND stage = \(follower) AND state = 'waiting'
+                    """
+                )
+            }
+        }
     }
 
     // MARK: Checkpoints

@@ -199,6 +199,19 @@ struct APIError: Error {
             let message: String
             let type: String
             let param: String?
+
+            enum CodingKeys: CodingKey {
+                case message, type, param, code
+            }
+
+            // OpenAI's clients expect all four keys, null where there is nothing to say.
+            func encode(to encoder: any Encoder) throws {
+                var container = encoder.container(keyedBy: CodingKeys.self)
+                try container.encode(message, forKey: .message)
+                try container.encode(type, forKey: .type)
+                try container.encode(param, forKey: .param)
+                try container.encodeNil(forKey: .code)
+            }
         }
 
         let error: Content

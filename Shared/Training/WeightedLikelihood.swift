@@ -1,0 +1,76 @@
+import LanguageModel
+import TensorEngine
+import Tokenization
+
+/// The weighted log-likelihood of supervised examples, and its gradient.
+enum WeightedLikelihood {
+    /// What some examples came to.
+    struct Result {
+        /// Σ scale · weight · −log p.
+        var loss = 0.0
+        /// Σ log p over the tokens of positive weight.
+        var logProbability = 0.0
+        /// The number of these tokens.
+        var positive = 0
+
+        static func += (left: inout Result, right: Result) {
+            left.loss += right.loss
+            left.logProbability += right.logProbability
+            left.positive += right.positive
+        }
+    }
+
+    /// Computes the examples packed together and adds the gradients to the model's; `scale` multiplies all weights of an
+    /// example.
+    static func backward(
+        _ examples: [SupervisedExample],
+        model: CausalLanguageModel,
+        scale: (SupervisedExample) -> Double
+    ) throws -> Result {
+        let batch = PackedBatch(examples.map(\.tokens))
+        var rows: [Int32] = []
+        var targets: [TokenID] = []
+        var weights: [Float] = []
+        for (begin, example) in zip(batch.offsets, examples) {
+            let factor = scale(example)
+            for position in example.tokens.indices.dropFirst() where example.weights[position] != 0 {
+                rows.append(Int32(begin + position - 1))
+                targets.append(example.tokens[position])
+                weights.append(Float(Double(example.weights[position]) * factor))
+            }
+        }
+        guard !rows.isEmpty else { return Result() }
+        let tape = Tape(context: model.context)
+        let hidden = try model.hiddenStates(batch, tape: tape, rows: rows)
+        let computed = try tape.weightedNegativeLogLikelihood(
+            hidden,
+            weight: model.outputWeight,
+            targets: targets,
+            weights: weights
+        )
+        tape.backward()
+        var result = Result(loss: computed.loss)
+        for (value, weight) in zip(computed.logProbabilities, weights) where weight > 0 {
+            result.logProbability += Double(value)
+            result.positive += 1
+        }
+        return result
+    }
+
+    /// Checks that examples can be trained on.
+    ///
+    /// - Throws: ``TrainingError`` that names the example.
+    static func check(_ examples: [SupervisedExample]) throws {
+        for (index, example) in examples.enumerated() {
+            guard example.tokens.count == example.weights.count, example.tokens.count >= 2 else {
+                throw TrainingError.invalidExample(
+                    "example \(index) has \(example.tokens.count) tokens and \(example.weights.count) weights; "
+                        + "they must be as many, at least 2"
+                )
+            }
+            guard example.weights.allSatisfy({ $0.isFinite }) else {
+                throw TrainingError.invalidExample("example \(index) has a weight that is not finite")
+            }
+        }
+    }
+}

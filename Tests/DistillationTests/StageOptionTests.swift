@@ -1,0 +1,54 @@
+import Distillation
+import Schemas
+import Testing
+import Training
+
+@Suite("Options of a run's stages")
+struct StageOptionTests {
+    @Test("what a run says is what the trainer gets, and the rest are the defaults")
+    func preference() throws {
+        let stage = PreferenceStage(
+            loss: "robust",
+            beta: 0.4,
+            labelSmoothing: 0.1,
+            nllWeight: 0.3,
+            supervisedWeight: 5
+        )
+        #expect(
+            try stage.preferenceOptions()
+                == PreferenceOptions(
+                    loss: .robust,
+                    beta: 0.4,
+                    labelSmoothing: 0.1,
+                    nllWeight: 0.3,
+                    supervisedWeight: 5
+                )
+        )
+        #expect(try PreferenceStage().preferenceOptions() == PreferenceOptions())
+        #expect(try PreferenceStage().layout() == .step)
+        #expect(try PreferenceStage(extra: ["layout": "trace"]).layout() == .trace)
+    }
+
+    @Test("a word that the trainer does not know is refused with those it knows")
+    func words() {
+        #expect(failure { _ = try PreferenceStage(loss: "kto").preferenceOptions() }.contains("robust"))
+        #expect(failure { _ = try PreferenceStage(extra: ["layout": "tree"]).layout() }.contains("step, trace"))
+        let block = TrainingBlock(schedule: "stairs")
+        #expect(failure { _ = try block.options(defaults: TrainingOptions(learningRate: 1e-3), seed: 1) }.contains("cosine"))
+    }
+
+    @Test("a context that the layout cannot have is refused instead of left unheard")
+    func context() throws {
+        #expect(failure { _ = try PreferenceStage(wrongStepInContext: true).layout() }.contains("wrongStepInContext"))
+        let trace = PreferenceStage(wrongStepInContext: false, extra: ["layout": "trace"])
+        #expect(failure { _ = try trace.layout() }.contains("always"))
+        #expect(try PreferenceStage(wrongStepInContext: false).layout() == .step)
+    }
+
+    private func failure(_ body: () throws -> Void) -> String {
+        do {
+            try body()
+            return ""
+        } catch { return "\(error)" }
+    }
+}
