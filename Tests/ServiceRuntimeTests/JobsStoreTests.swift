@@ -88,6 +88,10 @@ struct JobsStoreTests {
             try await RunStore.failed(.hsft, run: "r-1", error: "no templates", in: pool)
             #expect(try await job(.hsft).state == "failed")
             #expect(try await job(.hsft).error == "no templates")
+            // Nothing is to wait for ever.
+            #expect(try await job(.krsl).state == "failed")
+            #expect(try #require(await job(.krsl).error).contains("hsft"))
+            try await RunStore.started(.krsl, run: "r-1", in: pool)
             try await RunStore.started(.hsft, run: "r-1", in: pool)
             #expect(try await job(.hsft).error == nil)
 
@@ -109,7 +113,7 @@ struct JobsStoreTests {
             try await progress()
             #expect(try await job(.hsft).state == "done")
             #expect(try await job(.hsft).step == 20)
-            #expect(try await job(.krsl).state == "waiting")
+            #expect(try await job(.krsl).state == "running")
             #expect(try await RunStore.jobs(states: ["done"], from: pool).map(\.stage) == [.hsft])
         }
     }

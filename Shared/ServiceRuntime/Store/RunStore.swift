@@ -124,12 +124,13 @@ public enum RunStore {
         let followers = chain.firstIndex(of: stage).map { chain[($0 + 1)...].map(\.rawValue) } ?? []
         let reason = "not trained, as the stage \(stage.rawValue) failed"
         try await pool.withTransaction { transaction in
-            try await transaction.execute(
+            let ended = try await transaction.query(
                 """
                 UPDATE training_jobs SET state = 'failed', error = \(error), finished_at = now()
-                WHERE run_id = \(run) AND stage = \(stage.rawValue) AND state <> 'done'
+                WHERE run_id = \(run) AND stage = \(stage.rawValue) AND state <> 'done' RETURNING stage
                 """
             )
+            guard !ended.isEmpty else { return }
             for follower in followers {
                 try await transaction.execute(
                     """
