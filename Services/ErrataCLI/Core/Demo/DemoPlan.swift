@@ -7,48 +7,61 @@ struct DemoPlan: Sendable {
     /// The data set's name in the system.
     var dataset = "demo"
     /// Distinct training problems: few, seen many times.
-    var trainingProblems = 2000
+    var trainingProblems = 1000
     /// Problems held back from stage one for roll-outs.
-    var rolloutProblems = 1500
+    var rolloutProblems = 3000
     /// Held-out problems of the table.
-    var testProblems = 400
-    /// Passes over the thought templates.
-    var templateEpochs = 9.0
+    var testProblems = 1000
+    /// Tokens of HSFT, which bound the time whatever the problems are; of the built-in domain 20 passes.
+    var templateTokens = 2_600_000
+    /// Tokens of KRSL; of the built-in domain one pass over right and wrong chains and templates.
+    var keyStepTokens = 400_000
 
     /// Every stage in about two minutes, to see that it runs; the student learns the layout and little else.
     static var quick: DemoPlan {
-        DemoPlan(trainingProblems: 300, rolloutProblems: 60, testProblems: 200, templateEpochs: 12)
+        DemoPlan(
+            trainingProblems: 300,
+            rolloutProblems: 60,
+            testProblems: 200,
+            templateTokens: 450_000,
+            keyStepTokens: 60_000
+        )
     }
 
     /// The stages of a run: rates and lengths of a student of 0.65 million parameters trained from nothing.
     ///
     /// The papers' rates are for pretrained students of billions.
     var stages: RunStages {
-        func block(rate: Double, epochs: Double?, batch: Int, warmup: Double) -> TrainingBlock {
+        func block(rate: Double, tokens: Int? = nil, epochs: Double? = nil, warmup: Double) -> TrainingBlock {
             TrainingBlock(
                 learningRate: rate,
                 epochs: epochs,
-                batchSequences: batch,
+                maximumTokens: tokens,
+                batchSequences: 16,
                 schedule: "cosine",
                 warmupRatio: warmup
             )
         }
         return RunStages(
-            plain: SupervisedStage(training: block(rate: 2e-3, epochs: nil, batch: 16, warmup: 0.02)),
-            hsft: SupervisedStage(training: block(rate: 2e-3, epochs: templateEpochs, batch: 16, warmup: 0.02)),
+            // As many tokens as the whole chain of the other stages.
+            plain: SupervisedStage(training: block(rate: 5e-4, warmup: 0.02)),
+            hsft: SupervisedStage(training: block(rate: 5e-4, tokens: templateTokens, warmup: 0.02)),
             // Gamma and the mixed-in templates keep what the key tokens alone would let the student forget.
             krsl: KeyStepStage(
-                training: block(rate: 3e-4, epochs: 1, batch: 16, warmup: 0.05),
+                training: block(rate: 5e-5, tokens: keyStepTokens, warmup: 0.05),
                 alpha: 1,
                 beta: 0.025,
                 gamma: 1,
                 supervisedWeight: 1
             ),
+            // A student this small knows too little for preferences alone to help: what the chosen corrections say has to
+            // be learnt (the likelihood term), and what stage one taught has to be kept (the mixed-in templates).
             dpo: PreferenceStage(
-                training: block(rate: 1e-5, epochs: 2, batch: 32, warmup: 0.05),
+                training: block(rate: 1e-3, epochs: 3, warmup: 0.05),
                 loss: "sigmoid",
                 beta: 0.1,
-                nllWeight: 0.2
+                nllWeight: 1,
+                supervisedWeight: 10
             )
         )
     }

@@ -94,6 +94,8 @@ struct DemoRunner: Sendable {
 
     // MARK: The run
 
+    private var models: URL { system.options.state.appending(path: "models") }
+
     /// Makes the student from what the teacher wrote: its tokenizer is trained on these texts, its weights are random.
     private func makeRun(_ problems: DemoPlan.Problems) async throws -> RunEvent {
         let pool = system.pool
@@ -103,7 +105,7 @@ struct DemoRunner: Sendable {
                 texts += trace.body.texts
             }
         }
-        let store = try ModelStore(root: system.options.state.appending(path: "models"))
+        let store = try ModelStore(root: models)
         let stored = try StudentFactory.create(texts: texts, size: .demo, seed: seed, in: store)
         let pairs = try await TraceStore.countVerified(.dual, dataset: plan.dataset, from: pool)
         let templates = try await TraceStore.countVerified(.template, dataset: plan.dataset, from: pool)
@@ -116,7 +118,7 @@ struct DemoRunner: Sendable {
             stages: plan.stages,
             // Not every dual pair has a template to be rendered with: a few may be missing.
             thresholds: RunThresholds(templates: templates, pairs: pairs, maximumWaitSeconds: 30),
-            rollout: RolloutOptions(split: .rollout, samples: 1, temperature: 0.7),
+            rollout: RolloutOptions(split: .rollout, samples: 1, temperature: 0.7, limit: plan.rolloutProblems),
             suites: [
                 EvaluationSuite(
                     name: "held-out",
@@ -231,7 +233,7 @@ struct DemoRunner: Sendable {
         }
         let checkpoints = try await RunStore.checkpoints(run: run.id, from: system.pool)
         if let final = checkpoints.first(where: { $0.stage == .dpo }) ?? checkpoints.last {
-            Terminal.out("\nThe trained student: \(final.path)")
+            Terminal.out("\nThe trained student: \(models.appending(path: final.path).path)")
         }
         Terminal.out("State folder: \(system.options.state.path)")
         Terminal.out("Took \(Int(seconds)) s after the start of the services")
