@@ -210,14 +210,20 @@ extension Tape {
         return y
     }
 
-    /// Root-mean-square norm of each row, times `weight` [columns].
+    /// Root-mean-square norm of each row, times `weight` [columns / groups].
     ///
+    /// - Parameters:
+    ///   - x: [rows, columns].
+    ///   - weight: One factor a component, the same for every group.
+    ///   - epsilon: Added to the mean square.
+    ///   - groups: Equal parts of a row, such as attention heads, that are normed each for itself.
+    /// - Returns: The shape of `x`.
     /// - Throws: ``TensorError`` when the weight does not fit.
-    public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float) throws -> Tensor {
-        let rows = x.rows
-        let dimension = x.columns
-        guard weight.count == dimension else {
-            throw TensorError.shapeMismatch("norm of \(x.shape) with weight \(weight.shape)")
+    public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, groups: Int = 1) throws -> Tensor {
+        let rows = x.rows * groups
+        let dimension = weight.count
+        guard groups > 0, weight.count * groups == x.columns else {
+            throw TensorError.shapeMismatch("norm of \(x.shape) in \(groups) groups with weight \(weight.shape)")
         }
         let y = output(x.shape, from: x, weight)
         let inverse = context.buffers.take(rows)

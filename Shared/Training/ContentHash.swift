@@ -19,6 +19,14 @@ struct ContentHash: CustomStringConvertible {
         for weight in weights { add(UInt64(weight.bitPattern)) }
     }
 
+    mutating func add(_ values: UnsafeBufferPointer<Float>) {
+        add(UInt64(values.count))
+        for value in values { add(UInt64(value.bitPattern)) }
+    }
+
+    /// The hash of nothing.
+    init() {}
+
     init(_ examples: [SupervisedExample]) {
         for example in examples {
             add(example.tokens)

@@ -19,6 +19,9 @@ final class TrainingLoop {
     private let optimizer: AdamW
     private let kind: String
     private let content: ContentHash
+    /// The adapter that trains instead of the model's own weights, where one was attached when the run was made.
+    let adapter: LoRAAdapter?
+    private lazy var loraFingerprint = LoRATraining.fingerprint(model, adapter)
     private(set) var step = 0
     private(set) var tokensSeen = 0
 
@@ -33,11 +36,12 @@ final class TrainingLoop {
         self.kind = kind
         self.content = content
         self.model = model
+        adapter = model.adapter
         self.options = options
         self.lengths = lengths
         plan = try TrainingPlan(lengths: lengths, options: options)
         optimizer = AdamW(
-            parameters: model.parameters.map {
+            parameters: model.trainableParameters.map {
                 AdamW.Parameter(name: $0.name, tensor: $0.tensor, decays: $0.tensor.shape.count > 1)
             },
             beta1: options.beta1,
@@ -52,24 +56,26 @@ final class TrainingLoop {
         onStep: (TrainingStep) throws -> Void,
         gradients: (_ examples: [Int], _ passes: [[Int]]) throws -> Outcome
     ) throws -> TrainingSummary {
+        try LoRATraining.check(model, adapter)
         let clock = ContinuousClock()
         let started = clock.now
         let firstToken = tokensSeen
         let total = plan.updates.count
         let warmup = Int((options.warmupRatio * Double(total)).rounded(.up))
         var losses: [Double] = []
-        for parameter in model.parameters { parameter.tensor.clearGradient() }
+        for parameter in model.trainableParameters { parameter.tensor.clearGradient() }
         while step < total {
             let begun = clock.now
             let update = plan.updates[step]
             let passes = TrainingPlan.passes(update.examples, lengths: lengths, limit: options.tokensAtOnce)
+            adapter?.beginStep(step, seed: options.seed)
             let outcome = try gradients(update.examples, passes)
             let rate =
                 options.learningRate
                 * options.schedule.factor(step: step, totalSteps: total, warmupSteps: warmup)
             let norm = optimizer.gradientNorm()
             guard outcome.loss.isFinite, norm.isFinite else {
-                for parameter in model.parameters { parameter.tensor.clearGradient() }
+                for parameter in model.trainableParameters { parameter.tensor.clearGradient() }
                 throw TrainingError.diverged(
                     "loss \(outcome.loss), gradient norm \(norm) at step \(step + 1) of \(total); lower the learning rate"
                 )
@@ -118,7 +124,7 @@ final class TrainingLoop {
         let encoder = JSONEncoder()
         encoder.outputFormatting = .sortedKeys
         let settings = String(decoding: try encoder.encode(options), as: UTF8.self)
-        return "\(kind) \(lengths.count) \(content) \(settings)"
+        return "\(kind) \(lengths.count) \(content) \(settings)" + (adapter == nil ? "" : " \(loraFingerprint)")
     }
 
     /// Writes weights, moments and position to one file, atomically.
@@ -131,7 +137,7 @@ final class TrainingLoop {
                 }
             )
         }
-        for (name, tensor) in model.parameters { add("weight/" + name, tensor) }
+        for (name, tensor) in model.trainableParameters { add("weight/" + name, tensor) }
         for state in optimizer.state {
             add("first/" + state.name, state.first)
             add("second/" + state.name, state.second)
@@ -163,7 +169,7 @@ final class TrainingLoop {
                 "\(url.path) belongs to a run with other options or examples; start anew or restore them"
             )
         }
-        var targets: [(String, Tensor)] = model.parameters.map { ("weight/" + $0.name, $0.tensor) }
+        var targets: [(String, Tensor)] = model.trainableParameters.map { ("weight/" + $0.name, $0.tensor) }
         for state in optimizer.state {
             targets.append(("first/" + state.name, state.first))
             targets.append(("second/" + state.name, state.second))

@@ -91,7 +91,7 @@ struct ConfigurationReader {
             if let window = try integer("sliding_window") {
                 throw unsupported("sliding_window \(window) is not supported; Mistral is run without one (null)")
             }
-        case .qwen2:
+        case .qwen2, .qwen3:
             if try bool("use_sliding_window") == true { throw unsupported("use_sliding_window true is not supported") }
         case .llama: break
         }

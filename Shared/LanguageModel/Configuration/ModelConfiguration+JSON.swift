@@ -18,7 +18,8 @@ extension ModelConfiguration {
         try reader.refuseUnsupported(type)
         let heads = try reader.requiredInteger("num_attention_heads")
         let hidden = try reader.requiredInteger("hidden_size")
-        let headDimension = try reader.integer("head_dim")
+        // Where Qwen3's files leave it out, transformers takes 128 and not hidden_size / heads.
+        let headDimension = try reader.integer("head_dim") ?? (type == .qwen3 ? 128 : nil)
         if headDimension == nil, heads > 0, !hidden.isMultiple(of: heads) {
             throw reader.malformed(
                 "hidden_size (\(hidden)) is no multiple of num_attention_heads (\(heads)) and there is no head_dim"
@@ -54,7 +55,7 @@ extension ModelConfiguration {
         switch type {
         case .llama: 2048
         case .mistral: 131_072
-        case .qwen2: 32_768
+        case .qwen2, .qwen3: 32_768
         }
     }
 
@@ -90,6 +91,10 @@ extension ModelConfiguration {
         case .llama: members += [("attention_bias", "false"), ("mlp_bias", "false")]
         case .mistral: members += [("sliding_window", "null")]
         case .qwen2: members += [("sliding_window", "null"), ("use_sliding_window", "false")]
+        case .qwen3:
+            members += [
+                ("attention_bias", "false"), ("sliding_window", "null"), ("use_sliding_window", "false"),
+            ]
         }
         return ModelFolder.jsonObject(members)
     }

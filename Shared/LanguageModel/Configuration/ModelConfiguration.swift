@@ -10,6 +10,8 @@ public struct ModelConfiguration: Sendable, Equatable {
         case mistral
         /// Qwen2 and Qwen2.5: biases on the query, key and value projections.
         case qwen2
+        /// Qwen3: norms of each query and key head, no biases.
+        case qwen3
 
         /// The class that `transformers` loads this architecture with.
         public var architecture: String {
@@ -17,8 +19,12 @@ public struct ModelConfiguration: Sendable, Equatable {
             case .llama: "LlamaForCausalLM"
             case .mistral: "MistralForCausalLM"
             case .qwen2: "Qwen2ForCausalLM"
+            case .qwen3: "Qwen3ForCausalLM"
             }
         }
+
+        /// Whether each query and key head is normed before it is rotated.
+        public var normsHeads: Bool { self == .qwen3 }
     }
 
     /// How rotary frequencies are stretched beyond the positions of pretraining.
@@ -119,7 +125,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var parameterCount: Int {
         let attention = hiddenSize * headDimension * (2 * heads + 2 * keyValueHeads)
         let biases = attentionBias ? headDimension * (heads + 2 * keyValueHeads) : 0
-        let layer = attention + biases + 3 * hiddenSize * intermediateSize + 2 * hiddenSize
+        let headNorms = modelType.normsHeads ? 2 * headDimension : 0
+        let layer = attention + biases + headNorms + 3 * hiddenSize * intermediateSize + 2 * hiddenSize
         return vocabularySize * hiddenSize * (tieWordEmbeddings ? 1 : 2) + layers * layer + hiddenSize
     }
 

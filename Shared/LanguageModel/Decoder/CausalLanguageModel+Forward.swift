@@ -12,12 +12,25 @@ extension CausalLanguageModel {
     /// - Throws: `TensorError` for tokens or rows out of range.
     public func hiddenStates(_ batch: PackedBatch, tape: Tape, rows: [Int32]? = nil) throws -> Tensor {
         let epsilon = Float(configuration.rmsNormEpsilon)
+        let pass = tape.isRecording ? adapter?.nextPass() ?? 0 : 0
+        func project(
+            _ x: Tensor,
+            _ layer: Int,
+            _ target: LoRAConfiguration.Target,
+            residual: Tensor? = nil
+        ) throws -> Tensor {
+            try self.project(x, layer: layer, target: target, tape: tape, pass: pass, residual: residual)
+        }
         var hidden = try tape.embedding(embedding, tokens: batch.tokens)
         for (index, layer) in layers.enumerated() {
             let normed = try tape.rmsNorm(hidden, weight: layer.inputNorm, epsilon: epsilon)
-            let queries = try tape.linear(normed, weight: layer.query, bias: layer.queryBias)
-            let keys = try tape.linear(normed, weight: layer.key, bias: layer.keyBias)
-            let values = try tape.linear(normed, weight: layer.value, bias: layer.valueBias)
+            var queries = try project(normed, index, .query)
+            var keys = try project(normed, index, .key)
+            let values = try project(normed, index, .value)
+            if let queryNorm = layer.queryNorm, let keyNorm = layer.keyNorm {
+                queries = try tape.rmsNorm(queries, weight: queryNorm, epsilon: epsilon, groups: configuration.heads)
+                keys = try tape.rmsNorm(keys, weight: keyNorm, epsilon: epsilon, groups: configuration.keyValueHeads)
+            }
             try tape.rotate(queries, table: rotary, positions: batch.positions)
             try tape.rotate(keys, table: rotary, positions: batch.positions)
             var attended = try tape.causalAttention(
@@ -31,12 +44,12 @@ extension CausalLanguageModel {
                 attended = try tape.selectRows(attended, indices: rows)
                 hidden = try tape.selectRows(hidden, indices: rows)
             }
-            hidden = try tape.linear(attended, weight: layer.output, residual: hidden)
+            hidden = try project(attended, index, .output, residual: hidden)
             let middle = try tape.rmsNorm(hidden, weight: layer.postAttentionNorm, epsilon: epsilon)
-            let gate = try tape.linear(middle, weight: layer.gate)
-            let up = try tape.linear(middle, weight: layer.up)
+            let gate = try project(middle, index, .gate)
+            let up = try project(middle, index, .up)
             let activated = try tape.swiglu(gate: gate, up: up)
-            hidden = try tape.linear(activated, weight: layer.down, residual: hidden)
+            hidden = try project(activated, index, .down, residual: hidden)
         }
         return try tape.rmsNorm(hidden, weight: finalNorm, epsilon: epsilon)
     }

@@ -2,7 +2,8 @@ public import Foundation
 public import TensorEngine
 import Tokenization
 
-/// A decoder of the Llama family (also Mistral without a window, and Qwen2 with its biases), in float32.
+/// A decoder of the Llama family (also Mistral without a window, Qwen2 with its biases, and Qwen3 with its query and key
+/// norms), in float32.
 ///
 /// Weights carry Hugging Face's names and layouts. A model belongs to one thread at a time.
 public final class CausalLanguageModel {
@@ -18,6 +19,8 @@ public final class CausalLanguageModel {
     let finalNorm: Tensor
     let outputProjection: Tensor?
     let rotary: RotaryTable
+    /// The LoRA adapter that the model computes with and that alone trains; see ``attach(_:)``.
+    public internal(set) var adapter: LoRAAdapter?
 
     /// The projection from the last hidden state to logits: [vocabulary, hidden].
     public var outputWeight: Tensor { outputProjection ?? embedding }
@@ -68,6 +71,10 @@ public final class CausalLanguageModel {
             func bias(_ name: String, _ width: Int) -> Tensor? {
                 configuration.attentionBias ? parameter(prefix + "self_attn.\(name)_proj.bias", [width]) : nil
             }
+            func headNorm(_ name: String) -> Tensor? {
+                configuration.modelType.normsHeads
+                    ? parameter(prefix + "self_attn.\(name)_norm.weight", [configuration.headDimension]) : nil
+            }
             func weight(_ name: String, _ rows: Int, _ columns: Int) -> Tensor {
                 parameter(prefix + name + ".weight", [rows, columns])
             }
@@ -79,6 +86,8 @@ public final class CausalLanguageModel {
                 keyBias: bias("k", keyWidth),
                 value: weight("self_attn.v_proj", keyWidth, hidden),
                 valueBias: bias("v", keyWidth),
+                queryNorm: headNorm("q"),
+                keyNorm: headNorm("k"),
                 output: weight("self_attn.o_proj", hidden, queryWidth),
                 postAttentionNorm: parameter(prefix + "post_attention_layernorm.weight", [hidden]),
                 gate: weight("mlp.gate_proj", configuration.intermediateSize, hidden),
@@ -92,6 +101,18 @@ public final class CausalLanguageModel {
             ? nil : parameter("lm_head.weight", [configuration.vocabularySize, hidden])
         rotary = RotaryTable(inverseFrequencies: configuration.inverseFrequencies)
         parameters = list
+    }
+
+    /// The same weights as those of `other`, not copied, and no adapter.
+    init(sharing other: CausalLanguageModel) {
+        configuration = other.configuration
+        context = other.context
+        parameters = other.parameters
+        embedding = other.embedding
+        layers = other.layers
+        finalNorm = other.finalNorm
+        outputProjection = other.outputProjection
+        rotary = other.rotary
     }
 
     /// Reads a model folder in Hugging Face layout.
@@ -129,17 +150,30 @@ public final class CausalLanguageModel {
         return model
     }
 
-    /// Writes config.json, generation_config.json and model.safetensors (float32) into `folder`, which is made if needed.
+    /// Writes config.json, generation_config.json and model.safetensors into `folder`, which is made if needed.
     ///
-    /// - Throws: `ModelFileError` or a file error.
-    public func save(to folder: URL) throws {
+    /// With an adapter attached, the weights are written with it merged in, one at a time; the model itself stays as it
+    /// is. (``LoRAAdapter/save(to:elementType:)`` writes the adapter alone.)
+    /// - Parameters:
+    ///   - folder: Where to.
+    ///   - elementType: How the weights are stored: float32, bfloat16 or float16, rounded to nearest.
+    /// - Throws: `ModelFileError`, with code `.unsupported` for another element type, or a file error.
+    public func save(to folder: URL, elementType: SafetensorsFile.ElementType = .float32) throws {
+        guard let dtype = elementType.torchName else {
+            throw ModelFileError(
+                .unsupported,
+                place: folder.path,
+                "weights cannot be saved as \(elementType.rawValue); F32, BF16 and F16 can"
+            )
+        }
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         var stored = configuration
-        stored.torchDtype = "float32"
+        stored.torchDtype = dtype
+        let shapes = parameters.map(\.tensor.shape)
         try SafetensorsWriter.write(
-            parameters.map { name, tensor in
-                SafetensorsWriter.Item(name: name, shape: tensor.shape) { body in
-                    try tensor.withValues { try body($0) }
+            zip(effectiveParameters, shapes).map { parameter, shape in
+                SafetensorsWriter.Item(name: parameter.name, shape: shape, elementType: elementType) { body in
+                    try parameter.tensor().withValues { try body($0) }
                 }
             },
             to: folder.appendingPathComponent(ModelFolder.weightsFile)
@@ -148,7 +182,7 @@ public final class CausalLanguageModel {
         try stored.save(to: folder)
     }
 
-    /// A model with its own copy of the weights, in the same context.
+    /// A model with its own copy of the weights, and of the adapter where one is attached, in the same context.
     public func copy() -> CausalLanguageModel {
         // The configuration was validated when this model was made.
         guard let twin = try? CausalLanguageModel(configuration: configuration, context: context) else { return self }
@@ -157,6 +191,7 @@ public final class CausalLanguageModel {
                 theirs.tensor.withMutableValues { _ = $0.update(fromContentsOf: source) }
             }
         }
+        if let adapter { try? twin.attach(adapter.copy()) }
         return twin
     }
 
@@ -169,6 +204,8 @@ public final class CausalLanguageModel {
         let keyBias: Tensor?
         let value: Tensor
         let valueBias: Tensor?
+        let queryNorm: Tensor?
+        let keyNorm: Tensor?
         let output: Tensor
         let postAttentionNorm: Tensor
         let gate: Tensor

@@ -11,6 +11,10 @@ public enum ModelFolder {
     public static let weightsFile = "model.safetensors"
     /// Which shard holds which weight.
     public static let weightsIndexFile = "model.safetensors.index.json"
+    /// The configuration of a LoRA adapter.
+    public static let adapterConfigurationFile = "adapter_config.json"
+    /// The weights of a LoRA adapter.
+    public static let adapterWeightsFile = "adapter_model.safetensors"
     /// Files that make up a tokenizer; the first is required.
     public static let tokenizerFiles = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",

@@ -35,6 +35,16 @@ public final class SafetensorsFile: Sendable {
             case .int8, .uint8, .bool: 1
             }
         }
+
+        /// PyTorch's name of a type that weights can be saved in; nil for the others.
+        public var torchName: String? {
+            switch self {
+            case .float32: "float32"
+            case .bfloat16: "bfloat16"
+            case .float16: "float16"
+            default: nil
+            }
+        }
     }
 
     /// What the header says about one tensor.

@@ -46,15 +46,22 @@ final class DecodingSession {
 
     init(model: CausalLanguageModel) {
         self.model = model
-        layers = model.layers.map {
-            Layer(
-                query: PackedLinear(weight: $0.query, bias: $0.queryBias),
-                key: PackedLinear(weight: $0.key, bias: $0.keyBias),
-                value: PackedLinear(weight: $0.value, bias: $0.valueBias),
-                output: PackedLinear(weight: $0.output),
-                gate: PackedLinear(weight: $0.gate),
-                up: PackedLinear(weight: $0.up),
-                down: PackedLinear(weight: $0.down)
+        layers = model.layers.indices.map { index in
+            // An adapter is merged into the packed copy, so that it costs nothing a token.
+            func packed(_ target: LoRAConfiguration.Target) -> PackedLinear {
+                PackedLinear(
+                    weight: model.effectiveWeight(layer: index, target: target),
+                    bias: model.layers[index].bias(of: target)
+                )
+            }
+            return Layer(
+                query: packed(.query),
+                key: packed(.key),
+                value: packed(.value),
+                output: packed(.output),
+                gate: packed(.gate),
+                up: packed(.up),
+                down: packed(.down)
             )
         }
         head = PackedLinear(weight: model.outputWeight)
@@ -96,6 +103,19 @@ final class DecodingSession {
             layer.query.apply(normed.pointer, rows: count, into: queries.pointer)
             layer.key.apply(normed.pointer, rows: count, into: keys.pointer)
             layer.value.apply(normed.pointer, rows: count, into: values.pointer)
+            if let queryNorm = weights.queryNorm, let keyNorm = weights.keyNorm {
+                for (buffer, norm, heads) in [
+                    (queries, queryNorm, configuration.heads), (keys, keyNorm, configuration.keyValueHeads),
+                ] {
+                    InferenceKernels.rmsNorm(
+                        buffer.pointer,
+                        weight: norm,
+                        into: buffer.pointer,
+                        rows: count * heads,
+                        epsilon: epsilon
+                    )
+                }
+            }
             InferenceKernels.rotate(queries.pointer, positions: positions, columns: queryWidth, table: model.rotary)
             InferenceKernels.rotate(keys.pointer, positions: positions, columns: keyWidth, table: model.rotary)
             store(rows, layer: index, keys: keys.pointer, values: values.pointer)

@@ -1,0 +1,102 @@
+/// The shape and constants of a LoRA adapter (arXiv 2106.09685), as PEFT's `adapter_config.json` has them.
+public struct LoRAConfiguration: Sendable, Equatable {
+    /// A linear layer of a decoder layer that an adapter can change; the raw value is PEFT's name.
+    public enum Target: String, Sendable, CaseIterable, Codable {
+        /// Query projection.
+        case query = "q_proj"
+        /// Key projection.
+        case key = "k_proj"
+        /// Value projection.
+        case value = "v_proj"
+        /// Attention's output projection.
+        case output = "o_proj"
+        /// Gate of the feed-forward layer.
+        case gate = "gate_proj"
+        /// Up projection of the feed-forward layer.
+        case up = "up_proj"
+        /// Down projection of the feed-forward layer.
+        case down = "down_proj"
+
+        /// The module's path inside a decoder layer, such as `self_attn.q_proj`.
+        public var path: String {
+            switch self {
+            case .query, .key, .value, .output: "self_attn.\(rawValue)"
+            case .gate, .up, .down: "mlp.\(rawValue)"
+            }
+        }
+    }
+
+    /// Width of the bottleneck.
+    public var rank: Int
+    /// Numerator of the scaling.
+    public var alpha: Double
+    /// The chance of an element of the adapter's input to become 0 while training, in 0..<1.
+    public var dropout: Double
+    /// The layers that are changed, in the order of ``Target``.
+    public var targets: [Target]
+    /// Whether alpha is divided by √rank (Kalajdzievski 2023, rsLoRA) rather than by rank.
+    public var isRankStabilized: Bool
+    /// Name or path of the model that the adapter belongs to, for tools; not used here.
+    public var baseModel: String?
+
+    /// A configuration; the defaults are a rank of 16 with a scaling of 2 on every linear layer.
+    public init(
+        rank: Int = 16,
+        alpha: Double = 32,
+        dropout: Double = 0,
+        targets: [Target] = Target.allCases,
+        isRankStabilized: Bool = false,
+        baseModel: String? = nil
+    ) {
+        self.rank = rank
+        self.alpha = alpha
+        self.dropout = dropout
+        self.targets = Target.allCases.filter(targets.contains)
+        self.isRankStabilized = isRankStabilized
+        self.baseModel = baseModel
+    }
+
+    /// The factor on B · A: alpha / rank, or alpha / √rank where the rank is stabilised.
+    public var scaling: Double {
+        alpha / (isRankStabilized ? Double(rank).squareRoot() : Double(rank))
+    }
+
+    /// The targets that `names` stand for: PEFT's module names (`q_proj`, `self_attn.q_proj`) or `all-linear`.
+    ///
+    /// - Throws: ``ModelFileError`` with code `.unsupported` that names the first name it does not know, or says that
+    ///   there is none.
+    public static func targets(named names: [String], place: String = "LoRA targets") throws -> [Target] {
+        guard !names.isEmpty else {
+            throw ModelFileError(.unsupported, place: place, "target_modules is empty; name at least one")
+        }
+        var chosen: Set<Target> = []
+        for name in names {
+            if name == "all-linear" {
+                chosen.formUnion(Target.allCases)
+            } else if let target = Target.allCases.first(where: { $0.rawValue == name || $0.path == name }) {
+                chosen.insert(target)
+            } else {
+                let known = Target.allCases.map(\.rawValue).joined(separator: ", ")
+                throw ModelFileError(
+                    .unsupported,
+                    place: place,
+                    "target_modules names \(name), which is not supported; supported are \(known) and all-linear"
+                )
+            }
+        }
+        return Target.allCases.filter(chosen.contains)
+    }
+
+    /// Checks every range.
+    ///
+    /// - Throws: ``ModelFileError`` that names the first field that is wrong.
+    public func validate(place: String = "LoRA configuration") throws {
+        func check(_ holds: Bool, _ message: @autoclosure () -> String) throws {
+            if !holds { throw ModelFileError(.malformed, place: place, message()) }
+        }
+        try check((1...65_536).contains(rank), "r is \(rank), outside 1...65536")
+        try check(alpha.isFinite && alpha > 0, "lora_alpha is \(alpha), not a positive number")
+        try check(dropout >= 0 && dropout < 1, "lora_dropout is \(dropout), outside 0..<1")
+        try check(!targets.isEmpty, "target_modules is empty")
+    }
+}
