@@ -6,7 +6,7 @@ public import Foundation
 /// `tokenizers` library.
 public struct Tokenizer: Sendable {
     let model: TokenizerModel
-    private let configuration: Data?
+    let configuration: Data?
     /// Token that starts a text, from `tokenizer_config.json`.
     public let bosTokenID: TokenID?
     /// Token that ends a text, from `tokenizer_config.json`.
@@ -106,6 +106,25 @@ public struct Tokenizer: Sendable {
             model.encode(bytes, keepsOffsets: false) { id, _ in ids.append(id) }
         }
         if addSpecialTokens { ids += model.suffix }
+        return ids
+    }
+
+    /// The ids of a text to be continued: the start tokens of the file's template, once, and the text.
+    ///
+    /// Special tokens that are spelled out in it become their ids; a text that spells the start token gets no second one.
+    public func encodePrompt(_ text: String) -> [TokenID] {
+        let ids = encode(text)
+        let prefix = model.prefix
+        return ids.starts(with: prefix) ? ids : prefix + ids
+    }
+
+    /// The ids of `text` in which nothing is a special token, whatever it spells: for text from outside.
+    public func encodePlain(_ text: String) -> [TokenID] {
+        var ids: [TokenID] = []
+        var text = text
+        text.withUTF8 { bytes in
+            model.encode(bytes, findsSpecialTokens: false, keepsOffsets: false) { id, _ in ids.append(id) }
+        }
         return ids
     }
 

@@ -1,0 +1,179 @@
+extension ChatTemplate {
+    /// The tokens of a conversation.
+    ///
+    /// - Parameters:
+    ///   - messages: The turns; a system message may only be the first.
+    ///   - addGenerationPrompt: Whether the assistant's next turn is opened.
+    /// - Returns: The ids, the format's own start token among them.
+    /// - Throws: `TokenizationError` for a conversation that the format cannot hold.
+    public func render(_ messages: [ChatMessage], addGenerationPrompt: Bool) throws -> [TokenID] {
+        try layout(messages, addGenerationPrompt: addGenerationPrompt).ids
+    }
+
+    /// The tokens of a conversation, and which of them are the assistant's.
+    ///
+    /// - Parameters:
+    ///   - messages: The turns; a system message may only be the first.
+    ///   - first: The assistant's turns before this index are context and not marked.
+    ///   - addGenerationPrompt: Whether the assistant's next turn is opened.
+    /// - Returns: The ids, each marked as the assistant's or not.
+    /// - Throws: `TokenizationError` for a conversation that the format cannot hold.
+    public func layout(
+        _ messages: [ChatMessage],
+        learnedFrom first: Int = 0,
+        addGenerationPrompt: Bool = false
+    ) throws -> ChatTokens {
+        guard !messages.isEmpty else { throw failure("the conversation is empty") }
+        for (index, message) in messages.enumerated() where message.role == .system && index > 0 {
+            throw failure("message \(index + 1) is a system message; only the first may be")
+        }
+        if addGenerationPrompt, messages[messages.count - 1].role == .assistant {
+            throw failure("the last message is the assistant's already; end with the user's")
+        }
+        var builder = ChatBuilder(model: tokenizer.model)
+        switch format {
+        case .chatML: layoutChatML(messages, first, addGenerationPrompt, &builder)
+        case .llama2: try layoutLlama2(messages, first, addGenerationPrompt, &builder)
+        case .llama3: layoutLlama3(messages, first, addGenerationPrompt, &builder)
+        }
+        builder.flush()
+        return ChatTokens(ids: builder.ids, isAssistant: builder.isAssistant)
+    }
+
+    private func failure(_ message: String) -> TokenizationError {
+        TokenizationError(.malformed, place: "chat", message)
+    }
+
+    private func layoutChatML(_ messages: [ChatMessage], _ first: Int, _ opens: Bool, _ builder: inout ChatBuilder) {
+        func turn(_ role: String, _ content: String, isLearned: Bool) {
+            builder.add(markers[0])
+            builder.add("\(role)\n")
+            builder.add(content, isLearned: isLearned)
+            builder.add(markers[1], isLearned: isLearned)
+            builder.add("\n")
+        }
+        if messages[0].role != .system, let defaultSystem { turn("system", defaultSystem, isLearned: false) }
+        for (index, message) in messages.enumerated() {
+            turn(message.role.rawValue, message.content, isLearned: message.role == .assistant && index >= first)
+        }
+        if opens {
+            builder.add(markers[0])
+            builder.add("assistant\n")
+        }
+    }
+
+    private func layoutLlama3(_ messages: [ChatMessage], _ first: Int, _ opens: Bool, _ builder: inout ChatBuilder) {
+        func header(_ role: String) {
+            builder.add(markers[1])
+            builder.add(role)
+            builder.add(markers[2])
+            builder.add("\n\n")
+        }
+        func turn(_ role: String, _ content: String, isLearned: Bool) {
+            header(role)
+            builder.add(content, isLearned: isLearned)
+            builder.add(markers[3], isLearned: isLearned)
+        }
+        builder.add(markers[0])
+        if messages[0].role != .system, let preamble { turn("system", preamble, isLearned: false) }
+        for (index, message) in messages.enumerated() {
+            let lead = message.role == .system ? preamble ?? "" : ""
+            turn(
+                message.role.rawValue,
+                lead + message.content.strippingWhitespace(),
+                isLearned: message.role == .assistant && index >= first
+            )
+        }
+        if opens { header("assistant") }
+    }
+
+    private func layoutLlama2(
+        _ messages: [ChatMessage],
+        _ first: Int,
+        _ opens: Bool,
+        _ builder: inout ChatBuilder
+    ) throws {
+        // These marks are text to the tokenizer, so text that spells them would be taken for them.
+        for (index, message) in messages.enumerated() where message.role != .assistant {
+            // By bytes: to Swift a mark that a combining accent follows is another text, to the tokenizer it is not.
+            let content = Array(message.content.utf8)
+            for mark in ["[INST]", "[/INST]", "<<SYS>>", "<</SYS>>"] where content.containsSequence(Array(mark.utf8)) {
+                throw failure("message \(index + 1) spells \(mark), which the format llama2 keeps for itself")
+            }
+        }
+        let hasSystem = messages[0].role == .system
+        let turns = messages.dropFirst(hasSystem ? 1 : 0)
+        guard !turns.isEmpty else { throw failure("the format llama2 needs a user message after the system message") }
+        for (offset, index) in turns.indices.enumerated() {
+            let message = messages[index]
+            guard message.role == (offset % 2 == 0 ? .user : .assistant) else {
+                throw failure(
+                    "message \(index + 1): in the format llama2 user and assistant take turns, the user first"
+                )
+            }
+            if message.role == .user {
+                let lead = hasSystem && offset == 0 ? "<<SYS>>\n\(messages[0].content)\n<</SYS>>\n\n" : ""
+                builder.add(markers[0])
+                builder.add("[INST] \((lead + message.content).strippingWhitespace()) [/INST]")
+            } else {
+                builder.add(" \(message.content.strippingWhitespace()) ", isLearned: index >= first)
+                builder.add(markers[1], isLearned: index >= first)
+            }
+        }
+    }
+}
+
+/// Puts special tokens and text together; adjacent texts are encoded as one, as in the rendered string.
+private struct ChatBuilder {
+    let model: TokenizerModel
+    private(set) var ids: [TokenID] = []
+    private(set) var isAssistant: [Bool] = []
+    private var text: [UInt8] = []
+    private var isLearned: [Bool] = []
+    /// Where `text` stands in the rendered string: some tokenizers treat its very beginning differently.
+    private var origin = 0
+
+    init(model: TokenizerModel) {
+        self.model = model
+    }
+
+    mutating func add(_ text: String, isLearned: Bool = false) {
+        self.text += text.utf8
+        self.isLearned += repeatElement(isLearned, count: text.utf8.count)
+    }
+
+    mutating func add(_ marker: (id: TokenID, length: Int), isLearned: Bool = false) {
+        flush()
+        ids.append(marker.id)
+        isAssistant.append(isLearned)
+        origin += marker.length
+    }
+
+    /// Encodes the text so far.
+    ///
+    /// A token is the assistant's where it begins in the assistant's text: one that begins
+    /// before it has to be there already when the assistant's turn begins.
+    mutating func flush() {
+        guard !text.isEmpty else { return }
+        text.withUnsafeBufferPointer { bytes in
+            model.encode(bytes, origin: origin, findsSpecialTokens: false, keepsOffsets: true) { id, range in
+                ids.append(id)
+                isAssistant.append(isLearned[min(range.lowerBound - origin, isLearned.count - 1)])
+            }
+        }
+        origin += text.count
+        text.removeAll(keepingCapacity: true)
+        isLearned.removeAll(keepingCapacity: true)
+    }
+}
+
+extension String {
+    /// The text without white space at both ends.
+    fileprivate func strippingWhitespace() -> String {
+        let scalars = unicodeScalars
+        guard let start = scalars.firstIndex(where: { !$0.properties.isWhitespace }),
+            let end = scalars.lastIndex(where: { !$0.properties.isWhitespace })
+        else { return "" }
+        return String(scalars[start...end])
+    }
+}
