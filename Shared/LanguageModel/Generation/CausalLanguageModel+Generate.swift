@@ -13,15 +13,17 @@ extension CausalLanguageModel {
     ///   - batchSize: How many sequences are decoded at a time.
     ///   - streams: The random stream of each prompt; its index unless given.
     ///   - decode: Turns tokens into text; needed for stop strings.
+    ///   - onToken: Called with a prompt's index and each new token as it is drawn, stop tokens left out; throwing ends all.
     ///   - onFinish: Called with a prompt's index as each generation ends; throwing cancels the rest.
     /// - Returns: One generation a prompt, in order.
-    /// - Throws: ``GenerationError`` for parameters or prompts that cannot be used, or what `onFinish` throws.
+    /// - Throws: ``GenerationError`` for parameters or prompts that cannot be used, or what `onToken` or `onFinish` throws.
     public func generate(
         prompts: [[TokenID]],
         parameters: GenerationParameters,
         batchSize: Int = 64,
         streams: [UInt64]? = nil,
         decode: (([TokenID]) -> String)? = nil,
+        onToken: ((_ index: Int, _ token: TokenID) throws -> Void)? = nil,
         onFinish: ((_ index: Int, _ generation: Generation) throws -> Void)? = nil
     ) throws -> [Generation] {
         try parameters.validate()
@@ -80,6 +82,12 @@ extension CausalLanguageModel {
                     scratch: scratch.pointer + worker * vocabulary,
                     vocabulary: vocabulary
                 )
+            }
+            if let onToken {
+                for sequence in sequences {
+                    guard let token = sequence.tokens.last, !stop.isStop(token) else { continue }
+                    try onToken(sequence.index, token)
+                }
             }
             active = try sequences.filter { sequence in
                 guard let generation = stop.check(sequence) else { return true }
@@ -154,6 +162,8 @@ private struct StopCondition {
         window = (parameters.stopStrings.map { $0.utf8.count }.max() ?? 0) + 8
     }
 
+    func isStop(_ token: TokenID) -> Bool { stopTokens.contains(token) }
+
     func check(_ sequence: ActiveSequence) -> Generation? {
         var tokens = sequence.tokens
         var logProbabilities = sequence.logProbabilities
@@ -168,8 +178,9 @@ private struct StopCondition {
             )
         }
         if let decode, !parameters.stopStrings.isEmpty {
-            let text = decode(Array(tokens.suffix(window)))
-            if parameters.stopStrings.contains(where: { !$0.isEmpty && text.contains($0) }) {
+            let text = Array(decode(Array(tokens.suffix(window))).utf8)
+            if parameters.stopStrings.contains(where: { !$0.isEmpty && text.firstOccurrence(of: Array($0.utf8)) != nil }
+            ) {
                 return Generation(
                     tokens: tokens,
                     finishReason: .stop,
