@@ -1,44 +1,163 @@
 import ArgumentParser
 import Foundation
 import Reasoning
+import Tokenization
 
-/// `errata generate`: prints problems of the built-in domain.
+/// `errata generate`: continues a prompt with a model, or prints problems of the built-in domain.
 struct GenerateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "generate",
-        abstract: "Print arithmetic word problems with worked solutions, as JSON lines in GSM8K's layout.",
-        discussion: "The same seed gives the same problems; no problem stands in two splits."
+        abstract: "Continue a prompt with a model, or print problems of the built-in domain.",
+        discussion: """
+            With --model it streams text from a model folder: it continues --prompt, or standard input. Sampling follows \
+            the model's generation_config.json unless an option says otherwise; without either it takes the likeliest \
+            token. Text ends at the model's end token, at a --stop string (which is left out) or after --max-tokens.
+
+            Without --model it prints arithmetic word problems with worked solutions, as JSON lines in GSM8K's layout. \
+            The same seed gives the same problems; no problem stands in two splits.
+            """
     )
 
-    @Option(help: "How many problems.")
-    var count = 100
+    @OptionGroup(title: "Text from a model") var text: TextOptions
+    @OptionGroup(title: "Problems of the built-in domain") var problems: ProblemOptions
 
-    @Option(help: "The seed.")
-    var seed: UInt64 = 1
-
-    @Option(help: "train, rollout, development or test.")
-    var split = "train"
-
-    @Option(help: "Fewest dependent steps.")
-    var minimumSteps = 2
-
-    @Option(help: "Most dependent steps.")
-    var maximumSteps = 4
+    @Option(help: "The seed of the draws or of the problems. Default: 0 for text, 1 for problems.")
+    var seed: UInt64?
 
     func validate() throws {
-        guard ProblemSplit(rawValue: split) != nil else {
-            throw ValidationError("--split must be train, rollout, development or test, not '\(split)'")
-        }
-        guard count > 0 else { throw ValidationError("--count must be at least 1") }
-        guard minimumSteps >= 1, minimumSteps <= maximumSteps else {
-            throw ValidationError("--minimum-steps must be at least 1 and at most --maximum-steps")
+        if let model = text.model {
+            if let given = problems.given.first {
+                throw ValidationError("\(given) belongs to the built-in problems; with --model (\(model)) leave it out")
+            }
+            try text.validateValues()
+        } else {
+            if let given = text.given.first {
+                throw ValidationError("\(given) needs --model: the built-in problems have no use for it")
+            }
+            try problems.validateValues()
         }
     }
 
     func run() throws {
-        guard let split = ProblemSplit(rawValue: split) else { return }
-        let generator = ProblemGenerator(seed: seed, stepRange: minimumSteps...maximumSteps)
-        for problem in try generator.generate(count: count, split: split) {
+        guard let model = text.model else { return try problems.run(seed: seed ?? 1) }
+        try TextGeneration(folder: URL(fileURLWithPath: model), options: text, seed: seed ?? 0).run()
+    }
+}
+
+/// What text is made of, and how.
+struct TextOptions: ParsableArguments {
+    @Option(help: "A model: a folder in Hugging Face layout.")
+    var model: String?
+
+    @Option(help: "The text to continue. Default: standard input.")
+    var prompt: String?
+
+    @Flag(help: "Take the prompt as a user's message, in the model's chat format.")
+    var chat = false
+
+    @Option(help: "With --chat: a system message.")
+    var system: String?
+
+    @Option(help: "With --chat: chatml, llama2 or llama3. Default: as the model's own files say.")
+    var chatFormat: ChatFormat?
+
+    @Option(help: "Most tokens of the text.")
+    var maxTokens: Int?
+
+    @Option(help: "Softmax temperature; 0 takes the likeliest token.")
+    var temperature: Double?
+
+    @Option(help: "How many of the likeliest tokens may be drawn; 0 for all.")
+    var topK: Int?
+
+    @Option(help: "Probability mass that may be drawn from.")
+    var topP: Double?
+
+    @Option(help: "Makes tokens that were seen less likely; 1 does nothing.")
+    var repetitionPenalty: Double?
+
+    @Option(help: "A text that ends the generation; may be given several times.")
+    var stop: [String] = []
+
+    @Option(help: "Threads to compute with. Default: all cores.")
+    var threads: Int?
+
+    /// The names of the options that were given.
+    var given: [String] {
+        let values: [(String, Bool)] = [
+            ("--prompt", prompt != nil), ("--chat", chat), ("--system", system != nil),
+            ("--chat-format", chatFormat != nil), ("--max-tokens", maxTokens != nil),
+            ("--temperature", temperature != nil), ("--top-k", topK != nil), ("--top-p", topP != nil),
+            ("--repetition-penalty", repetitionPenalty != nil), ("--stop", !stop.isEmpty),
+            ("--threads", threads != nil),
+        ]
+        return values.filter(\.1).map(\.0)
+    }
+
+    func validateValues() throws {
+        func check(_ holds: Bool, _ message: String) throws {
+            if !holds { throw ValidationError(message) }
+        }
+        try check(chat || system == nil, "--system belongs to --chat; give both")
+        try check(chat || chatFormat == nil, "--chat-format belongs to --chat; give both")
+        try check((maxTokens ?? 1) > 0, "--max-tokens must be at least 1, not \(maxTokens ?? 0)")
+        try check(
+            temperature.map { $0.isFinite && $0 >= 0 } ?? true,
+            "--temperature must be a number that is not negative"
+        )
+        try check((topK ?? 0) >= 0, "--top-k must not be negative")
+        try check(topP.map { $0 > 0 && $0 <= 1 } ?? true, "--top-p must lie above 0 and at most at 1")
+        try check(
+            repetitionPenalty.map { $0.isFinite && $0 > 0 } ?? true,
+            "--repetition-penalty must be a positive number"
+        )
+        try check(!stop.contains(""), "--stop must not be empty")
+        try check(threads.map { (1...1024).contains($0) } ?? true, "--threads must lie in 1...1024")
+        if temperature == 0, topK != nil || topP != nil {
+            throw ValidationError("--top-k and --top-p have no effect at --temperature 0; raise it or leave them out")
+        }
+    }
+}
+
+/// What problems are printed.
+struct ProblemOptions: ParsableArguments {
+    @Option(help: "How many problems. Default: 100.")
+    var count: Int?
+
+    @Option(help: "train, rollout, development or test. Default: train.")
+    var split: String?
+
+    @Option(help: "Fewest dependent steps. Default: 2.")
+    var minimumSteps: Int?
+
+    @Option(help: "Most dependent steps. Default: 4.")
+    var maximumSteps: Int?
+
+    /// The names of the options that were given.
+    var given: [String] {
+        let values: [(String, Bool)] = [
+            ("--count", count != nil), ("--split", split != nil), ("--minimum-steps", minimumSteps != nil),
+            ("--maximum-steps", maximumSteps != nil),
+        ]
+        return values.filter(\.1).map(\.0)
+    }
+
+    private var stepBounds: (least: Int, most: Int) { (minimumSteps ?? 2, maximumSteps ?? 4) }
+
+    func validateValues() throws {
+        if let split, ProblemSplit(rawValue: split) == nil {
+            throw ValidationError("--split must be train, rollout, development or test, not '\(split)'")
+        }
+        if let count, count < 1 { throw ValidationError("--count must be at least 1") }
+        guard stepBounds.least >= 1, stepBounds.least <= stepBounds.most else {
+            throw ValidationError("--minimum-steps must be at least 1 and at most --maximum-steps")
+        }
+    }
+
+    func run(seed: UInt64) throws {
+        guard let split = ProblemSplit(rawValue: split ?? "train") else { return }
+        let generator = ProblemGenerator(seed: seed, stepRange: stepBounds.least...stepBounds.most)
+        for problem in try generator.generate(count: count ?? 100, split: split) {
             Terminal.out(try GSM8K.format(problem))
         }
     }

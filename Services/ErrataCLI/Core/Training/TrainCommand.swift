@@ -1,0 +1,180 @@
+import ArgumentParser
+import Distillation
+import Foundation
+import LanguageModel
+import Tokenization
+import Training
+
+/// `errata train`: trains a model from a file, without broker or database.
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Train a model from a file of examples, without broker or database.",
+        subcommands: [TrainSupervisedCommand.self, TrainKeyStepsCommand.self, TrainPreferenceCommand.self]
+    )
+}
+
+/// `errata train sft`.
+struct TrainSupervisedCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "sft",
+        abstract: "Fine-tune on responses.",
+        discussion: """
+            Each line of the file is a JSON object with "messages" (a list of "role" and "content"), or "prompt" and \
+            "completion" (both texts, or both lists of messages). Only what the assistant says is learned.
+            """
+    )
+
+    @OptionGroup var files: TrainFileOptions
+    @OptionGroup var rates: TrainRateOptions
+
+    @Option(help: "What the loss is divided by: responseTokens, perSequence or none.")
+    var normalization: LossNormalization = .responseTokens
+
+    func run() throws {
+        var options = try rates.options(learningRate: 2e-5, epochs: 1, schedule: .cosine)
+        options.normalization = normalization
+        let job = try TrainJob(files)
+        let examples = try job.read { try job.reader.supervised($0, place: $1) }
+        try job.train(note: TrainJob.supervisedNote) { model in
+            try SupervisedTrainer(model: model, examples: examples, options: options)
+        }
+    }
+}
+
+/// `errata train krsl`.
+struct TrainKeyStepsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "krsl",
+        abstract: "Train on the key steps of right and wrong chains (EDIT).",
+        discussion: """
+            Each line of the file is a JSON object with "prompt", "right" and "wrong" (or "chosen" and "rejected" in \
+            their place), texts or lists of messages. The key tokens are what a minimum edit distance between the two \
+            leaves unmatched: alpha is their weight in the right chain, minus beta in the wrong one, and gamma that of \
+            the right chain's other tokens.
+            """
+    )
+
+    @OptionGroup var files: TrainFileOptions
+    @OptionGroup var rates: TrainRateOptions
+
+    @Option(help: "Weight of the right chain's key tokens.")
+    var alpha = 1.0
+
+    @Option(help: "Weight of the wrong chain's key tokens, applied with a minus sign.")
+    var beta = 0.025
+
+    @Option(help: "Weight of the right chain's other tokens.")
+    var gamma = 0.0
+
+    @Option(help: "What the loss is divided by: responseTokens, perSequence or none.")
+    var normalization: LossNormalization = .perSequence
+
+    func validate() throws {
+        for (name, value) in [("--alpha", alpha), ("--beta", beta), ("--gamma", gamma)] {
+            guard (0...1000).contains(value) else {
+                throw ValidationError("\(name) must lie in 0...1000, not \(value)")
+            }
+        }
+        guard alpha + beta + gamma > 0 else {
+            throw ValidationError("--alpha, --beta and --gamma are all 0: nothing would be learned")
+        }
+    }
+
+    func run() throws {
+        var options = try rates.options(learningRate: 5e-6, epochs: 1, schedule: .exponential)
+        options.normalization = normalization
+        let weights = KeyStepWeights(alpha: Float(alpha), beta: Float(beta), gamma: Float(gamma))
+        let job = try TrainJob(files)
+        let examples = try job.read { try job.reader.keySteps($0, place: $1, weights: weights) }
+        try job.train(note: TrainJob.supervisedNote) { model in
+            try SupervisedTrainer(model: model, examples: examples, options: options)
+        }
+    }
+}
+
+/// `errata train dpo`.
+struct TrainPreferenceCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "dpo",
+        abstract: "Train on preferences: DPO and its relatives.",
+        discussion: """
+            Each line of the file is a JSON object with "prompt", "chosen" and "rejected", texts or lists of messages; \
+            without "prompt", what two lists of messages begin with alike is the prompt. The reference is the model \
+            itself unless --reference names another.
+            """
+    )
+
+    @OptionGroup var files: TrainFileOptions
+    @OptionGroup var rates: TrainRateOptions
+
+    @Option(help: "sigmoid, hinge, ipo, robust or simpo.")
+    var loss: PreferenceLoss = .sigmoid
+
+    @Option(help: "Strength of the tie to the reference.")
+    var beta = 0.1
+
+    @Option(help: "Probability that a pair is labelled the wrong way round (sigmoid, robust, simpo).")
+    var labelSmoothing = 0.0
+
+    @Option(help: "Weight of the chosen completions' mean negative log-likelihood.")
+    var nllWeight = 0.0
+
+    @Option(help: "Target margin of simpo.")
+    var simpoMargin = 0.0
+
+    @Option(help: "A frozen reference: another model folder of the same tokenizer. Default: the model itself.")
+    var reference: String?
+
+    @Option(help: "Weight of fine-tuning examples that are mixed in; needs --supervised-data.")
+    var supervisedWeight = 0.0
+
+    @Option(help: "The examples of --supervised-weight, in the layout of errata train sft.")
+    var supervisedData: String?
+
+    private var preference: PreferenceOptions {
+        PreferenceOptions(
+            loss: loss,
+            beta: beta,
+            labelSmoothing: labelSmoothing,
+            nllWeight: nllWeight,
+            supervisedWeight: supervisedWeight,
+            simpoMargin: simpoMargin
+        )
+    }
+
+    func validate() throws {
+        do {
+            try preference.validate()
+        } catch {
+            throw ValidationError("\(error)")
+        }
+        guard (supervisedWeight > 0) == (supervisedData != nil) else {
+            throw ValidationError("--supervised-weight and --supervised-data belong together; give both or none")
+        }
+        guard reference == nil || loss != .simpo else {
+            throw ValidationError("--reference has no effect on the loss simpo; leave it out")
+        }
+    }
+
+    func run() throws {
+        let options = try rates.options(learningRate: 1e-6, epochs: 1, schedule: .linear)
+        let job = try TrainJob(files)
+        let pairs = try job.read { try job.reader.preferences($0, place: $1) }
+        let supervised = try supervisedData.map { file in
+            try job.read(file) { try job.reader.supervised($0, place: $1) }
+        }
+        try job.train(note: TrainJob.preferenceNote) { model in
+            try PreferenceTrainer(
+                model: model,
+                reference: reference.map {
+                    try CausalLanguageModel.load(folder: URL(fileURLWithPath: $0), context: model.context)
+                },
+                pairs: pairs,
+                options: options,
+                preference: preference,
+                supervised: supervised ?? []
+            )
+        }
+    }
+}

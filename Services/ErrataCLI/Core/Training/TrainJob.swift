@@ -1,0 +1,200 @@
+import ArgumentParser
+import Foundation
+import LanguageModel
+import TensorEngine
+import Tokenization
+import Training
+
+/// What both trainers can do.
+protocol ResumableTrainer {
+    var totalSteps: Int { get }
+    var step: Int { get }
+    func run(onStep: (TrainingStep) throws -> Void) throws -> TrainingSummary
+    func saveCheckpoint(to url: URL) throws
+    func resume(from url: URL) throws
+}
+
+extension SupervisedTrainer: ResumableTrainer {}
+extension PreferenceTrainer: ResumableTrainer {}
+
+/// One `errata train`: reads the data, trains, and writes the model.
+struct TrainJob {
+    /// The state of a training that has not ended, in the output folder.
+    static let stateFile = "training-state.safetensors"
+
+    let reader: TrainingDataReader
+    private let options: TrainFileOptions
+    private let source: URL
+    private let output: URL
+    private let tokenizer: Tokenizer
+
+    /// Checks everything that can be checked before the weights are read.
+    init(_ options: TrainFileOptions) throws {
+        self.options = options
+        source = URL(fileURLWithPath: options.model)
+        output = URL(fileURLWithPath: options.output)
+        let folder = source
+        let configuration = try ModelConfiguration(folder: folder)
+        let tokenizer = try Tokenizer(folder: folder)
+        self.tokenizer = tokenizer
+        guard tokenizer.vocabularySize <= configuration.vocabularySize else {
+            throw CLIError(
+                "\(folder.path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model only "
+                    + "\(configuration.vocabularySize); they do not belong together"
+            )
+        }
+        guard let end = tokenizer.eosTokenID ?? configuration.eosTokenIDs.first else {
+            throw CLIError(
+                "\(folder.path) names no end-of-text token; give eos_token in tokenizer_config.json or eos_token_id in "
+                    + "config.json"
+            )
+        }
+        reader = try TrainingDataReader(
+            tokenizer: tokenizer,
+            chat: Result {
+                try ChatTemplate(folder: folder, tokenizer: tokenizer, format: options.chatFormat)
+            },
+            endOfText: end,
+            maximumLength: min(options.maxLength ?? .max, configuration.maximumPositions)
+        )
+        try Self.checkOutput(output, source: source, options)
+    }
+
+    /// Reads a file of examples and tells what was left out of it or cut.
+    func read<Example>(
+        _ file: String? = nil,
+        _ parse: (Data, String) throws -> TrainingData<Example>
+    ) throws -> [Example] {
+        let file = file ?? options.data
+        let content: Data
+        do {
+            content = try Data(contentsOf: URL(fileURLWithPath: file))
+        } catch {
+            throw CLIError("\(file) cannot be read: \(error.localizedDescription)")
+        }
+        let data = try parse(content, file)
+        for line in data.rejected.prefix(100) { Terminal.error("\(file):\(line.number): \(line.reason)") }
+        if !data.rejected.isEmpty { Terminal.error("\(file): \(data.rejected.count) lines were left out") }
+        if data.truncated > 0 {
+            Terminal.error("\(file): \(data.truncated) lines were cut to \(reader.maximumLength) tokens")
+        }
+        return data.examples
+    }
+
+    /// Trains and writes the model, or the state where a signal ends it.
+    ///
+    /// - Parameters:
+    ///   - note: What stands beside the progress bar.
+    ///   - make: Makes the trainer.
+    /// - Throws: what the model, the trainer or a file throws; `ExitCode` 130 after a signal.
+    func train(note: (TrainingStep) -> String, _ make: (CausalLanguageModel) throws -> any ResumableTrainer) throws {
+        let model = try CausalLanguageModel.load(
+            folder: source,
+            context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext()
+        )
+        let trainer = try make(model)
+        let state = output.appending(path: Self.stateFile)
+        if options.resume { try trainer.resume(from: state) }
+        try clearOutput()
+        let metrics = try MetricsFile(
+            options.metrics.map { URL(fileURLWithPath: $0) } ?? output.appending(path: "metrics.jsonl"),
+            keepingSteps: options.resume ? trainer.step : 0
+        )
+        var board = ProgressBoard(output: .standardError)
+        let stop = StopRequest()
+        stop.install()
+        do {
+            let summary = try trainer.run { step in
+                try metrics.add(step)
+                let isLast = step.step == step.totalSteps
+                board.show(
+                    [.init(name: "training", done: step.step, total: step.totalSteps, note: note(step))],
+                    final: isLast
+                )
+                guard !isLast else { return }
+                if stop.isRequested { throw StopRequest.Stopped() }
+                if options.checkpointEvery > 0, step.step % options.checkpointEvery == 0 {
+                    try trainer.saveCheckpoint(to: state)
+                }
+            }
+            try save(model)
+            try? FileManager.default.removeItem(at: state)
+            Terminal.out(
+                "\(output.path): \(summary.steps) steps, \(summary.tokensSeen) tokens, loss "
+                    + Self.number(summary.finalLoss)
+            )
+        } catch is StopRequest.Stopped {
+            try trainer.saveCheckpoint(to: state)
+            Terminal.error(
+                "stopped after step \(trainer.step) of \(trainer.totalSteps); the same command with --resume goes on"
+            )
+            throw ExitCode(130)
+        }
+    }
+
+    /// What supervised training tells beside the bar.
+    static func supervisedNote(_ step: TrainingStep) -> String {
+        "loss \(number(step.loss))  \(Int(step.tokensPerSecond)) tokens/s"
+    }
+
+    /// What preference training tells beside the bar.
+    static func preferenceNote(_ step: TrainingStep) -> String {
+        let accuracy = step.metrics["rewards/accuracies"] ?? 0
+        return "loss \(number(step.loss))  accuracy \(number(accuracy))  \(Int(step.tokensPerSecond)) tokens/s"
+    }
+
+    private static func number(_ value: Double) -> String { String(format: "%.4f", value) }
+
+    // MARK: The output folder
+
+    private static func checkOutput(_ output: URL, source: URL, _ options: TrainFileOptions) throws {
+        let files = FileManager.default
+        guard output.resolvingSymlinksInPath().path != source.resolvingSymlinksInPath().path else {
+            throw CLIError("--output is the model's own folder; give another, so that the model is kept")
+        }
+        do {
+            try files.createDirectory(at: output, withIntermediateDirectories: true)
+        } catch {
+            throw CLIError("\(output.path) cannot be made: \(error.localizedDescription)")
+        }
+        let names = try files.contentsOfDirectory(atPath: output.path)
+        let hasState = names.contains(stateFile)
+        if options.resume {
+            guard hasState else {
+                throw CLIError(
+                    "\(output.path) holds no \(stateFile) to go on from; leave --resume out to begin, or check --output"
+                )
+            }
+            return
+        }
+        guard !names.isEmpty else { return }
+        guard options.overwrite else {
+            throw CLIError(
+                "\(output.path) is not empty; give --overwrite to replace what is in it"
+                    + (hasState ? ", --resume to go on with the training that was stopped," : "")
+                    + " or another --output"
+            )
+        }
+    }
+
+    /// Removes what an earlier training left; a stale index would hide the new weights.
+    private func clearOutput() throws {
+        guard options.overwrite else { return }
+        let files = FileManager.default
+        for name in try files.contentsOfDirectory(atPath: output.path)
+        where name == Self.stateFile || name.hasPrefix("model") && name.contains(".safetensors") {
+            try files.removeItem(at: output.appending(path: name))
+        }
+    }
+
+    private func save(_ model: CausalLanguageModel) throws {
+        try ModelFolder.copyTokenizer(from: source, to: output)
+        try model.save(to: output)
+        // What the model says about sampling and its end tokens stays true.
+        let generation = source.appending(path: ModelFolder.generationFile)
+        if FileManager.default.fileExists(atPath: generation.path) {
+            try Data(contentsOf: generation)
+                .write(to: output.appending(path: ModelFolder.generationFile), options: .atomic)
+        }
+    }
+}

@@ -1,0 +1,125 @@
+import ArgumentParser
+import Foundation
+import Tokenization
+import Training
+
+/// What is read and written by a training.
+struct TrainFileOptions: ParsableArguments {
+    @Option(help: "The examples: JSON lines.")
+    var data: String
+
+    @Option(help: "The model to start from: a folder in Hugging Face layout.")
+    var model: String
+
+    @Option(help: "Where the trained model goes: a new or empty folder.")
+    var output: String
+
+    @Option(help: "How messages are laid out: chatml, llama2 or llama3. Default: as the model's own files say.")
+    var chatFormat: ChatFormat?
+
+    @Option(help: "Longest sequence in tokens; longer ones are cut at their end. Default: what the model was made for.")
+    var maxLength: Int?
+
+    @Option(help: "A file for the figures of each step, JSON lines under TRL's names. Default: OUTPUT/metrics.jsonl.")
+    var metrics: String?
+
+    @Option(help: "Write the state to the output folder every so many steps; 0 only when interrupted.")
+    var checkpointEvery = 0
+
+    @Flag(help: "Go on from the state in the output folder; data and options must be the same.")
+    var resume = false
+
+    @Flag(help: "Replace a model, or a state, in the output folder.")
+    var overwrite = false
+
+    @Option(help: "Threads to compute with. Default: all cores.")
+    var threads: Int?
+
+    func validate() throws {
+        if let maxLength, maxLength < 2 { throw ValidationError("--max-length must be at least 2, not \(maxLength)") }
+        guard checkpointEvery >= 0 else { throw ValidationError("--checkpoint-every must not be negative") }
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads must lie in 1...1024, not \(threads)")
+        }
+        if resume, overwrite {
+            throw ValidationError("--resume keeps what --overwrite removes from the output folder; give one of them")
+        }
+    }
+}
+
+/// How a training goes.
+struct TrainRateOptions: ParsableArguments {
+    @Option(help: "Peak learning rate. Default: 2e-5 for sft, 5e-6 for krsl, 1e-6 for dpo.")
+    var learningRate: Double?
+
+    @Option(help: "Passes over the data; may be broken. Default: 1.")
+    var epochs: Double?
+
+    @Option(help: "Number of updates; the data is repeated as needed. Instead of --epochs.")
+    var maxSteps: Int?
+
+    @Option(help: "Examples (or pairs) a batch.")
+    var batchSize = 8
+
+    @Option(help: "Batches an update.")
+    var accumulation = 1
+
+    @Option(help: "Most tokens computed at once; bounds memory.")
+    var tokensAtOnce = 8192
+
+    @Option(
+        help: "constant, linear, cosine or exponential. Default: cosine for sft, exponential for krsl, linear for dpo."
+    )
+    var schedule: LearningRateSchedule?
+
+    @Option(help: "Share of the updates over which the learning rate rises.")
+    var warmupRatio = 0.0
+
+    @Option(help: "Decoupled weight decay of matrices.")
+    var weightDecay = 0.0
+
+    @Option(help: "Largest global gradient norm; 0 does not clip.")
+    var maxGradientNorm = 1.0
+
+    @Option(help: "Seed of the order of the examples.")
+    var seed: UInt64 = 0
+
+    @Flag(help: "Take the examples in the file's order.")
+    var noShuffle = false
+
+    func validate() throws {
+        guard epochs == nil || maxSteps == nil else {
+            throw ValidationError("--epochs and --max-steps both say when the training ends; give one of them")
+        }
+        // Each command's defaults are good, so any will do to check the rest.
+        do {
+            _ = try options(learningRate: 1e-5, epochs: 1, schedule: .constant)
+        } catch {
+            throw ValidationError("\(error)")
+        }
+    }
+
+    /// The trainer's options, with a method's own defaults where nothing was said.
+    func options(
+        learningRate: Double,
+        epochs: Double,
+        schedule: LearningRateSchedule
+    ) throws -> TrainingOptions {
+        let options = TrainingOptions(
+            learningRate: self.learningRate ?? learningRate,
+            epochs: self.epochs ?? epochs,
+            maximumSteps: maxSteps,
+            batchSequences: batchSize,
+            accumulation: accumulation,
+            tokensAtOnce: tokensAtOnce,
+            schedule: self.schedule ?? schedule,
+            warmupRatio: warmupRatio,
+            weightDecay: weightDecay,
+            maxGradientNorm: maxGradientNorm,
+            shuffle: !noShuffle,
+            seed: seed
+        )
+        try options.validate()
+        return options
+    }
+}
