@@ -201,6 +201,12 @@ let package = Package(
                 path: "Tests/StageSupport",
                 swiftSettings: swiftSettings
             ),
+            .executableTarget(
+                name: "EngineBenchmark",
+                dependencies: numerics + [argumentParser],
+                path: "Tests/Benchmarks/Engine",
+                swiftSettings: swiftSettings
+            ),
             tests("TensorEngineTests", ["TensorEngine"]),
             tests("TokenizationTests", ["Tokenization"]),
             tests("LanguageModelTests", ["LanguageModel", "TensorEngine", "Tokenization"]),

@@ -1,0 +1,207 @@
+import ArgumentParser
+import LanguageModel
+import TensorEngine
+import Tokenization
+import Training
+
+/// Times one case of the engine and prints a JSON line, in the manner of the scripts of the other side.
+@main
+struct EngineBenchmark: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "engine-benchmark",
+        abstract: "Times a training step, decoding or a matrix product on random weights of a named shape.",
+        subcommands: [Train.self, SharedPrefix.self, Decode.self, Product.self]
+    )
+}
+
+/// What all cases share.
+struct CaseOptions: ParsableArguments {
+    @Option(help: "smollm2-135m or qwen2.5-0.5b.")
+    var model = ModelShape.smollm2
+
+    @Option(help: "Worker threads.")
+    var threads = 2
+
+    @Option(help: "Timed repetitions.")
+    var iterations = 7
+
+    @Option(help: "Repetitions before them.")
+    var warmup = 2
+
+    func makeModel() throws -> CausalLanguageModel {
+        try CausalLanguageModel(
+            configuration: model.configuration,
+            seed: 1,
+            context: ComputeContext(threads: threads)
+        )
+    }
+
+    func validate() throws {
+        guard threads > 0, iterations > 0, warmup >= 0 else {
+            throw ValidationError("--threads and --iterations must be positive, --warmup not negative")
+        }
+    }
+}
+
+/// Shapes of published models.
+enum ModelShape: String, ExpressibleByArgument, CaseIterable {
+    case smollm2 = "smollm2-135m"
+    case qwen2 = "qwen2.5-0.5b"
+
+    var configuration: ModelConfiguration {
+        switch self {
+        case .smollm2:
+            ModelConfiguration(
+                vocabularySize: 49_152,
+                hiddenSize: 576,
+                intermediateSize: 1_536,
+                layers: 30,
+                heads: 9,
+                keyValueHeads: 3,
+                ropeTheta: 1e5,
+                maximumPositions: 8_192
+            )
+        case .qwen2:
+            ModelConfiguration(
+                modelType: .qwen2,
+                vocabularySize: 151_936,
+                hiddenSize: 896,
+                intermediateSize: 4_864,
+                layers: 24,
+                heads: 14,
+                keyValueHeads: 2,
+                ropeTheta: 1e6,
+                rmsNormEpsilon: 1e-6,
+                maximumPositions: 32_768
+            )
+        }
+    }
+}
+
+/// One training step: supervised, or DPO with the reference's log-probabilities stored.
+struct Train: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "One AdamW step.")
+
+    enum Task: String, ExpressibleByArgument, CaseIterable {
+        case lm
+        case dpo
+    }
+
+    @OptionGroup var options: CaseOptions
+    @Option(help: "lm or dpo.") var task = Task.lm
+    @Option(help: "Sequences, or pairs for dpo.") var batch = 4
+    @Option(help: "Tokens a sequence.") var sequence = 256
+    @Option(help: "dpo: tokens of the prompt that chosen and rejected share.") var prompt = 128
+
+    func run() throws {
+        let model = try options.makeModel()
+        let training = TrainingOptions(
+            learningRate: 1e-5,
+            maximumSteps: options.warmup + options.iterations,
+            batchSequences: batch,
+            schedule: .constant,
+            weightDecay: 0.01,
+            shuffle: false
+        )
+        var generator = SeededGenerator(seed: 1)
+        func tokens(_ count: Int) -> [TokenID] {
+            (0..<count).map { _ in TokenID(generator.next() % UInt64(model.configuration.vocabularySize)) }
+        }
+        let timer = StepTimer(warmup: options.warmup)
+        switch task {
+        case .lm:
+            let examples = (0..<batch).map { _ in
+                SupervisedExample(tokens: tokens(sequence), weights: [Float](repeating: 1, count: sequence))
+            }
+            let trainer = try SupervisedTrainer(model: model, examples: examples, options: training)
+            timer.start()
+            _ = try trainer.run { _ in timer.lap() }
+        case .dpo:
+            let hash = model.contentHash()
+            let pairs = (0..<batch).map { index in
+                PreferenceExample(
+                    id: "\(index)",
+                    prompt: tokens(prompt),
+                    chosen: tokens(sequence - prompt),
+                    rejected: tokens(sequence - prompt),
+                    referenceChosen: -100,
+                    referenceRejected: -100,
+                    referenceHash: hash
+                )
+            }
+            let trainer = try PreferenceTrainer(model: model, pairs: pairs, options: training)
+            timer.start()
+            _ = try trainer.run { _ in timer.lap() }
+        }
+        timer.report("\(options.model.rawValue) \(task.rawValue) \(batch)x\(sequence) fp32", [:])
+    }
+}
+
+/// Greedy decoding with a cache.
+struct Decode: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Greedy decoding.")
+
+    @OptionGroup var options: CaseOptions
+    @Option(help: "Sequences at a time.") var batch = 1
+    @Option(help: "Tokens of the prompt.") var prompt = 64
+    @Option(help: "Tokens to decode.") var new = 128
+
+    func run() throws {
+        let model = try options.makeModel()
+        var generator = SeededGenerator(seed: 1)
+        let prompts = (0..<batch).map { _ in
+            (0..<prompt).map { _ in TokenID(generator.next() % UInt64(model.configuration.vocabularySize)) }
+        }
+        let parameters = GenerationParameters(maximumNewTokens: new)
+        let timer = StepTimer(warmup: options.warmup)
+        timer.start()
+        for _ in 0..<options.warmup + options.iterations {
+            _ = try model.generate(prompts: prompts, parameters: parameters)
+            timer.lap()
+        }
+        timer.report(
+            "\(options.model.rawValue) decode b\(batch) \(prompt)+\(new) fp32",
+            ["tokens_per_second": Double(batch * new) / timer.median]
+        )
+    }
+}
+
+/// A matrix product by the engine.
+struct Product: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "c [m, n] = a [m, k] · b [k, n].")
+
+    @OptionGroup var options: CaseOptions
+    @Option var m = 1024
+    @Option var k = 1024
+    @Option var n = 1024
+
+    func run() throws {
+        let context = ComputeContext(threads: options.threads)
+        let left = Tensor(zeros: [m, k], context: context)
+        let right = Tensor(zeros: [k, n], context: context)
+        let result = Tensor(zeros: [m, n], context: context)
+        var generator = SeededGenerator(seed: 1)
+        for tensor in [left, right] {
+            tensor.withMutableValues { values in
+                for index in values.indices { values[index] = Float(generator.nextNormal()) }
+            }
+        }
+        let timer = StepTimer(warmup: options.warmup)
+        timer.start()
+        for _ in 0..<options.warmup + options.iterations {
+            left.withValues { a in
+                right.withValues { b in
+                    result.withMutableValues { c in
+                        guard let a = a.baseAddress, let b = b.baseAddress, let c = c.baseAddress else { return }
+                        matrixProduct(context: context, m: m, n: n, k: k, a: a, b: b, c: c, accumulate: false)
+                    }
+                }
+            }
+            timer.lap()
+        }
+        timer.report(
+            "product \(m)x\(k)x\(n) fp32",
+            ["gflops": 2 * Double(m * n) * Double(k) / timer.median / 1e9]
+        )
+    }
+}
