@@ -1,0 +1,58 @@
+import TensorEngine
+public import Tokenization
+
+extension CausalLanguageModel {
+    /// log p of each token after the first of each sequence, [sequence][tokens − 1].
+    ///
+    /// The same bits whatever else is scored with a sequence, and those that ``generate(prompts:parameters:batchSize:streams:decode:onToken:onFinish:)``
+    /// tells for tokens that it drew. ``logProbabilities(_:tokensAtOnce:)`` is faster on much text, and its last bits
+    /// depend on the batch.
+    ///
+    /// - Parameters:
+    ///   - sequences: Token ids, at least one each.
+    ///   - rowsAtOnce: Tokens computed at a time; bounds memory and changes nothing else.
+    /// - Returns: The log-probabilities under the model itself.
+    /// - Throws: ``GenerationError`` for a sequence that is empty or has a token outside the vocabulary.
+    public func score(_ sequences: [[TokenID]], rowsAtOnce: Int = 256) throws -> [[Float]] {
+        for (index, sequence) in sequences.enumerated() {
+            guard !sequence.isEmpty else {
+                throw GenerationError.invalidPrompt("sequence \(index) is empty; give at least one token")
+            }
+            for token in sequence where token < 0 || Int(token) >= configuration.vocabularySize {
+                throw GenerationError.invalidPrompt(
+                    "sequence \(index) has token \(token), outside the vocabulary of \(configuration.vocabularySize)"
+                )
+            }
+        }
+        let session = DecodingSession(model: self)
+        let vocabulary = configuration.vocabularySize
+        var results = sequences.map { _ in [Float]() }
+        var rows: [DecodingSession.Row] = []
+        var targets: [(sequence: Int, token: TokenID)] = []
+        func compute() {
+            guard !rows.isEmpty else { return }
+            let logits = session.step(rows, wanted: Array(rows.indices))
+            for (row, target) in targets.enumerated() {
+                results[target.sequence].append(
+                    InferenceKernels.logProbability(
+                        logits.pointer + row * vocabulary,
+                        target: target.token,
+                        vocabulary: vocabulary
+                    )
+                )
+            }
+            rows.removeAll(keepingCapacity: true)
+            targets.removeAll(keepingCapacity: true)
+        }
+        for (index, sequence) in sequences.enumerated() where sequence.count > 1 {
+            let slot = DecodingSession.Slot(capacity: sequence.count, model: self)
+            for position in sequence.indices.dropLast() {
+                rows.append(DecodingSession.Row(slot: slot, position: position, token: sequence[position]))
+                targets.append((index, sequence[position + 1]))
+                if rows.count >= max(1, rowsAtOnce) { compute() }
+            }
+        }
+        compute()
+        return results
+    }
+}
