@@ -133,6 +133,32 @@ def test_training_lowers_the_loss_and_writes_a_model_that_generates(method, mode
     assert any(text.strip() for text in texts), texts
 
 
+def test_an_adapter_trains_alone_and_is_written_merged_and_apart(model, tmp_path):
+    output = tmp_path / "out"
+    file = data(tmp_path, "dpo")
+    more = ["--max-steps", 30, "--learning-rate", "1e-2", "--lora-rank", 4, "--lora-targets", "q_proj,v_proj"]
+    result = run(arguments("dpo", file, model, output, *more))
+    assert result.returncode == 0, result.stderr.decode()
+    steps = metrics(output)
+    assert steps[0]["loss"] == pytest.approx(0.693147, abs=1e-5)
+    assert steps[-1]["loss"] < 0.9 * steps[0]["loss"]
+    before, after = tensors(model), tensors(output)
+    changed = {name for name in before if before[name] != after[name]}
+    assert changed == {
+        f"model.layers.{layer}.self_attn.{target}.weight" for layer in (0, 1) for target in ("q_proj", "v_proj")
+    }
+    adapter = output / "adapter"
+    assert json.loads((adapter / "adapter_config.json").read_text())["r"] == 4
+    said = [
+        run([binary("errata"), "generate", "--prompt", "Tom has", "--max-tokens", "16", "--model", *map(str, folders)])
+        for folders in ([output], [model, "--adapter", adapter], [model])
+    ]
+    assert said[0].stdout == said[1].stdout, said[1].stderr.decode()
+    again = tmp_path / "again"
+    assert run(arguments("dpo", file, model, again, *more)).returncode == 0
+    assert tensors(again) == after
+
+
 def test_what_was_learned_is_said(model, tmp_path):
     output = tmp_path / "out"
     result = run(arguments("sft", data(tmp_path, "sft"), model, output, "--max-steps", 150))

@@ -49,6 +49,9 @@ struct TextOptions: ParsableArguments {
     @Option(help: "A model: a folder in Hugging Face layout.")
     var model: String?
 
+    @Option(help: "A LoRA adapter for the model: a folder in PEFT's layout.")
+    var adapter: String?
+
     @Option(help: "The text to continue. Default: standard input.")
     var prompt: String?
 
@@ -85,7 +88,7 @@ struct TextOptions: ParsableArguments {
     /// The names of the options that were given.
     var given: [String] {
         let values: [(String, Bool)] = [
-            ("--prompt", prompt != nil), ("--chat", chat), ("--system", system != nil),
+            ("--adapter", adapter != nil), ("--prompt", prompt != nil), ("--chat", chat), ("--system", system != nil),
             ("--chat-format", chatFormat != nil), ("--max-tokens", maxTokens != nil),
             ("--temperature", temperature != nil), ("--top-k", topK != nil), ("--top-p", topP != nil),
             ("--repetition-penalty", repetitionPenalty != nil), ("--stop", !stop.isEmpty),

@@ -41,6 +41,9 @@ struct TextGeneration {
             folder: folder,
             context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext()
         )
+        if let adapter = options.adapter {
+            try model.attach(LoRAAdapter.load(folder: URL(fileURLWithPath: adapter), for: model))
+        }
         var stream = TextStream(tokenizer, continuing: prompt, stopStrings: options.stop)
         do {
             _ = try model.generate(

@@ -27,6 +27,7 @@ struct TrainSupervisedCommand: ParsableCommand {
 
     @OptionGroup var files: TrainFileOptions
     @OptionGroup var rates: TrainRateOptions
+    @OptionGroup var adapter: TrainAdapterOptions
 
     @Option(help: "What the loss is divided by: responseTokens, perSequence or none.")
     var normalization: LossNormalization = .responseTokens
@@ -34,7 +35,7 @@ struct TrainSupervisedCommand: ParsableCommand {
     func run() throws {
         var options = try rates.options(learningRate: 2e-5, epochs: 1, schedule: .cosine)
         options.normalization = normalization
-        let job = try TrainJob(files)
+        let job = try TrainJob(files, adapter: adapter, seed: options.seed)
         let examples = try job.read { try job.reader.supervised($0, place: $1) }
         try job.train(note: TrainJob.supervisedNote) { model in
             try SupervisedTrainer(model: model, examples: examples, options: options)
@@ -57,6 +58,7 @@ struct TrainKeyStepsCommand: ParsableCommand {
 
     @OptionGroup var files: TrainFileOptions
     @OptionGroup var rates: TrainRateOptions
+    @OptionGroup var adapter: TrainAdapterOptions
 
     @Option(help: "Weight of the right chain's key tokens.")
     var alpha = 1.0
@@ -85,7 +87,7 @@ struct TrainKeyStepsCommand: ParsableCommand {
         var options = try rates.options(learningRate: 5e-6, epochs: 1, schedule: .exponential)
         options.normalization = normalization
         let weights = KeyStepWeights(alpha: Float(alpha), beta: Float(beta), gamma: Float(gamma))
-        let job = try TrainJob(files)
+        let job = try TrainJob(files, adapter: adapter, seed: options.seed)
         let examples = try job.read { try job.reader.keySteps($0, place: $1, weights: weights) }
         try job.train(note: TrainJob.supervisedNote) { model in
             try SupervisedTrainer(model: model, examples: examples, options: options)
@@ -107,6 +109,7 @@ struct TrainPreferenceCommand: ParsableCommand {
 
     @OptionGroup var files: TrainFileOptions
     @OptionGroup var rates: TrainRateOptions
+    @OptionGroup var adapter: TrainAdapterOptions
 
     @Option(help: "sigmoid, hinge, ipo, robust or simpo.")
     var loss: PreferenceLoss = .sigmoid
@@ -159,7 +162,7 @@ struct TrainPreferenceCommand: ParsableCommand {
 
     func run() throws {
         let options = try rates.options(learningRate: 1e-6, epochs: 1, schedule: .linear)
-        let job = try TrainJob(files)
+        let job = try TrainJob(files, adapter: adapter, seed: options.seed)
         let pairs = try job.read { try job.reader.preferences($0, place: $1) }
         let supervised = try supervisedData.map { file in
             try job.read(file) { try job.reader.supervised($0, place: $1) }
@@ -169,7 +172,7 @@ struct TrainPreferenceCommand: ParsableCommand {
                 model: model,
                 reference: reference.map {
                     try CausalLanguageModel.load(folder: URL(fileURLWithPath: $0), context: model.context)
-                },
+                } ?? (model.adapter == nil ? nil : model.withoutAdapter),
                 pairs: pairs,
                 options: options,
                 preference: preference,

@@ -26,17 +26,25 @@ struct TrainJob {
     private let options: TrainFileOptions
     private let source: URL
     private let output: URL
-    private let tokenizer: Tokenizer
+    private let adapter: LoRAConfiguration?
+    private let seed: UInt64
 
     /// Checks everything that can be checked before the weights are read.
-    init(_ options: TrainFileOptions) throws {
+    ///
+    /// - Parameters:
+    ///   - options: What is read and written.
+    ///   - adapter: The adapter to train, where one is wanted.
+    ///   - seed: Of the adapter's first weights.
+    /// - Throws: ``CLIError``, or the error of the model's files, that names the folder and what is wrong.
+    init(_ options: TrainFileOptions, adapter: TrainAdapterOptions, seed: UInt64) throws {
         self.options = options
+        self.adapter = try adapter.configuration(baseModel: options.model)
+        self.seed = seed
         source = URL(fileURLWithPath: options.model)
         output = URL(fileURLWithPath: options.output)
         let folder = source
         let configuration = try ModelConfiguration(folder: folder)
         let tokenizer = try Tokenizer(folder: folder)
-        self.tokenizer = tokenizer
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw CLIError(
                 "\(folder.path): the tokenizer has \(tokenizer.vocabularySize) tokens, the model only "
@@ -92,6 +100,7 @@ struct TrainJob {
             folder: source,
             context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext()
         )
+        if let adapter { try model.attach(LoRAAdapter(configuration: adapter, for: model, seed: seed)) }
         let trainer = try make(model)
         let state = output.appending(path: Self.stateFile)
         if options.resume { try trainer.resume(from: state) }
@@ -189,7 +198,9 @@ struct TrainJob {
 
     private func save(_ model: CausalLanguageModel) throws {
         try ModelFolder.copyTokenizer(from: source, to: output)
+        // With an adapter these are the merged weights, so that the folder is a model of its own.
         try model.save(to: output)
+        try model.adapter?.save(to: output.appending(path: "adapter"))
         // What the model says about sampling and its end tokens stays true.
         let generation = source.appending(path: ModelFolder.generationFile)
         if FileManager.default.fileExists(atPath: generation.path) {
