@@ -47,7 +47,7 @@ extension Tape {
         table.extend(to: Int(positions.max() ?? 0) + 1)
         applyRotation(x.pointer, columns: x.columns, table: table, positions: positions, sign: 1)
         guard x.requiresGradient else { return }
-        record {
+        record { [unowned self] in
             guard let dx = x.gradientBuffer else { return }
             self.applyRotation(dx.pointer, columns: x.columns, table: table, positions: positions, sign: -1)
         }
@@ -82,21 +82,28 @@ extension Tape {
         }
     }
 
-    /// Causal grouped-query attention inside each packed sequence.
+    /// Causal grouped-query attention inside packed sequences that may share prefixes.
+    ///
+    /// Rows come in segments. A row sees its own segment up to itself, and all rows of the segments above it in the tree
+    /// that `parents` describes; never another branch. Scores exist only for a few rows at a time, never for all
+    /// pairs of tokens; rows of a shared prefix are computed once, and their gradients are summed over everything below.
     ///
     /// - Parameters:
     ///   - queries: [tokens, heads · headDimension].
     ///   - keys: [tokens, keyValueHeads · headDimension].
     ///   - values: As `keys`.
-    ///   - offsets: The first row of each sequence, and the number of tokens at the end.
+    ///   - offsets: The first row of each segment, and the number of tokens at the end.
+    ///   - parents: The segment that each segment continues, which lies before it; −1 for none. Nil for all −1, so that
+    ///     each segment is a sequence.
     ///   - headDimension: Components a head.
-    /// - Returns: [tokens, heads · headDimension]. Tokens never see another sequence.
+    /// - Returns: [tokens, heads · headDimension].
     /// - Throws: ``TensorError`` when the shapes do not fit.
     public func causalAttention(
         queries: Tensor,
         keys: Tensor,
         values: Tensor,
         offsets: [Int],
+        parents: [Int]? = nil,
         headDimension: Int
     ) throws -> Tensor {
         let shape = try AttentionShape(
@@ -104,6 +111,7 @@ extension Tape {
             keys: keys,
             values: values,
             offsets: offsets,
+            parents: parents,
             headDimension: headDimension
         )
         let y = output(queries.shape, from: queries, keys, values)
@@ -111,60 +119,67 @@ extension Tape {
         let block = AttentionShape.block
         let scratchSize = block * shape.longest + 16
         let scratch = context.buffers.take(context.threads * scratchSize)
-        let items = shape.items
-        context.parallel(items.count) { item, worker in
-            let (begin, end, kvHead) = items[item]
+        let kvHeads = shape.keyValueHeads
+        // No two items write the same rows of the result, so that all segments may run at once.
+        context.parallel(shape.segments.count * kvHeads) { item, worker in
+            let segment = shape.segments[item / kvHeads]
+            let kvHead = item % kvHeads
             let scores = scratch.pointer + worker * scratchSize
-            let k = keys.pointer + begin * shape.keyStride + kvHead * headDimension
-            let v = values.pointer + begin * shape.keyStride + kvHead * headDimension
+            let k = keys.pointer + kvHead * headDimension
+            let v = values.pointer + kvHead * headDimension
             for head in kvHead * shape.group..<(kvHead + 1) * shape.group {
-                for first in stride(from: begin, to: end, by: block) {
-                    let rows = min(block, end - first)
-                    let visible = first - begin + rows
-                    smallProduct(
-                        transposeA: false,
-                        transposeB: true,
-                        m: rows,
-                        n: visible,
-                        k: headDimension,
-                        alpha: 1,
-                        a: queries.pointer + first * shape.queryStride + head * headDimension,
-                        lda: shape.queryStride,
-                        b: k,
-                        ldb: shape.keyStride,
-                        beta: 0,
-                        c: scores,
-                        ldc: visible
-                    )
+                for first in stride(from: segment.begin, to: segment.end, by: block) {
+                    let rows = min(block, segment.end - first)
+                    let visible = segment.visible(to: first + rows)
+                    let q = queries.pointer + first * shape.queryStride + head * headDimension
+                    segment.forEachSpan(to: first + rows) { row, count, column in
+                        smallProduct(
+                            transposeA: false,
+                            transposeB: true,
+                            m: rows,
+                            n: count,
+                            k: headDimension,
+                            alpha: 1,
+                            a: q,
+                            lda: shape.queryStride,
+                            b: k + row * shape.keyStride,
+                            ldb: shape.keyStride,
+                            beta: 0,
+                            c: scores + column,
+                            ldc: visible
+                        )
+                    }
                     ctk_causal_softmax_forward(
                         scores,
                         rows,
                         visible,
-                        first - begin + 1,
+                        visible - rows + 1,
                         shape.factor,
                         logSumExp.pointer + first * shape.heads + head,
                         shape.heads
                     )
-                    smallProduct(
-                        transposeA: false,
-                        transposeB: false,
-                        m: rows,
-                        n: headDimension,
-                        k: visible,
-                        alpha: 1,
-                        a: scores,
-                        lda: visible,
-                        b: v,
-                        ldb: shape.keyStride,
-                        beta: 0,
-                        c: y.pointer + first * shape.queryStride + head * headDimension,
-                        ldc: shape.queryStride
-                    )
+                    segment.forEachSpan(to: first + rows) { row, count, column in
+                        smallProduct(
+                            transposeA: false,
+                            transposeB: false,
+                            m: rows,
+                            n: headDimension,
+                            k: count,
+                            alpha: 1,
+                            a: scores + column,
+                            lda: visible,
+                            b: v + row * shape.keyStride,
+                            ldb: shape.keyStride,
+                            beta: column == 0 ? 0 : 1,
+                            c: y.pointer + first * shape.queryStride + head * headDimension,
+                            ldc: shape.queryStride
+                        )
+                    }
                 }
             }
         }
         guard y.requiresGradient else { return y }
-        record {
+        record { [unowned self] in
             self.attentionBackward(shape: shape, y: y, queries, keys, values, logSumExp: logSumExp)
             y.gradientBuffer = nil
         }
@@ -188,71 +203,87 @@ extension Tape {
         let matrix = block * shape.longest
         let scratchSize = 2 * matrix + block + 16
         let scratch = context.buffers.take(context.threads * scratchSize)
-        let items = shape.items
-        context.parallel(items.count) { item, worker in
-            let (begin, end, kvHead) = items[item]
+        let kvHeads = shape.keyValueHeads
+        // All branches of a tree add to the keys and values of its root: one item does them one after the other, so that
+        // the sums do not depend on which worker comes first.
+        context.parallel(shape.trees.count * kvHeads) { item, worker in
+            let kvHead = item % kvHeads
             let scores = scratch.pointer + worker * scratchSize
             let dscores = scores + matrix
             let deltas = dscores + matrix
-            let keyOffset = begin * shape.keyStride + kvHead * dimension
             let qs = shape.queryStride
             let ks = shape.keyStride
-            for head in kvHead * shape.group..<(kvHead + 1) * shape.group {
-                for first in stride(from: begin, to: end, by: block) {
-                    let rows = min(block, end - first)
-                    let visible = first - begin + rows
-                    let offset = first * qs + head * dimension
-                    ctk_row_dots(dy.pointer + offset, y.pointer + offset, deltas, rows, dimension, qs)
-                    /// c = a · b, rows by rows of this block.
-                    func product(
-                        _ transposeA: Bool,
-                        _ transposeB: Bool,
-                        _ sizes: (m: Int, n: Int, k: Int),
-                        _ a: (UnsafeMutablePointer<Float>, Int),
-                        _ b: (UnsafeMutablePointer<Float>, Int),
-                        _ beta: Float,
-                        _ c: (UnsafeMutablePointer<Float>, Int)
-                    ) {
-                        smallProduct(
-                            transposeA: transposeA,
-                            transposeB: transposeB,
-                            m: sizes.m,
-                            n: sizes.n,
-                            k: sizes.k,
-                            alpha: 1,
-                            a: a.0,
-                            lda: a.1,
-                            b: b.0,
-                            ldb: b.1,
-                            beta: beta,
-                            c: c.0,
-                            ldc: c.1
+            for index in shape.trees[item / kvHeads] {
+                let segment = shape.segments[index]
+                for head in kvHead * shape.group..<(kvHead + 1) * shape.group {
+                    for first in stride(from: segment.begin, to: segment.end, by: block) {
+                        let rows = min(block, segment.end - first)
+                        let visible = segment.visible(to: first + rows)
+                        let offset = first * qs + head * dimension
+                        ctk_row_dots(dy.pointer + offset, y.pointer + offset, deltas, rows, dimension, qs)
+                        /// c = a · b, rows by rows of this block.
+                        func product(
+                            _ transposeA: Bool,
+                            _ transposeB: Bool,
+                            _ sizes: (m: Int, n: Int, k: Int),
+                            _ a: (UnsafeMutablePointer<Float>, Int),
+                            _ b: (UnsafeMutablePointer<Float>, Int),
+                            _ beta: Float,
+                            _ c: (UnsafeMutablePointer<Float>, Int)
+                        ) {
+                            smallProduct(
+                                transposeA: transposeA,
+                                transposeB: transposeB,
+                                m: sizes.m,
+                                n: sizes.n,
+                                k: sizes.k,
+                                alpha: 1,
+                                a: a.0,
+                                lda: a.1,
+                                b: b.0,
+                                ldb: b.1,
+                                beta: beta,
+                                c: c.0,
+                                ldc: c.1
+                            )
+                        }
+                        let q = (queries.pointer + offset, qs)
+                        let d = (dy.pointer + offset, qs)
+                        segment.forEachSpan(to: first + rows) { row, count, column in
+                            let at = row * ks + kvHead * dimension
+                            let square = (m: rows, n: count, k: dimension)
+                            product(false, true, square, q, (keys.pointer + at, ks), 0, (scores + column, visible))
+                            product(false, true, square, d, (values.pointer + at, ks), 0, (dscores + column, visible))
+                        }
+                        ctk_causal_softmax_backward(
+                            scores,
+                            dscores,
+                            rows,
+                            visible,
+                            visible,
+                            visible - rows + 1,
+                            shape.factor,
+                            logSumExp.pointer + first * shape.heads + head,
+                            shape.heads,
+                            deltas
                         )
+                        segment.forEachSpan(to: first + rows) { row, count, column in
+                            let at = row * ks + kvHead * dimension
+                            let tall = (m: count, n: dimension, k: rows)
+                            product(true, false, tall, (scores + column, visible), d, 1, (dv + at, ks))
+                            product(true, false, tall, (dscores + column, visible), q, 1, (dk + at, ks))
+                            let flat = (m: rows, n: dimension, k: count)
+                            product(
+                                false,
+                                false,
+                                flat,
+                                (dscores + column, visible),
+                                (keys.pointer + at, ks),
+                                1,
+                                (dq + offset, qs)
+                            )
+                        }
                     }
-                    let q = (queries.pointer + offset, qs)
-                    let d = (dy.pointer + offset, qs)
-                    let k = (keys.pointer + keyOffset, ks)
-                    let v = (values.pointer + keyOffset, ks)
-                    let square = (m: rows, n: visible, k: dimension)
-                    product(false, true, square, q, k, 0, (scores, visible))
-                    product(false, true, square, d, v, 0, (dscores, visible))
-                    ctk_causal_softmax_backward(
-                        scores,
-                        dscores,
-                        rows,
-                        visible,
-                        visible,
-                        first - begin + 1,
-                        shape.factor,
-                        logSumExp.pointer + first * shape.heads + head,
-                        shape.heads,
-                        deltas
-                    )
-                    let tall = (m: visible, n: dimension, k: rows)
-                    product(true, false, tall, (scores, visible), d, 1, (dv + keyOffset, ks))
-                    product(true, false, tall, (dscores, visible), q, 1, (dk + keyOffset, ks))
-                    let flat = (m: rows, n: dimension, k: visible)
-                    product(false, false, flat, (dscores, visible), k, 1, (dq + offset, qs))
                 }
             }
         }
@@ -264,17 +295,55 @@ private struct AttentionShape {
     /// Query rows at a time; at most `block` × the longest sequence scores exist a worker.
     static let block = 64
 
+    /// Rows that see each other causally, and what they see before themselves.
+    struct Segment {
+        let begin: Int
+        let end: Int
+        /// The first row of the stretch of visible rows that runs on into this segment.
+        let tail: Int
+        /// Stretches of visible rows before that one, in the order of their positions.
+        let ancestors: [Range<Int>]
+        /// Rows in `ancestors`.
+        let ancestorRows: Int
+
+        /// Visible rows of a block that ends before row `end`.
+        func visible(to end: Int) -> Int { ancestorRows + end - tail }
+
+        /// Calls `body` for each stretch of rows that is visible to a block that ends before `end`: its first row, its
+        /// length, and the column of its first score.
+        @inline(__always)
+        func forEachSpan(to end: Int, _ body: (_ row: Int, _ count: Int, _ column: Int) -> Void) {
+            var column = 0
+            for range in ancestors {
+                body(range.lowerBound, range.count, column)
+                column += range.count
+            }
+            body(tail, end - tail, column)
+        }
+    }
+
     let heads: Int
     let keyValueHeads: Int
     let headDimension: Int
-    let offsets: [Int]
-    let longest: Int
+    /// Segments that have rows.
+    private(set) var segments: [Segment] = []
+    /// The segments of each tree, as indices into `segments`.
+    private(set) var trees: [[Int]] = []
+    /// Tokens of the longest sequence.
+    private(set) var longest = 0
     var group: Int { heads / keyValueHeads }
     var queryStride: Int { heads * headDimension }
     var keyStride: Int { keyValueHeads * headDimension }
     var factor: Float { 1 / Float(headDimension).squareRoot() }
 
-    init(queries: Tensor, keys: Tensor, values: Tensor, offsets: [Int], headDimension: Int) throws {
+    init(
+        queries: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        offsets: [Int],
+        parents: [Int]?,
+        headDimension: Int
+    ) throws {
         guard headDimension > 0, queries.columns % headDimension == 0, keys.columns % headDimension == 0,
             keys.shape == values.shape, queries.rows == keys.rows, offsets.first == 0,
             offsets.last == queries.rows, zip(offsets, offsets.dropFirst()).allSatisfy({ $0 <= $1 })
@@ -290,17 +359,48 @@ private struct AttentionShape {
             throw TensorError.shapeMismatch("\(heads) heads are no multiple of \(keyValueHeads) key-value heads")
         }
         self.headDimension = headDimension
-        self.offsets = offsets
-        longest = zip(offsets, offsets.dropFirst()).map { $1 - $0 }.max() ?? 0
+        let parents = parents ?? [Int](repeating: -1, count: offsets.count - 1)
+        guard parents.count == offsets.count - 1, parents.enumerated().allSatisfy({ $1 >= -1 && $1 < $0 }) else {
+            throw TensorError.shapeMismatch(
+                "attention over \(offsets.count - 1) segments with parents \(parents.prefix(4))…; each must lie before its child"
+            )
+        }
+        layOut(offsets: offsets, parents: parents)
     }
 
-    /// One item a sequence and key-value head, longest first would be fairer but order is kept for locality.
-    var items: [(begin: Int, end: Int, kvHead: Int)] {
-        var list: [(begin: Int, end: Int, kvHead: Int)] = []
-        list.reserveCapacity(max(0, offsets.count - 1) * keyValueHeads)
-        for (begin, end) in zip(offsets, offsets.dropFirst()) where end > begin {
-            for head in 0..<keyValueHeads { list.append((begin, end, head)) }
+    private mutating func layOut(offsets: [Int], parents: [Int]) {
+        // The visible stretches at the end of each segment, its own rows included, and the tree that it is in.
+        var stretches: [[Range<Int>]] = []
+        var treeOf: [Int] = []
+        for (index, parent) in parents.enumerated() {
+            let own = offsets[index]..<offsets[index + 1]
+            var path = parent < 0 ? [] : stretches[parent]
+            var tail = own.lowerBound
+            if let last = path.last, last.upperBound == own.lowerBound {
+                tail = last.lowerBound
+                path.removeLast()
+            }
+            if parent < 0 {
+                treeOf.append(trees.count)
+                trees.append([])
+            } else {
+                treeOf.append(treeOf[parent])
+            }
+            let ancestorRows = path.reduce(0) { $0 + $1.count }
+            if !own.isEmpty {
+                trees[treeOf[index]].append(segments.count)
+                segments.append(
+                    Segment(
+                        begin: own.lowerBound,
+                        end: own.upperBound,
+                        tail: tail,
+                        ancestors: path,
+                        ancestorRows: ancestorRows
+                    )
+                )
+                longest = max(longest, ancestorRows + own.upperBound - tail)
+            }
+            stretches.append(tail < own.upperBound ? path + [tail..<own.upperBound] : path)
         }
-        return list
     }
 }

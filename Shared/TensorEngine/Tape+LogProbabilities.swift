@@ -18,7 +18,7 @@ extension Tape {
             }
         }
         guard y.requiresGradient else { return y }
-        record {
+        record { [unowned self] in
             guard let dy = y.gradientBuffer else { return }
             self.forEachChunk(hidden, weight) { range, logits in
                 targets.withUnsafeBufferPointer { list in

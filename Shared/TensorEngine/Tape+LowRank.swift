@@ -120,7 +120,7 @@ extension Tape {
         // Where the layer itself is frozen and its input needs no gradient, it recorded no step that empties y's.
         let isOnlyStep = !y.requiresGradient
         y.requiresGradient = true
-        record {
+        record { [unowned self] in
             guard let dy = y.gradientBuffer else { return }
             self.lowRankBackward(update, x: x, dy: dy, middle: middle, mask: mask, rows: rows)
             if isOnlyStep { y.gradientBuffer = nil }

@@ -16,6 +16,10 @@ public final class Tape {
         self.isRecording = recording
     }
 
+    /// Adds a derivative.
+    ///
+    /// A step that uses the tape must hold it unowned, or a tape that is dropped unplayed would keep
+    /// itself and all it recorded alive.
     package func record(_ step: @escaping () -> Void) { steps.append(step) }
 
     /// Plays the recorded derivatives in reverse order and empties the tape.
@@ -135,7 +139,7 @@ extension Tape {
             }
         }
         guard y.requiresGradient else { return y }
-        record { [context] in
+        record { [unowned self, context] in
             guard let dy = y.gradientBuffer else { return }
             if weight.requiresGradient {
                 let target = weight.gradientToWrite()
@@ -282,7 +286,7 @@ extension Tape {
             ctk_swiglu_forward(gate.pointer + first, up.pointer + first, y.pointer + first, range.count)
         }
         guard y.requiresGradient else { return y }
-        record { [context] in
+        record { [unowned self, context] in
             guard let dy = y.gradientBuffer else { return }
             let dgate = context.buffers.take(y.count)
             let dup = context.buffers.take(y.count)

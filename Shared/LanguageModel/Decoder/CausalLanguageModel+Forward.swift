@@ -5,53 +5,78 @@ extension CausalLanguageModel {
     /// The normed last hidden states of a packed batch.
     ///
     /// - Parameters:
-    ///   - batch: Sequences laid end to end.
+    ///   - batch: Sequences laid end to end, sharing the rows of prefixes where they are grouped.
     ///   - tape: Records the derivatives when it records.
-    ///   - rows: The packed rows wanted, in order; nil for all. The last layer computes no others past its attention.
+    ///   - rows: The packed rows wanted, in order, a row as often as wanted; nil for all. The last layer computes no
+    ///     others past its attention.
+    ///   - checkpointing: Whether each layer's activations are computed again on the way back instead of kept.
     /// - Returns: [rows, hidden].
     /// - Throws: `TensorError` for tokens or rows out of range.
-    public func hiddenStates(_ batch: PackedBatch, tape: Tape, rows: [Int32]? = nil) throws -> Tensor {
+    public func hiddenStates(
+        _ batch: PackedBatch,
+        tape: Tape,
+        rows: [Int32]? = nil,
+        checkpointing: Bool = false
+    ) throws -> Tensor {
         let epsilon = Float(configuration.rmsNormEpsilon)
         let pass = tape.isRecording ? adapter?.nextPass() ?? 0 : 0
-        func project(
-            _ x: Tensor,
-            _ layer: Int,
-            _ target: LoRAConfiguration.Target,
-            residual: Tensor? = nil
-        ) throws -> Tensor {
-            try self.project(x, layer: layer, target: target, tape: tape, pass: pass, residual: residual)
-        }
         var hidden = try tape.embedding(embedding, tokens: batch.tokens)
-        for (index, layer) in layers.enumerated() {
-            let normed = try tape.rmsNorm(hidden, weight: layer.inputNorm, epsilon: epsilon)
-            var queries = try project(normed, index, .query)
-            var keys = try project(normed, index, .key)
-            let values = try project(normed, index, .value)
-            if let queryNorm = layer.queryNorm, let keyNorm = layer.keyNorm {
-                queries = try tape.rmsNorm(queries, weight: queryNorm, epsilon: epsilon, groups: configuration.heads)
-                keys = try tape.rmsNorm(keys, weight: keyNorm, epsilon: epsilon, groups: configuration.keyValueHeads)
+        for index in layers.indices {
+            let wanted = index == layers.count - 1 ? rows : nil
+            let layer = { (tape: Tape, x: Tensor) in
+                try self.decode(x, layer: index, batch: batch, rows: wanted, tape: tape, pass: pass)
             }
-            try tape.rotate(queries, table: rotary, positions: batch.positions)
-            try tape.rotate(keys, table: rotary, positions: batch.positions)
-            var attended = try tape.causalAttention(
-                queries: queries,
-                keys: keys,
-                values: values,
-                offsets: batch.offsets,
-                headDimension: configuration.headDimension
-            )
-            if index == layers.count - 1, let rows, rows.count < batch.tokens.count {
-                attended = try tape.selectRows(attended, indices: rows)
-                hidden = try tape.selectRows(hidden, indices: rows)
-            }
-            hidden = try project(attended, index, .output, residual: hidden)
-            let middle = try tape.rmsNorm(hidden, weight: layer.postAttentionNorm, epsilon: epsilon)
-            let gate = try project(middle, index, .gate)
-            let up = try project(middle, index, .up)
-            let activated = try tape.swiglu(gate: gate, up: up)
-            hidden = try project(activated, index, .down, residual: hidden)
+            hidden = checkpointing ? try tape.checkpoint(hidden, layer) : try layer(tape, hidden)
         }
         return try tape.rmsNorm(hidden, weight: finalNorm, epsilon: epsilon)
+    }
+
+    /// One decoder layer: attention and feed-forward, each with its norm before and its residual around it.
+    ///
+    /// `input` is [tokens, hidden], the result [rows, hidden]; `rows` are those to compute past the attention, nil for
+    /// all. `pass` numbers the adapter's passes, for its dropout.
+    private func decode(
+        _ input: Tensor,
+        layer index: Int,
+        batch: PackedBatch,
+        rows: [Int32]?,
+        tape: Tape,
+        pass: UInt64
+    ) throws -> Tensor {
+        let epsilon = Float(configuration.rmsNormEpsilon)
+        let layer = layers[index]
+        func project(_ x: Tensor, _ target: LoRAConfiguration.Target, residual: Tensor? = nil) throws -> Tensor {
+            try self.project(x, layer: index, target: target, tape: tape, pass: pass, residual: residual)
+        }
+        let normed = try tape.rmsNorm(input, weight: layer.inputNorm, epsilon: epsilon)
+        var queries = try project(normed, .query)
+        var keys = try project(normed, .key)
+        let values = try project(normed, .value)
+        if let queryNorm = layer.queryNorm, let keyNorm = layer.keyNorm {
+            queries = try tape.rmsNorm(queries, weight: queryNorm, epsilon: epsilon, groups: configuration.heads)
+            keys = try tape.rmsNorm(keys, weight: keyNorm, epsilon: epsilon, groups: configuration.keyValueHeads)
+        }
+        try tape.rotate(queries, table: rotary, positions: batch.positions)
+        try tape.rotate(keys, table: rotary, positions: batch.positions)
+        var attended = try tape.causalAttention(
+            queries: queries,
+            keys: keys,
+            values: values,
+            offsets: batch.offsets,
+            parents: batch.parents,
+            headDimension: configuration.headDimension
+        )
+        var hidden = input
+        if let rows {
+            attended = try tape.selectRows(attended, indices: rows)
+            hidden = try tape.selectRows(hidden, indices: rows)
+        }
+        hidden = try project(attended, .output, residual: hidden)
+        let middle = try tape.rmsNorm(hidden, weight: layer.postAttentionNorm, epsilon: epsilon)
+        let gate = try project(middle, .gate)
+        let up = try project(middle, .up)
+        let activated = try tape.swiglu(gate: gate, up: up)
+        return try project(activated, .down, residual: hidden)
     }
 
     /// The logits of every token of each sequence: [sequence][token · vocabulary]; for tests and inspection.

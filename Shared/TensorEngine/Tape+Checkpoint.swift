@@ -1,0 +1,29 @@
+extension Tape {
+    /// Computes `body(x)` without keeping what it computes on the way; going backwards it is computed again.
+    ///
+    /// The values and gradients are bit for bit those of calling `body` on this tape, for the same kernels run twice on
+    /// the same numbers. `body` must depend on nothing that changes in between, must use the tape that it is given, and
+    /// must not add gradients while it computes.
+    /// - Parameters:
+    ///   - x: What the result is computed from, beside weights.
+    ///   - body: The computation.
+    /// - Returns: What `body` returns.
+    /// - Throws: What `body` throws.
+    public func checkpoint(_ x: Tensor, _ body: @escaping (Tape, Tensor) throws -> Tensor) throws -> Tensor {
+        guard isRecording else { return try body(self, x) }
+        // A recording tape, for a tape that does not record may compute something else (dropout is left out); dropping
+        // it frees what it kept.
+        let y = try body(Tape(context: context), x)
+        guard y.requiresGradient else { return y }
+        record { [context] in
+            guard let dy = y.gradientBuffer else { return }
+            let again = Tape(context: context)
+            // The same call with the same arguments did not throw the first time.
+            guard let result = try? body(again, x) else { preconditionFailure("a checkpointed computation failed") }
+            result.gradientBuffer = dy
+            y.gradientBuffer = nil
+            again.backward()
+        }
+        return y
+    }
+}

@@ -1,0 +1,63 @@
+import TensorEngine
+import Testing
+
+@Suite("Memory of the tape")
+struct TapeMemoryTests {
+    @Test("a checkpointed computation gives the same bits, forwards and backwards")
+    func sameBits() throws {
+        func run(checkpointed: Bool) throws -> [[Float]] {
+            let context = ComputeContext(threads: 2)
+            var generator = SeededGenerator(seed: 41)
+            func tensor(_ shape: [Int]) throws -> Tensor {
+                try Tensor(
+                    randomValues(shape.reduce(1, *), &generator),
+                    shape: shape,
+                    context: context,
+                    requiresGradient: true
+                )
+            }
+            let (x, norm, first, second) = try (tensor([33, 20]), tensor([20]), tensor([20, 20]), tensor([20, 20]))
+            let body = { (tape: Tape, x: Tensor) in
+                let normed = try tape.rmsNorm(x, weight: norm, epsilon: 1e-6)
+                let gate = try tape.linear(normed, weight: first)
+                return try tape.linear(try tape.swiglu(gate: gate, up: normed), weight: second, residual: x)
+            }
+            let tape = Tape(context: context)
+            var y = try tape.linear(x, weight: first)
+            for _ in 0..<3 { y = checkpointed ? try tape.checkpoint(y, body) : try body(tape, y) }
+            let values = y.values
+            try tape.seed(y, with: values)
+            tape.backward()
+            return try [values] + [x, norm, first, second].map { try #require($0.gradient) }
+        }
+        #expect(try run(checkpointed: true) == run(checkpointed: false))
+    }
+
+    @Test("the logits of all rows never exist at once", arguments: [false, true])
+    func logits(weighted: Bool) throws {
+        let context = ComputeContext(threads: 2)
+        let (rows, dimension, vocabulary) = (600, 16, 30_000)
+        let hidden = Tensor(zeros: [rows, dimension], context: context, requiresGradient: true)
+        let weight = Tensor(zeros: [vocabulary, dimension], context: context, requiresGradient: true)
+        let targets = (0..<rows).map { Int32($0) }
+        let before = context.buffers.reservedFloats
+        let tape = Tape(context: context)
+        if weighted {
+            _ = try tape.weightedNegativeLogLikelihood(
+                hidden,
+                weight: weight,
+                targets: targets,
+                weights: [Float](repeating: 1, count: rows)
+            )
+        } else {
+            let y = try tape.tokenLogProbabilities(hidden, weight: weight, targets: targets)
+            try tape.seed(y, with: [Float](repeating: 1, count: rows))
+            tape.backward()
+        }
+        #expect(weight.gradient != nil)
+        let grown = context.buffers.reservedFloats - before
+        // All logits are 18 million; a chunk is 4 million, the gradients are half a million.
+        #expect(grown > vocabulary * dimension)
+        #expect(grown < rows * vocabulary / 3)
+    }
+}
