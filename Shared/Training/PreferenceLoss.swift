@@ -29,11 +29,16 @@ public struct PreferenceOptions: Sendable, Codable, Hashable {
     public var labelSmoothing: Double
     /// Weight of the mean negative log-likelihood of the chosen completions, added to the loss.
     public var nllWeight: Double
-    /// Weight of the mean negative log-likelihood a token of supervised examples that are mixed in, so that the policy
-    /// keeps what it knew (the PPO-ptx term of Ouyang et al. 2022, on fine-tuning data).
+    /// Weight of the mean negative log-likelihood a token of supervised examples that are mixed in.
+    ///
+    /// They keep the policy at what it knew (the PPO-ptx term of Ouyang et al. 2022, on fine-tuning data).
     public var supervisedWeight: Double
     /// Target margin γ of SimPO.
     public var simpoMargin: Double
+    /// Whether the prompt, and the tokens that both completions begin with, are computed once for both sides of a pair.
+    ///
+    /// The same loss and gradients but for rounding.
+    public var sharesPrefixes: Bool
 
     /// Settings; plain DPO with beta 0.1 unless said otherwise.
     public init(
@@ -42,7 +47,8 @@ public struct PreferenceOptions: Sendable, Codable, Hashable {
         labelSmoothing: Double = 0,
         nllWeight: Double = 0,
         supervisedWeight: Double = 0,
-        simpoMargin: Double = 0
+        simpoMargin: Double = 0,
+        sharesPrefixes: Bool = true
     ) {
         self.loss = loss
         self.beta = beta
@@ -50,6 +56,7 @@ public struct PreferenceOptions: Sendable, Codable, Hashable {
         self.nllWeight = nllWeight
         self.supervisedWeight = supervisedWeight
         self.simpoMargin = simpoMargin
+        self.sharesPrefixes = sharesPrefixes
     }
 
     /// Checks ranges and that no option is set that the loss does not use.

@@ -21,14 +21,17 @@ public final class PreferenceTrainer {
     ///   - preference: The loss.
     ///   - supervised: Examples for the mixed-in supervised term, as many an update as there are pairs in a batch;
     ///     unused where `supervisedWeight` is 0.
-    /// - Throws: ``TrainingError`` for options or pairs that cannot be used.
+    ///   - store: Where the reference's log-probabilities are kept for another run; nil keeps them nowhere.
+    /// - Throws: ``TrainingError`` for options or pairs that cannot be used, among them pairs whose stored values belong
+    ///   to another reference.
     public init(
         model: CausalLanguageModel,
         reference: CausalLanguageModel? = nil,
         pairs: [PreferenceExample],
         options: TrainingOptions,
         preference: PreferenceOptions = PreferenceOptions(),
-        supervised: [SupervisedExample] = []
+        supervised: [SupervisedExample] = [],
+        store: ReferenceStore? = nil
     ) throws {
         try preference.validate()
         guard preference.supervisedWeight == 0 || !supervised.isEmpty else {
@@ -44,14 +47,18 @@ public final class PreferenceTrainer {
         loop = try TrainingLoop(
             kind: "preference \(preference)" + (mix.map { " mixed with \($0.fingerprint)" } ?? ""),
             model: model,
-            lengths: pairs.map { $0.tokenCount },
+            lengths: pairs.map { $0.computedTokens(sharesPrefixes: preference.sharesPrefixes) },
             content: ContentHash(pairs),
             options: options
         )
         self.pairs =
             preference.loss.usesReference
-            ? try PreferenceTrainer.withReference(pairs, reference ?? model, tokensAtOnce: options.tokensAtOnce)
-            : pairs
+            ? try ReferencePass(
+                model: reference ?? model,
+                store: store,
+                sharesPrefixes: preference.sharesPrefixes,
+                tokensAtOnce: options.tokensAtOnce
+            ).fill(pairs) : pairs
     }
 
     /// Updates of the whole run.
@@ -65,29 +72,38 @@ public final class PreferenceTrainer {
     /// - Returns: Steps, tokens, loss and speed of the run.
     /// - Throws: ``TrainingError`` when the loss is no longer finite, or what `onStep` throws.
     public func run(onStep: (TrainingStep) throws -> Void = { _ in }) throws -> TrainingSummary {
-        try loop.run(onStep: onStep) { chosen, passes in
-            let chosenTokens = chosen.reduce(0) { $0 + pairs[$1].chosen.count }
-            var totals = Totals()
-            for pass in passes {
-                try backward(pass, pairCount: chosen.count, chosenTokens: chosenTokens, totals: &totals)
-            }
-            var outcome = TrainingLoop.Outcome(
-                loss: totals.loss / Double(chosen.count) + preference.nllWeight * totals.nll / Double(chosenTokens),
-                metrics: totals.metrics(pairs: chosen.count, chosenTokens: chosenTokens)
-            )
-            if let mix {
-                let mixed = try mix.backward(
-                    step: loop.step,
-                    weight: preference.supervisedWeight,
-                    model: loop.model,
-                    tokensAtOnce: loop.options.tokensAtOnce
-                )
-                outcome.loss += preference.supervisedWeight * mixed.loss
-                outcome.metrics["supervised_loss"] = mixed.loss
-                outcome.mixedTokens = mixed.tokens
-            }
-            return outcome
+        try loop.run(onStep: onStep) { try gradients(of: $0, passes: $1) }
+    }
+
+    /// Adds the gradients of an update's loss to the model's.
+    ///
+    /// - Parameters:
+    ///   - chosen: The pairs of the update.
+    ///   - passes: The same pairs in groups that are computed at once.
+    /// - Returns: Loss and metrics of the update.
+    /// - Throws: `TensorError` for tokens outside the vocabulary.
+    func gradients(of chosen: [Int], passes: [[Int]]) throws -> TrainingLoop.Outcome {
+        let chosenTokens = chosen.reduce(0) { $0 + pairs[$1].chosen.count }
+        var totals = Totals()
+        for pass in passes {
+            try backward(pass, pairCount: chosen.count, chosenTokens: chosenTokens, totals: &totals)
         }
+        var outcome = TrainingLoop.Outcome(
+            loss: totals.loss / Double(chosen.count) + preference.nllWeight * totals.nll / Double(chosenTokens),
+            metrics: totals.metrics(pairs: chosen.count, chosenTokens: chosenTokens)
+        )
+        if let mix {
+            let mixed = try mix.backward(
+                step: loop.step,
+                weight: preference.supervisedWeight,
+                model: loop.model,
+                options: loop.options
+            )
+            outcome.loss += preference.supervisedWeight * mixed.loss
+            outcome.metrics["supervised_loss"] = mixed.loss
+            outcome.mixedTokens = mixed.tokens
+        }
+        return outcome
     }
 
     /// Writes weights, optimizer state and data position to one file, atomically.
@@ -125,21 +141,26 @@ public final class PreferenceTrainer {
 
     private func backward(_ pass: [Int], pairCount: Int, chosenTokens: Int, totals: inout Totals) throws {
         let model = loop.model
-        let layout = CompletionLayout(pass.map { pairs[$0] })
+        let layout = PreferenceLayout(pass.map { pairs[$0] }, sharesPrefixes: preference.sharesPrefixes)
         let tape = Tape(context: model.context)
-        let hidden = try model.hiddenStates(layout.batch, tape: tape, rows: layout.rows)
+        let hidden = try model.hiddenStates(
+            layout.batch,
+            tape: tape,
+            rows: layout.rows,
+            checkpointing: loop.options.checkpointsActivations
+        )
         let output = try tape.tokenLogProbabilities(hidden, weight: model.outputWeight, targets: layout.targets)
         let values = output.values
         var upstream = [Float](repeating: 0, count: values.count)
         let nllScale = preference.nllWeight / Double(chosenTokens)
         for (position, index) in pass.enumerated() {
             let pair = pairs[index]
-            let chosen = layout.ranges[2 * position]
-            let rejected = layout.ranges[2 * position + 1]
+            let chosen = layout.completions[2 * position]
+            let rejected = layout.completions[2 * position + 1]
             let chosenScale = preference.loss.isLengthNormalized ? 1 / Double(chosen.count) : 1
             let rejectedScale = preference.loss.isLengthNormalized ? 1 / Double(rejected.count) : 1
-            let chosenValue = layout.sum(values, chosen, pair.chosenWeights) * chosenScale
-            let rejectedValue = layout.sum(values, rejected, pair.rejectedWeights) * rejectedScale
+            let chosenValue = layout.sum(values, 2 * position, pair.chosenWeights) * chosenScale
+            let rejectedValue = layout.sum(values, 2 * position + 1, pair.rejectedWeights) * rejectedScale
             let chosenRatio = chosenValue - Double(pair.referenceChosen ?? 0) * chosenScale
             let rejectedRatio = rejectedValue - Double(pair.referenceRejected ?? 0) * rejectedScale
             let (loss, derivative) = preference.value(chosenRatio - rejectedRatio)
@@ -152,11 +173,12 @@ public final class PreferenceTrainer {
             let slope = derivative / Double(pairCount)
             for (offset, row) in chosen.enumerated() {
                 let weight = Double(pair.chosenWeights?[offset] ?? 1)
-                upstream[row] = Float(slope * chosenScale * weight - nllScale)
+                upstream[row] += Float(slope * chosenScale * weight - nllScale)
                 totals.nll -= Double(values[row])
             }
             for (offset, row) in rejected.enumerated() {
-                upstream[row] = Float(-slope * rejectedScale * Double(pair.rejectedWeights?[offset] ?? 1))
+                // A token that both sides begin with has one row, and its two parts are summed there.
+                upstream[row] += Float(-slope * rejectedScale * Double(pair.rejectedWeights?[offset] ?? 1))
             }
         }
         try tape.seed(output, with: upstream)
@@ -181,72 +203,8 @@ public final class PreferenceTrainer {
         guard (pair.referenceChosen == nil) == (pair.referenceRejected == nil) else {
             throw fail("give both reference log-probabilities or none")
         }
-    }
-
-    private static func withReference(
-        _ pairs: [PreferenceExample],
-        _ reference: CausalLanguageModel,
-        tokensAtOnce: Int
-    ) throws -> [PreferenceExample] {
-        var filled = pairs
-        let missing = pairs.indices.filter { pairs[$0].referenceChosen == nil }
-        let lengths = pairs.map { $0.tokenCount }
-        for group in TrainingPlan.passes(missing, lengths: lengths, limit: tokensAtOnce) {
-            let layout = CompletionLayout(group.map { pairs[$0] })
-            let tape = Tape(context: reference.context, recording: false)
-            let hidden = try reference.hiddenStates(layout.batch, tape: tape, rows: layout.rows)
-            let values = try tape.tokenLogProbabilities(
-                hidden,
-                weight: reference.outputWeight,
-                targets: layout.targets
-            ).values
-            for (position, index) in group.enumerated() {
-                filled[index].referenceChosen = Float(
-                    layout.sum(values, layout.ranges[2 * position], pairs[index].chosenWeights)
-                )
-                filled[index].referenceRejected = Float(
-                    layout.sum(values, layout.ranges[2 * position + 1], pairs[index].rejectedWeights)
-                )
-            }
+        guard (pair.referenceChosen == nil) == (pair.referenceHash == nil) else {
+            throw fail("reference log-probabilities and the hash of the reference go together")
         }
-        return filled
-    }
-}
-
-/// Chosen and rejected sequences of some pairs packed together, and where their completion tokens are.
-private struct CompletionLayout {
-    let batch: PackedBatch
-    /// The packed row that predicts each completion token.
-    let rows: [Int32]
-    let targets: [TokenID]
-    /// The completion tokens of each sequence, as indices into `rows`; chosen and rejected alternate.
-    let ranges: [Range<Int>]
-
-    init(_ pairs: [PreferenceExample]) {
-        batch = PackedBatch(pairs.flatMap { [$0.prompt + $0.chosen, $0.prompt + $0.rejected] })
-        var rows: [Int32] = []
-        var targets: [TokenID] = []
-        var ranges: [Range<Int>] = []
-        var begins = batch.offsets.makeIterator()
-        for pair in pairs {
-            for completion in [pair.chosen, pair.rejected] {
-                let begin = begins.next() ?? 0
-                let first = rows.count
-                for (offset, token) in completion.enumerated() {
-                    rows.append(Int32(begin + pair.prompt.count + offset - 1))
-                    targets.append(token)
-                }
-                ranges.append(first..<rows.count)
-            }
-        }
-        self.rows = rows
-        self.targets = targets
-        self.ranges = ranges
-    }
-
-    func sum(_ values: [Float], _ range: Range<Int>, _ weights: [Float]?) -> Double {
-        var total = 0.0
-        for (offset, row) in range.enumerated() { total += Double(values[row]) * Double(weights?[offset] ?? 1) }
-        return total
     }
 }

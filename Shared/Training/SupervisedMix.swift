@@ -41,15 +41,17 @@ struct SupervisedMix {
         step: Int,
         weight: Double,
         model: CausalLanguageModel,
-        tokensAtOnce: Int
+        options: TrainingOptions
     ) throws -> (loss: Double, tokens: Int) {
         let chosen = indices(step: step)
         let responseTokens = chosen.reduce(0) { $0 + examples[$1].countedLength }
         var result = WeightedLikelihood.Result()
-        for pass in TrainingPlan.passes(chosen, lengths: lengths, limit: tokensAtOnce) {
-            result += try WeightedLikelihood.backward(pass.map { examples[$0] }, model: model) { _ in
-                weight / Double(responseTokens)
-            }
+        for pass in TrainingPlan.passes(chosen, lengths: lengths, limit: options.tokensAtOnce) {
+            result += try WeightedLikelihood.backward(
+                pass.map { examples[$0] },
+                model: model,
+                checkpointing: options.checkpointsActivations
+            ) { _ in weight / Double(responseTokens) }
         }
         return (result.loss / weight, chosen.reduce(0) { $0 + lengths[$1] })
     }

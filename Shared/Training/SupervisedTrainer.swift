@@ -40,7 +40,11 @@ public final class SupervisedTrainer {
                 }
             var result = WeightedLikelihood.Result()
             for pass in passes {
-                result += try WeightedLikelihood.backward(pass.map { examples[$0] }, model: loop.model) { example in
+                result += try WeightedLikelihood.backward(
+                    pass.map { examples[$0] },
+                    model: loop.model,
+                    checkpointing: loop.options.checkpointsActivations
+                ) { example in
                     loop.options.normalization == .perSequence
                         ? 1 / normalizer / Double(example.countedLength) : 1 / normalizer
                 }

@@ -43,10 +43,12 @@ public struct PreferenceExample: Sendable, Codable, Hashable {
     public var chosen: [TokenID]
     /// The completion to avoid.
     public var rejected: [TokenID]
-    /// Σ weight · log p of the chosen completion under the reference; computed when nil.
+    /// Σ weight · log p of the chosen completion under the reference, in nats; computed when nil.
     public var referenceChosen: Float?
-    /// Σ weight · log p of the rejected completion under the reference; computed when nil.
+    /// Σ weight · log p of the rejected completion under the reference, in nats; computed when nil.
     public var referenceRejected: Float?
+    /// The content hash of the model that the two values were computed with; they are refused under any other.
+    public var referenceHash: String?
     /// A weight a chosen token; nil for 1 each.
     public var chosenWeights: [Float]?
     /// A weight a rejected token; nil for 1 each.
@@ -60,6 +62,7 @@ public struct PreferenceExample: Sendable, Codable, Hashable {
         rejected: [TokenID],
         referenceChosen: Float? = nil,
         referenceRejected: Float? = nil,
+        referenceHash: String? = nil,
         chosenWeights: [Float]? = nil,
         rejectedWeights: [Float]? = nil
     ) {
@@ -69,11 +72,10 @@ public struct PreferenceExample: Sendable, Codable, Hashable {
         self.rejected = rejected
         self.referenceChosen = referenceChosen
         self.referenceRejected = referenceRejected
+        self.referenceHash = referenceHash
         self.chosenWeights = chosenWeights
         self.rejectedWeights = rejectedWeights
     }
-
-    var tokenCount: Int { 2 * prompt.count + chosen.count + rejected.count }
 }
 
 /// What can be wrong with a training run.

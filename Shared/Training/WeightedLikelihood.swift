@@ -25,6 +25,7 @@ enum WeightedLikelihood {
     static func backward(
         _ examples: [SupervisedExample],
         model: CausalLanguageModel,
+        checkpointing: Bool,
         scale: (SupervisedExample) -> Double
     ) throws -> Result {
         let batch = PackedBatch(examples.map(\.tokens))
@@ -41,7 +42,7 @@ enum WeightedLikelihood {
         }
         guard !rows.isEmpty else { return Result() }
         let tape = Tape(context: model.context)
-        let hidden = try model.hiddenStates(batch, tape: tape, rows: rows)
+        let hidden = try model.hiddenStates(batch, tape: tape, rows: rows, checkpointing: checkpointing)
         let computed = try tape.weightedNegativeLogLikelihood(
             hidden,
             weight: model.outputWeight,

@@ -42,8 +42,11 @@ struct PreferenceTrainingTests {
             // 4 pairs, 2 an update, 2 epochs.
             #expect(checkpoint.steps == 4)
             #expect(checkpoint.examples == ["pairs": 4])
-            // The prompt is computed with each of its two completions.
-            let tokens = pairs.reduce(0) { $0 + 2 * $1.prompt.count + $1.chosen.count + $1.rejected.count }
+            // What both completions begin with, the prompt above all, is computed once.
+            let tokens = pairs.reduce(0) { total, pair in
+                let alike = zip(pair.chosen, pair.rejected).prefix { $0 == $1 }.count
+                return total + pair.prompt.count + pair.chosen.count + pair.rejected.count - alike
+            }
             #expect(checkpoint.tokensTrained == 2 * tokens)
             guard case .object(let training)? = checkpoint.options["training"],
                 case .object(let preference)? = checkpoint.options["preference"]

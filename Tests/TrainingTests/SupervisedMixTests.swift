@@ -58,7 +58,7 @@ struct SupervisedMixTests {
             #expect(
                 step.tokensSeen == reference.tokensSeen
                     + pairs().reduce(0) {
-                        $0 + 2 * $1.prompt.count + $1.chosen.count + $1.rejected.count
+                        $0 + $1.computedTokens(sharesPrefixes: true)
                     }
             )
         }

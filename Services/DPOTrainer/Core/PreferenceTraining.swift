@@ -58,7 +58,8 @@ public struct PreferenceTraining: Sendable {
                 pairs: data.pairs,
                 options: options,
                 preference: preference,
-                supervised: supervised
+                supervised: supervised,
+                onNotice: { logger.notice("\($0)") }
             ) { step in
                 try report(step.step, step.totalSteps, step.loss, step.tokensSeen)
             }.checkpoint(

@@ -11,7 +11,7 @@ public struct StageTrainer: Sendable {
         public let stored: StoredModel
         /// Optimizer updates.
         public let steps: Int
-        /// Tokens computed, prompts included: a pair's prompt counts twice, once a side.
+        /// Tokens computed, prompts included; what both sides of a pair begin with counts once.
         public let tokens: Int
         /// Mean loss of the last updates.
         public let finalLoss: Double?
@@ -67,6 +67,7 @@ public struct StageTrainer: Sendable {
     ///
     /// Arguments:
     ///   - supervised: examples of the supervised term, used where `preference.supervisedWeight` is above 0.
+    ///   - onNotice: told why log-probabilities of the reference that the work folder holds are not used.
     public func preference(
         from modelHash: String,
         name: String,
@@ -74,6 +75,7 @@ public struct StageTrainer: Sendable {
         options: TrainingOptions,
         preference: PreferenceOptions,
         supervised: [SupervisedExample] = [],
+        onNotice: @escaping @Sendable (String) -> Void = { _ in },
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         let (model, tokenizer) = try load(modelHash)
@@ -82,7 +84,11 @@ public struct StageTrainer: Sendable {
             pairs: pairs,
             options: options,
             preference: preference,
-            supervised: supervised
+            supervised: supervised,
+            store: ReferenceStore(
+                url: workFolder.appending(path: "reference-\(modelHash.prefix(16)).jsonl"),
+                onNotice: onNotice
+            )
         )
         return try train(
             model: model,
