@@ -62,43 +62,11 @@ public final class CausalLanguageModel {
             list.append((name, tensor))
             return tensor
         }
-        let hidden = configuration.hiddenSize
-        embedding = parameter("model.embed_tokens.weight", [configuration.vocabularySize, hidden])
-        let queryWidth = configuration.heads * configuration.headDimension
-        let keyWidth = configuration.keyValueHeads * configuration.headDimension
-        layers = (0..<configuration.layers).map { index in
-            let prefix = "model.layers.\(index)."
-            func bias(_ name: String, _ width: Int) -> Tensor? {
-                configuration.attentionBias ? parameter(prefix + "self_attn.\(name)_proj.bias", [width]) : nil
-            }
-            func headNorm(_ name: String) -> Tensor? {
-                configuration.modelType.normsHeads
-                    ? parameter(prefix + "self_attn.\(name)_norm.weight", [configuration.headDimension]) : nil
-            }
-            func weight(_ name: String, _ rows: Int, _ columns: Int) -> Tensor {
-                parameter(prefix + name + ".weight", [rows, columns])
-            }
-            return DecoderLayer(
-                inputNorm: parameter(prefix + "input_layernorm.weight", [hidden]),
-                query: weight("self_attn.q_proj", queryWidth, hidden),
-                queryBias: bias("q", queryWidth),
-                key: weight("self_attn.k_proj", keyWidth, hidden),
-                keyBias: bias("k", keyWidth),
-                value: weight("self_attn.v_proj", keyWidth, hidden),
-                valueBias: bias("v", keyWidth),
-                queryNorm: headNorm("q"),
-                keyNorm: headNorm("k"),
-                output: weight("self_attn.o_proj", hidden, queryWidth),
-                postAttentionNorm: parameter(prefix + "post_attention_layernorm.weight", [hidden]),
-                gate: weight("mlp.gate_proj", configuration.intermediateSize, hidden),
-                up: weight("mlp.up_proj", configuration.intermediateSize, hidden),
-                down: weight("mlp.down_proj", hidden, configuration.intermediateSize)
-            )
-        }
-        finalNorm = parameter("model.norm.weight", [hidden])
-        outputProjection =
-            configuration.tieWordEmbeddings
-            ? nil : parameter("lm_head.weight", [configuration.vocabularySize, hidden])
+        let layout = DecoderLayout(configuration, make: parameter)
+        embedding = layout.embedding
+        layers = layout.layers
+        finalNorm = layout.finalNorm
+        outputProjection = layout.outputProjection
         rotary = RotaryTable(inverseFrequencies: configuration.inverseFrequencies)
         parameters = list
     }
@@ -128,26 +96,58 @@ public final class CausalLanguageModel {
     public static func load(folder: URL, context: ComputeContext) throws -> CausalLanguageModel {
         let configuration = try ModelConfiguration(folder: folder)
         let checkpoint = try SafetensorsCheckpoint(folder: folder)
+        // Headers against configuration first: sizes that the files do not have must not cost the memory they ask for.
+        let sources = try sources(of: configuration, in: checkpoint)
         let model = try CausalLanguageModel(configuration: configuration, context: context)
-        // Sharing one storage, PyTorch may have saved a tied projection under either name.
         for (name, tensor) in model.parameters {
+            let source = sources[name] ?? name
+            try tensor.withMutableValues { try checkpoint.read(source, into: $0) }
+            checkpoint.release(source)
+        }
+        return model
+    }
+
+    /// Checks names, shapes and element types of a folder's weights, and says where to read each.
+    private static func sources(
+        of configuration: ModelConfiguration,
+        in checkpoint: SafetensorsCheckpoint
+    ) throws -> [String: String] {
+        func failure(_ code: ModelFileError.Code, _ message: String) -> ModelFileError {
+            ModelFileError(code, place: checkpoint.folder.path, message)
+        }
+        var expected: [(name: String, shape: [Int])] = []
+        _ = DecoderLayout<Void>(configuration) { name, shape in expected.append((name, shape)) }
+        var sources: [String: String] = [:]
+        for (name, shape) in expected {
             var source = name
+            // Sharing one storage, PyTorch may have saved a tied projection under either name.
             if checkpoint.entry(name) == nil, name == "model.embed_tokens.weight", configuration.tieWordEmbeddings {
                 source = "lm_head.weight"
             }
             guard let entry = checkpoint.entry(source) else {
-                throw ModelFileError(.malformed, place: folder.path, "the weight \(name) is missing")
+                throw failure(.malformed, "the weight \(name) is missing")
             }
-            guard entry.shape == tensor.shape else {
-                throw ModelFileError(
+            guard entry.shape == shape else {
+                throw failure(
                     .malformed,
-                    place: folder.path,
-                    "the weight \(name) has shape \(entry.shape); config.json asks for \(tensor.shape)"
+                    "the weight \(name) has shape \(entry.shape); config.json asks for \(shape)"
                 )
             }
-            try tensor.withMutableValues { try checkpoint.read(source, into: $0) }
+            guard entry.elementType.torchName != nil else {
+                throw failure(
+                    .unsupported,
+                    "the weight \(name) has element type \(entry.elementType.rawValue); F32, BF16 and F16 can be read"
+                )
+            }
+            sources[name] = source
         }
-        return model
+        // Weights that nothing computes with would change the model's answers unseen. Old files store the rotary
+        // frequencies, which follow from the configuration, and a tied projection may be there twice.
+        for name in checkpoint.names
+        where sources[name] == nil && name != "lm_head.weight" && !name.hasSuffix(".rotary_emb.inv_freq") {
+            throw failure(.unsupported, "holds the weight \(name), which config.json does not ask for")
+        }
+        return sources
     }
 
     /// Writes config.json, generation_config.json and model.safetensors into `folder`, which is made if needed.
@@ -195,23 +195,7 @@ public final class CausalLanguageModel {
         return twin
     }
 
-    /// The weights of one layer.
-    struct DecoderLayer {
-        let inputNorm: Tensor
-        let query: Tensor
-        let queryBias: Tensor?
-        let key: Tensor
-        let keyBias: Tensor?
-        let value: Tensor
-        let valueBias: Tensor?
-        let queryNorm: Tensor?
-        let keyNorm: Tensor?
-        let output: Tensor
-        let postAttentionNorm: Tensor
-        let gate: Tensor
-        let up: Tensor
-        let down: Tensor
-    }
+    typealias DecoderLayer = DecoderLayout<Tensor>.Layer
 }
 
 extension ModelConfiguration {

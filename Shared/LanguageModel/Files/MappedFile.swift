@@ -51,6 +51,18 @@ final class MappedFile: Sendable {
         try withExtendedLifetime(self) { try body(bytes) }
     }
 
+    /// Gives the pages that lie wholly inside `range` back to the system, which reads them again when they are touched.
+    ///
+    /// So a model that is converted while it is loaded is not in memory twice.
+    func release(_ range: Range<Int>) {
+        let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+        guard let base = bytes.baseAddress, page > 0, range.upperBound <= bytes.count else { return }
+        let first = (range.lowerBound + page - 1) / page * page
+        let last = range.upperBound / page * page
+        guard first < last else { return }
+        madvise(UnsafeMutableRawPointer(mutating: base + first), last - first, MADV_DONTNEED)
+    }
+
     deinit {
         if let base = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: base), bytes.count) }
     }

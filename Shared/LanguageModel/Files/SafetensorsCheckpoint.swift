@@ -86,6 +86,11 @@ public struct SafetensorsCheckpoint: Sendable {
         try file(name).read(name, into: destination)
     }
 
+    /// Lets go of the memory that reading a tensor took, where it will not be read again soon.
+    func release(_ name: String) {
+        if let index = fileByName[name] { files[index].release(name) }
+    }
+
     private func file(_ name: String) throws -> SafetensorsFile {
         guard let index = fileByName[name] else {
             throw ModelFileError(.missing, place: folder.path, "the weights have no tensor \(name)")

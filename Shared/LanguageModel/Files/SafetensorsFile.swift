@@ -127,6 +127,11 @@ public final class SafetensorsFile: Sendable {
         }
     }
 
+    /// Lets go of the memory that reading a tensor took, where it will not be read again soon.
+    func release(_ name: String) {
+        if let entry = entry(name) { file.release(entry.byteRange) }
+    }
+
     private func required(_ name: String) throws -> Entry {
         guard let entry = entry(name) else {
             throw ModelFileError(.missing, place: url.path, "has no tensor \(name)")
