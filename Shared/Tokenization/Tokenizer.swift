@@ -123,7 +123,7 @@ public struct Tokenizer: Sendable {
         var ids: [TokenID] = []
         var text = text
         text.withUTF8 { bytes in
-            model.encode(bytes, findsSpecialTokens: false, keepsOffsets: false) { id, _ in ids.append(id) }
+            model.encode(bytes, excluding: model.isSpecial, keepsOffsets: false) { id, _ in ids.append(id) }
         }
         return ids
     }

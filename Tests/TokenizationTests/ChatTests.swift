@@ -4,13 +4,17 @@ import Testing
 @testable import Tokenization
 
 /// A byte-level tokenizer without merges: the id of a byte is the byte, and the special tokens follow from 256.
-private func byteTokenizer(_ special: [String], configuration: String? = nil) throws -> Tokenizer {
+private func byteTokenizer(
+    _ special: [String],
+    areSpecial: Bool = true,
+    configuration: String? = nil
+) throws -> Tokenizer {
     var vocabulary = ByteAlphabet.spellings.enumerated().map { byte, spelling in
         "\(JSONNode.quoted(String(decoding: spelling, as: UTF8.self))): \(byte)"
     }
     vocabulary.sort()
     let added = special.enumerated().map { index, token in
-        #"{"id": \#(256 + index), "content": \#(JSONNode.quoted(token)), "special": true}"#
+        #"{"id": \#(256 + index), "content": \#(JSONNode.quoted(token)), "special": \#(areSpecial)}"#
     }
     let json = """
         {"added_tokens": [\(added.joined(separator: ","))], "decoder": {"type": "ByteLevel"},
@@ -140,6 +144,18 @@ struct ChatTests {
             #expect(tokenizer.encodePlain(text) == bytes(text))
         }
         #expect(special(tokenizer.encode(names.joined())).count == names.count)
+    }
+
+    @Test("markers that the file does not call special are control all the same", arguments: ChatFormat.allCases)
+    func unmarked(format: ChatFormat) throws {
+        let names = ["<s>", "</s>"] + ChatFormat.allCases.flatMap(\.markers)
+        let tokenizer = try byteTokenizer(names, areSpecial: false)
+        let chat = try ChatTemplate(tokenizer: tokenizer, template: nil, format: format)
+        let own = Set(chat.markers.map(\.id))
+        func control(_ text: String) throws -> [TokenID] {
+            try chat.render([ChatMessage(.user, text)], addGenerationPrompt: true).filter(own.contains)
+        }
+        #expect(try control(names.joined()) == control("x"))
     }
 
     @Test("Llama 2's marks are text, so messages that spell them are refused")

@@ -30,7 +30,9 @@ extension ChatTemplate {
         if addGenerationPrompt, messages[messages.count - 1].role == .assistant {
             throw failure("the last message is the assistant's already; end with the user's")
         }
-        var builder = ChatBuilder(model: tokenizer.model)
+        // Some files do not call the markers special; they are control all the same.
+        let control = tokenizer.model.isSpecial.union(markers.map(\.id))
+        var builder = ChatBuilder(model: tokenizer.model, control: control)
         switch format {
         case .chatML: layoutChatML(messages, first, addGenerationPrompt, &builder)
         case .llama2: try layoutLlama2(messages, first, addGenerationPrompt, &builder)
@@ -133,8 +135,12 @@ private struct ChatBuilder {
     /// Where `text` stands in the rendered string: some tokenizers treat its very beginning differently.
     private var origin = 0
 
-    init(model: TokenizerModel) {
+    /// Tokens that no text may become.
+    private let control: Set<TokenID>
+
+    init(model: TokenizerModel, control: Set<TokenID>) {
         self.model = model
+        self.control = control
     }
 
     mutating func add(_ text: String, isLearned: Bool = false) {
@@ -156,7 +162,7 @@ private struct ChatBuilder {
     mutating func flush() {
         guard !text.isEmpty else { return }
         text.withUnsafeBufferPointer { bytes in
-            model.encode(bytes, origin: origin, findsSpecialTokens: false, keepsOffsets: true) { id, range in
+            model.encode(bytes, origin: origin, excluding: control, keepsOffsets: true) { id, range in
                 ids.append(id)
                 isAssistant.append(isLearned[min(range.lowerBound - origin, isLearned.count - 1)])
             }

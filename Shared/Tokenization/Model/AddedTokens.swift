@@ -73,12 +73,17 @@ struct AddedTokens: Sendable {
     }
 
     /// Cuts `text` at the added tokens: the leftmost match counts, and the longest of those.
-    func split(_ text: UnsafeBufferPointer<UInt8>) -> [Piece] {
+    ///
+    /// - Parameters:
+    ///   - text: UTF-8.
+    ///   - excluded: Tokens that are not looked for.
+    /// - Returns: All of the text, in order.
+    func split(_ text: UnsafeBufferPointer<UInt8>, excluding excluded: Set<TokenID> = []) -> [Piece] {
         var pieces: [Piece] = []
         var pending = 0
         var position = 0
         while position < text.count {
-            guard startsToken[Int(text[position])], let match = match(text, at: position) else {
+            guard startsToken[Int(text[position])], let match = match(text, at: position, excluded) else {
                 position += 1
                 continue
             }
@@ -107,14 +112,19 @@ struct AddedTokens: Sendable {
         return pieces
     }
 
-    private func match(_ text: UnsafeBufferPointer<UInt8>, at start: Int) -> (index: Int, end: Int)? {
+    private func match(
+        _ text: UnsafeBufferPointer<UInt8>,
+        at start: Int,
+        _ excluded: Set<TokenID>
+    ) -> (index: Int, end: Int)? {
         var node: Int32 = 0
         var result: (index: Int, end: Int)?
         var position = start
         while position < text.count, let child = trie[UInt64(node) << 8 | UInt64(text[position])] {
             node = child
             position += 1
-            if accepting[Int(node)] >= 0 { result = (Int(accepting[Int(node)]), position) }
+            let index = Int(accepting[Int(node)])
+            if index >= 0, excluded.isEmpty || !excluded.contains(tokens[index].id) { result = (index, position) }
         }
         return result
     }

@@ -9,14 +9,12 @@ final class TokenizerModel: Sendable {
     let decoder: Decoder
     let rawTokens: AddedTokens
     let normalizedTokens: AddedTokens
-    /// The same without the special ones, for text that may not spell them.
-    private let plainRawTokens: AddedTokens
-    private let plainNormalizedTokens: AddedTokens
     let prefix: [TokenID]
     let suffix: [TokenID]
     /// Text of each id, added tokens included.
     private let texts: [[UInt8]?]
-    private let isSpecial: Set<TokenID>
+    /// The special tokens.
+    let isSpecial: Set<TokenID>
     private let addedIDs: ByteTable
     let fingerprint: String
     let json: Data
@@ -40,19 +38,12 @@ final class TokenizerModel: Sendable {
         let added = try AddedTokens.read(root["added_tokens"], place: place)
         (texts, addedIDs) = try Self.join(pairs, added, place: place)
         isSpecial = Set(added.filter(\.isSpecial).map(\.id))
-        func raw(_ tokens: [AddedTokens.Token]) -> AddedTokens {
-            AddedTokens(tokens.filter { !$0.isNormalized }, spelling: \.content)
+        rawTokens = AddedTokens(added.filter { !$0.isNormalized }, spelling: \.content)
+        normalizedTokens = AddedTokens(added.filter(\.isNormalized)) { token in
+            var text = NormalizedText(token.content, origin: 0, keepsOffsets: false)
+            normalizer.apply(to: &text)
+            return text.bytes
         }
-        func normalized(_ tokens: [AddedTokens.Token]) -> AddedTokens {
-            AddedTokens(tokens.filter(\.isNormalized)) { token in
-                var text = NormalizedText(token.content, origin: 0, keepsOffsets: false)
-                normalizer.apply(to: &text)
-                return text.bytes
-            }
-        }
-        let plain = added.filter { !$0.isSpecial }
-        (rawTokens, normalizedTokens) = (raw(added), normalized(added))
-        (plainRawTokens, plainNormalizedTokens) = (raw(plain), normalized(plain))
         (prefix, suffix) = try Self.template(root["post_processor"], vocabularySize: texts.count, place: place)
         fingerprint = Self.fingerprint(root, pairs, added)
     }
@@ -177,19 +168,18 @@ final class TokenizerModel: Sendable {
     /// - Parameters:
     ///   - text: UTF-8.
     ///   - origin: Where the text stands in a longer one whose other parts are encoded apart; ranges count from there.
-    ///   - findsSpecialTokens: Whether special tokens that are spelled out become their ids.
+    ///   - excluded: Added tokens that stay text where they are spelled out.
     ///   - keepsOffsets: Whether the ranges are wanted.
     ///   - output: Gets each token.
     func encode(
         _ text: UnsafeBufferPointer<UInt8>,
         origin: Int = 0,
-        findsSpecialTokens: Bool = true,
+        excluding excluded: Set<TokenID> = [],
         keepsOffsets: Bool,
         output: (TokenID, Range<Int>) -> Void
     ) {
         var scratch = MergeScratch()
-        let found = findsSpecialTokens ? normalizedTokens : plainNormalizedTokens
-        for piece in (findsSpecialTokens ? rawTokens : plainRawTokens).split(text) {
+        for piece in rawTokens.split(text, excluding: excluded) {
             if let id = piece.id {
                 output(id, origin + piece.range.lowerBound..<origin + piece.range.upperBound)
                 continue
@@ -200,7 +190,7 @@ final class TokenizerModel: Sendable {
                 keepsOffsets: keepsOffsets
             )
             normalizer.apply(to: &normalized)
-            let parts = normalized.bytes.withUnsafeBufferPointer { found.split($0) }
+            let parts = normalized.bytes.withUnsafeBufferPointer { normalizedTokens.split($0, excluding: excluded) }
             for part in parts {
                 if let id = part.id {
                     output(id, normalized.source(part.range))
