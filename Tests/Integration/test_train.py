@@ -220,6 +220,9 @@ def test_an_output_folder_in_use_is_kept_unless_it_may_be_replaced(model, tmp_pa
     output.mkdir()
     (output / "notes.txt").write_text("mine")
     (output / "model.safetensors.index.json").write_text("{}")
+    (output / "chat_template.jinja").write_text("another model's")
+    (output / "adapter").mkdir()
+    (output / "adapter" / "adapter_config.json").write_text("{}")
     file = data(tmp_path, "sft")
     refused = run(arguments("sft", file, model, output, "--max-steps", 1))
     assert refused.returncode != 0 and b"--overwrite" in refused.stderr
@@ -231,7 +234,8 @@ def test_an_output_folder_in_use_is_kept_unless_it_may_be_replaced(model, tmp_pa
     replaced = run(arguments("sft", file, model, output, "--max-steps", 1, "--overwrite"))
     assert replaced.returncode == 0, replaced.stderr.decode()
     assert (output / "notes.txt").read_text() == "mine"
-    assert not (output / "model.safetensors.index.json").exists()
+    for name in ("model.safetensors.index.json", "chat_template.jinja", "adapter"):
+        assert not (output / name).exists(), name
 
 
 def test_sampling_is_seeded_and_the_kinds_of_generate_exclude_each_other(model):

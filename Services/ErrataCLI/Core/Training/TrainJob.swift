@@ -186,13 +186,20 @@ struct TrainJob {
         }
     }
 
-    /// Removes what an earlier training left; a stale index would hide the new weights.
+    /// Removes what an earlier training left.
+    ///
+    /// A stale index, chat template or adapter would be taken for the new model's.
     private func clearOutput() throws {
         guard options.overwrite else { return }
         let files = FileManager.default
-        for name in try files.contentsOfDirectory(atPath: output.path)
-        where name == Self.stateFile || name.hasPrefix("model") && name.contains(".safetensors") {
-            try files.removeItem(at: output.appending(path: name))
+        for name in try files.contentsOfDirectory(atPath: output.path) {
+            let file = output.appending(path: name)
+            let isOurs =
+                name == Self.stateFile || name.hasPrefix("model") && name.contains(".safetensors")
+                || ModelFolder.tokenizerFiles.contains(name)
+                || name == "adapter"
+                    && files.fileExists(atPath: file.appending(path: ModelFolder.adapterConfigurationFile).path)
+            if isOurs { try files.removeItem(at: file) }
         }
     }
 
