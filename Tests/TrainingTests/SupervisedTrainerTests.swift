@@ -68,9 +68,9 @@ struct SupervisedTrainerTests {
         let file = try SafetensorsFile(
             url: Golden.folder().appendingPathComponent("\(name).adamw_hf_step3.safetensors")
         )
+        let tolerance = try StepTolerance(model: name, learningRate: golden.lr, steps: 3)
         for (name, tensor) in model.parameters {
-            // A gradient near zero moves by the sign of its rounding noise: allow a part of one step there.
-            expectClose(tensor.values, try file.floats(name), rtol: 1e-3, atol: 1e-3, name)
+            try tolerance.expectClose(tensor.values, try file.floats(name), name)
         }
     }
 
@@ -111,10 +111,9 @@ struct SupervisedTrainerTests {
             let file = try SafetensorsFile(
                 url: Golden.folder().appendingPathComponent("\(name).adamw_step\(step + 1).safetensors")
             )
+            let tolerance = try StepTolerance(model: name, learningRate: golden.lr, steps: step + 1)
             for (name, tensor) in model.parameters {
-                // Attention hardly depends on key biases; AdamW turns their gradients' rounding noise into whole steps.
-                let atol: Float = name.hasSuffix("k_proj.bias") ? 2e-2 : 1e-3
-                expectClose(tensor.values, try file.floats(name), rtol: 1e-3, atol: atol, name)
+                try tolerance.expectClose(tensor.values, try file.floats(name), name)
             }
         }
     }
