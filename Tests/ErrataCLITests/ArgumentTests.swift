@@ -50,6 +50,11 @@ struct ArgumentTests {
         Bad("train sft --data d --model m --output o --schedule wavy", "--schedule", "wavy"),
         Bad("train sft --data d --model m --output o --max-length 1", "--max-length"),
         Bad("train sft --data d --model m --output o --beta 1", "--beta"),
+        Bad(
+            "train dpo --data d --model m --output o --loss simpo --reference-store r",
+            "--reference-store",
+            "no effect"
+        ),
         Bad("train sft --data d --model m --output o --lora-alpha 8", "--lora-alpha", "--lora-rank"),
         Bad("train sft --data d --model m --output o --lora-rank 0", "--lora-rank"),
         Bad("train sft --data d --model m --output o --lora-rank 4 --lora-targets head", "--lora-targets", "head"),

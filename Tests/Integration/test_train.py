@@ -133,6 +133,24 @@ def test_training_lowers_the_loss_and_writes_a_model_that_generates(method, mode
     assert any(text.strip() for text in texts), texts
 
 
+def test_stored_references_and_recomputed_activations_change_no_bit(model, tmp_path):
+    file, store = data(tmp_path, "dpo"), tmp_path / "reference.jsonl"
+    results = []
+    for number, more in enumerate([[], ["--reference-store", store], ["--reference-store", store], ["--recompute-activations"]]):
+        output = tmp_path / f"out-{number}"
+        result = run(arguments("dpo", file, model, output, "--max-steps", 6, *more))
+        assert result.returncode == 0, result.stderr.decode()
+        results.append(tensors(output))
+    assert len(store.read_text().splitlines()) == len(ROWS["dpo"])
+    assert all(result == results[0] for result in results)
+    # A value that is not the reference's shows: the second run did read the file.
+    rows = [json.loads(line) for line in store.read_text().splitlines()]
+    store.write_text("".join(json.dumps({**row, "chosen": row["chosen"] - 9}) + "\n" for row in rows))
+    output = tmp_path / "other"
+    assert run(arguments("dpo", file, model, output, "--max-steps", 6, "--reference-store", store)).returncode == 0
+    assert tensors(output) != results[0]
+
+
 def test_an_adapter_trains_alone_and_is_written_merged_and_apart(model, tmp_path):
     output = tmp_path / "out"
     file = data(tmp_path, "dpo")

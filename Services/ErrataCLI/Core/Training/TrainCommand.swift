@@ -129,6 +129,9 @@ struct TrainPreferenceCommand: ParsableCommand {
     @Option(help: "A frozen reference: another model folder of the same tokenizer. Default: the model itself.")
     var reference: String?
 
+    @Option(help: "A file that keeps the reference's log-probabilities for other runs on the same pairs.")
+    var referenceStore: String?
+
     @Option(help: "Weight of fine-tuning examples that are mixed in; needs --supervised-data.")
     var supervisedWeight = 0.0
 
@@ -155,8 +158,9 @@ struct TrainPreferenceCommand: ParsableCommand {
         guard (supervisedWeight > 0) == (supervisedData != nil) else {
             throw ValidationError("--supervised-weight and --supervised-data belong together; give both or none")
         }
-        guard reference == nil || loss != .simpo else {
-            throw ValidationError("--reference has no effect on the loss simpo; leave it out")
+        for (name, isGiven) in [("--reference", reference != nil), ("--reference-store", referenceStore != nil)]
+        where isGiven && loss == .simpo {
+            throw ValidationError("\(name) has no effect on the loss simpo; leave it out")
         }
     }
 
@@ -176,7 +180,10 @@ struct TrainPreferenceCommand: ParsableCommand {
                 pairs: pairs,
                 options: options,
                 preference: preference,
-                supervised: supervised ?? []
+                supervised: supervised ?? [],
+                store: referenceStore.map { file in
+                    ReferenceStore(url: URL(fileURLWithPath: file), onNotice: { Terminal.error($0) })
+                }
             )
         }
     }
