@@ -34,7 +34,9 @@ struct StageOptionTests {
         #expect(failure { _ = try PreferenceStage(loss: "kto").preferenceOptions() }.contains("robust"))
         #expect(failure { _ = try PreferenceStage(extra: ["layout": "tree"]).layout() }.contains("step, trace"))
         let block = TrainingBlock(schedule: "stairs")
-        #expect(failure { _ = try block.options(defaults: TrainingOptions(learningRate: 1e-3), seed: 1) }.contains("cosine"))
+        #expect(
+            failure { _ = try block.options(defaults: TrainingOptions(learningRate: 1e-3), seed: 1) }.contains("cosine")
+        )
     }
 
     @Test("a context that the layout cannot have is refused instead of left unheard")

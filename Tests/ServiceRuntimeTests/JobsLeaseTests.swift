@@ -239,7 +239,9 @@ struct JobsLeaseTests {
         }
     }
 
-    @Test("a job that fails is tried again and holds up no other; one in progress is cancelled and given back at shutdown")
+    @Test(
+        "a job that fails is tried again and holds up no other; one in progress is cancelled and given back at shutdown"
+    )
     func failureAndShutdown() async throws {
         try await Self.withJobs(["a", "b"]) { pool in
             let works = Tally()
