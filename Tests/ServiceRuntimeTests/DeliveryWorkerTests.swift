@@ -441,6 +441,8 @@ struct DeliveryWorkerTests {
                 }
                 try await sendMore(100)
                 try await eventually("all effects") { try await bench.count("effects") >= sent }
+                // What was done but not committed when its partition moved comes again, is recognised, and is committed.
+                try await eventually("all offsets") { try await bench.lag() == 0 }
             }
             let ids = try await bench.effects()
             #expect(sent >= 500)
