@@ -219,7 +219,7 @@ let package = Package(
             ),
             tests("SchemasTests", ["Schemas"]),
             tests("KafkaClientTests", ["KafkaClient"]),
-            tests("PostgresClientTests", ["PostgresClient"]),
+            tests("PostgresClientTests", ["PostgresClient", "TestSupport"]),
             tests(
                 "TeacherIngestionTests",
                 plumbing + [

@@ -18,11 +18,10 @@ extension Tape {
         record { [context] in
             guard let dy = y.gradientBuffer else { return }
             let again = Tape(context: context)
-            // The same call with the same arguments did not throw the first time.
-            guard let result = try? body(again, x) else { preconditionFailure("a checkpointed computation failed") }
+            let result = try body(again, x)
             result.gradientBuffer = dy
             y.gradientBuffer = nil
-            again.backward()
+            try again.backward()
         }
         return y
     }

@@ -8,7 +8,7 @@ public final class Tape {
     public let context: ComputeContext
     /// Whether derivatives are recorded.
     public let isRecording: Bool
-    private var steps: [() -> Void] = []
+    private var steps: [() throws -> Void] = []
 
     /// Makes an empty tape.
     public init(context: ComputeContext, recording: Bool = true) {
@@ -20,13 +20,16 @@ public final class Tape {
     ///
     /// A step that uses the tape must hold it unowned, or a tape that is dropped unplayed would keep
     /// itself and all it recorded alive.
-    package func record(_ step: @escaping () -> Void) { steps.append(step) }
+    package func record(_ step: @escaping () throws -> Void) { steps.append(step) }
 
     /// Plays the recorded derivatives in reverse order and empties the tape.
     ///
     /// The caller first seeds the gradient of the last tensor (see ``seed(_:with:)``).
-    public func backward() {
-        while let step = steps.popLast() { step() }
+    ///
+    /// - Throws: What a step throws: only a computation made again (see ``checkpoint(_:_:)``) does. The rest is dropped.
+    public func backward() throws {
+        defer { steps = [] }
+        while let step = steps.popLast() { try step() }
     }
 
     /// Adds `values` to the gradient of `tensor`, as the start of ``backward()``.

@@ -18,10 +18,10 @@ enum LoRATraining {
     /// The adapter's settings and the frozen weights below it: a checkpoint holds neither, and means nothing without them.
     static func fingerprint(_ model: CausalLanguageModel, _ adapter: LoRAAdapter?) -> String {
         guard let configuration = adapter?.configuration else { return "" }
-        var base = ContentHash()
+        var base = ContentDigest()
         for (_, tensor) in model.parameters { tensor.withValues { base.add($0) } }
         let targets = configuration.targets.map(\.rawValue).joined(separator: ",")
         return "lora r=\(configuration.rank) scaling=\(configuration.scaling) dropout=\(configuration.dropout) "
-            + "targets=\(targets) base=\(base)"
+            + "targets=\(targets) base=\(base.hex)"
     }
 }

@@ -48,7 +48,7 @@ public final class PreferenceTrainer {
             kind: "preference \(preference)" + (mix.map { " mixed with \($0.fingerprint)" } ?? ""),
             model: model,
             lengths: pairs.map { $0.computedTokens(sharesPrefixes: preference.sharesPrefixes) },
-            content: ContentHash(pairs),
+            content: ContentDigest.hex(of: pairs),
             options: options
         )
         self.pairs =
@@ -182,7 +182,7 @@ public final class PreferenceTrainer {
             }
         }
         try tape.seed(output, with: upstream)
-        tape.backward()
+        try tape.backward()
     }
 
     // MARK: Preparation

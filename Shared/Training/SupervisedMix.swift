@@ -18,7 +18,7 @@ struct SupervisedMix {
     }
 
     /// Decides, with the rest of a run's options, how the run goes on.
-    var fingerprint: String { "\(examples.count) \(ContentHash(examples))" }
+    var fingerprint: String { "\(examples.count) \(ContentDigest.hex(of: examples))" }
 
     /// The examples of the update after `step` others: any update can be made without those before it.
     func indices(step: Int) -> [Int] {

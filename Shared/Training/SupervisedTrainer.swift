@@ -16,7 +16,7 @@ public final class SupervisedTrainer {
             kind: "supervised",
             model: model,
             lengths: examples.map { $0.tokens.count },
-            content: ContentHash(examples),
+            content: ContentDigest.hex(of: examples),
             options: options
         )
     }

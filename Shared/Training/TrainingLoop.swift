@@ -18,7 +18,7 @@ final class TrainingLoop {
     private let lengths: [Int]
     private let optimizer: AdamW
     private let kind: String
-    private let content: ContentHash
+    private let content: String
     /// The adapter that trains instead of the model's own weights, where one was attached when the run was made.
     let adapter: LoRAAdapter?
     private lazy var loraFingerprint = LoRATraining.fingerprint(model, adapter)
@@ -29,7 +29,7 @@ final class TrainingLoop {
         kind: String,
         model: CausalLanguageModel,
         lengths: [Int],
-        content: ContentHash,
+        content: String,
         options: TrainingOptions
     ) throws {
         try options.validate()

@@ -49,7 +49,7 @@ enum WeightedLikelihood {
             targets: targets,
             weights: weights
         )
-        tape.backward()
+        try tape.backward()
         var result = Result(loss: computed.loss)
         for (value, weight) in zip(computed.logProbabilities, weights) where weight > 0 {
             result.logProbability += Double(value)

@@ -47,7 +47,7 @@ struct AdapterCheckpointTests {
                 targets: [2, 5, 9],
                 weights: [1, 0.5, -0.25]
             )
-            tape.backward()
+            try tape.backward()
             return try adapter.parameters.map { name, tensor in
                 defer { tensor.clearGradient() }
                 return try #require(tensor.gradient, "no gradient of \(name)")

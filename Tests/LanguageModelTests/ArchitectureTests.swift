@@ -63,7 +63,7 @@ struct ArchitectureTests {
             targets: Array(tokens.dropFirst()),
             weights: [Float](repeating: 1, count: rows.count)
         )
-        tape.backward()
+        try tape.backward()
         var naive = NaiveDecoder(model)
         #expect(abs(result.loss - naive.loss(tokens)) <= 1e-6 * result.loss)
         for (name, tensor) in model.parameters {

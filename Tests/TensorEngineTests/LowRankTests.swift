@@ -75,7 +75,7 @@ struct LowRankTests {
         let y = try forward(tape, mask)
         let upstream = randomValues(y.count, &generator)
         try tape.seed(y, with: upstream)
-        tape.backward()
+        try tape.backward()
         #expect(weight.gradient == nil)
         // A recording tape draws the same mask again, so that differences can be taken.
         func loss() throws -> Double {

@@ -3,6 +3,7 @@ import LanguageModel
 import TensorEngine
 import Testing
 import Tokenization
+
 @testable import Training
 
 private struct VariantGolden: Decodable {
@@ -129,7 +130,7 @@ struct PreferenceGradientTests {
             targets: targets,
             weights: weights
         )
-        tape.backward()
+        try tape.backward()
         for (name, tensor) in model.parameters {
             expectClose(
                 try #require(gradients[name]),

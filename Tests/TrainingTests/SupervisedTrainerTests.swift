@@ -103,7 +103,7 @@ struct SupervisedTrainerTests {
                 targets: targets,
                 weights: [Float](repeating: 1 / Float(rows.count), count: rows.count)
             )
-            tape.backward()
+            try tape.backward()
             #expect(abs(result.loss - golden.allDecay.lossesBeforeStep[step]) <= 1e-4 * result.loss)
             let norm = optimizer.step(learningRate: golden.lr)
             #expect(abs(norm - golden.allDecay.totalGradNorms[step]) <= 2e-4 * norm)

@@ -21,17 +21,19 @@ struct PreferenceData: Sendable {
 
     /// The thought templates that stage one was trained on, for the supervised term.
     func templates(of run: RunEvent) async throws -> [SupervisedExample] {
-        let problems = try await ProblemStore.problems(dataset: run.dataset, split: .train, from: pool)
-        return SupervisedExamples.templates(
+        SupervisedExamples.templates(
             of: try await TraceStore.verified(.template, dataset: run.dataset, from: pool),
-            questions: Dictionary(uniqueKeysWithValues: problems.map { ($0.id, $0.question) }),
+            questions: try await ProblemStore.questions(dataset: run.dataset, split: .train, from: pool),
             codec: codec
         )
     }
 
     func collect(run: RunEvent) async throws -> Collected {
-        let problems = try await ProblemStore.problems(dataset: run.dataset, split: run.rollout.split, from: pool)
-        let questions = Dictionary(uniqueKeysWithValues: problems.map { ($0.id, $0.question) })
+        let questions = try await ProblemStore.questions(
+            dataset: run.dataset,
+            split: run.rollout.split,
+            from: pool
+        )
         let attempts = try await EvaluationStore.wrongAttempts(run: run.id, from: pool)
         let byID = Dictionary(uniqueKeysWithValues: attempts.map { ($0.id, $0) })
         var collected = Collected()

@@ -24,7 +24,7 @@ struct StageExamples: Sendable {
         }
     }
 
-    private func questions(of run: RunEvent) async throws -> [String: ProblemEvent] {
+    private func problems(of run: RunEvent) async throws -> [String: ProblemEvent] {
         let problems = try await ProblemStore.problems(dataset: run.dataset, split: .train, from: pool)
         return Dictionary(uniqueKeysWithValues: problems.map { ($0.id, $0) })
     }
@@ -32,7 +32,7 @@ struct StageExamples: Sendable {
     private func templates(of run: RunEvent, weight: Float = 1) async throws -> Collected {
         let examples = SupervisedExamples.templates(
             of: try await TraceStore.verified(.template, dataset: run.dataset, from: pool),
-            questions: try await questions(of: run).mapValues(\.question),
+            questions: try await ProblemStore.questions(dataset: run.dataset, split: .train, from: pool),
             codec: codec,
             weight: weight
         )
@@ -42,7 +42,7 @@ struct StageExamples: Sendable {
     /// Right and wrong chains with their signed token weights; `supervisedWeight` mixes the templates in.
     private func keySteps(of run: RunEvent) async throws -> Collected {
         let options = run.stages.krsl ?? KeyStepStage()
-        let problems = try await questions(of: run)
+        let problems = try await problems(of: run)
         var collected = Collected(examples: [], counts: [:])
         let events = try await TraceStore.keySteps(
             dataset: run.dataset,
@@ -76,7 +76,7 @@ struct StageExamples: Sendable {
 
     /// One right chain a problem: the teacher's own where it was right, else the rectified one.
     private func chains(of run: RunEvent) async throws -> Collected {
-        let problems = try await questions(of: run)
+        let problems = try await problems(of: run)
         var chains: [String: String] = [:]
         var counts = ["chains": 0, "rectified": 0]
         for trace in try await TraceStore.verified(.chainOfThought, dataset: run.dataset, from: pool) {

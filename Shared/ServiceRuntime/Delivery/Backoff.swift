@@ -24,11 +24,16 @@ public struct Backoff: Sendable {
         return floor + (ceiling - floor) * Double.random(in: 0...1, using: &generator)
     }
 
+    /// The wait after the given number of failed attempts, with the system's randomness.
+    func delay(afterFailure attempt: Int) -> Duration {
+        var generator = SystemRandomNumberGenerator()
+        return delay(afterFailure: attempt, using: &generator)
+    }
+
     /// Waits after a failed attempt.
     ///
     /// Throws `CancellationError` when the task is cancelled meanwhile.
     public func wait(afterFailure attempt: Int) async throws {
-        var generator = SystemRandomNumberGenerator()
-        try await Task.sleep(for: delay(afterFailure: attempt, using: &generator))
+        try await Task.sleep(for: delay(afterFailure: attempt))
     }
 }

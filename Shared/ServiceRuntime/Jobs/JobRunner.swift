@@ -62,9 +62,7 @@ public struct JobRunner<Job: Sendable>: Service {
                             throw error
                         } catch {
                             let count = (waits[name]?.failures ?? 0) + 1
-                            var random = SystemRandomNumberGenerator()
-                            let delay = backoff.delay(afterFailure: count, using: &random)
-                            waits[name] = Wait(failures: count, until: .now + delay)
+                            waits[name] = Wait(failures: count, until: .now + backoff.delay(afterFailure: count))
                             logger.warning(
                                 "job will be retried",
                                 metadata: ["job": "\(name)", "error": "\(error)", "failures": "\(count)"]

@@ -33,6 +33,16 @@ public enum ProblemStore {
         ).first.map(problem(of:))
     }
 
+    /// The questions of a dataset's split by the problem's id.
+    public static func questions(
+        dataset: String,
+        split: ProblemSplit,
+        from pool: PostgresPool
+    ) async throws -> [String: String] {
+        let problems = try await problems(dataset: dataset, split: split, from: pool)
+        return Dictionary(uniqueKeysWithValues: problems.map { ($0.id, $0.question) })
+    }
+
     /// The problems of a dataset's split in order of id, so that every reader sees the same order.
     public static func problems(
         dataset: String,

@@ -103,32 +103,18 @@ struct Train: ParsableCommand {
             weightDecay: 0.01,
             shuffle: false
         )
-        var generator = SeededGenerator(seed: 1)
-        func tokens(_ count: Int) -> [TokenID] {
-            (0..<count).map { _ in TokenID(generator.next() % UInt64(model.configuration.vocabularySize)) }
-        }
+        var data = RandomData(model)
         let timer = StepTimer(warmup: options.warmup)
         switch task {
         case .lm:
             let examples = (0..<batch).map { _ in
-                SupervisedExample(tokens: tokens(sequence), weights: [Float](repeating: 1, count: sequence))
+                SupervisedExample(tokens: data.tokens(sequence), weights: [Float](repeating: 1, count: sequence))
             }
             let trainer = try SupervisedTrainer(model: model, examples: examples, options: training)
             timer.start()
             _ = try trainer.run { _ in timer.lap() }
         case .dpo:
-            let hash = model.contentHash()
-            let pairs = (0..<batch).map { index in
-                PreferenceExample(
-                    id: "\(index)",
-                    prompt: tokens(prompt),
-                    chosen: tokens(sequence - prompt),
-                    rejected: tokens(sequence - prompt),
-                    referenceChosen: -100,
-                    referenceRejected: -100,
-                    referenceHash: hash
-                )
-            }
+            let pairs = data.pairs(batch, sequence: sequence, prompt: prompt)
             let trainer = try PreferenceTrainer(model: model, pairs: pairs, options: training)
             timer.start()
             _ = try trainer.run { _ in timer.lap() }
@@ -148,10 +134,8 @@ struct Decode: ParsableCommand {
 
     func run() throws {
         let model = try options.makeModel()
-        var generator = SeededGenerator(seed: 1)
-        let prompts = (0..<batch).map { _ in
-            (0..<prompt).map { _ in TokenID(generator.next() % UInt64(model.configuration.vocabularySize)) }
-        }
+        var data = RandomData(model)
+        let prompts = (0..<batch).map { _ in data.tokens(prompt) }
         let parameters = GenerationParameters(maximumNewTokens: new)
         let timer = StepTimer(warmup: options.warmup)
         timer.start()

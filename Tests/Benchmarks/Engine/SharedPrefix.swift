@@ -21,22 +21,8 @@ struct SharedPrefix: ParsableCommand {
 
     func run() throws {
         let model = try options.makeModel()
-        let hash = model.contentHash()
-        var generator = SeededGenerator(seed: 1)
-        func tokens(_ count: Int) -> [TokenID] {
-            (0..<count).map { _ in TokenID(generator.next() % UInt64(model.configuration.vocabularySize)) }
-        }
-        let pairs = (0..<batch).map { index in
-            PreferenceExample(
-                id: "\(index)",
-                prompt: tokens(prompt),
-                chosen: tokens(sequence - prompt),
-                rejected: tokens(sequence - prompt),
-                referenceChosen: -100,
-                referenceRejected: -100,
-                referenceHash: hash
-            )
-        }
+        var data = RandomData(model)
+        let pairs = data.pairs(batch, sequence: sequence, prompt: prompt)
         let sides = try [true, false].map { shares in
             (
                 StepTimer(warmup: options.warmup),

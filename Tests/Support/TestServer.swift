@@ -1,16 +1,15 @@
 import Foundation
+package import PostgresClient
 import Synchronization
 
-@testable import PostgresClient
-
-/// One server for the whole suite; each test makes a database of its own.
-enum TestServer {
+/// One server for the whole test run; each test makes a database of its own.
+package enum TestServer {
     private static let folder = FileManager.default.temporaryDirectory
-        .appendingPathComponent("errata-pg-tests-\(UUID().uuidString.prefix(8))")
+        .appendingPathComponent("errata-tests-\(UUID().uuidString.prefix(8))")
     private static let postmaster = Mutex<Int32?>(nil)
 
     private static let configuration = Task { () async throws -> PostgresConfiguration in
-        let server = EmbeddedPostgres(stateFolder: folder, settings: ["fsync": "off", "max_connections": "100"])
+        let server = EmbeddedPostgres(stateFolder: folder, settings: ["fsync": "off", "max_connections": "300"])
         let configuration = try await server.start()
         let pid = await server.processID
         postmaster.withLock { $0 = pid }
@@ -27,8 +26,8 @@ enum TestServer {
         try? FileManager.default.removeItem(at: folder)
     }
 
-    /// Runs the body with a pool on a new database.
-    static func withPool<Value>(
+    /// Runs the body with a pool on a new, empty database.
+    package static func withPool<Value>(
         _ options: PostgresPool.Options = .init(maximumConnections: 4),
         _ body: (PostgresPool) async throws -> Value
     ) async throws -> Value {
