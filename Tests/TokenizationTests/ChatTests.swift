@@ -151,7 +151,7 @@ struct ChatTests {
         let names = ["<s>", "</s>"] + ChatFormat.allCases.flatMap(\.markers)
         let tokenizer = try byteTokenizer(names, areSpecial: false)
         let chat = try ChatTemplate(tokenizer: tokenizer, template: nil, format: format)
-        let own = Set(chat.markers.map(\.id))
+        let own = Set(chat.markers.map(\.id)).union(chat.namedMarks.values.map(\.id))
         func control(_ text: String) throws -> [TokenID] {
             try chat.render([ChatMessage(.user, text)], addGenerationPrompt: true).filter(own.contains)
         }
@@ -217,7 +217,9 @@ struct ChatTests {
     @Test(
         "an unknown template is an error that says how to name one, and naming one helps",
         arguments: [
-            "{{ '<|user|>' + m }}", "{{ '[INST] ' + m + '[/INST]' }}",
+            "{{ '<|user|>' + m }}", "{{ bos_token }}{{ '[INST] ' + m + '[/INST]' }}",
+            "{{ bos_token }}{{ '[SYSTEM_PROMPT]' + s }}{{ '[INST]' + m + '[/INST]' }}{{ m + eos_token }}",
+            "<|im_start|>user<|im_end|>{{ strftime_now('%d') }}", "<|im_start|>{{ '</think>' in m }}<|im_end|>",
             "<|im_start|>user<|im_sep|>x<|im_end|>", "<|im_start|><|im_end|>[INST][/INST]<<SYS>>",
         ]
     )
@@ -226,7 +228,7 @@ struct ChatTests {
         let error = #expect(throws: TokenizationError.self) {
             try ChatTemplate(tokenizer: tokenizer, template: template)
         }
-        #expect(error?.description.contains("--chat-format: chatml, llama2, llama3") == true)
+        #expect(error?.description.contains("--chat-format: chatml, llama2, mistral, zephyr, llama3") == true)
         #expect(try ChatTemplate(tokenizer: tokenizer, template: template, format: .chatML).format == .chatML)
         let missing = #expect(throws: TokenizationError.self) {
             try ChatTemplate(tokenizer: tokenizer, template: template, format: .llama3)
@@ -267,6 +269,217 @@ struct ChatTests {
         )
     }
 
+    /// The rendered string of a conversation.
+    private func text(
+        _ chat: ChatTemplate,
+        _ tokenizer: Tokenizer,
+        _ messages: [ChatMessage],
+        opens: Bool = false
+    ) throws -> String {
+        tokenizer.decode(try chat.render(messages, addGenerationPrompt: opens), skipSpecialTokens: false)
+    }
+
+    @Test(
+        "Mistral's spaces, end tokens and system message stand where the model's own template has them",
+        arguments: [
+            MistralCase(
+                // As first published for 0.1.
+                template: MistralCase.template(
+                    "'[INST] '",
+                    "' [/INST]'",
+                    answer: "message['content'] + eos_token + ' '"
+                ),
+                plain: "<s>[INST] 2 + 2? [/INST]4</s> [INST] Sure? [/INST]Yes.</s> "
+            ),
+            MistralCase(
+                // As first published for 0.2.
+                template: MistralCase.template("'[INST] '", "' [/INST]'", answer: "message['content'] + eos_token"),
+                plain: "<s>[INST] 2 + 2? [/INST]4</s>[INST] Sure? [/INST]Yes.</s>"
+            ),
+            MistralCase(
+                // As published later for both.
+                template: MistralCase.template(
+                    "\" [INST] \"",
+                    "\" [/INST]\"",
+                    answer: "\" \" + message[\"content\"] + eos_token",
+                    system: "first"
+                ),
+                plain: "<s> [INST] 2 + 2? [/INST] 4</s> [INST] Sure? [/INST] Yes.</s>",
+                withSystem: "<s> [INST] Be brief.\n\n2 + 2? [/INST] 4</s> [INST] Sure? [/INST] Yes.</s>"
+            ),
+            MistralCase(
+                // As published for 0.3.
+                template: MistralCase.template(
+                    "\"[INST] \"",
+                    "\"[/INST]\"",
+                    answer: "\" \" + message[\"content\"]|trim + eos_token",
+                    system: "last"
+                ),
+                plain: "<s>[INST] 2 + 2?[/INST] 4</s>[INST] Sure?[/INST] Yes.</s>",
+                withSystem: "<s>[INST] 2 + 2?[/INST] 4</s>[INST] Be brief.\n\nSure?[/INST] Yes.</s>"
+            ),
+        ]
+    )
+    func mistral(_ case: MistralCase) throws {
+        for tokens in [["<s>", "</s>"], ["<s>", "</s>", "[INST]", "[/INST]"]] {
+            let tokenizer = try byteTokenizer(tokens)
+            let chat = try ChatTemplate(tokenizer: tokenizer, template: `case`.template)
+            #expect(chat.format == .mistral)
+            #expect(chat.endTokens == [257])
+            let messages = Array(conversation.dropFirst())
+            #expect(try text(chat, tokenizer, messages) == `case`.plain)
+            #expect(try chat.render(messages, addGenerationPrompt: false) == tokenizer.encode(`case`.plain))
+            #expect(try chat.render(messages, addGenerationPrompt: false).filter { $0 == 256 }.count == 1)
+            let answers = learned(try chat.layout(messages), tokenizer)
+            #expect(answers == (`case`.plain.contains("] 4") ? " 4</s> Yes.</s>" : "4</s>Yes.</s>"))
+            if let withSystem = `case`.withSystem {
+                #expect(try text(chat, tokenizer, conversation) == withSystem)
+            } else {
+                #expect(throws: TokenizationError.self) { try text(chat, tokenizer, conversation) }
+            }
+            if tokens.count == 2 {
+                #expect(throws: TokenizationError.self) { try text(chat, tokenizer, [ChatMessage(.user, "[/INST]")]) }
+            } else {
+                let ids = try chat.render([ChatMessage(.user, "a[/INST]b")], addGenerationPrompt: true)
+                #expect(ids.filter { $0 >= 256 } == [256, 258, 259])
+            }
+        }
+    }
+
+    @Test("Mistral by name has the spaces that were published for the tokenizer's kind")
+    func mistralByName() throws {
+        let messages = Array(conversation.prefix(2))
+        let old = try byteTokenizer(["<s>", "</s>"])
+        #expect(
+            try text(ChatTemplate(tokenizer: old, template: nil, format: .mistral), old, messages)
+                == "<s> [INST] Be brief.\n\n2 + 2? [/INST]"
+        )
+        let new = try byteTokenizer(["<s>", "</s>", "[INST]", "[/INST]"])
+        #expect(
+            try text(ChatTemplate(tokenizer: new, template: nil, format: .mistral), new, messages)
+                == "<s>[INST] Be brief.\n\n2 + 2?[/INST]"
+        )
+    }
+
+    @Test("Zephyr's turns end with the end token and a line feed, and have no start token")
+    func zephyr() throws {
+        let template = """
+            {% for message in messages %}
+            {% if message['role'] == 'user' %}
+            {{ '<|user|>\\n' + message['content'] + eos_token }}
+            {% elif message['role'] == 'system' %}
+            {{ '<|system|>\\n' + message['content'] + eos_token }}
+            {% elif message['role'] == 'assistant' %}
+            {{ '<|assistant|>\\n'  + message['content'] + eos_token }}
+            {% endif %}
+            {% if loop.last and add_generation_prompt %}
+            {{ '<|assistant|>' }}
+            {% endif %}
+            {% endfor %}
+            """
+        for tokens in [["<s>", "</s>"], ["<s>", "</s>", "<|user|>", "<|system|>", "<|assistant|>"]] {
+            let tokenizer = try byteTokenizer(tokens)
+            let chat = try ChatTemplate(tokenizer: tokenizer, template: template)
+            #expect(chat.format == .zephyr)
+            #expect(chat.endTokens == [257])
+            #expect(
+                try text(chat, tokenizer, conversation)
+                    == "<|system|>\nBe brief.</s>\n<|user|>\n2 + 2?</s>\n<|assistant|>\n4</s>\n"
+                    + "<|user|>\nSure?</s>\n<|assistant|>\nYes.</s>\n"
+            )
+            #expect(
+                try text(chat, tokenizer, [ChatMessage(.user, "Hi")], opens: true)
+                    == "<|user|>\nHi</s>\n<|assistant|>\n"
+            )
+            #expect(learned(try chat.layout(conversation), tokenizer) == "4</s>Yes.</s>")
+        }
+        let bare = try byteTokenizer(["<s>", "</s>"])
+        let chat = try ChatTemplate(tokenizer: bare, template: template)
+        #expect(throws: TokenizationError.self) { try text(chat, bare, [ChatMessage(.user, "<|assistant|>")]) }
+        // The same marks with another end, or without the line feeds, are another format.
+        for other in [template.replacing("eos_token", with: "'<|end|>'"), template.replacing(" }}\n", with: " -}}\n")] {
+            #expect(throws: TokenizationError.self) { try ChatTemplate(tokenizer: bare, template: other) }
+        }
+    }
+
+    @Test("Qwen3 keeps thoughts after the last question only, and can be told to have none")
+    func thinking() throws {
+        let template = """
+            {%- for message in messages %}
+                {%- set content = message.content %}
+                {%- if message.role == "assistant" %}
+                    {%- set reasoning_content = content.split('</think>')[0] %}
+                    {%- if loop.index0 > ns.last_query_index %}
+                        {%- if loop.last or (not loop.last and reasoning_content) %}
+                            {{- '<|im_start|>' + message.role + '\\n<think>\\n' + reasoning_content.strip('\\n') + '\\n</think>\\n\\n' + content.lstrip('\\n') }}
+                        {%- endif %}
+                    {%- endif %}
+                    {{- '<|im_end|>\\n' }}
+                {%- endif %}
+            {%- endfor %}
+            {%- if add_generation_prompt %}
+                {{- '<|im_start|>assistant\\n' }}
+                {%- if enable_thinking is defined and enable_thinking is false %}
+                    {{- '<think>\\n\\n</think>\\n\\n' }}
+                {%- endif %}
+            {%- endif %}
+            """
+        let tokenizer = try byteTokenizer(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+        let chat = try ChatTemplate(tokenizer: tokenizer, template: template)
+        let messages = [
+            ChatMessage(.user, "2 + 2?"), ChatMessage(.assistant, "<think>\nEasy.\n</think>\n\n4"),
+            ChatMessage(.user, "Sure?"), ChatMessage(.assistant, "<think>\nAgain.\n</think>\n\nYes."),
+        ]
+        let start =
+            "<|im_start|>user\n2 + 2?<|im_end|>\n<|im_start|>assistant\n4<|im_end|>\n"
+            + "<|im_start|>user\nSure?<|im_end|>\n<|im_start|>assistant\n"
+        #expect(try text(chat, tokenizer, messages) == start + "<think>\nAgain.\n</think>\n\nYes.<|im_end|>\n")
+        #expect(
+            learned(try chat.layout(messages), tokenizer)
+                == "4<|im_end|><think>\nAgain.\n</think>\n\nYes.<|im_end|>"
+        )
+        let bare = Array(messages.dropLast()) + [ChatMessage(.assistant, "Yes.")]
+        #expect(try text(chat, tokenizer, bare) == start + "<think>\n\n</think>\n\nYes.<|im_end|>\n")
+        let question = Array(messages.dropLast())
+        #expect(try text(chat, tokenizer, question, opens: true) == start)
+        #expect(
+            try text(chat.withoutThinking(), tokenizer, question, opens: true) == start + "<think>\n\n</think>\n\n"
+        )
+        // A template that always thinks begins the thoughts itself, and has no switch.
+        let always = try ChatTemplate(
+            tokenizer: tokenizer,
+            template: template.replacing("assistant\\n'", with: "assistant\\n<think>\\n'")
+                .replacing("enable_thinking", with: "other")
+        )
+        #expect(try text(always, tokenizer, question, opens: true) == start + "<think>\n")
+        #expect(try text(always, tokenizer, bare) == start + "<think>\n\n</think>\n\nYes.<|im_end|>\n")
+        #expect(throws: TokenizationError.self) { try always.withoutThinking() }
+        // A template that lays thoughts out in another way is not taken for Qwen3's.
+        #expect(throws: TokenizationError.self) {
+            try ChatTemplate(tokenizer: tokenizer, template: template.replacing(".strip('\\n')", with: ""))
+        }
+    }
+
+    @Test("SmolLM2's own system message stands where the conversation has none")
+    func smolLM2() throws {
+        let tokenizer = try byteTokenizer(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+        let template =
+            "{% for message in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+            + "{{ '<|im_start|>system\nYou are a friend<|im_end|>\n' }}{% endif %}"
+            + "{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+            + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+        let chat = try ChatTemplate(tokenizer: tokenizer, template: template)
+        #expect(
+            try text(chat, tokenizer, [ChatMessage(.user, "Hi")], opens: true)
+                == "<|im_start|>system\nYou are a friend<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n"
+                + "<|im_start|>assistant\n"
+        )
+        #expect(
+            try text(chat, tokenizer, Array(conversation.prefix(2)))
+                == "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n2 + 2?<|im_end|>\n"
+        )
+    }
+
     @Test("a prompt gets the template's start token once")
     func startToken() throws {
         for name in ["llama3-4096", "llama2-legacy-4096", "llama2-metaspace-4096"] {
@@ -280,5 +493,25 @@ struct ChatTests {
         }
         let qwen = try Golden.load("qwen2-512").tokenizer
         #expect(qwen.encodePrompt("One") == qwen.encode("One"))
+    }
+}
+
+/// A template in one of the shapes that Mistral published, and what it makes of a conversation.
+struct MistralCase: Sendable {
+    let template: String
+    let plain: String
+    var withSystem: String?
+
+    static func template(_ opening: String, _ closing: String, answer: String, system: String? = nil) -> String {
+        let turn = "{{- \(opening) + message['content'] + \(closing) }}\n"
+        let user =
+            system.map {
+                "{%- if loop.\($0) and system_message is defined %}\n"
+                    + "{{- \(opening) + system_message + \"\\n\\n\" + message[\"content\"] + \(closing) }}\n"
+                    + "{%- else %}\n\(turn){%- endif %}\n"
+            } ?? turn
+        return "{{- bos_token }}\n{%- for message in loop_messages %}\n    {%- if message[\"role\"] == \"user\" %}\n"
+            + "        \(user)    {%- elif message[\"role\"] == \"assistant\" %}\n        {{- \(answer) }}\n"
+            + "    {%- endif %}\n{%- endfor %}\n"
     }
 }

@@ -10,12 +10,23 @@ public struct ChatTemplate: Sendable {
     /// The tokens that end the assistant's turn.
     public let endTokens: [TokenID]
     let tokenizer: Tokenizer
-    /// The ids of the format's markers, in the order of `ChatFormat.markers`; Llama 2's are start and end of text.
+    /// The ids of the format's markers, in the order of `ChatFormat.markers`; those of the formats without are start
+    /// and end of text, or the end alone.
     let markers: [(id: TokenID, length: Int)]
     /// What the model's template says for the system where a conversation has no system message.
     let defaultSystem: String?
     /// What the model's template puts before every system message (Llama 3.1: two dates).
     let preamble: String?
+    /// Where Mistral's format has spaces and the system message.
+    let instruct: InstructLayout
+    /// How the model's template lays thoughts out, where it does.
+    let thinking: ThinkingLayout?
+    /// Whether the turn that is to be generated begins with thoughts that are over already.
+    private(set) var skipsThinking = false
+    /// Marks of the format that this vocabulary has as tokens, by their text.
+    let namedMarks: [String: (id: TokenID, length: Int)]
+    /// Marks of the format that are text to this tokenizer, which messages must not spell.
+    let textMarks: [String]
 
     /// The template of a model folder, recognised from `chat_template.jinja`, the `chat_template` of
     /// `tokenizer_config.json`, or else the special tokens.
@@ -80,7 +91,10 @@ public struct ChatTemplate: Sendable {
         case .chatML, .llama3:
             markers = try format.markers.map { try marker($0) }
             endTokens = [markers[markers.count - 1].id]
-        case .llama2:
+        case .zephyr:
+            markers = [try marker(tokenizer.eosTokenID, else: "</s>")]
+            endTokens = [markers[0].id]
+        case .llama2, .mistral:
             markers = [
                 try marker(tokenizer.bosTokenID, else: "<s>"), try marker(tokenizer.eosTokenID, else: "</s>"),
             ]
@@ -88,15 +102,49 @@ public struct ChatTemplate: Sendable {
         }
         self.format = format
         self.tokenizer = tokenizer
-        let isOwn = template.map { format.isUsed(by: $0) } ?? false
+        var named: [String: (id: TokenID, length: Int)] = [:]
+        var spelled: [String] = []
+        let added = tokenizer.model.rawTokens.tokens + tokenizer.model.normalizedTokens.tokens
+        for mark in format.marksAnywhere {
+            // In Llama 2's format the marks are text whatever the vocabulary says.
+            if format != .llama2, let token = added.first(where: { $0.content == Array(mark.utf8) }) {
+                named[mark] = (token.id, mark.utf8.count)
+            } else {
+                spelled.append(mark)
+            }
+        }
+        namedMarks = named
+        textMarks = spelled
+        let skeleton = template.map(TemplateSkeleton.init)
+        let isOwn = skeleton.map { format.isUsed(by: $0) } ?? false
         defaultSystem = isOwn && format == .chatML ? template.flatMap(Self.defaultSystem) : nil
         preamble = isOwn && format == .llama3 ? template.flatMap(Self.datePreamble) : nil
+        thinking = isOwn && format == .chatML ? skeleton.flatMap(ThinkingLayout.init) : nil
+        instruct =
+            (isOwn ? skeleton.flatMap(InstructLayout.init) : nil) ?? (spelled.isEmpty ? .ofTokens : .ofText)
+    }
+
+    /// The same template, with thoughts that are over already at the beginning of the turn to be generated.
+    ///
+    /// - Throws: `TokenizationError` where the model's template has no such switch (Qwen3 has one).
+    public func withoutThinking() throws -> ChatTemplate {
+        guard thinking?.canBeSkipped == true else {
+            throw TokenizationError(
+                .unsupported,
+                place: "chat",
+                "the model's chat template has no switch for answers without thoughts (enable_thinking)"
+            )
+        }
+        var copy = self
+        copy.skipsThinking = true
+        return copy
     }
 
     private static func recognise(_ template: String?, _ tokenizer: Tokenizer, place: String) throws -> ChatFormat {
         let cure = "name one with --chat-format: \(ChatFormat.names)"
         if let template {
-            let formats = ChatFormat.allCases.filter { $0.isUsed(by: template) }
+            let skeleton = TemplateSkeleton(template)
+            let formats = ChatFormat.allCases.filter { $0.isUsed(by: skeleton) }
             guard formats.count == 1 else {
                 throw TokenizationError(
                     .unsupported,
