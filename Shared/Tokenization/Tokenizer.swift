@@ -95,11 +95,19 @@ public struct Tokenizer: Sendable {
     /// file is laid out.
     public var fingerprint: String { model.fingerprint }
 
+    /// What the tokenizer puts before a text; this alone decides whether a prompt begins with a start token.
+    ///
+    /// It is what the post-processor of `tokenizer.json` says. As in `transformers`, `add_bos_token` of
+    /// `tokenizer_config.json` has no say beside that file, and neither has it that a start token has a name: SmolLM2
+    /// names one and puts none.
+    public var startTokens: [TokenID] { model.prefix }
+
     /// The ids of `text`.
     ///
-    /// Special tokens that are spelled out in it become their ids. `addSpecialTokens` wraps the ids as the file's template says, with a start token for Llama.
+    /// Special tokens that are spelled out in it become their ids. `addSpecialTokens` wraps the ids as the file's template
+    /// says, with ``startTokens`` before them.
     public func encode(_ text: String, addSpecialTokens: Bool = false) -> [TokenID] {
-        var ids = addSpecialTokens ? model.prefix : []
+        var ids = addSpecialTokens ? startTokens : []
         var text = text
         text.withUTF8 { bytes in
             ids.reserveCapacity(ids.count + bytes.count / 3)
@@ -109,13 +117,12 @@ public struct Tokenizer: Sendable {
         return ids
     }
 
-    /// The ids of a text to be continued: the start tokens of the file's template, once, and the text.
+    /// The ids of a text to be continued: ``startTokens``, once, and the text.
     ///
     /// Special tokens that are spelled out in it become their ids; a text that spells the start token gets no second one.
     public func encodePrompt(_ text: String) -> [TokenID] {
         let ids = encode(text)
-        let prefix = model.prefix
-        return ids.starts(with: prefix) ? ids : prefix + ids
+        return ids.starts(with: startTokens) ? ids : startTokens + ids
     }
 
     /// The ids of `text` in which nothing is a special token, whatever it spells: for text from outside.

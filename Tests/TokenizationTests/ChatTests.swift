@@ -480,6 +480,25 @@ struct ChatTests {
         )
     }
 
+    @Test("a start token stands where the tokenizer or the chat format puts it, and is never doubled")
+    func oneStartToken() throws {
+        let question = [ChatMessage(.user, "One two")]
+        for (name, format, hasStart) in [
+            ("llama2-legacy-4096", ChatFormat.llama2, true), ("llama2-metaspace-4096", .mistral, true),
+            ("llama2-legacy-4096", .zephyr, false), ("llama3-4096", .llama3, true), ("qwen2-512", .chatML, false),
+        ] {
+            let tokenizer = try Golden.load(name).tokenizer
+            let chat = try ChatTemplate(tokenizer: tokenizer, template: nil, format: format)
+            let ids = try chat.render(question, addGenerationPrompt: true)
+            let start = tokenizer.startTokens
+            #expect(start == Array(tokenizer.encode("", addSpecialTokens: true)))
+            #expect(ids.filter(start.contains).count == (hasStart ? 1 : 0), "\(name)")
+            // A rendered conversation that is encoded as a prompt gets no second one.
+            let again = tokenizer.encodePrompt(tokenizer.decode(ids, skipSpecialTokens: false))
+            #expect(again.filter(start.contains).count == start.count, "\(name)")
+        }
+    }
+
     @Test("a prompt gets the template's start token once")
     func startToken() throws {
         for name in ["llama3-4096", "llama2-legacy-4096", "llama2-metaspace-4096"] {

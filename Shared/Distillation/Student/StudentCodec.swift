@@ -23,14 +23,14 @@ public struct StudentCodec: Sendable {
         endOfText = end
     }
 
-    /// The tokens of a question in a format, ready to be continued.
+    /// The tokens of a question in a format, ready to be continued: with a start token where the tokenizer puts one.
     public func prompt(_ format: StudentFormat, question: String) -> [TokenID] {
-        beginning + tokenizer.encode(format.prompt(question: question))
+        tokenizer.encodePrompt(format.prompt(question: question))
     }
 
     /// The tokens of the prompt that asks for a correction of an attempt.
     public func correctionPrompt(question: String, attempt: [String]) -> [TokenID] {
-        beginning + tokenizer.encode(StudentFormat.correctionPrompt(question: question, attempt: attempt))
+        tokenizer.encodePrompt(StudentFormat.correctionPrompt(question: question, attempt: attempt))
     }
 
     /// The tokens of a response, with the end-of-text token.
@@ -40,8 +40,6 @@ public struct StudentCodec: Sendable {
     public func supervised(prompt: [TokenID], response: String) -> SupervisedExample {
         SupervisedExample(prompt: prompt, response: self.response(response))
     }
-
-    private var beginning: [TokenID] { tokenizer.bosTokenID.map { [$0] } ?? [] }
 }
 
 /// Why a student cannot be made, trained or asked.
