@@ -27,11 +27,17 @@ final class MetricsFile {
         }
     }
 
-    /// Adds a line; figures that are not finite, which JSON has no word for, are left out.
+    /// Adds a step's line.
     func add(_ step: TrainingStep) throws {
-        var values = step.metrics.filter(\.value.isFinite)
-        values["step"] = Double(step.step)
+        var values = step.metrics
         values["tokens_per_second"] = step.tokensPerSecond
+        try add(values, step: step.step)
+    }
+
+    /// Adds a line; figures that are not finite, which JSON has no word for, are left out.
+    func add(_ metrics: [String: Double], step: Int) throws {
+        var values = metrics.filter(\.value.isFinite)
+        values["step"] = Double(step)
         try file.write(contentsOf: encoder.encode(values) + [0x0A])
     }
 

@@ -37,9 +37,12 @@ struct TrainSupervisedCommand: ParsableCommand {
         options.normalization = normalization
         let job = try TrainJob(files, adapter: adapter, seed: options.seed)
         let examples = try job.read { try job.reader.supervised($0, place: $1) }
-        try job.train(note: TrainJob.supervisedNote) { model in
-            try SupervisedTrainer(model: model, examples: examples, options: options)
-        }
+        let heldOut = try job.readHeldOut { try job.reader.supervised($0, place: $1) }
+        try job.train(
+            note: TrainJob.supervisedNote,
+            heldOut: { _ in try heldOut.map { try HeldOut(supervised: $0, options: options) } },
+            make: { try SupervisedTrainer(model: $0, examples: examples, options: options) }
+        )
     }
 }
 
@@ -89,9 +92,12 @@ struct TrainKeyStepsCommand: ParsableCommand {
         let weights = KeyStepWeights(alpha: Float(alpha), beta: Float(beta), gamma: Float(gamma))
         let job = try TrainJob(files, adapter: adapter, seed: options.seed)
         let examples = try job.read { try job.reader.keySteps($0, place: $1, weights: weights) }
-        try job.train(note: TrainJob.supervisedNote) { model in
-            try SupervisedTrainer(model: model, examples: examples, options: options)
-        }
+        let heldOut = try job.readHeldOut { try job.reader.keySteps($0, place: $1, weights: weights) }
+        try job.train(
+            note: TrainJob.supervisedNote,
+            heldOut: { _ in try heldOut.map { try HeldOut(supervised: $0, options: options) } },
+            make: { try SupervisedTrainer(model: $0, examples: examples, options: options) }
+        )
     }
 }
 
@@ -158,6 +164,11 @@ struct TrainPreferenceCommand: ParsableCommand {
         guard (supervisedWeight > 0) == (supervisedData != nil) else {
             throw ValidationError("--supervised-weight and --supervised-data belong together; give both or none")
         }
+        guard supervisedWeight == 0 || rates.batchTokens == nil else {
+            throw ValidationError(
+                "--supervised-weight mixes in as many examples as --batch-size names; give that instead of --batch-tokens"
+            )
+        }
         for (name, isGiven) in [("--reference", reference != nil), ("--reference-store", referenceStore != nil)]
         where isGiven && loss == .simpo {
             throw ValidationError("\(name) has no effect on the loss simpo; leave it out")
@@ -171,20 +182,33 @@ struct TrainPreferenceCommand: ParsableCommand {
         let supervised = try supervisedData.map { file in
             try job.read(file) { try job.reader.supervised($0, place: $1) }
         }
-        try job.train(note: TrainJob.preferenceNote) { model in
-            try PreferenceTrainer(
-                model: model,
-                reference: reference.map {
-                    try CausalLanguageModel.load(folder: URL(fileURLWithPath: $0), context: model.context)
-                } ?? (model.adapter == nil ? nil : model.withoutAdapter),
-                pairs: pairs,
-                options: options,
-                preference: preference,
-                supervised: supervised ?? [],
-                store: referenceStore.map { file in
-                    ReferenceStore(url: URL(fileURLWithPath: file), onNotice: { Terminal.error($0) })
+        let heldOut = try job.readHeldOut { try job.reader.preferences($0, place: $1) }
+        // The trainer and the pairs that are measured have the same reference.
+        var frozen: CausalLanguageModel?
+        try job.train(
+            note: TrainJob.preferenceNote,
+            heldOut: { model in
+                try heldOut.map {
+                    try HeldOut(preferences: $0, reference: frozen ?? model, options: options, preference: preference)
                 }
-            )
-        }
+            },
+            make: { model in
+                frozen =
+                    try reference.map {
+                        try CausalLanguageModel.load(folder: URL(fileURLWithPath: $0), context: model.context)
+                    } ?? (model.adapter == nil ? nil : model.withoutAdapter)
+                return try PreferenceTrainer(
+                    model: model,
+                    reference: frozen,
+                    pairs: pairs,
+                    options: options,
+                    preference: preference,
+                    supervised: supervised ?? [],
+                    store: referenceStore.map { file in
+                        ReferenceStore(url: URL(fileURLWithPath: file), onNotice: { Terminal.error($0) })
+                    }
+                )
+            }
+        )
     }
 }

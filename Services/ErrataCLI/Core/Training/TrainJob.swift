@@ -82,26 +82,38 @@ struct TrainJob {
         }
         let data = try parse(content, file)
         for line in data.rejected.prefix(100) { Terminal.error("\(file):\(line.number): \(line.reason)") }
-        if !data.rejected.isEmpty { Terminal.error("\(file): \(data.rejected.count) lines were left out") }
+        func lines(_ count: Int) -> String { count == 1 ? "1 line was" : "\(count) lines were" }
+        if !data.rejected.isEmpty { Terminal.error("\(file): \(lines(data.rejected.count)) left out") }
         if data.truncated > 0 {
-            Terminal.error("\(file): \(data.truncated) lines were cut to \(reader.maximumLength) tokens")
+            Terminal.error("\(file): \(lines(data.truncated)) cut to \(reader.maximumLength) tokens")
         }
         return data.examples
+    }
+
+    /// Reads the examples that are measured and not learned from, where there are some.
+    func readHeldOut<Example>(_ parse: (Data, String) throws -> TrainingData<Example>) throws -> [Example]? {
+        try options.evalData.map { try read($0, parse) }
     }
 
     /// Trains and writes the model, or the state where a signal ends it.
     ///
     /// - Parameters:
     ///   - note: What stands beside the progress bar.
+    ///   - heldOut: Prepares what is measured, before the first step.
     ///   - make: Makes the trainer.
     /// - Throws: what the model, the trainer or a file throws; `ExitCode` 130 after a signal.
-    func train(note: (TrainingStep) -> String, _ make: (CausalLanguageModel) throws -> any ResumableTrainer) throws {
+    func train(
+        note: (TrainingStep) -> String,
+        heldOut: (CausalLanguageModel) throws -> HeldOut?,
+        make: (CausalLanguageModel) throws -> any ResumableTrainer
+    ) throws {
         let model = try CausalLanguageModel.load(
             folder: source,
             context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext()
         )
         if let adapter { try model.attach(LoRAAdapter(configuration: adapter, for: model, seed: seed)) }
         let trainer = try make(model)
+        let heldOut = try heldOut(model)
         let state = output.appending(path: Self.stateFile)
         if options.resume { try trainer.resume(from: state) }
         try clearOutput()
@@ -112,12 +124,19 @@ struct TrainJob {
         var board = ProgressBoard(output: .standardError)
         let stop = StopRequest()
         stop.install()
+        var evaluation: Double?
         do {
             let summary = try trainer.run { step in
                 try metrics.add(step)
                 let isLast = step.step == step.totalSteps
+                if let heldOut, isLast || step.step % (options.evalSteps ?? .max) == 0 {
+                    let values = try heldOut.metrics(of: model)
+                    try metrics.add(values, step: step.step)
+                    evaluation = values["eval_loss"]
+                }
+                let told = note(step) + (evaluation.map { "  eval loss \(Self.number($0))" } ?? "")
                 board.show(
-                    [.init(name: "training", done: step.step, total: step.totalSteps, note: note(step))],
+                    [.init(name: "training", done: step.step, total: step.totalSteps, note: told)],
                     final: isLast
                 )
                 guard !isLast else { return }
@@ -130,7 +149,7 @@ struct TrainJob {
             try? FileManager.default.removeItem(at: state)
             Terminal.out(
                 "\(output.path): \(summary.steps) steps, \(summary.tokensSeen) tokens, loss "
-                    + Self.number(summary.finalLoss)
+                    + Self.number(summary.finalLoss) + (evaluation.map { ", eval loss \(Self.number($0))" } ?? "")
             )
         } catch is StopRequest.Stopped {
             try trainer.saveCheckpoint(to: state)

@@ -14,7 +14,7 @@ struct TrainFileOptions: ParsableArguments {
     @Option(help: "Where the trained model goes: a new or empty folder.")
     var output: String
 
-    @Option(help: "How messages are laid out: chatml, llama2 or llama3. Default: as the model's own files say.")
+    @Option(help: "How messages are laid out: \(ChatFormat.names). Default: as the model's own files say.")
     var chatFormat: ChatFormat?
 
     @Option(help: "Longest sequence in tokens; longer ones are cut at their end. Default: what the model was made for.")
@@ -22,6 +22,12 @@ struct TrainFileOptions: ParsableArguments {
 
     @Option(help: "A file for the figures of each step, JSON lines under TRL's names. Default: OUTPUT/metrics.jsonl.")
     var metrics: String?
+
+    @Option(help: "Examples to measure on and not to learn from, in the layout of --data; as eval_loss in the metrics.")
+    var evalData: String?
+
+    @Option(help: "With --eval-data: measure every so many steps as well, not at the end only.")
+    var evalSteps: Int?
 
     @Option(help: "Write the state to the output folder every so many steps; 0 only when interrupted.")
     var checkpointEvery = 0
@@ -37,6 +43,12 @@ struct TrainFileOptions: ParsableArguments {
 
     func validate() throws {
         if let maxLength, maxLength < 2 { throw ValidationError("--max-length must be at least 2, not \(maxLength)") }
+        if let evalSteps {
+            guard evalSteps > 0 else { throw ValidationError("--eval-steps must be at least 1, not \(evalSteps)") }
+            guard evalData != nil else {
+                throw ValidationError("--eval-steps has no effect without --eval-data; give both")
+            }
+        }
         guard checkpointEvery >= 0 else { throw ValidationError("--checkpoint-every must not be negative") }
         if let threads, !(1...1024).contains(threads) {
             throw ValidationError("--threads must lie in 1...1024, not \(threads)")
@@ -58,8 +70,11 @@ struct TrainRateOptions: ParsableArguments {
     @Option(help: "Number of updates; the data is repeated as needed. Instead of --epochs.")
     var maxSteps: Int?
 
-    @Option(help: "Examples (or pairs) a batch.")
-    var batchSize = 8
+    @Option(help: "Examples (or pairs) a batch. Default: 8.")
+    var batchSize: Int?
+
+    @Option(help: "Tokens a batch: as many examples (or pairs) as fit. Instead of --batch-size.")
+    var batchTokens: Int?
 
     @Option(help: "Batches an update.")
     var accumulation = 1
@@ -94,6 +109,9 @@ struct TrainRateOptions: ParsableArguments {
         guard epochs == nil || maxSteps == nil else {
             throw ValidationError("--epochs and --max-steps both say when the training ends; give one of them")
         }
+        guard batchSize == nil || batchTokens == nil else {
+            throw ValidationError("--batch-size and --batch-tokens both say how large a batch is; give one of them")
+        }
         // Each command's defaults are good, so any will do to check the rest.
         do {
             _ = try options(learningRate: 1e-5, epochs: 1, schedule: .constant)
@@ -112,7 +130,8 @@ struct TrainRateOptions: ParsableArguments {
             learningRate: self.learningRate ?? learningRate,
             epochs: self.epochs ?? epochs,
             maximumSteps: maxSteps,
-            batchSequences: batchSize,
+            batchSequences: batchSize ?? 8,
+            batchTokens: batchTokens,
             accumulation: accumulation,
             tokensAtOnce: tokensAtOnce,
             schedule: self.schedule ?? schedule,
