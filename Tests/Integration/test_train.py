@@ -193,6 +193,7 @@ def test_what_was_learned_is_said(model, tmp_path):
 def test_a_training_that_was_interrupted_goes_on_to_the_same_bits(method, model, tmp_path):
     file = data(tmp_path, method)
     more = ["--max-steps", 400, "--checkpoint-every", 7, "--schedule", "linear", "--warmup-ratio", "0.1"]
+    more += ["--eval-data", file, "--eval-steps", 50]
     whole = tmp_path / "whole"
     assert run(arguments(method, file, model, whole, *more)).returncode == 0
     for number, code in [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]:
@@ -217,7 +218,12 @@ def test_a_training_that_was_interrupted_goes_on_to_the_same_bits(method, model,
         resumed = run(arguments(method, file, model, output, *more, "--resume"))
         assert resumed.returncode == 0, resumed.stderr.decode()
         assert tensors(output) == tensors(whole)
-        assert [step["loss"] for step in metrics(output)] == [step["loss"] for step in metrics(whole)]
+
+        def losses(folder):
+            return [(row["step"], row.get("loss"), row.get("eval_loss")) for row in metrics(folder)]
+
+        assert losses(output) == losses(whole)
+        assert len(losses(whole)) == 400 + 400 // 50
 
 
 def test_bad_lines_are_told_and_the_rest_is_trained_on(model, tmp_path):
@@ -231,6 +237,18 @@ def test_bad_lines_are_told_and_the_rest_is_trained_on(model, tmp_path):
     file.write_text("nonsense\n")
     empty = run(arguments("sft", file, model, tmp_path / "none", "--max-steps", 1))
     assert empty.returncode != 0 and b"no line that can be used" in empty.stderr
+
+
+def test_what_is_cut_is_counted_before_the_first_step(model, tmp_path):
+    long = [{"prompt": "Tom has", "completion": " 1" * count} for count in (40, 50)]
+    file = data(tmp_path, "sft", extra="".join(json.dumps(row) + "\n" for row in long[:1]))
+    held = tmp_path / "held.jsonl"
+    held.write_text("".join(json.dumps(row) + "\n" for row in long))
+    more = ["--max-steps", 1, "--max-length", 60, "--eval-data", held]
+    result = run(arguments("sft", file, model, tmp_path / "out", *more))
+    assert result.returncode == 0, result.stderr.decode()
+    told = result.stderr.decode().splitlines()
+    assert told[:2] == [f"{file}: 1 line was cut to 60 tokens", f"{held}: 2 lines were cut to 60 tokens"]
 
 
 def test_an_output_folder_in_use_is_kept_unless_it_may_be_replaced(model, tmp_path):
@@ -288,3 +306,139 @@ def test_text_is_streamed_as_it_comes(model):
     assert len(pieces) > 10, "the text came in one piece"
     for piece in pieces:
         piece.decode()
+
+
+def lines(result: subprocess.CompletedProcess) -> list[dict]:
+    assert result.returncode == 0, result.stderr.decode()
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_prompts_of_a_file_are_continued_in_order_and_alone_or_together_alike(model, tmp_path):
+    rows = [
+        {"id": "a", "prompt": "Prove that"},
+        {"prompt": "2 + 2 = ", "answer": "not read"},
+        {"messages": chat("What is 1 + 1?")},
+        {"prompt": [{"role": "system", "content": "Be brief."}] + chat("What is 2 + 1?")},
+    ]
+    file = tmp_path / "prompts.jsonl"
+    file.write_text("\n\n".join(json.dumps(row) for row in rows) + "\n")
+    command = [binary("errata"), "generate", "--model", str(model), "--max-tokens", "24"]
+    drawn = [*command, "--prompts", str(file), "--temperature", "1", "--seed", "5", "--samples", "3"]
+    found = lines(run(drawn))
+    assert [(row["line"], row["sample"]) for row in found] == [(n, k) for n in (1, 3, 5, 7) for k in range(3)]
+    assert [row.get("id") for row in found] == ["a"] * 3 + [None] * 9
+    assert len({row["text"] for row in found[:3]}) > 1, "samples are drawn apart"
+    for row in found:
+        assert row["finish_reason"] in ("stop", "length")
+        assert (row["completion_tokens"] == 24) == (row["finish_reason"] == "length") or row["completion_tokens"] < 24
+        assert row["logprob"] < 0 or row["completion_tokens"] == 0
+    # The conversation with a system message is the longer one; each is longer than its bare text.
+    assert found[9]["prompt_tokens"] > found[6]["prompt_tokens"] > found[0]["prompt_tokens"]
+    assert lines(run([*drawn, "--batch-size", "1"])) == found
+    assert lines(run([*command, "--prompts", "-", *drawn[-6:]], stdin=file.read_bytes())) == found
+    assert lines(run([*drawn[:-4], "--seed", "6", "--samples", "3"])) != found
+
+    alone = run([*command, "--prompt", "Prove that"]).stdout.decode()
+    (one,) = lines(run([*command, "--prompt", "Prove that", "--json"]))
+    assert one["text"] + "\n" == alone and "line" not in one and one["sample"] == 0
+    greedy = lines(run([*command, "--prompts", str(file)]))
+    assert greedy[0]["text"] == one["text"] and greedy[0]["logprob"] == one["logprob"]
+    stop = one["text"].strip()[3:5]
+    (cut,) = lines(run([*command, "--prompt", "Prove that", "--json", "--stop", stop]))
+    assert cut["finish_reason"] == "stop" and cut["text"] == one["text"].split(stop)[0]
+
+
+def test_prompts_that_cannot_be_continued_are_told_before_anything_is(model, tmp_path):
+    file = tmp_path / "prompts.jsonl"
+    command = [binary("errata"), "generate", "--model", str(model), "--max-tokens", "2", "--prompts", str(file)]
+    for row, more, reason in [
+        ("nonsense", [], "not valid JSON"),
+        ('{"text": "x"}', [], 'give "prompt" or "messages"'),
+        ('{"prompt": "x", "messages": []}', [], "one of them only"),
+        ('{"prompt": ""}', [], "is empty"),
+        (json.dumps({"prompt": "x " * 3000}), [], "shorten it"),
+        ('{"prompt": "x"}', ["--system", "y"], "--system has no effect"),
+        (json.dumps({"messages": chat("x") + answer("y")}), [], "assistant's already"),
+        (
+            json.dumps({"messages": [{"role": "system", "content": "x"}] + chat("y")}),
+            ["--system", "z"],
+            "system message already",
+        ),
+    ]:
+        file.write_text('{"prompt": "good"}\n' * (1 if not more else 0) + row + "\n")
+        result = run([*command, *more])
+        assert result.returncode != 0 and not result.stdout, row
+        number = 1 if more else 2
+        assert f"{file}:{number}: " in result.stderr.decode() and reason in result.stderr.decode(), result.stderr
+    file.write_text('{"prompt": "x"}\n')
+    same = run([*command, "--samples", "2"])
+    assert same.returncode != 0 and b"--temperature" in same.stderr
+    thoughts = run([*command, "--chat", "--no-thinking"])
+    assert thoughts.returncode != 0 and b"enable_thinking" in thoughts.stderr
+    named = run([*command, "--chat", "--chat-format", "mistral"])
+    assert named.returncode != 0 and b"mistral" in named.stderr
+
+
+@pytest.mark.parametrize(
+    ("method", "more"),
+    [
+        ("sft", []),
+        ("sft", ["--normalization", "perSequence"]),
+        ("sft", ["--lora-rank", "4", "--lora-dropout", "0.5"]),
+        ("krsl", []),
+        ("dpo", ["--nll-weight", "0.3"]),
+        ("dpo", ["--loss", "simpo", "--beta", "2"]),
+    ],
+)
+def test_what_is_measured_is_what_a_step_would_tell(method, more, model, tmp_path):
+    file = data(tmp_path, method)
+    output = tmp_path / "out"
+    command = arguments(method, file, model, output, "--max-steps", 3, "--eval-data", file, "--eval-steps", 2, *more)
+    size = command.index("--batch-size")
+    # All in one batch; a line of KRSL is two examples.
+    command[size + 1] = str(2 * len(ROWS[method]))
+    command[command.index("--learning-rate") + 1] = "0"
+    result = run(command)
+    assert result.returncode == 0, result.stderr.decode()
+    rows = metrics(output)
+    # After the second step, and at the end.
+    assert [("eval_loss" in row, row["step"]) for row in rows] == [(False, 1), (False, 2), (True, 2), (False, 3), (True, 3)]
+    step, measured = rows[1], rows[2]
+    assert all(row["eval_loss"] == measured["eval_loss"] for row in rows if "eval_loss" in row)
+    assert f"eval loss {measured['eval_loss']:.4f}" in result.stdout.decode()
+    assert len(measured) >= 3
+    if "--lora-dropout" in more:
+        # The model as it is: without what training leaves out.
+        assert measured["eval_loss"] == pytest.approx(step["loss"], rel=1e-5)
+        return
+    for name, value in measured.items():
+        if name.startswith("eval_"):
+            assert value == pytest.approx(step[name.removeprefix("eval_")], rel=1e-4, abs=1e-5), name
+
+
+def test_measuring_changes_no_bit_of_a_training(model, tmp_path):
+    file = data(tmp_path, "dpo")
+    plain, measured = tmp_path / "plain", tmp_path / "measured"
+    assert run(arguments("dpo", file, model, plain, "--max-steps", 6)).returncode == 0
+    result = run(arguments("dpo", file, model, measured, "--max-steps", 6, "--eval-data", file, "--eval-steps", 1))
+    assert result.returncode == 0, result.stderr.decode()
+    assert tensors(plain) == tensors(measured)
+    losses = [row["eval_loss"] for row in metrics(measured) if "eval_loss" in row]
+    assert len(losses) == 6 and losses[-1] < losses[0] < 0.693148
+
+
+def test_a_batch_of_tokens_holds_as_many_examples_as_fit(model, tmp_path):
+    file = data(tmp_path, "sft")
+
+    def epoch(name, *more):
+        command = arguments("sft", file, model, tmp_path / name, *more)
+        size = command.index("--batch-size")
+        result = run(command[:size] + command[size + 2 :])
+        assert result.returncode == 0, result.stderr.decode()
+        return metrics(tmp_path / name)
+
+    small, large = epoch("small", "--batch-tokens", 60), epoch("large", "--batch-tokens", 240)
+    assert len(small) > len(large) > 1
+    assert small[-1]["num_tokens"] == large[-1]["num_tokens"]
+    counts = [row["num_tokens"] for row in small]
+    assert max(b - a for a, b in zip([0] + counts, counts)) <= 60

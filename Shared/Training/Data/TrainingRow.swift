@@ -12,7 +12,7 @@ package struct TrainingRow {
     /// The line's number, from 1.
     package let number: Int
 
-    init(_ line: some Collection<UInt8>, number: Int) throws(TrainingLineError) {
+    package init(_ line: some Collection<UInt8>, number: Int) throws(TrainingLineError) {
         do {
             node = try JSONNode.parse(line)
         } catch {
@@ -24,8 +24,11 @@ package struct TrainingRow {
         self.number = number
     }
 
+    /// What the row itself is called, where it says so.
+    package var id: String? { node["id"]?.string }
+
     /// The row's name, for messages about it.
-    package var name: String { node["id"]?.string ?? "line \(number)" }
+    package var name: String { id ?? "line \(number)" }
 
     /// The field's names in this row.
     package func has(_ key: String) -> Bool { node[key].map { !$0.isNull } ?? false }
@@ -64,7 +67,7 @@ package struct TrainingRow {
         if let parts = node["content"]?.array {
             let texts = parts.map { $0["type"]?.string == "text" ? $0["text"]?.string : nil }
             if !texts.contains(nil) { return ChatMessage(role, texts.compactMap { $0 }.joined()) }
-            throw TrainingLineError("\(place) has a part that is no text; only text can be trained on")
+            throw TrainingLineError("\(place) has a part that is no text; only text can be used")
         }
         throw TrainingLineError("\(place) has no \"content\" that is a text")
     }

@@ -13,6 +13,12 @@ struct GenerateCommand: ParsableCommand {
             the model's generation_config.json unless an option says otherwise; without either it takes the likeliest \
             token. Text ends at the model's end token, at a --stop string (which is left out) or after --max-tokens.
 
+            Several texts (--prompts, --samples), or one with --json, are printed as JSON lines in the prompts' order: \
+            "text", "finish_reason" (stop or length), "prompt_tokens", "completion_tokens", "logprob" (the sum over the \
+            tokens, under the model itself), "sample", and the prompt's "line" and "id". Each sample has random numbers \
+            of its own, drawn from --seed, the prompt's place and its own number, so that nothing depends on \
+            --batch-size.
+
             Without --model it prints arithmetic word problems with worked solutions, as JSON lines in GSM8K's layout. \
             The same seed gives the same problems; no problem stands in two splits.
             """
@@ -55,14 +61,29 @@ struct TextOptions: ParsableArguments {
     @Option(help: "The text to continue. Default: standard input.")
     var prompt: String?
 
-    @Flag(help: "Take the prompt as a user's message, in the model's chat format.")
+    @Option(help: "A file of prompts, or - for standard input: JSON lines with \"prompt\" or \"messages\".")
+    var prompts: String?
+
+    @Option(help: "How many texts a prompt; needs a temperature. Default: 1.")
+    var samples: Int?
+
+    @Option(help: "How many texts are made at a time, with --prompts or --samples. Default: 16.")
+    var batchSize: Int?
+
+    @Flag(help: "Print JSON lines; always so with --prompts and --samples.")
+    var json = false
+
+    @Flag(help: "Take a prompt that is a text as a user's message, in the model's chat format.")
     var chat = false
 
-    @Option(help: "With --chat: a system message.")
+    @Option(help: "With --chat or messages: a system message.")
     var system: String?
 
-    @Option(help: "With --chat: chatml, llama2 or llama3. Default: as the model's own files say.")
+    @Option(help: "With --chat or messages: \(ChatFormat.names). Default: as the model's own files say.")
     var chatFormat: ChatFormat?
+
+    @Flag(help: "With --chat or messages: answer without thoughts, where the model's chat format has a switch (Qwen3).")
+    var noThinking = false
 
     @Option(help: "Most tokens of the text.")
     var maxTokens: Int?
@@ -88,11 +109,20 @@ struct TextOptions: ParsableArguments {
     /// The names of the options that were given.
     var given: [String] {
         let values: [(String, Bool)] = [
-            ("--adapter", adapter != nil), ("--prompt", prompt != nil), ("--chat", chat), ("--system", system != nil),
-            ("--chat-format", chatFormat != nil), ("--max-tokens", maxTokens != nil),
+            ("--adapter", adapter != nil), ("--prompt", prompt != nil), ("--prompts", prompts != nil),
+            ("--samples", samples != nil), ("--batch-size", batchSize != nil), ("--json", json), ("--chat", chat),
+            ("--max-tokens", maxTokens != nil),
             ("--temperature", temperature != nil), ("--top-k", topK != nil), ("--top-p", topP != nil),
             ("--repetition-penalty", repetitionPenalty != nil), ("--stop", !stop.isEmpty),
             ("--threads", threads != nil),
+        ]
+        return values.filter(\.1).map(\.0) + chatOnly
+    }
+
+    /// The names of the options that were given and mean something in a conversation only.
+    var chatOnly: [String] {
+        let values: [(String, Bool)] = [
+            ("--system", system != nil), ("--chat-format", chatFormat != nil), ("--no-thinking", noThinking),
         ]
         return values.filter(\.1).map(\.0)
     }
@@ -101,8 +131,20 @@ struct TextOptions: ParsableArguments {
         func check(_ holds: Bool, _ message: String) throws {
             if !holds { throw ValidationError(message) }
         }
-        try check(chat || system == nil, "--system belongs to --chat; give both")
-        try check(chat || chatFormat == nil, "--chat-format belongs to --chat; give both")
+        if !chat, prompts == nil, let option = chatOnly.first {
+            throw ValidationError("\(option) belongs to --chat; give both")
+        }
+        try check(prompt == nil || prompts == nil, "--prompt and --prompts both say what to continue; give one of them")
+        try check((1...100_000).contains(samples ?? 1), "--samples must lie in 1...100000, not \(samples ?? 1)")
+        try check((1...4096).contains(batchSize ?? 1), "--batch-size must lie in 1...4096, not \(batchSize ?? 1)")
+        try check(
+            batchSize == nil || prompts != nil || samples != nil,
+            "--batch-size has no effect on a single text; give --prompts or --samples, or leave it out"
+        )
+        try check(
+            temperature != 0 || (samples ?? 1) == 1,
+            "--samples are all the same at --temperature 0; raise it or leave --samples out"
+        )
         try check((maxTokens ?? 1) > 0, "--max-tokens must be at least 1, not \(maxTokens ?? 0)")
         try check(
             temperature.map { $0.isFinite && $0 >= 0 } ?? true,

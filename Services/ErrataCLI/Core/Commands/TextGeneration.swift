@@ -3,7 +3,7 @@ import LanguageModel
 import TensorEngine
 import Tokenization
 
-/// Streams a model's continuation of a prompt to standard output.
+/// Continues prompts with a model: streams one text, or prints several as JSON lines.
 struct TextGeneration {
     let folder: URL
     let options: TextOptions
@@ -14,29 +14,26 @@ struct TextGeneration {
     func run() throws {
         let configuration = try ModelConfiguration(folder: folder)
         let tokenizer = try Tokenizer(folder: folder)
-        let (prompt, endTokens) = try promptTokens(tokenizer)
-        guard let last = prompt.max(), Int(last) < configuration.vocabularySize else {
-            throw CLIError(
-                prompt.isEmpty
-                    ? "the prompt is empty; give --prompt or text on standard input"
-                    : "\(folder.path): the tokenizer has more tokens than the model; they do not belong together"
-            )
-        }
-        let room = configuration.maximumPositions - prompt.count
-        guard room > 0 else {
-            throw CLIError(
-                "the prompt has \(prompt.count) tokens, the model was made for \(configuration.maximumPositions); "
-                    + "shorten it"
-            )
-        }
+        let prompts = try TextPrompts(folder: folder, tokenizer: tokenizer, options: options)
+        try prompts.check(configuration, folder: folder)
         let defaults = try GenerationConfiguration.load(folder: folder)
-        let parameters = Self.parameters(
-            options,
-            defaults: defaults,
-            stopTokens: endTokens + configuration.eosTokenIDs + (defaults?.eosTokenIDs ?? []),
-            room: room,
-            seed: seed
-        )
+        func parameters(_ prompt: TextPrompts.Prompt) -> GenerationParameters {
+            Self.parameters(
+                options,
+                defaults: defaults,
+                stopTokens: (prompt.isChat ? prompts.endTokens : []) + configuration.eosTokenIDs
+                    + (defaults?.eosTokenIDs ?? []),
+                room: configuration.maximumPositions - prompt.tokens.count,
+                seed: seed
+            )
+        }
+        let all = prompts.prompts.map(parameters)
+        if (options.samples ?? 1) > 1, all.contains(where: { $0.temperature == 0 }) {
+            throw CLIError(
+                "the model takes the likeliest token unless told otherwise, so that --samples would all be the same; "
+                    + "give --temperature"
+            )
+        }
         let model = try CausalLanguageModel.load(
             folder: folder,
             context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext()
@@ -44,6 +41,20 @@ struct TextGeneration {
         if let adapter = options.adapter {
             try model.attach(LoRAAdapter.load(folder: URL(fileURLWithPath: adapter), for: model))
         }
+        if options.json || options.prompts != nil || options.samples != nil {
+            try TextBatch(model: model, tokenizer: tokenizer, options: options)
+                .run(prompts.prompts, parameters: all) { try Self.write($0 + "\n") }
+        } else {
+            try stream(prompts.prompts[0].tokens, all[0], model, tokenizer)
+        }
+    }
+
+    private func stream(
+        _ prompt: [TokenID],
+        _ parameters: GenerationParameters,
+        _ model: CausalLanguageModel,
+        _ tokenizer: Tokenizer
+    ) throws {
         var stream = TextStream(tokenizer, continuing: prompt, stopStrings: options.stop)
         do {
             _ = try model.generate(
@@ -78,29 +89,6 @@ struct TextGeneration {
             stopTokens: Array(Set(stopTokens)).sorted(),
             seed: seed
         )
-    }
-
-    private func promptTokens(_ tokenizer: Tokenizer) throws -> (prompt: [TokenID], endTokens: [TokenID]) {
-        let text = try options.prompt ?? Self.standardInput()
-        guard options.chat else { return (tokenizer.encodePrompt(text), []) }
-        let chat = try ChatTemplate(folder: folder, tokenizer: tokenizer, format: options.chatFormat)
-        let system = options.system.map { [ChatMessage(.system, $0)] } ?? []
-        return (
-            try chat.render(system + [ChatMessage(.user, text)], addGenerationPrompt: true), chat.endTokens
-        )
-    }
-
-    /// All of standard input, without the line feed that a shell puts at its end.
-    private static func standardInput() throws -> String {
-        guard isatty(STDIN_FILENO) == 0 else {
-            throw CLIError("there is no prompt; give --prompt TEXT, or the text on standard input")
-        }
-        var data = try FileHandle.standardInput.readToEnd() ?? Data()
-        if data.last == 0x0A { data.removeLast() }
-        guard let text = String(validating: data, as: UTF8.self) else {
-            throw CLIError("standard input is not valid UTF-8; convert it first")
-        }
-        return text
     }
 
     private static func write(_ text: String) throws {
