@@ -61,7 +61,18 @@ public final class AdamW {
         var total = 0.0
         for parameter in parameters {
             guard let gradient = parameter.tensor.gradientBuffer else { continue }
-            total += ctk_sum_of_squares(gradient.pointer, parameter.tensor.count)
+            let count = parameter.tensor.count
+            // Parts of a fixed size, so that the sum does not depend on the thread count.
+            let part = 1 << 18
+            var sums = [Double](repeating: 0, count: (count + part - 1) / part)
+            sums.withUnsafeMutableBufferPointer { sums in
+                nonisolated(unsafe) let sums = sums
+                parameter.tensor.context.parallel(sums.count) { index, _ in
+                    let first = index * part
+                    sums[index] = ctk_sum_of_squares(gradient.pointer + first, min(part, count - first))
+                }
+            }
+            total += sums.reduce(0, +)
         }
         return total.squareRoot()
     }

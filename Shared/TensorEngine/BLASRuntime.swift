@@ -16,8 +16,11 @@ public enum BLASRuntime {
     /// True when OpenBLAS runs without AVX-512 on a processor that has it, as a preset `OPENBLAS_CORETYPE` can cause.
     public static var isSlowerThanProcessor: Bool {
         let wide = ["cooperlake", "skylakex", "sapphirerapids", "graniterapids", "zen4", "zen5"]
-        return kernelInstructionSet == "x86-64-v4" && !wide.contains(coreType.lowercased())
+        return kernelInstructionSet.hasPrefix("x86-64-v4") && !wide.contains(coreType.lowercased())
     }
+
+    /// Whether our own packed product is faster than sgemm on large matrices; see `Tests/Benchmarks/LOG.md`.
+    static let prefersPackedProduct = ctk_has_wide_registers() != 0
 
     /// Whether the project's own matrix kernel replaces sgemm throughout; read once.
     static let prefersOwnProduct = isSlowerThanProcessor

@@ -22,13 +22,14 @@ package final class BufferPool {
         if let block = free[capacity]?.popLast() {
             return Buffer(pool: self, pointer: block, capacity: capacity, count: count)
         }
-        // One spare vector behind each block, so that kernels may load whole vectors at its end.
+        // One spare vector behind each block, so that kernels may load whole vectors at its end. The block itself is not
+        // touched: what rounding up adds to a large one then costs no memory.
         let raw = UnsafeMutableRawPointer.allocate(
             byteCount: (capacity + 16) * MemoryLayout<Float>.stride,
             alignment: 64
         )
         let block = raw.bindMemory(to: Float.self, capacity: capacity + 16)
-        block.initialize(repeating: 0, count: capacity + 16)
+        (block + capacity).initialize(repeating: 0, count: 16)
         reservedFloats += capacity
         systemAllocations += 1
         return Buffer(pool: self, pointer: block, capacity: capacity, count: count)

@@ -8,6 +8,9 @@ public final class ComputeContext {
     /// Worker threads, the calling one included.
     public let threads: Int
 
+    /// How exactly the products of linear layers and logits are computed; float32 unless changed.
+    public var matrixPrecision = MatrixPrecision.float32
+
     package let buffers = BufferPool()
     private let pool: OpaquePointer?
 

@@ -1,10 +1,89 @@
 import COpenBLAS
 import CTensorKernels
 
-/// c [m, n] = a [m, k] · b [k, n] (+ c), each operand optionally stored transposed.
+/// How exactly matrix products are computed.
+public enum MatrixPrecision: String, Sendable, Codable, CaseIterable {
+    /// Operands and sums in float32.
+    case float32
+    /// Operands rounded to bfloat16, sums in float32: what PyTorch's autocast to bfloat16 does to a linear layer, except
+    /// that results stay in float32. Fast where the processor multiplies bfloat16 (AVX-512-BF16), slow elsewhere.
+    case bfloat16
+}
+
+/// Where the values of a row-major matrix lie.
+package enum MatrixValues {
+    case float32(UnsafePointer<Float>)
+    case bfloat16(UnsafePointer<UInt16>)
+
+    var isHalf: Bool { if case .bfloat16 = self { true } else { false } }
+
+    var raw: UnsafeRawPointer {
+        switch self {
+        case .float32(let values): UnsafeRawPointer(values)
+        case .bfloat16(let values): UnsafeRawPointer(values)
+        }
+    }
+
+    /// The same matrix from its element `count` on.
+    package func advanced(by count: Int) -> MatrixValues {
+        switch self {
+        case .float32(let values): .float32(values + count)
+        case .bfloat16(let values): .bfloat16(values + count)
+        }
+    }
+}
+
+/// c [m, n] = a [m, k] · b [k, n] (+ c), each operand optionally stored transposed, in the context's precision.
 ///
-/// OpenBLAS runs single-threaded here: the rows or columns of the result are split over the context's own workers, so
-/// that the bits depend only on the shapes and the thread count.
+/// Float32 goes to OpenBLAS, or to our own kernels where they are faster. The bits depend only on the shapes and the
+/// thread count.
+package func matrixProduct(
+    context: ComputeContext,
+    transposeA: Bool = false,
+    transposeB: Bool = false,
+    m: Int,
+    n: Int,
+    k: Int,
+    a: MatrixValues,
+    b: MatrixValues,
+    c: UnsafeMutablePointer<Float>,
+    accumulate: Bool
+) {
+    if case .float32(let left) = a, case .float32(let right) = b, context.matrixPrecision == .float32,
+        !BLASRuntime.prefersPackedProduct || m * n * k < 1 << 22
+    {
+        return matrixProduct(
+            context: context,
+            transposeA: transposeA,
+            transposeB: transposeB,
+            m: m,
+            n: n,
+            k: k,
+            a: left,
+            b: right,
+            c: c,
+            accumulate: accumulate
+        )
+    }
+    guard m > 0, n > 0 else { return }
+    packedProduct(
+        context: context,
+        precision: context.matrixPrecision,
+        transposeA: transposeA,
+        transposeB: transposeB,
+        m: m,
+        n: n,
+        k: k,
+        a: a,
+        b: b,
+        c: c,
+        accumulate: accumulate
+    )
+}
+
+/// The product in float32, whatever the context's precision, by OpenBLAS or a small kernel of our own.
+///
+/// OpenBLAS runs single-threaded here: the rows or columns of the result are split over the context's own workers.
 package func matrixProduct(
     context: ComputeContext,
     transposeA: Bool = false,

@@ -17,7 +17,7 @@ extension Tape {
         guard y.requiresGradient else { return y }
         record { [context] in
             guard let dy = y.gradientBuffer else { return }
-            let again = Tape(context: context)
+            let again = Tape(context: context, recording: true, releases: false)
             let result = try body(again, x)
             result.gradientBuffer = dy
             y.gradientBuffer = nil

@@ -11,13 +11,38 @@ extension Tape {
         let rows = hidden.rows
         let y = output([rows], from: hidden, weight)
         let logSumExp = context.buffers.take(rows)
+        // Under a frozen weight a row's gradient is its upstream factor times a vector that is known here already.
+        let directions = y.requiresGradient && !weight.requiresGradient ? context.buffers.take(hidden.count) : nil
+        let ones = [Float](repeating: 1, count: directions == nil ? 0 : rows)
         forEachChunk(hidden, weight) { range, logits in
             targets.withUnsafeBufferPointer { list in
                 guard let base = list.baseAddress else { return }
                 self.logProbabilities(range, logits, base, y.pointer, logSumExp.pointer, weight.rows)
+                guard let directions else { return }
+                self.logitGradients(range, logits, base, logSumExp.pointer, ones, weight.rows)
+                let target = directions.pointer + range.lowerBound * hidden.columns
+                self.hiddenGradient(range.count, logits, weight, into: target, accumulate: false)
             }
         }
         guard y.requiresGradient else { return y }
+        if let directions {
+            record { [context] in
+                guard let dy = y.gradientBuffer else { return }
+                let target = hidden.gradientToAdd()
+                let dimension = hidden.columns
+                context.parallelRanges(rows, grain: 64) { range in
+                    ctk_add_scaled_rows(
+                        directions.pointer + range.lowerBound * dimension,
+                        dy.pointer + range.lowerBound,
+                        target + range.lowerBound * dimension,
+                        range.count,
+                        dimension
+                    )
+                }
+                y.gradientBuffer = nil
+            }
+            return y
+        }
         record { [unowned self] in
             guard let dy = y.gradientBuffer else { return }
             self.forEachChunk(hidden, weight) { range, logits in
@@ -79,14 +104,14 @@ extension Tape {
         }
     }
 
-    /// Computes the logits of a few rows at a time, at most about 16 MB of them.
+    /// Computes the logits of a few rows at a time, at most about 64 MB of them: the weight is read once a chunk.
     private func forEachChunk(
         _ hidden: Tensor,
         _ weight: Tensor,
         _ body: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
     ) {
         let vocabulary = weight.rows
-        let chunk = max(16, min(2048, (1 << 22) / max(1, vocabulary)))
+        let chunk = max(16, min(2048, (1 << 24) / max(1, vocabulary)))
         let rows = hidden.rows
         guard rows > 0 else { return }
         let logits = context.buffers.take(min(chunk, rows) * vocabulary)
@@ -98,8 +123,8 @@ extension Tape {
                 m: range.count,
                 n: vocabulary,
                 k: hidden.columns,
-                a: hidden.pointer + first * hidden.columns,
-                b: weight.pointer,
+                a: .float32(hidden.pointer + first * hidden.columns),
+                b: weight.matrix,
                 c: logits.pointer,
                 accumulate: false
             )
@@ -115,7 +140,7 @@ extension Tape {
         _ logSumExp: UnsafeMutablePointer<Float>,
         _ vocabulary: Int
     ) {
-        context.parallelRanges(rows.count, grain: 64) { range in
+        context.parallelRanges(rows.count, grain: 8) { range in
             let first = rows.lowerBound + range.lowerBound
             ctk_token_log_probabilities(
                 logits + range.lowerBound * vocabulary,
@@ -139,7 +164,36 @@ extension Tape {
     ) {
         let vocabulary = weight.rows
         let dimension = hidden.columns
-        context.parallelRanges(rows.count, grain: 64) { range in
+        logitGradients(rows, logits, targets, logSumExp, upstream, vocabulary)
+        if hidden.requiresGradient {
+            let target = hidden.gradientToAdd() + rows.lowerBound * dimension
+            hiddenGradient(rows.count, logits, weight, into: target, accumulate: true)
+        }
+        if weight.requiresGradient {
+            matrixProduct(
+                context: context,
+                transposeA: true,
+                m: vocabulary,
+                n: dimension,
+                k: rows.count,
+                a: .float32(logits),
+                b: .float32(hidden.pointer + rows.lowerBound * dimension),
+                c: weight.gradientToAdd(),
+                accumulate: true
+            )
+        }
+    }
+
+    /// upstream · (one-hot − softmax) in place of the logits.
+    private func logitGradients(
+        _ rows: Range<Int>,
+        _ logits: UnsafeMutablePointer<Float>,
+        _ targets: UnsafePointer<Int32>,
+        _ logSumExp: UnsafePointer<Float>,
+        _ upstream: UnsafePointer<Float>,
+        _ vocabulary: Int
+    ) {
+        context.parallelRanges(rows.count, grain: 8) { range in
             let first = rows.lowerBound + range.lowerBound
             ctk_token_log_probabilities_backward(
                 logits + range.lowerBound * vocabulary,
@@ -150,30 +204,25 @@ extension Tape {
                 vocabulary
             )
         }
-        if hidden.requiresGradient {
-            matrixProduct(
-                context: context,
-                m: rows.count,
-                n: dimension,
-                k: vocabulary,
-                a: logits,
-                b: weight.pointer,
-                c: hidden.gradientToAdd() + rows.lowerBound * dimension,
-                accumulate: true
-            )
-        }
-        if weight.requiresGradient {
-            matrixProduct(
-                context: context,
-                transposeA: true,
-                m: vocabulary,
-                n: dimension,
-                k: rows.count,
-                a: logits,
-                b: hidden.pointer + rows.lowerBound * dimension,
-                c: weight.gradientToAdd(),
-                accumulate: true
-            )
-        }
+    }
+
+    /// target [rows, dimension] = dlogits [rows, vocabulary] · weight (+ target).
+    private func hiddenGradient(
+        _ rows: Int,
+        _ logits: UnsafePointer<Float>,
+        _ weight: Tensor,
+        into target: UnsafeMutablePointer<Float>,
+        accumulate: Bool
+    ) {
+        matrixProduct(
+            context: context,
+            m: rows,
+            n: weight.columns,
+            k: weight.rows,
+            a: .float32(logits),
+            b: weight.matrix,
+            c: target,
+            accumulate: accumulate
+        )
     }
 }

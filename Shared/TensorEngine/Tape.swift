@@ -8,12 +8,27 @@ public final class Tape {
     public let context: ComputeContext
     /// Whether derivatives are recorded.
     public let isRecording: Bool
+    /// Whether ``release(_:)`` gives memory back; false where it would only be asked for again at once.
+    private let releases: Bool
     private var steps: [() throws -> Void] = []
 
     /// Makes an empty tape.
-    public init(context: ComputeContext, recording: Bool = true) {
+    public convenience init(context: ComputeContext, recording: Bool = true) {
+        self.init(context: context, recording: recording, releases: recording)
+    }
+
+    init(context: ComputeContext, recording: Bool, releases: Bool) {
         self.context = context
         self.isRecording = recording
+        self.releases = releases
+    }
+
+    /// Gives the memory of a value back that is cheaper to compute again on the way back than to keep.
+    ///
+    /// For results of ``rmsNorm(_:weight:epsilon:groups:)`` and ``swiglu(gate:up:)``, once all operations that read them
+    /// are recorded; anything else is kept. The gradients are the same bit for bit.
+    public func release(_ tensor: Tensor) {
+        if releases { tensor.release() }
     }
 
     /// Adds a derivative.
@@ -74,18 +89,7 @@ extension Tape {
 
     private func gather(_ table: Tensor, indices: [Int32], dimension: Int) -> Tensor {
         let y = output([indices.count, dimension], from: table)
-        context.parallelRanges(indices.count, grain: 512) { range in
-            indices.withUnsafeBufferPointer { list in
-                guard let base = list.baseAddress else { return }
-                ctk_gather_rows(
-                    table.pointer,
-                    base + range.lowerBound,
-                    y.pointer + range.lowerBound * dimension,
-                    range.count,
-                    dimension
-                )
-            }
-        }
+        InferenceKernels.gatherRows(table, indices: indices, into: y.pointer)
         guard y.requiresGradient else { return y }
         record { [context] in
             guard let dy = y.gradientBuffer else { return }
@@ -131,8 +135,8 @@ extension Tape {
             m: rows,
             n: outputs,
             k: inner,
-            a: x.pointer,
-            b: weight.pointer,
+            a: .float32(x.pointer),
+            b: weight.matrix,
             c: y.pointer,
             accumulate: residual != nil
         )
@@ -152,8 +156,8 @@ extension Tape {
                     m: outputs,
                     n: inner,
                     k: rows,
-                    a: dy.pointer,
-                    b: x.pointer,
+                    a: .float32(dy.pointer),
+                    b: .float32(x.pointer),
                     c: target.pointer,
                     accumulate: target.accumulate == 1
                 )
@@ -168,8 +172,8 @@ extension Tape {
                     m: rows,
                     n: inner,
                     k: outputs,
-                    a: dy.pointer,
-                    b: weight.pointer,
+                    a: .float32(dy.pointer),
+                    b: weight.matrix,
                     c: target.pointer,
                     accumulate: target.accumulate == 1
                 )
@@ -247,6 +251,15 @@ extension Tape {
             )
         }
         guard y.requiresGradient else { return y }
+        y.remake = { [context] in
+            let again = context.buffers.take(rows * dimension)
+            context.parallelRanges(rows, grain: 128) { range in
+                let offset = range.lowerBound * dimension
+                let (source, target) = (x.pointer + offset, again.pointer + offset)
+                ctk_rms_norm_forward(source, weight.pointer, target, nil, range.count, dimension, epsilon)
+            }
+            return again
+        }
         record { [context] in
             guard let dy = y.gradientBuffer else { return }
             let target = x.gradientToWrite()
@@ -289,6 +302,14 @@ extension Tape {
             ctk_swiglu_forward(gate.pointer + first, up.pointer + first, y.pointer + first, range.count)
         }
         guard y.requiresGradient else { return y }
+        y.remake = { [context] in
+            let again = context.buffers.take(gate.count)
+            context.parallelRanges(gate.count, grain: 1 << 14) { range in
+                let first = range.lowerBound
+                ctk_swiglu_forward(gate.pointer + first, up.pointer + first, again.pointer + first, range.count)
+            }
+            return again
+        }
         record { [unowned self, context] in
             guard let dy = y.gradientBuffer else { return }
             let dgate = context.buffers.take(y.count)

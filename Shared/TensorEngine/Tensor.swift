@@ -1,6 +1,18 @@
 import CTensorKernels
 
-/// A dense row-major float32 array with an optional gradient.
+/// How the values of a tensor are stored.
+public enum ElementType: String, Sendable, Codable, CaseIterable {
+    /// IEEE single precision.
+    case float32
+    /// The upper half of a single.
+    case bfloat16
+}
+
+/// A dense row-major array with an optional gradient.
+///
+/// Values are float32. The weight of a linear layer or an embedding may be stored in bfloat16 instead, to be read only:
+/// ``Tape/linear(_:weight:bias:residual:)``, ``Tape/embedding(_:tokens:)`` and the log-probabilities take such a weight,
+/// other operations do not.
 public final class Tensor {
     /// The length of each dimension, outermost first.
     public let shape: [Int]
@@ -9,9 +21,19 @@ public final class Tensor {
     /// The context that owns the memory and the threads.
     public let context: ComputeContext
     /// Whether operations on this tensor are recorded and its gradient is computed.
-    public var requiresGradient: Bool
+    public var requiresGradient: Bool {
+        didSet { precondition(!requiresGradient || elementType == .float32, "a bfloat16 tensor has no gradient") }
+    }
 
-    package let buffer: Buffer
+    private enum Storage {
+        case float32(Buffer)
+        case bfloat16(HalfBlock)
+        /// Given back until someone reads it again.
+        case released(() -> Buffer)
+    }
+    private var storage: Storage
+    /// Computes the same values again bit for bit, without holding this tensor; nil where they must be kept.
+    var remake: (() -> Buffer)?
     package var gradientBuffer: Buffer?
 
     package init(
@@ -23,13 +45,23 @@ public final class Tensor {
         self.count = shape.reduce(1, *)
         self.context = context
         self.requiresGradient = requiresGradient
-        self.buffer = context.buffers.take(count)
+        storage = .float32(context.buffers.take(count))
+    }
+
+    /// A weight in bfloat16, [rows, columns].
+    package init(_ block: HalfBlock, shape: [Int], context: ComputeContext) {
+        precondition(block.count == shape.reduce(1, *), "\(block.count) values do not fill shape \(shape)")
+        self.shape = shape
+        self.count = block.count
+        self.context = context
+        requiresGradient = false
+        storage = .bfloat16(block)
     }
 
     /// A tensor of zeros.
     public convenience init(zeros shape: [Int], context: ComputeContext, requiresGradient: Bool = false) {
         self.init(uninitialized: shape, context: context, requiresGradient: requiresGradient)
-        buffer.clear()
+        pointer.update(repeating: 0, count: count)
     }
 
     /// A tensor with the given values in row-major order.
@@ -46,11 +78,43 @@ public final class Tensor {
         }
         self.init(uninitialized: shape, context: context, requiresGradient: requiresGradient)
         values.withUnsafeBufferPointer { source in
-            if let base = source.baseAddress { buffer.pointer.update(from: base, count: source.count) }
+            if let base = source.baseAddress { pointer.update(from: base, count: source.count) }
         }
     }
 
-    package var pointer: UnsafeMutablePointer<Float> { buffer.pointer }
+    /// How the values are stored.
+    public var elementType: ElementType {
+        if case .bfloat16 = storage { .bfloat16 } else { .float32 }
+    }
+
+    /// The float32 values.
+    package var pointer: UnsafeMutablePointer<Float> {
+        switch storage {
+        case .float32(let buffer):
+            return buffer.pointer
+        case .released(let remake):
+            let buffer = remake()
+            storage = .float32(buffer)
+            return buffer.pointer
+        case .bfloat16:
+            preconditionFailure("this operation takes no bfloat16 tensor")
+        }
+    }
+
+    /// The values as one side of a matrix product.
+    package var matrix: MatrixValues {
+        if case .bfloat16(let block) = storage { .bfloat16(block.pointer) } else { .float32(pointer) }
+    }
+
+    /// The stored values of a bfloat16 tensor.
+    package var halfBlock: HalfBlock? {
+        if case .bfloat16(let block) = storage { block } else { nil }
+    }
+
+    /// Gives the values back to the pool where they can be made again; whoever reads them next has them made.
+    func release() {
+        if let remake { storage = .released(remake) }
+    }
 
     /// The last dimension: the length of a row.
     public var columns: Int { shape.last ?? 1 }
@@ -58,23 +122,52 @@ public final class Tensor {
     public var rows: Int { columns == 0 ? 0 : count / columns }
 
     /// A copy of the values in row-major order.
-    public var values: [Float] { Array(UnsafeBufferPointer(start: buffer.pointer, count: count)) }
+    public var values: [Float] { withValues { Array($0) } }
 
     /// A copy of the gradient in row-major order, or nil when none was computed.
     public var gradient: [Float]? {
         gradientBuffer.map { Array(UnsafeBufferPointer(start: $0.pointer, count: count)) }
     }
 
-    /// Reads the values in place.
+    /// Reads the values: in place, or a widened copy of bfloat16 ones.
     public func withValues<Result>(_ body: (UnsafeBufferPointer<Float>) throws -> Result) rethrows -> Result {
-        try body(UnsafeBufferPointer(start: buffer.pointer, count: count))
+        guard let halfBlock else { return try body(UnsafeBufferPointer(start: pointer, count: count)) }
+        let widened = self.widened(halfBlock)
+        return try body(UnsafeBufferPointer(start: widened.pointer, count: count))
     }
 
-    /// Changes the values in place.
+    /// Changes the values: in place, or of a widened copy that is rounded to bfloat16 afterwards.
     public func withMutableValues<Result>(
         _ body: (UnsafeMutableBufferPointer<Float>) throws -> Result
     ) rethrows -> Result {
-        try body(UnsafeMutableBufferPointer(start: buffer.pointer, count: count))
+        guard let halfBlock else { return try body(UnsafeMutableBufferPointer(start: pointer, count: count)) }
+        let widened = self.widened(halfBlock)
+        let result = try body(UnsafeMutableBufferPointer(start: widened.pointer, count: count))
+        storage = .bfloat16(HalfBlock(rounding: widened.pointer, count: count, context: context))
+        return result
+    }
+
+    /// A tensor of the same values, rounded where `elementType` is bfloat16; a bfloat16 tensor's memory is shared.
+    package func converted(to elementType: ElementType) -> Tensor {
+        switch elementType {
+        case .bfloat16:
+            let block = halfBlock ?? HalfBlock(rounding: pointer, count: count, context: context)
+            return Tensor(block, shape: shape, context: context)
+        case .float32:
+            let copy = Tensor(uninitialized: shape, context: context)
+            withValues { source in
+                if let base = source.baseAddress { copy.pointer.update(from: base, count: count) }
+            }
+            return copy
+        }
+    }
+
+    private func widened(_ block: HalfBlock) -> Buffer {
+        let buffer = context.buffers.take(count)
+        context.parallelRanges(count, grain: 1 << 16) { range in
+            ctk_widen(block.pointer + range.lowerBound, buffer.pointer + range.lowerBound, range.count)
+        }
+        return buffer
     }
 
     /// Forgets the gradient; its memory is used again.

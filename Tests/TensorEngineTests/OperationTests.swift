@@ -105,40 +105,6 @@ struct OperationTests {
         let tape = Tape(context: context)
         let y = try tape.linear(input, weight: weight, bias: bias, residual: residual)
         expectClose(y.values, expected, "linear")
-        let packed = PackedLinear(weight: weight, bias: bias)
-        let result = try Tensor(r, shape: [rows, outputs], context: context)
-        input.withValues { source in
-            result.withMutableValues { target in
-                if let from = source.baseAddress, let to = target.baseAddress {
-                    packed.apply(from, rows: rows, into: to, accumulate: true)
-                }
-            }
-        }
-        expectClose(result.values, expected, "packed linear")
-    }
-
-    @Test("a packed product gives a row the same bits whatever rows are beside it")
-    func packedIndependence() throws {
-        let context = ComputeContext(threads: 2)
-        var generator = SeededGenerator(seed: 2)
-        let weight = try Tensor(randomValues(77 * 53, &generator), shape: [77, 53], context: context)
-        let x = randomValues(97 * 53, &generator)
-        let packed = PackedLinear(weight: weight)
-        func product(_ rows: Int, from first: Int) -> [Float] {
-            var y = [Float](repeating: 0, count: rows * 77)
-            x.withUnsafeBufferPointer { source in
-                y.withUnsafeMutableBufferPointer { target in
-                    if let from = source.baseAddress, let to = target.baseAddress {
-                        packed.apply(from + first * 53, rows: rows, into: to)
-                    }
-                }
-            }
-            return y
-        }
-        let all = product(97, from: 0)
-        for row in [0, 5, 48, 96] {
-            #expect(product(1, from: row) == Array(all[row * 77..<(row + 1) * 77]))
-        }
     }
 
     @Test("linear gradients agree with finite differences", arguments: [(2, 3, 5), (33, 17, 9)])

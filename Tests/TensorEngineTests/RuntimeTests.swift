@@ -78,6 +78,8 @@ struct RuntimeTests {
     @Test("the runtime names its core type and kernels")
     func description() {
         #expect(BLASRuntime.description.contains("core type"))
-        #expect(["baseline", "x86-64-v3", "x86-64-v4"].contains(BLASRuntime.kernelInstructionSet))
+        #expect(
+            ["baseline", "x86-64-v3", "x86-64-v4", "x86-64-v4 with bf16"].contains(BLASRuntime.kernelInstructionSet)
+        )
     }
 }

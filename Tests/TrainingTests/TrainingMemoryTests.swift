@@ -13,7 +13,7 @@ struct TrainingMemoryTests {
                 vocabularySize: 64,
                 hiddenSize: 32,
                 intermediateSize: 96,
-                layers: 8,
+                layers: 16,
                 heads: 4,
                 keyValueHeads: 2
             ),

@@ -26,6 +26,8 @@
       (gate, up, dy, dgate, dup, count))                                                                               \
     X(add, (float *y, const float *x, long count), (y, x, count))                                                      \
     X(scale, (float *y, float factor, long count), (y, factor, count))                                                 \
+    X(add_scaled_rows, (const float *x, const float *factors, float *y, long rows, long dim),                          \
+      (x, factors, y, rows, dim))                                                                                      \
     X(add_bias, (float *y, const float *bias, long rows, long dim), (y, bias, rows, dim))                              \
     X(sum_rows, (const float *x, float *sums, long rows, long dim), (x, sums, rows, dim))                              \
     X(causal_softmax_forward,                                                                                          \
@@ -54,10 +56,22 @@
     X(scatter_add_rows,                                                                                                \
       (const float *x, const int32_t *indices, float *table, long rows, long dim, long first, long columns),           \
       (x, indices, table, rows, dim, first, columns))                                                                  \
+    X(widen, (const uint16_t *x, float *y, long count), (x, y, count))                                                 \
+    X(narrow, (const float *x, uint16_t *y, long count), (x, y, count))                                                \
+    X(gather_half_rows, (const uint16_t *table, const int32_t *indices, float *y, long rows, long dim),                \
+      (table, indices, y, rows, dim))                                                                                  \
+    X(row_products,                                                                                                    \
+      (const float *x, const void *weight, int half, float *y, const float *bias, int accumulate, long rows,           \
+       long inner, long stride, long first, long last),                                                                \
+      (x, weight, half, y, bias, accumulate, rows, inner, stride, first, last))                                        \
+    X(tile_rows, (long *rows), (rows))                                                                                 \
+    X(pack,                                                                                                            \
+      (const void *x, int half, int pairs, int form, long ld, uint32_t *y, long stride, long inner, long count),       \
+      (x, half, pairs, form, ld, y, stride, inner, count))                                                             \
     X(packed_product,                                                                                                  \
-      (const float *x, const float *panels, float *y, const float *bias, int accumulate, long rows, long inner,        \
-       long outputs, long first_panel, long last_panel),                                                               \
-      (x, panels, y, bias, accumulate, rows, inner, outputs, first_panel, last_panel))                                 \
+      (const uint32_t *a, long row_stride, long unit_stride, long tile_stride, const uint32_t *panel, int pairs,       \
+       long units, float *c, long ldc, long rows, long columns, int accumulate),                                       \
+      (a, row_stride, unit_stride, tile_stride, panel, pairs, units, c, ldc, rows, columns, accumulate))               \
     X(product,                                                                                                         \
       (const float *a, long row_stride, long inner_stride, const float *b, long ldb, int transpose_b, float *c,        \
        long ldc, long m, long n, long k, int accumulate),                                                              \
@@ -72,16 +86,26 @@
 #define CTK_PROTOTYPE(name, params, args) void ctk_##name params;
 CTK_KERNELS(CTK_PROTOTYPE)
 
-/// Columns of a panel in the packed weight layout of `ctk_packed_product`.
+/// Columns of a panel of the right operand of `ctk_packed_product`.
 #define CTK_PANEL_WIDTH 32
 
-/// Floats that the packed form of a [outputs, inner] weight takes.
-long ctk_packed_size(long outputs, long inner);
-/// Packs a row-major [outputs, inner] weight into panels [panel][inner][CTK_PANEL_WIDTH], zero-padded.
-void ctk_pack(const float *weight, float *panels, long outputs, long inner);
+/// What `ctk_pack` makes of the `count` rows or columns of a matrix, along `inner` in units of 32 bits.
+enum {
+    /// [count, inner] to rows of the left operand, [count][stride].
+    CTK_PACK_ROWS,
+    /// [inner, count] to tiles of the left operand, [tile][unit][tile_rows].
+    CTK_PACK_TILES,
+    /// [inner, count] to panels of the right operand, [panel][unit][CTK_PANEL_WIDTH].
+    CTK_PACK_PANELS,
+    /// [count, inner] to panels of the right operand.
+    CTK_PACK_TRANSPOSED,
+};
+
+/// Whether `ctk_packed_product` has the registers to outdo a BLAS that knows the processor (AVX-512).
+int ctk_has_wide_registers(void);
 /// Sum of squares in double precision, in a fixed order.
 double ctk_sum_of_squares(const float *x, long count);
-/// The instruction set in use: "x86-64-v4", "x86-64-v3" or "baseline".
+/// The instruction set in use: "x86-64-v4 with bf16", "x86-64-v4", "x86-64-v3" or "baseline".
 const char *ctk_instruction_set(void);
 
 typedef struct ctk_pool ctk_pool;

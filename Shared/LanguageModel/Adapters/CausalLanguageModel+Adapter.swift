@@ -38,7 +38,7 @@ extension CausalLanguageModel {
     public func detachAdapter() -> LoRAAdapter? {
         defer { adapter = nil }
         if adapter != nil {
-            for (_, tensor) in parameters { tensor.requiresGradient = true }
+            for (_, tensor) in parameters { tensor.requiresGradient = tensor.elementType == .float32 }
         }
         return adapter
     }

@@ -52,6 +52,7 @@ extension CausalLanguageModel {
         var queries = try project(normed, .query)
         var keys = try project(normed, .key)
         let values = try project(normed, .value)
+        tape.release(normed)
         if let queryNorm = layer.queryNorm, let keyNorm = layer.keyNorm {
             queries = try tape.rmsNorm(queries, weight: queryNorm, epsilon: epsilon, groups: configuration.heads)
             keys = try tape.rmsNorm(keys, weight: keyNorm, epsilon: epsilon, groups: configuration.keyValueHeads)
@@ -75,8 +76,11 @@ extension CausalLanguageModel {
         let middle = try tape.rmsNorm(hidden, weight: layer.postAttentionNorm, epsilon: epsilon)
         let gate = try project(middle, .gate)
         let up = try project(middle, .up)
+        tape.release(middle)
         let activated = try tape.swiglu(gate: gate, up: up)
-        return try project(activated, .down, residual: hidden)
+        let result = try project(activated, .down, residual: hidden)
+        tape.release(activated)
+        return result
     }
 
     /// The logits of every token of each sequence: [sequence][token · vocabulary]; for tests and inspection.

@@ -3,9 +3,9 @@ public import TensorEngine
 import Tokenization
 
 /// A decoder of the Llama family (also Mistral without a window, Qwen2 with its biases, and Qwen3 with its query and key
-/// norms), in float32.
+/// norms).
 ///
-/// Weights carry Hugging Face's names and layouts. A model belongs to one thread at a time.
+/// Weights are float32, or those of linear layers and embeddings bfloat16 (see ``WeightStorage``). They carry Hugging Face's names and layouts. A model belongs to one thread at a time.
 public final class CausalLanguageModel {
     /// Sizes and constants.
     public let configuration: ModelConfiguration
@@ -51,18 +51,23 @@ public final class CausalLanguageModel {
         }
     }
 
-    /// The shape without values: every weight is zero.
-    init(configuration: ModelConfiguration, context: ComputeContext) throws {
+    /// A model of weights that `make` gives by name and shape; zeros unless given.
+    init(
+        configuration: ModelConfiguration,
+        context: ComputeContext,
+        make: ((_ name: String, _ shape: [Int]) throws -> Tensor)? = nil
+    ) throws {
         try configuration.validate()
         self.configuration = configuration
         self.context = context
         var list: [(name: String, tensor: Tensor)] = []
-        func parameter(_ name: String, _ shape: [Int]) -> Tensor {
-            let tensor = Tensor(zeros: shape, context: context, requiresGradient: true)
+        func parameter(_ name: String, _ shape: [Int]) throws -> Tensor {
+            let tensor = try make?(name, shape) ?? Tensor(zeros: shape, context: context)
+            tensor.requiresGradient = tensor.elementType == .float32
             list.append((name, tensor))
             return tensor
         }
-        let layout = DecoderLayout(configuration, make: parameter)
+        let layout = try DecoderLayout(configuration, make: parameter)
         embedding = layout.embedding
         layers = layout.layers
         finalNorm = layout.finalNorm
@@ -81,73 +86,6 @@ public final class CausalLanguageModel {
         finalNorm = other.finalNorm
         outputProjection = other.outputProjection
         rotary = other.rotary
-    }
-
-    /// Reads a model folder in Hugging Face layout.
-    ///
-    /// - Throws: `ModelFileError` that names the file and what is wrong with it.
-    public static func load(folder: URL) throws -> CausalLanguageModel {
-        try load(folder: folder, context: ComputeContext())
-    }
-
-    /// Reads a model folder in Hugging Face layout into a given context.
-    ///
-    /// - Throws: `ModelFileError` that names the file and what is wrong with it.
-    public static func load(folder: URL, context: ComputeContext) throws -> CausalLanguageModel {
-        let configuration = try ModelConfiguration(folder: folder)
-        let checkpoint = try SafetensorsCheckpoint(folder: folder)
-        // Headers against configuration first: sizes that the files do not have must not cost the memory they ask for.
-        let sources = try sources(of: configuration, in: checkpoint)
-        let model = try CausalLanguageModel(configuration: configuration, context: context)
-        for (name, tensor) in model.parameters {
-            let source = sources[name] ?? name
-            try tensor.withMutableValues { try checkpoint.read(source, into: $0) }
-            checkpoint.release(source)
-        }
-        return model
-    }
-
-    /// Checks names, shapes and element types of a folder's weights, and says where to read each.
-    private static func sources(
-        of configuration: ModelConfiguration,
-        in checkpoint: SafetensorsCheckpoint
-    ) throws -> [String: String] {
-        func failure(_ code: ModelFileError.Code, _ message: String) -> ModelFileError {
-            ModelFileError(code, place: checkpoint.folder.path, message)
-        }
-        var expected: [(name: String, shape: [Int])] = []
-        _ = DecoderLayout<Void>(configuration) { name, shape in expected.append((name, shape)) }
-        var sources: [String: String] = [:]
-        for (name, shape) in expected {
-            var source = name
-            // Sharing one storage, PyTorch may have saved a tied projection under either name.
-            if checkpoint.entry(name) == nil, name == "model.embed_tokens.weight", configuration.tieWordEmbeddings {
-                source = "lm_head.weight"
-            }
-            guard let entry = checkpoint.entry(source) else {
-                throw failure(.malformed, "the weight \(name) is missing")
-            }
-            guard entry.shape == shape else {
-                throw failure(
-                    .malformed,
-                    "the weight \(name) has shape \(entry.shape); config.json asks for \(shape)"
-                )
-            }
-            guard entry.elementType.torchName != nil else {
-                throw failure(
-                    .unsupported,
-                    "the weight \(name) has element type \(entry.elementType.rawValue); F32, BF16 and F16 can be read"
-                )
-            }
-            sources[name] = source
-        }
-        // Weights that nothing computes with would change the model's answers unseen. Old files store the rotary
-        // frequencies, which follow from the configuration, and a tied projection may be there twice.
-        for name in checkpoint.names
-        where sources[name] == nil && name != "lm_head.weight" && !name.hasSuffix(".rotary_emb.inv_freq") {
-            throw failure(.unsupported, "holds the weight \(name), which config.json does not ask for")
-        }
-        return sources
     }
 
     /// Writes config.json, generation_config.json and model.safetensors into `folder`, which is made if needed.
@@ -183,16 +121,29 @@ public final class CausalLanguageModel {
     }
 
     /// A model with its own copy of the weights, and of the adapter where one is attached, in the same context.
+    ///
+    /// Weights in bfloat16, which do not train, are shared until one of the two changes them.
     public func copy() -> CausalLanguageModel {
-        // The configuration was validated when this model was made.
-        guard let twin = try? CausalLanguageModel(configuration: configuration, context: context) else { return self }
-        for (mine, theirs) in zip(parameters, twin.parameters) {
-            mine.tensor.withValues { source in
-                theirs.tensor.withMutableValues { _ = $0.update(fromContentsOf: source) }
-            }
-        }
+        let twin = rebuilt { $0.converted(to: $0.elementType) }
         if let adapter { try? twin.attach(adapter.copy()) }
         return twin
+    }
+
+    /// The same model with the weights of linear layers and embeddings stored in another type, and no adapter.
+    ///
+    /// Norms and biases stay float32. To bfloat16 weights are rounded to nearest; such a model computes and generates, and
+    /// trains by an adapter only.
+    public func storing(_ elementType: ElementType) -> CausalLanguageModel {
+        rebuilt { $0.converted(to: $0.shape.count > 1 ? elementType : .float32) }
+    }
+
+    private func rebuilt(_ change: @escaping (Tensor) -> Tensor) -> CausalLanguageModel {
+        var rest = parameters[...]
+        // The configuration was validated when this model was made, and weights are asked for in the same order.
+        let twin = try? CausalLanguageModel(configuration: configuration, context: context) { _, _ in
+            change(rest.removeFirst().tensor)
+        }
+        return twin ?? self
     }
 
     typealias DecoderLayer = DecoderLayout<Tensor>.Layer

@@ -27,25 +27,28 @@ struct DecoderLayout<Weight> {
     let outputProjection: Weight?
 
     /// Calls `make` with the name and shape of every weight, in a fixed order.
-    init(_ configuration: ModelConfiguration, make: (_ name: String, _ shape: [Int]) -> Weight) {
+    init(
+        _ configuration: ModelConfiguration,
+        make: (_ name: String, _ shape: [Int]) throws -> Weight
+    ) rethrows {
         let hidden = configuration.hiddenSize
         let inner = configuration.intermediateSize
-        embedding = make("model.embed_tokens.weight", [configuration.vocabularySize, hidden])
+        embedding = try make("model.embed_tokens.weight", [configuration.vocabularySize, hidden])
         let queryWidth = configuration.heads * configuration.headDimension
         let keyWidth = configuration.keyValueHeads * configuration.headDimension
-        layers = (0..<configuration.layers).map { index in
+        layers = try (0..<configuration.layers).map { index in
             let prefix = "model.layers.\(index)."
-            func bias(_ name: String, _ width: Int) -> Weight? {
-                configuration.attentionBias ? make(prefix + "self_attn.\(name)_proj.bias", [width]) : nil
+            func bias(_ name: String, _ width: Int) throws -> Weight? {
+                configuration.attentionBias ? try make(prefix + "self_attn.\(name)_proj.bias", [width]) : nil
             }
-            func headNorm(_ name: String) -> Weight? {
+            func headNorm(_ name: String) throws -> Weight? {
                 configuration.modelType.normsHeads
-                    ? make(prefix + "self_attn.\(name)_norm.weight", [configuration.headDimension]) : nil
+                    ? try make(prefix + "self_attn.\(name)_norm.weight", [configuration.headDimension]) : nil
             }
-            func weight(_ name: String, _ rows: Int, _ columns: Int) -> Weight {
-                make(prefix + name + ".weight", [rows, columns])
+            func weight(_ name: String, _ rows: Int, _ columns: Int) throws -> Weight {
+                try make(prefix + name + ".weight", [rows, columns])
             }
-            return Layer(
+            return try Layer(
                 inputNorm: make(prefix + "input_layernorm.weight", [hidden]),
                 query: weight("self_attn.q_proj", queryWidth, hidden),
                 queryBias: bias("q", queryWidth),
@@ -62,8 +65,8 @@ struct DecoderLayout<Weight> {
                 down: weight("mlp.down_proj", hidden, inner)
             )
         }
-        finalNorm = make("model.norm.weight", [hidden])
+        finalNorm = try make("model.norm.weight", [hidden])
         outputProjection =
-            configuration.tieWordEmbeddings ? nil : make("lm_head.weight", [configuration.vocabularySize, hidden])
+            configuration.tieWordEmbeddings ? nil : try make("lm_head.weight", [configuration.vocabularySize, hidden])
     }
 }

@@ -1,4 +1,5 @@
 public import Foundation
+import TensorEngine
 import Tokenization
 
 /// The weights of a model folder: `model.safetensors`, or the shards that `model.safetensors.index.json` names.
@@ -85,6 +86,9 @@ public struct SafetensorsCheckpoint: Sendable {
     public func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
         try file(name).read(name, into: destination)
     }
+
+    /// A bfloat16 tensor where it lies in its mapped file; nil where it does not lie at an even address.
+    func mappedHalves(_ name: String) throws -> HalfBlock? { try file(name).mappedHalves(name) }
 
     /// Lets go of the memory that reading a tensor took, where it will not be read again soon.
     func release(_ name: String) {

@@ -1,4 +1,5 @@
 public import Foundation
+import TensorEngine
 import Tokenization
 
 /// One safetensors file, mapped into memory, with every claim of its header checked before any tensor is touched.
@@ -124,6 +125,25 @@ public final class SafetensorsFile: Sendable {
                     "tensor \(name) has element type \(entry.elementType.rawValue); F32, BF16 and F16 can be read"
                 )
             }
+        }
+    }
+
+    /// A bfloat16 tensor where it lies in the mapped file; nil where it does not lie at an even address.
+    ///
+    /// Its values are read as they are, so only on processors that store the low byte first.
+    func mappedHalves(_ name: String) throws -> HalfBlock? {
+        let entry = try required(name)
+        guard entry.elementType == .bfloat16 else { return nil }
+        return file.withBytes { bytes in
+            let part = UnsafeRawBufferPointer(rebasing: bytes[entry.byteRange])
+            guard let base = part.baseAddress, Int(bitPattern: base) % 2 == 0, UInt16(1).littleEndian == 1 else {
+                return nil
+            }
+            return HalfBlock(
+                borrowing: base.assumingMemoryBound(to: UInt16.self),
+                count: entry.elementCount,
+                owner: file
+            )
         }
     }
 

@@ -1,7 +1,7 @@
 import TensorEngine
 import Tokenization
 
-/// The packed weights and key-value caches of one `generate` call.
+/// The weights and key-value caches of one `generate` call.
 ///
 /// Prompt tokens and new tokens take the same path: a row is a token at a position of a slot, and nothing that is
 /// computed for it depends on the other rows.
@@ -30,41 +30,36 @@ final class DecodingSession {
         let token: TokenID
     }
 
+    /// The weights of one layer's linear maps; an adapter is merged into copies, so that it costs nothing a token.
     private struct Layer {
-        let query: PackedLinear
-        let key: PackedLinear
-        let value: PackedLinear
-        let output: PackedLinear
-        let gate: PackedLinear
-        let up: PackedLinear
-        let down: PackedLinear
+        let query: Tensor
+        let key: Tensor
+        let value: Tensor
+        let output: Tensor
+        let gate: Tensor
+        let up: Tensor
+        let down: Tensor
     }
 
     private let model: CausalLanguageModel
     private let layers: [Layer]
-    private let head: PackedLinear
 
     init(model: CausalLanguageModel) {
         self.model = model
         layers = model.layers.indices.map { index in
-            // An adapter is merged into the packed copy, so that it costs nothing a token.
-            func packed(_ target: LoRAConfiguration.Target) -> PackedLinear {
-                PackedLinear(
-                    weight: model.effectiveWeight(layer: index, target: target),
-                    bias: model.layers[index].bias(of: target)
-                )
+            func weight(_ target: LoRAConfiguration.Target) -> Tensor {
+                model.effectiveWeight(layer: index, target: target)
             }
             return Layer(
-                query: packed(.query),
-                key: packed(.key),
-                value: packed(.value),
-                output: packed(.output),
-                gate: packed(.gate),
-                up: packed(.up),
-                down: packed(.down)
+                query: weight(.query),
+                key: weight(.key),
+                value: weight(.value),
+                output: weight(.output),
+                gate: weight(.gate),
+                up: weight(.up),
+                down: weight(.down)
             )
         }
-        head = PackedLinear(weight: model.outputWeight)
     }
 
     /// Runs `rows` through the decoder, filling their slots, and returns the logits of the rows at `wanted`.
@@ -100,9 +95,15 @@ final class DecodingSession {
                 rows: count,
                 epsilon: epsilon
             )
-            layer.query.apply(normed.pointer, rows: count, into: queries.pointer)
-            layer.key.apply(normed.pointer, rows: count, into: keys.pointer)
-            layer.value.apply(normed.pointer, rows: count, into: values.pointer)
+            InferenceKernels.products(
+                of: normed.pointer,
+                rows: count,
+                by: [
+                    .init(layer.query, bias: weights.queryBias, into: queries.pointer),
+                    .init(layer.key, bias: weights.keyBias, into: keys.pointer),
+                    .init(layer.value, bias: weights.valueBias, into: values.pointer),
+                ]
+            )
             if let queryNorm = weights.queryNorm, let keyNorm = weights.keyNorm {
                 for (buffer, norm, heads) in [
                     (queries, queryNorm, configuration.heads), (keys, keyNorm, configuration.keyValueHeads),
@@ -127,7 +128,12 @@ final class DecodingSession {
                 scratch: scratch.pointer,
                 scratchSize: longest
             )
-            layer.output.apply(attended.pointer, rows: count, into: hidden.pointer, accumulate: true)
+            InferenceKernels.products(
+                of: attended.pointer,
+                rows: count,
+                by: [.init(layer.output, into: hidden.pointer)],
+                accumulate: true
+            )
             InferenceKernels.rmsNorm(
                 hidden.pointer,
                 weight: weights.postAttentionNorm,
@@ -135,8 +141,11 @@ final class DecodingSession {
                 rows: count,
                 epsilon: epsilon
             )
-            layer.gate.apply(normed.pointer, rows: count, into: gate.pointer)
-            layer.up.apply(normed.pointer, rows: count, into: up.pointer)
+            InferenceKernels.products(
+                of: normed.pointer,
+                rows: count,
+                by: [.init(layer.gate, into: gate.pointer), .init(layer.up, into: up.pointer)]
+            )
             InferenceKernels.swiglu(
                 context: context,
                 gate: gate.pointer,
@@ -144,7 +153,12 @@ final class DecodingSession {
                 into: gate.pointer,
                 count: count * configuration.intermediateSize
             )
-            layer.down.apply(gate.pointer, rows: count, into: hidden.pointer, accumulate: true)
+            InferenceKernels.products(
+                of: gate.pointer,
+                rows: count,
+                by: [.init(layer.down, into: hidden.pointer)],
+                accumulate: true
+            )
         }
         for (target, row) in wanted.enumerated() where target != row {
             (hidden.pointer + target * hiddenSize).update(from: hidden.pointer + row * hiddenSize, count: hiddenSize)
@@ -157,7 +171,11 @@ final class DecodingSession {
             epsilon: epsilon
         )
         let logits = context.buffers.take(max(1, wanted.count) * configuration.vocabularySize)
-        head.apply(normed.pointer, rows: wanted.count, into: logits.pointer)
+        InferenceKernels.products(
+            of: normed.pointer,
+            rows: wanted.count,
+            by: [.init(model.outputWeight, into: logits.pointer)]
+        )
         return logits
     }
 
@@ -198,25 +216,28 @@ final class DecodingSession {
         let heads = configuration.keyValueHeads
         let dimension = configuration.headDimension
         let group = configuration.heads / heads
-        let grain = 8
-        model.context.parallel((rows.count + grain - 1) / grain) { piece, worker in
-            for index in piece * grain..<min(rows.count, (piece + 1) * grain) {
+        // One head of one row an item, a few items at a time where the caches are short.
+        let items = rows.count * heads
+        let work = rows.reduce(0) { $0 + $1.position + 1 } * heads * group * dimension
+        let pieces = max(1, min(items, work / (1 << 14), model.context.threads * 4))
+        model.context.parallel(pieces) { piece, worker in
+            for item in items * piece / pieces..<items * (piece + 1) / pieces {
+                let index = item / heads
+                let head = item % heads
                 let row = rows[index]
-                for head in 0..<heads {
-                    let base = (layer * heads + head) * dimension * row.slot.capacity
-                    let offset = (index * heads + head) * group * dimension
-                    InferenceKernels.cachedAttention(
-                        queries: queries + offset,
-                        keys: row.slot.keys.pointer + base,
-                        values: row.slot.values.pointer + base,
-                        into: y + offset,
-                        scratch: scratch + worker * scratchSize,
-                        length: row.position + 1,
-                        capacity: row.slot.capacity,
-                        headDimension: dimension,
-                        group: group
-                    )
-                }
+                let base = (layer * heads + head) * dimension * row.slot.capacity
+                let offset = (index * heads + head) * group * dimension
+                InferenceKernels.cachedAttention(
+                    queries: queries + offset,
+                    keys: row.slot.keys.pointer + base,
+                    values: row.slot.values.pointer + base,
+                    into: y + offset,
+                    scratch: scratch + worker * scratchSize,
+                    length: row.position + 1,
+                    capacity: row.slot.capacity,
+                    headDimension: dimension,
+                    group: group
+                )
             }
         }
     }

@@ -1,6 +1,6 @@
-import ArgumentParser
+public import ArgumentParser
 import LanguageModel
-import TensorEngine
+public import TensorEngine
 import Tokenization
 import Training
 
@@ -28,13 +28,21 @@ struct CaseOptions: ParsableArguments {
     @Option(help: "Repetitions before them.")
     var warmup = 2
 
+    @Option(help: "Precision of matrix products: float32 or bfloat16.")
+    var precision = MatrixPrecision.float32
+
+    @Option(help: "Storage of the weights: float32 or bfloat16.")
+    var weights = ElementType.float32
+
     func makeModel() throws -> CausalLanguageModel {
-        try CausalLanguageModel(
-            configuration: model.configuration,
-            seed: 1,
-            context: ComputeContext(threads: threads)
-        )
+        let context = ComputeContext(threads: threads)
+        context.matrixPrecision = precision
+        let model = try CausalLanguageModel(configuration: model.configuration, seed: 1, context: context)
+        return weights == .float32 ? model : model.storing(weights)
     }
+
+    /// How the case is computed, for the reports.
+    var label: String { "\(precision == .float32 ? "fp32" : "bf16")\(weights == .float32 ? "" : " bf16-weights")" }
 
     func validate() throws {
         guard threads > 0, iterations > 0, warmup >= 0 else {
@@ -42,6 +50,9 @@ struct CaseOptions: ParsableArguments {
         }
     }
 }
+
+extension MatrixPrecision: ExpressibleByArgument {}
+extension ElementType: ExpressibleByArgument {}
 
 /// Shapes of published models.
 enum ModelShape: String, ExpressibleByArgument, CaseIterable {
@@ -92,9 +103,19 @@ struct Train: ParsableCommand {
     @Option(help: "Sequences, or pairs for dpo.") var batch = 4
     @Option(help: "Tokens a sequence.") var sequence = 256
     @Option(help: "dpo: tokens of the prompt that chosen and rejected share.") var prompt = 128
+    @Option(help: "Rank of a LoRA adapter on all linear layers; 0 for full fine-tuning.") var lora = 0
+    @Flag(help: "dpo: compute the shared prompt for each side.") var unshared = false
 
     func run() throws {
         let model = try options.makeModel()
+        if lora > 0 {
+            let adapter = LoRAConfiguration(
+                rank: lora,
+                alpha: Double(2 * lora),
+                targets: LoRAConfiguration.Target.allCases
+            )
+            try model.attach(LoRAAdapter(configuration: adapter, for: model, seed: 1))
+        }
         let training = TrainingOptions(
             learningRate: 1e-5,
             maximumSteps: options.warmup + options.iterations,
@@ -115,11 +136,19 @@ struct Train: ParsableCommand {
             _ = try trainer.run { _ in timer.lap() }
         case .dpo:
             let pairs = data.pairs(batch, sequence: sequence, prompt: prompt)
-            let trainer = try PreferenceTrainer(model: model, pairs: pairs, options: training)
+            let trainer = try PreferenceTrainer(
+                model: model,
+                pairs: pairs,
+                options: training,
+                preference: PreferenceOptions(sharesPrefixes: !unshared)
+            )
             timer.start()
             _ = try trainer.run { _ in timer.lap() }
         }
-        timer.report("\(options.model.rawValue) \(task.rawValue) \(batch)x\(sequence) fp32", [:])
+        timer.report(
+            "\(options.model.rawValue) \(task.rawValue) \(batch)x\(sequence)\(lora > 0 ? " lora\(lora)" : "") \(options.label)",
+            [:]
+        )
     }
 }
 
@@ -144,7 +173,7 @@ struct Decode: ParsableCommand {
             timer.lap()
         }
         timer.report(
-            "\(options.model.rawValue) decode b\(batch) \(prompt)+\(new) fp32",
+            "\(options.model.rawValue) decode b\(batch) \(prompt)+\(new) \(options.label)",
             ["tokens_per_second": Double(batch * new) / timer.median]
         )
     }
