@@ -167,7 +167,7 @@ struct LoRATests {
             (#""bias": "none""#, #""bias": "lora_only""#, "bias lora_only"),
             (#""modules_to_save": null"#, #""modules_to_save": ["lm_head"]"#, "modules_to_save"),
             (#""q_proj""#, #""lm_head""#, "lm_head"),
-            (#""q_proj""#, #""model.layers.0.self_attn.q_proj""#, "model.layers.0.self_attn.q_proj"),
+            (#""q_proj""#, #""model.layers.0.self_attn.q_proj""#, "q_proj in 1 of 2 layers"),
             (#""rank_pattern": {}"#, #""rank_pattern": {"q_proj": 4}"#, "rank_pattern"),
             (#""layers_to_transform": null"#, #""layers_to_transform": [0]"#, "layers_to_transform"),
             (#""init_lora_weights": true"#, #""init_lora_weights": "pissa""#, "pissa"),
@@ -203,6 +203,40 @@ struct LoRATests {
         let pattern = text.replacingOccurrences(of: "all-linear", with: ".*proj")
         #expect(throws: ModelFileError.self) { try LoRAConfiguration(json: Data(pattern.utf8)) }
         #expect(try LoRAConfiguration.targets(named: ["mlp.up_proj", "q_proj"]) == [.query, .up])
+    }
+
+    @Test("targets may be paths in all layers, as PEFT writes all-linear of a small model; in some they are refused")
+    func paths() throws {
+        let paths = (0..<3).flatMap { layer in
+            ["self_attn.v_proj", "mlp.down_proj"].map { "model.layers.\(layer).\($0)" }
+        }
+        #expect(try LoRAConfiguration.targets(named: paths.reversed()) == [.value, .down])
+        #expect(try LoRAConfiguration.targets(named: paths + ["q_proj"]) == [.query, .value, .down])
+        let error = #expect(throws: ModelFileError.self) {
+            try LoRAConfiguration.targets(named: Array(paths.dropFirst()))
+        }
+        #expect(error?.description.contains("v_proj in 2 of 3 layers") == true)
+        for path in ["layers.x.mlp.up_proj", "layers.0.mlp.q_proj", "layers.-1.mlp.up_proj", "lm_head"] {
+            let name = "model.\(path)"
+            #expect(throws: ModelFileError.self) { try LoRAConfiguration.targets(named: [name]) }
+        }
+        try TestData.withFolder { folder in
+            let model = try small()
+            let adapter = try adapter(LoRAConfiguration(rank: 2, targets: [.value]), for: model)
+            try adapter.save(to: folder)
+            let file = folder.appendingPathComponent("adapter_config.json")
+            let text = try String(contentsOf: file, encoding: .utf8)
+            func load(layers: Int) throws -> LoRAAdapter {
+                let names = (0..<layers).map { #""model.layers.\#($0).self_attn.v_proj""# }
+                let changed = text.replacingOccurrences(of: #"["v_proj"]"#, with: "[\(names.joined(separator: ", "))]")
+                #expect(changed != text)
+                try changed.write(to: file, atomically: true, encoding: .utf8)
+                return try LoRAAdapter.load(folder: folder, for: model)
+            }
+            #expect(try load(layers: 2).parameters.map(\.tensor.values) == adapter.parameters.map(\.tensor.values))
+            let error = #expect(throws: ModelFileError.self) { try load(layers: 1) }
+            #expect(error?.description.contains("v_proj in 1 of 2 layers") == true)
+        }
     }
 
     @Test("missing and unasked-for weights are refused by name")

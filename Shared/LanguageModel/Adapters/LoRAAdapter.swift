@@ -80,11 +80,11 @@ public final class LoRAAdapter {
     /// - Throws: ``ModelFileError`` that names the file and what is wrong with it. What is not supported is refused
     ///   before any weight is read.
     public static func load(folder: URL, for model: CausalLanguageModel) throws -> LoRAAdapter {
-        let configuration = try LoRAConfiguration(folder: folder)
+        let shape = model.configuration
+        let configuration = try LoRAConfiguration(folder: folder, layers: shape.layers)
         let file = try SafetensorsFile(url: folder.appendingPathComponent(ModelFolder.adapterWeightsFile))
         func failure(_ message: String) -> ModelFileError { ModelFileError(.malformed, place: file.url.path, message) }
         // Checked by name first: a wrong rank must not cost the memory that it asks for.
-        let shape = model.configuration
         var expected: [String: [Int]] = [:]
         for index in 0..<shape.layers {
             for target in configuration.targets {

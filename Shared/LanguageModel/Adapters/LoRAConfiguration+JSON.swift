@@ -12,16 +12,17 @@ extension LoRAConfiguration {
 
     /// Reads `adapter_config.json` of a PEFT folder.
     ///
+    /// `layers` is how many the model has that the adapter is for, where that is known.
     /// - Throws: ``ModelFileError``: `.inaccessible`, `.malformed` (names the key), `.unsupported` (names the feature).
-    public init(folder: URL) throws {
+    public init(folder: URL, layers: Int? = nil) throws {
         let file = folder.appendingPathComponent(ModelFolder.adapterConfigurationFile)
-        try self.init(json: ModelFolder.read(file, limit: 16 << 20), place: file.path)
+        try self.init(json: ModelFolder.read(file, limit: 16 << 20), place: file.path, layers: layers)
     }
 
     /// Reads the content of an `adapter_config.json`; `place` names it in errors.
     ///
     /// Whatever is asked for beyond plain LoRA is refused by name, also when it is not known here.
-    public init(json: Data, place: String = ModelFolder.adapterConfigurationFile) throws {
+    public init(json: Data, place: String = ModelFolder.adapterConfigurationFile, layers: Int? = nil) throws {
         let reader = try ConfigurationReader(json: json, place: place)
         guard let type = try reader.string("peft_type") else { throw reader.malformed("peft_type is missing") }
         guard type == "LORA" else { throw reader.unsupported("peft_type \(type) is not supported; only LORA is") }
@@ -52,7 +53,7 @@ extension LoRAConfiguration {
             rank: try reader.requiredInteger("r"),
             alpha: alpha,
             dropout: try reader.double("lora_dropout") ?? 0,
-            targets: try Self.targets(named: names, place: place),
+            targets: try Self.targets(named: names, place: place, layers: layers),
             isRankStabilized: try reader.bool("use_rslora") ?? false,
             baseModel: try reader.string("base_model_name_or_path")
         )

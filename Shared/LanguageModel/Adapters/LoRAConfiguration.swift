@@ -61,20 +61,30 @@ public struct LoRAConfiguration: Sendable, Equatable {
         alpha / (isRankStabilized ? Double(rank).squareRoot() : Double(rank))
     }
 
-    /// The targets that `names` stand for: PEFT's module names (`q_proj`, `self_attn.q_proj`) or `all-linear`.
+    /// The targets that `names` stand for: PEFT's module names (`q_proj`, `self_attn.q_proj`), `all-linear`, or the
+    /// paths of a module in all layers (`model.layers.0.self_attn.q_proj`, …), as PEFT writes them for small models.
     ///
-    /// - Throws: ``ModelFileError`` with code `.unsupported` that names the first name it does not know, or says that
-    ///   there is none.
-    public static func targets(named names: [String], place: String = "LoRA targets") throws -> [Target] {
+    /// - Throws: ``ModelFileError`` with code `.unsupported` that names the first name it does not know, says that there
+    ///   is none, or names a module that has a path in some layers only.
+    ///
+    /// `layers` is how many the model has; nil takes the highest that is named for the last.
+    public static func targets(
+        named names: [String],
+        place: String = "LoRA targets",
+        layers layerCount: Int? = nil
+    ) throws -> [Target] {
         guard !names.isEmpty else {
             throw ModelFileError(.unsupported, place: place, "target_modules is empty; name at least one")
         }
         var chosen: Set<Target> = []
+        var layers: [Target: Set<Int>] = [:]
         for name in names {
             if name == "all-linear" {
                 chosen.formUnion(Target.allCases)
             } else if let target = Target.allCases.first(where: { $0.rawValue == name || $0.path == name }) {
                 chosen.insert(target)
+            } else if let (layer, target) = modulePath(name) {
+                layers[target, default: []].insert(layer)
             } else {
                 let known = Target.allCases.map(\.rawValue).joined(separator: ", ")
                 throw ModelFileError(
@@ -84,7 +94,30 @@ public struct LoRAConfiguration: Sendable, Equatable {
                 )
             }
         }
+        let count = layerCount ?? layers.values.reduce(0) { max($0, ($1.max() ?? 0) + 1) }
+        for target in Target.allCases where !chosen.contains(target) {
+            guard let own = layers[target] else { continue }
+            guard own == Set(0..<count) else {
+                throw ModelFileError(
+                    .unsupported,
+                    place: place,
+                    "target_modules names \(target.rawValue) in \(own.count) of \(count) layers; an adapter changes it in "
+                        + "all layers or none"
+                )
+            }
+            chosen.insert(target)
+        }
         return Target.allCases.filter(chosen.contains)
+    }
+
+    /// Layer and target of a path such as `model.layers.0.self_attn.q_proj`.
+    private static func modulePath(_ name: String) -> (layer: Int, target: Target)? {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard parts.count == 5, parts[0] == "model", parts[1] == "layers",
+            let layer = Int(parts[2]), (0..<1024).contains(layer),
+            let target = Target.allCases.first(where: { $0.path == parts[3...].joined(separator: ".") })
+        else { return nil }
+        return (layer, target)
     }
 
     /// Checks every range.
