@@ -117,6 +117,17 @@ func slidingWindow() throws {
     #expect(try ModelConfiguration(json: Data(mistral.utf8)).modelType == .mistral)
     let windowed = mistral.replacingOccurrences(of: "{\n  \"arch", with: "{\"sliding_window\": 4096,\n  \"arch")
     #expect(throws: ModelFileError.self) { try ModelConfiguration(json: Data(windowed.utf8)) }
+    // Left out it stands for 4096, which only a model of longer texts feels.
+    let long = mistral.replacingOccurrences(
+        of: #"(?<="max_position_embeddings": )\d+"#,
+        with: "8192",
+        options: .regularExpression
+    )
+    #expect(long != mistral)
+    let error = #expect(throws: ModelFileError.self) { try ModelConfiguration(json: Data(long.utf8)) }
+    #expect(error?.description.contains("sliding_window is missing") == true)
+    let none = long.replacingOccurrences(of: "{\n  \"arch", with: "{\"sliding_window\": null,\n  \"arch")
+    #expect(try ModelConfiguration(json: Data(none.utf8)).maximumPositions == 8192)
 }
 
 @Test("mutated configurations are read or refused, never worse")

@@ -91,6 +91,12 @@ struct ConfigurationReader {
             if let window = try integer("sliding_window") {
                 throw unsupported("sliding_window \(window) is not supported; Mistral is run without one (null)")
             }
+            // What transformers takes where the key is left out; no shorter text feels it.
+            if root["sliding_window"] == nil, try integer("max_position_embeddings") ?? .max > 4096 {
+                throw unsupported(
+                    "sliding_window is missing, which stands for 4096; write null if the model was made without one"
+                )
+            }
         case .qwen2, .qwen3:
             if try bool("use_sliding_window") == true { throw unsupported("use_sliding_window true is not supported") }
         case .llama: break
