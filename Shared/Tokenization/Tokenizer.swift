@@ -125,6 +125,28 @@ public struct Tokenizer: Sendable {
         return ids.starts(with: startTokens) ? ids : startTokens + ids
     }
 
+    /// The ids of a text that goes on where another ends.
+    ///
+    /// Llama 2's tokenizers put a space before the beginning of a text; before a continuation it would be one that is
+    /// not there. Special tokens that are spelled out become their ids.
+    /// - Parameters:
+    ///   - text: What goes on.
+    ///   - prompt: The ids of what it goes on from, as ``encodePrompt(_:)`` gives them.
+    /// - Returns: The ids of `text` alone.
+    public func encode(_ text: String, continuing prompt: [TokenID]) -> [TokenID] {
+        // After nothing but start tokens the text is the beginning.
+        guard prompt.count > model.prefix.count, let last = prompt.last else { return encode(text) }
+        var ids: [TokenID] = []
+        var text = text
+        text.withUTF8 { bytes in
+            // Any origin but 0 says that this is not where the whole begins.
+            model.encode(bytes, origin: 1, continues: !model.isAddedToken(last), keepsOffsets: false) { id, _ in
+                ids.append(id)
+            }
+        }
+        return ids
+    }
+
     /// The ids of `text` in which nothing is a special token, whatever it spells: for text from outside.
     public func encodePlain(_ text: String) -> [TokenID] {
         var ids: [TokenID] = []

@@ -54,6 +54,20 @@ enum Golden {
 
 func sameBytes(_ left: String, _ right: String) -> Bool { left.utf8.elementsEqual(right.utf8) }
 
+@Test("a continuation has the tokens that it has in the whole text", arguments: Golden.names)
+func continuations(name: String) throws {
+    let (tokenizer, _) = try Golden.load(name)
+    let special = name.hasPrefix("llama2") ? "</s>" : name.hasPrefix("llama3") ? "<|eot_id|>" : "<|im_end|>"
+    // The prompts end where no token reaches over: what is put before a text's beginning is all that could differ.
+    for prompt in ["What is 2 + 3?\n", "Über\n\n", "x\(special)", ""] {
+        for text in ["Answer: the sum is 5.", "5", " five", "\(special)The", "é", ""] {
+            let ids = tokenizer.encodePrompt(prompt)
+            let whole = ids + tokenizer.encode(text, continuing: ids)
+            #expect(whole == tokenizer.encodePrompt(prompt + text), "\([prompt, text])")
+        }
+    }
+}
+
 @Test("ids and texts are those of the reference library", arguments: Golden.names)
 func goldenStrings(name: String) throws {
     let (tokenizer, strings) = try Golden.load(name)

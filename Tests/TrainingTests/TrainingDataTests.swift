@@ -56,6 +56,32 @@ struct TrainingDataTests {
         #expect(read.examples.map(\.rejected) == golden.tokenized.map(\.rejectedIds))
     }
 
+    @Test(
+        "a completion has no space that is not in it, also where the tokenizer puts one before a text",
+        arguments: ["llama2-legacy-4096", "llama2-metaspace-4096"]
+    )
+    func completionsOfLlama2(name: String) throws {
+        let tokenizer = try Tokenizer(folder: try Golden.folder().appendingPathComponent("tok/\(name)"))
+        let reader = try TrainingDataReader(
+            tokenizer: tokenizer,
+            chat: Result { try ChatTemplate(tokenizer: tokenizer, template: nil, format: .llama2) },
+            endOfText: 2,
+            maximumLength: 512
+        )
+        let supervised = try reader.supervised(
+            data(#"{"prompt": "Is it?\n", "completion": "Yes, it is."}"#),
+            place: "f"
+        )
+        #expect(supervised.examples.map(\.tokens) == [tokenizer.encodePrompt("Is it?\nYes, it is.") + [2]])
+        let preferences = try reader.preferences(
+            data(#"{"prompt": "Is it?\n", "chosen": "Yes, it is.", "rejected": "No."}"#),
+            place: "f"
+        )
+        let pair = try #require(preferences.examples.first)
+        #expect(pair.prompt + pair.chosen == tokenizer.encodePrompt("Is it?\nYes, it is.") + [2])
+        #expect(pair.prompt + pair.rejected == tokenizer.encodePrompt("Is it?\nNo.") + [2])
+    }
+
     @Test("only the assistant's words are learned, in every layout")
     func supervised() throws {
         let tokenizer = try qwen()

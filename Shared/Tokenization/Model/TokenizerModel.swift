@@ -161,6 +161,9 @@ final class TokenizerModel: Sendable {
         return token(id)
     }
 
+    /// Whether `id` is an added token, which ends a stretch of text.
+    func isAddedToken(_ id: TokenID) -> Bool { token(id).map { addedIDs.id($0) == id } ?? false }
+
     func isSpecialToken(_ id: TokenID) -> Bool { isSpecial.contains(id) }
 
     /// Calls `output` with each token of `text` and the range of its UTF-8 bytes.
@@ -169,12 +172,14 @@ final class TokenizerModel: Sendable {
     ///   - text: UTF-8.
     ///   - origin: Where the text stands in a longer one whose other parts are encoded apart; ranges count from there.
     ///   - excluded: Added tokens that stay text where they are spelled out.
+    ///   - continues: Whether the text goes on in the middle of a stretch, so that no space is put before it.
     ///   - keepsOffsets: Whether the ranges are wanted.
     ///   - output: Gets each token.
     func encode(
         _ text: UnsafeBufferPointer<UInt8>,
         origin: Int = 0,
         excluding excluded: Set<TokenID> = [],
+        continues: Bool = false,
         keepsOffsets: Bool,
         output: (TokenID, Range<Int>) -> Void
     ) {
@@ -189,14 +194,21 @@ final class TokenizerModel: Sendable {
                 origin: origin + piece.range.lowerBound,
                 keepsOffsets: keepsOffsets
             )
-            normalizer.apply(to: &normalized)
+            let prepends = !continues || piece.range.lowerBound > 0
+            normalizer.apply(to: &normalized, prepends: prepends)
             let parts = normalized.bytes.withUnsafeBufferPointer { normalizedTokens.split($0, excluding: excluded) }
-            for part in parts {
+            for (index, part) in parts.enumerated() {
                 if let id = part.id {
                     output(id, normalized.source(part.range))
                 } else {
                     var stretch = parts.count == 1 ? normalized : normalized.slice(part.range)
-                    encode(&stretch, keepsOffsets: keepsOffsets, scratch: &scratch, output: output)
+                    encode(
+                        &stretch,
+                        prepends: prepends || index > 0,
+                        keepsOffsets: keepsOffsets,
+                        scratch: &scratch,
+                        output: output
+                    )
                 }
             }
         }
@@ -204,11 +216,12 @@ final class TokenizerModel: Sendable {
 
     private func encode(
         _ stretch: inout NormalizedText,
+        prepends: Bool,
         keepsOffsets: Bool,
         scratch: inout MergeScratch,
         output: (TokenID, Range<Int>) -> Void
     ) {
-        let ends = preTokenizer.words(of: &stretch)
+        let ends = preTokenizer.words(of: &stretch, prepends: prepends)
         let text = stretch
         text.bytes.withUnsafeBufferPointer { bytes in
             var start = 0

@@ -35,12 +35,13 @@ struct Normalizer: Sendable {
         }
     }
 
-    func apply(to text: inout NormalizedText) {
+    /// Normalises `text`; `prepends` says whether it begins a stretch, which some tokenizers put a space before.
+    func apply(to text: inout NormalizedText, prepends: Bool = true) {
         // As in the reference implementation, nothing is put before an empty text.
         for step in steps where !text.bytes.isEmpty {
             switch step {
             case .composed: text.composeCanonically()
-            case .prepend(let prefix): text.prepend(prefix)
+            case .prepend(let prefix): if prepends { text.prepend(prefix) }
             case .replace(let pattern, let content): text.replace(pattern, with: content)
             }
         }

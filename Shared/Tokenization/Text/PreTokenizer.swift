@@ -87,10 +87,12 @@ struct PreTokenizer: Sendable {
     }
 
     /// Changes `text` as the steps demand and returns the ends of its words.
-    func words(of text: inout NormalizedText) -> [Int] {
+    ///
+    /// `prepends` says whether the text begins a stretch, which some tokenizers put a space before.
+    func words(of text: inout NormalizedText, prepends: Bool = true) -> [Int] {
         guard !text.bytes.isEmpty else { return [] }
-        if prefixSpace, text.bytes[0] != 0x20 { text.prepend([0x20]) }
-        if let metaspace { return words(of: &text, metaspace) }
+        if prefixSpace, prepends, text.bytes[0] != 0x20 { text.prepend([0x20]) }
+        if let metaspace { return words(of: &text, metaspace, prepends: prepends) }
         var ends = [text.bytes.count]
         for split in splits {
             ends = text.bytes.withUnsafeBufferPointer { bytes in
@@ -110,10 +112,10 @@ struct PreTokenizer: Sendable {
         return ends
     }
 
-    private func words(of text: inout NormalizedText, _ metaspace: Metaspace) -> [Int] {
+    private func words(of text: inout NormalizedText, _ metaspace: Metaspace, prepends: Bool) -> [Int] {
         let startsAtOrigin = text.startsAtOrigin
         text.replace([0x20], with: metaspace.replacement)
-        if metaspace.prepend == .always || metaspace.prepend == .first && startsAtOrigin,
+        if prepends, metaspace.prepend == .always || metaspace.prepend == .first && startsAtOrigin,
             !text.bytes.hasSequence(metaspace.replacement, at: 0)
         {
             text.prepend(metaspace.replacement)

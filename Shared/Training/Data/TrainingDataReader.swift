@@ -125,7 +125,8 @@ public struct TrainingDataReader: Sendable {
         }
         switch (try row.content("prompt"), try row.content("completion")) {
         case (.text(let prompt), .text(let completion)):
-            return SupervisedExample(prompt: tokenizer.encodePrompt(prompt), response: response(completion))
+            let ids = tokenizer.encodePrompt(prompt)
+            return SupervisedExample(prompt: ids, response: response(completion, to: ids))
         case (.messages(let prompt), .messages(let completion)):
             return try example(prompt + completion, learnedFrom: prompt.count)
         default: throw mixed(["prompt", "completion"])
@@ -152,11 +153,12 @@ public struct TrainingDataReader: Sendable {
             guard case .text(let prompt) = try row.content("prompt") else {
                 throw mixed(["prompt", chosenName, rejectedName])
             }
+            let ids = tokenizer.encodePrompt(prompt)
             pair = PreferenceExample(
                 id: row.name,
-                prompt: tokenizer.encodePrompt(prompt),
-                chosen: response(chosen),
-                rejected: response(rejected)
+                prompt: ids,
+                chosen: response(chosen, to: ids),
+                rejected: response(rejected, to: ids)
             )
         case (.messages(var chosen), .messages(var rejected)):
             var prompt: [ChatMessage]
@@ -248,8 +250,9 @@ public struct TrainingDataReader: Sendable {
         }
     }
 
-    private func response(_ text: String) -> [TokenID] {
-        let ids = tokenizer.encode(text)
+    /// Encoded apart from the prompt, so that the prompt's tokens are those of its use.
+    private func response(_ text: String, to prompt: [TokenID]) -> [TokenID] {
+        let ids = tokenizer.encode(text, continuing: prompt)
         return ids.last == endOfText ? ids : ids + [endOfText]
     }
 
