@@ -48,6 +48,7 @@ public final class PreferenceTrainer {
             kind: "preference \(preference)" + (mix.map { " mixed with \($0.fingerprint)" } ?? ""),
             model: model,
             lengths: pairs.map { $0.computedTokens(sharesPrefixes: preference.sharesPrefixes) },
+            countedLengths: pairs.map { $0.computedTokens(sharesPrefixes: false) },
             content: ContentDigest.hex(of: pairs),
             options: options
         )
@@ -165,11 +166,16 @@ public final class PreferenceTrainer {
             let rejectedRatio = rejectedValue - Double(pair.referenceRejected ?? 0) * rejectedScale
             let (loss, derivative) = preference.value(chosenRatio - rejectedRatio)
             totals.loss += loss
-            totals.chosenReward += preference.beta * chosenRatio
-            totals.rejectedReward += preference.beta * rejectedRatio
-            totals.accurate += chosenRatio > rejectedRatio ? 1 : 0
-            totals.chosenLogProbability += chosenValue
-            totals.rejectedLogProbability += rejectedValue
+            // As in TRL, IPO's loss is of means over tokens and its metrics are of sums; SimPO's are of means as well.
+            let chosenReported = preference.loss == .ipo ? 1 / chosenScale : 1
+            let rejectedReported = preference.loss == .ipo ? 1 / rejectedScale : 1
+            let chosenReward = preference.beta * chosenRatio * chosenReported
+            let rejectedReward = preference.beta * rejectedRatio * rejectedReported
+            totals.chosenReward += chosenReward
+            totals.rejectedReward += rejectedReward
+            totals.accurate += chosenReward > rejectedReward ? 1 : 0
+            totals.chosenLogProbability += chosenValue * chosenReported
+            totals.rejectedLogProbability += rejectedValue * rejectedReported
             let slope = derivative / Double(pairCount)
             for (offset, row) in chosen.enumerated() {
                 let weight = Double(pair.chosenWeights?[offset] ?? 1)

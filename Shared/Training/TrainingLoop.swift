@@ -16,6 +16,9 @@ final class TrainingLoop {
     let options: TrainingOptions
     let plan: TrainingPlan
     private let lengths: [Int]
+    /// Tokens that TRL counts for each example and that are not computed, because two sequences share them.
+    private let spared: [Int]
+    private var sparedSoFar = 0
     private let optimizer: AdamW
     private let kind: String
     private let content: String
@@ -29,6 +32,7 @@ final class TrainingLoop {
         kind: String,
         model: CausalLanguageModel,
         lengths: [Int],
+        countedLengths: [Int]? = nil,
         content: String,
         options: TrainingOptions
     ) throws {
@@ -39,6 +43,7 @@ final class TrainingLoop {
         adapter = model.adapter
         self.options = options
         self.lengths = lengths
+        spared = zip(countedLengths ?? lengths, lengths).map { $0 - $1 }
         plan = try TrainingPlan(lengths: lengths, options: options)
         optimizer = AdamW(
             parameters: model.trainableParameters.map {
@@ -84,13 +89,14 @@ final class TrainingLoop {
             let tokens = update.examples.reduce(0) { $0 + lengths[$1] } + outcome.mixedTokens
             step += 1
             tokensSeen += tokens
+            sparedSoFar += update.examples.reduce(0) { $0 + spared[$1] }
             losses.append(outcome.loss)
             let seconds = (clock.now - begun).seconds
             var metrics = outcome.metrics
             metrics["loss"] = outcome.loss
             metrics["grad_norm"] = norm
             metrics["learning_rate"] = rate
-            metrics["num_tokens"] = Double(tokensSeen)
+            metrics["num_tokens"] = Double(tokensSeen + sparedSoFar)
             metrics["epoch"] = update.epoch
             try onStep(
                 TrainingStep(
@@ -181,6 +187,9 @@ final class TrainingLoop {
         optimizer.resume(updates: updates)
         self.step = step
         tokensSeen = tokens
+        sparedSoFar = plan.updates.prefix(step).reduce(0) { sum, update in
+            update.examples.reduce(sum) { $0 + spared[$1] }
+        }
     }
 }
 

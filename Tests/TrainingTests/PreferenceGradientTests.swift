@@ -74,8 +74,8 @@ struct PreferenceGradientTests {
         let expected = try #require(golden.variants[name], "no variant \(name) in \(file)")
         let (outcome, gradients) = try probe(preference)
         #expect(abs(outcome.loss - expected.loss) <= 1e-4 * expected.loss)
-        // TRL 1 reports the rewards of IPO over sums, its earlier releases and we over means.
-        if file == "dpo_legacy.json" || preference.loss != .ipo {
+        // TRL 1 and we report the rewards of IPO over sums, TRL's earlier releases over means.
+        if file == "dpo.json" || preference.loss != .ipo {
             for (key, rewards) in [("chosen", expected.chosenRewards), ("rejected", expected.rejectedRewards)] {
                 let mean = rewards.reduce(0, +) / Double(rewards.count)
                 let mine = try #require(outcome.metrics["rewards/\(key)"])

@@ -105,15 +105,45 @@ struct SharedPrefixTests {
         let model = try SmallStudent.model()
         let pair = PreferenceExample(id: "a", prompt: [1, 2, 3], chosen: [4, 5, 6], rejected: [4, 7])
         var tokens: [Double?] = []
+        var computed: [Int] = []
         for shares in [true, false] {
             _ = try PreferenceTrainer(
                 model: model,
                 pairs: [pair],
                 options: TrainingOptions(learningRate: 0),
                 preference: PreferenceOptions(sharesPrefixes: shares)
-            ).run { tokens.append($0.metrics["num_tokens"]) }
+            ).run {
+                tokens.append($0.metrics["num_tokens"])
+                computed.append($0.tokensSeen)
+            }
         }
-        #expect(tokens == [7, 11])
+        // As TRL counts them, whatever is computed once.
+        #expect(tokens == [11, 11])
+        #expect(computed == [7, 11])
+
+        // Counted on where a run is resumed.
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent("\(UUID()).safetensors")
+        defer { try? FileManager.default.removeItem(at: file) }
+        let other = PreferenceExample(id: "b", prompt: [1, 2], chosen: [4], rejected: [4, 7, 8])
+        func trainer() throws -> PreferenceTrainer {
+            try PreferenceTrainer(
+                model: model,
+                pairs: [pair, other],
+                options: TrainingOptions(learningRate: 0, maximumSteps: 4, batchSequences: 1, shuffle: false)
+            )
+        }
+        let first = try trainer()
+        var counts: [Double?] = []
+        _ = try first.run { step in
+            counts.append(step.metrics["num_tokens"])
+            if step.step == 3 { try first.saveCheckpoint(to: file) }
+        }
+        #expect(counts == [11, 19, 30, 38])
+        let second = try trainer()
+        try second.resume(from: file)
+        counts = []
+        _ = try second.run { counts.append($0.metrics["num_tokens"]) }
+        #expect(counts == [38])
     }
 
     @Test("a packed group holds each sequence's tokens at its own positions, and shares what is alike")
