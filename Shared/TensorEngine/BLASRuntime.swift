@@ -34,4 +34,56 @@ public enum BLASRuntime {
         return "\(version), core type \(coreType)\(warning), kernels \(kernelInstructionSet), "
             + "\(processorCount) processors"
     }
+
+    /// c [m, n] = a [m, k] · b [k, n] by OpenBLAS on threads of its own, by sgemv where m is 1.
+    ///
+    /// What our products are measured against. No context may compute meanwhile.
+    package static func directProduct(
+        threads: Int,
+        transposeB: Bool,
+        m: Int,
+        n: Int,
+        k: Int,
+        a: UnsafePointer<Float>,
+        b: UnsafePointer<Float>,
+        c: UnsafeMutablePointer<Float>
+    ) {
+        openblas_set_num_threads(Int32(threads))
+        defer { openblas_set_num_threads(1) }
+        let ldb = blasint(transposeB ? k : n)
+        if m == 1 {
+            let (rows, columns) = transposeB ? (n, k) : (k, n)
+            cblas_sgemv(
+                CblasRowMajor,
+                transposeB ? CblasNoTrans : CblasTrans,
+                blasint(rows),
+                blasint(columns),
+                1,
+                b,
+                ldb,
+                a,
+                1,
+                0,
+                c,
+                1
+            )
+        } else {
+            cblas_sgemm(
+                CblasRowMajor,
+                CblasNoTrans,
+                transposeB ? CblasTrans : CblasNoTrans,
+                blasint(m),
+                blasint(n),
+                blasint(k),
+                1,
+                a,
+                blasint(k),
+                b,
+                ldb,
+                0,
+                c,
+                blasint(n)
+            )
+        }
+    }
 }

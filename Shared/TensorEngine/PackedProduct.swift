@@ -20,9 +20,8 @@ func packedProduct(
 ) {
     let inPairs = precision == .bfloat16
     let unit = inPairs ? 2 : 1
-    // A panel of the right operand, and a block of rows of the left one, each fit into the second-level cache.
+    // A panel of the right operand, 256 KB at most, stays in the second-level cache; the packed left one takes 8 MB at most.
     let innerAtOnce = 2048 * unit
-    // Packed operands take at most about 8 MB each.
     let words = 1 << 21
     for firstInner in stride(from: 0, to: max(1, k), by: innerAtOnce) {
         let inner = min(innerAtOnce, k - firstInner)
@@ -44,7 +43,6 @@ func packedProduct(
                 transposed: transposeB,
                 leading: transposeB ? k : n,
                 columns: n,
-                wordsAtOnce: words,
                 into: c + firstRow * n,
                 accumulate: accumulate || firstInner > 0
             )
@@ -134,55 +132,49 @@ private struct LeftOperand {
         transposed: Bool,
         leading: Int,
         columns: Int,
-        wordsAtOnce: Int,
         into c: UnsafeMutablePointer<Float>,
         accumulate: Bool
     ) {
         let panelWidth = Int(CTK_PANEL_WIDTH)
         let panels = (columns + panelWidth - 1) / panelWidth
-        let panelsAtOnce = min(panels, max(context.threads * 2, wordsAtOnce / (panelWidth * max(1, units))))
-        let right = context.buffers.take(panelsAtOnce * panelWidth * units)
-        let blockRows = max(1, 65_536 / max(1, units) / Self.tileRows) * Self.tileRows
-        let blocks = (rows + blockRows - 1) / blockRows
-        for firstPanel in stride(from: 0, to: panels, by: panelsAtOnce) {
-            let count = min(panelsAtOnce, panels - firstPanel)
-            let leftPieces = firstPanel == 0 ? pieces : 0
-            context.parallel(count + leftPieces) { piece, _ in
-                guard piece >= leftPieces else { return pack(piece) }
-                let panel = piece - leftPieces
-                let column = (firstPanel + panel) * panelWidth
-                let part = b.advanced(by: transposed ? column * leading : column)
-                ctk_pack(
-                    part.raw,
-                    part.isHalf ? 1 : 0,
-                    inPairs ? 1 : 0,
-                    Int32(transposed ? CTK_PACK_TRANSPOSED : CTK_PACK_PANELS),
-                    leading,
-                    right.words + panel * panelWidth * units,
-                    0,
-                    inner,
-                    min(panelWidth, columns - column)
-                )
-            }
-            context.parallel(blocks * count) { piece, _ in
-                let row = piece / count * blockRows
-                let panel = piece % count
-                let column = (firstPanel + panel) * panelWidth
-                ctk_packed_product(
-                    base + row / Self.tileRows * tileStride,
-                    rowStride,
-                    unitStride,
-                    tileStride,
-                    right.words + panel * panelWidth * units,
-                    inPairs ? 1 : 0,
-                    units,
-                    c + row * columns + column,
-                    columns,
-                    min(blockRows, rows - row),
-                    min(panelWidth, columns - column),
-                    accumulate ? 1 : 0
-                )
-            }
+        let tileRows = Self.tileRows
+        let tiles = (rows + tileRows - 1) / tileRows
+        // Who packs a panel multiplies by it at once, while it is in the worker's own cache. Only where there are few
+        // panels for many workers do several pack the same one.
+        let groups = max(1, min(tiles, (context.threads * 2 + panels - 1) / panels))
+        let scratch = context.buffers.take(context.threads * panelWidth * units)
+        context.parallel(pieces) { piece, _ in pack(piece) }
+        context.parallel(panels * groups) { piece, worker in
+            let column = piece / groups * panelWidth
+            let group = piece % groups
+            let row = tiles * group / groups * tileRows
+            let panel = scratch.words + worker * panelWidth * units
+            let part = b.advanced(by: transposed ? column * leading : column)
+            ctk_pack(
+                part.raw,
+                part.isHalf ? 1 : 0,
+                inPairs ? 1 : 0,
+                Int32(transposed ? CTK_PACK_TRANSPOSED : CTK_PACK_PANELS),
+                leading,
+                panel,
+                0,
+                inner,
+                min(panelWidth, columns - column)
+            )
+            ctk_packed_product(
+                base + row / tileRows * tileStride,
+                rowStride,
+                unitStride,
+                tileStride,
+                panel,
+                inPairs ? 1 : 0,
+                units,
+                c + row * columns + column,
+                columns,
+                min(rows, tiles * (group + 1) / groups * tileRows) - row,
+                min(panelWidth, columns - column),
+                accumulate ? 1 : 0
+            )
         }
     }
 

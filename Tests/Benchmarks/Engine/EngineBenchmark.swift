@@ -10,7 +10,7 @@ struct EngineBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "engine-benchmark",
         abstract: "Times a training step, decoding or a matrix product on random weights of a named shape.",
-        subcommands: [Train.self, SharedPrefix.self, Decode.self, Product.self]
+        subcommands: [Train.self, SharedPrefix.self, Decode.self, Product.self, Bandwidth.self]
     )
 }
 
@@ -175,46 +175,6 @@ struct Decode: ParsableCommand {
         timer.report(
             "\(options.model.rawValue) decode b\(batch) \(prompt)+\(new) \(options.label)",
             ["tokens_per_second": Double(batch * new) / timer.median]
-        )
-    }
-}
-
-/// A matrix product by the engine.
-struct Product: ParsableCommand {
-    static let configuration = CommandConfiguration(abstract: "c [m, n] = a [m, k] · b [k, n].")
-
-    @OptionGroup var options: CaseOptions
-    @Option var m = 1024
-    @Option var k = 1024
-    @Option var n = 1024
-
-    func run() throws {
-        let context = ComputeContext(threads: options.threads)
-        let left = Tensor(zeros: [m, k], context: context)
-        let right = Tensor(zeros: [k, n], context: context)
-        let result = Tensor(zeros: [m, n], context: context)
-        var generator = SeededGenerator(seed: 1)
-        for tensor in [left, right] {
-            tensor.withMutableValues { values in
-                for index in values.indices { values[index] = Float(generator.nextNormal()) }
-            }
-        }
-        let timer = StepTimer(warmup: options.warmup)
-        timer.start()
-        for _ in 0..<options.warmup + options.iterations {
-            left.withValues { a in
-                right.withValues { b in
-                    result.withMutableValues { c in
-                        guard let a = a.baseAddress, let b = b.baseAddress, let c = c.baseAddress else { return }
-                        matrixProduct(context: context, m: m, n: n, k: k, a: a, b: b, c: c, accumulate: false)
-                    }
-                }
-            }
-            timer.lap()
-        }
-        timer.report(
-            "product \(m)x\(k)x\(n) fp32",
-            ["gflops": 2 * Double(m * n) * Double(k) / timer.median / 1e9]
         )
     }
 }
