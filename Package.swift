@@ -207,6 +207,12 @@ let package = Package(
                 path: "Tests/Benchmarks/Engine",
                 swiftSettings: swiftSettings
             ),
+            .executableTarget(
+                name: "AlignmentBenchmark",
+                dependencies: ["Reasoning"],
+                path: "Tests/Benchmarks/Alignment",
+                swiftSettings: swiftSettings
+            ),
             tests("TensorEngineTests", ["TensorEngine"]),
             tests("TokenizationTests", ["Tokenization"]),
             tests("LanguageModelTests", ["LanguageModel", "TensorEngine", "Tokenization"]),

@@ -49,7 +49,7 @@ public struct KeySpan: Sendable, Hashable, Codable {
 /// The rule is EDIT's (equation 5) with the tie rule of the authors' code: strip the common prefix, fill the
 /// unit-cost table, walk back from the end and at ties delete before insert before diagonal; once for each chain,
 /// so that the two runs may choose different alignments of the same distance. The result is that of the plain
-/// table; only a band of it is filled, as wide as the distance needs (Ukkonen 1985).
+/// table, which is filled once for both runs, 64 cells at a time and in a band as wide as the distance needs.
 public struct KeyStepAlignment: Sendable, Hashable {
     /// How equally short scripts are told apart.
     public enum TieRule: String, Sendable, Hashable, Codable {
@@ -79,20 +79,36 @@ public struct KeyStepAlignment: Sendable, Hashable {
     public static func align(right: [Int32], wrong: [Int32], tieRule: TieRule = .edit) -> KeyStepAlignment {
         switch tieRule {
         case .edit:
-            let forward = BandedEditScript.run(right, wrong, preference: .deleteFirst)
-            let backward = BandedEditScript.run(wrong, right, preference: .deleteFirst)
+            let script = EditScript.BothWays(right, wrong)
+            var operations: [EditOperation] = []
+            operations.reserveCapacity(script.prefix + script.backwards.count)
+            for index in 0..<script.prefix {
+                operations.append(EditOperation(kind: .match, right: index, wrong: index))
+            }
+            var rightKinds = [EditKind](repeating: .match, count: right.count)
+            var distance = 0
+            for operation in script.backwards.reversed() {
+                operations.append(inverted(operation))
+                switch operation.kind {
+                case .match: continue
+                case .insert: break
+                case .replace: rightKinds[operation.first] = .replace
+                case .delete: rightKinds[operation.first] = .insert
+                }
+                distance += 1
+            }
             return KeyStepAlignment(
-                operations: forward.map(inverted),
-                distance: forward.count { $0.kind != .match },
-                rightKinds: kinds(forward, count: right.count, alone: .insert),
-                wrongKinds: kinds(backward, count: wrong.count, alone: .delete)
+                operations: operations,
+                distance: distance,
+                rightKinds: rightKinds,
+                wrongKinds: script.secondKinds
             )
         case .canonical:
             let swapped = wrong.lexicographicallyPrecedes(right)
             let script =
                 swapped
-                ? BandedEditScript.run(wrong, right, preference: .diagonalFirst)
-                : BandedEditScript.run(right, wrong, preference: .diagonalFirst)
+                ? EditScript.diagonalFirst(wrong, right)
+                : EditScript.diagonalFirst(right, wrong)
             let operations =
                 swapped
                 ? script.map { EditOperation(kind: $0.kind, right: $0.second, wrong: $0.first) }
@@ -113,7 +129,7 @@ public struct KeyStepAlignment: Sendable, Hashable {
     }
 
     /// A script from the right chain read as one from the wrong chain.
-    private static func inverted(_ operation: BandedEditScript.Operation) -> EditOperation {
+    private static func inverted(_ operation: EditScript.Operation) -> EditOperation {
         let kind: EditKind =
             switch operation.kind {
             case .insert: .delete
@@ -121,22 +137,6 @@ public struct KeyStepAlignment: Sendable, Hashable {
             default: operation.kind
             }
         return EditOperation(kind: kind, right: operation.first, wrong: operation.second)
-    }
-
-    private static func kinds(
-        _ script: [BandedEditScript.Operation],
-        count: Int,
-        alone: EditKind
-    ) -> [EditKind] {
-        var kinds = [EditKind](repeating: .match, count: count)
-        for operation in script {
-            switch operation.kind {
-            case .match, .insert: continue
-            case .replace: kinds[operation.first] = .replace
-            case .delete: kinds[operation.first] = alone
-            }
-        }
-        return kinds
     }
 
     /// Signed token weights of the KRSL loss (weights times −log p): `alpha` on key tokens of the right chain and
