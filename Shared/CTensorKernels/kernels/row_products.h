@@ -67,10 +67,28 @@ INLINE void CTK_T(row_tile)(const float *x, const void *weight, float *y, const 
             for (int o = 0; o < width; o++) sums[r * width + o] += v * w[o];
         }
     }
-    float t[16];
-    STORE(t, CTK_T(lane_sums)(sums));
+    float t[16], part[16];
+    V total = CTK_T(lane_sums)(sums);
+    if (columns >= width) {
+        const size_t row = (size_t)width * sizeof *y;
+        if (bias) {
+            CTK_UNROLL
+            for (int r = 0; r < height; r++) __builtin_memcpy(part + r * width, bias, row);
+            total += LOAD(part);
+        }
+        if (accumulate) {
+            CTK_UNROLL
+            for (int r = 0; r < height; r++) __builtin_memcpy(part + r * width, y + r * stride, row);
+            total += LOAD(part);
+        }
+        STORE(t, total);
+        CTK_UNROLL
+        for (int r = 0; r < height; r++) __builtin_memcpy(y + r * stride, t + r * width, row);
+        return;
+    }
+    STORE(t, total);
     for (int r = 0; r < height; r++)
-        for (int o = 0; o < width && o < columns; o++) {
+        for (int o = 0; o < columns; o++) {
             float *out = y + r * stride + o, value = t[r * width + o] + (bias ? bias[o] : 0);
             *out = accumulate ? *out + value : value;
         }

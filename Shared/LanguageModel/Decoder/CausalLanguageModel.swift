@@ -34,13 +34,23 @@ public final class CausalLanguageModel {
 
     /// A freshly drawn model in a given context.
     ///
+    /// - Parameters:
+    ///   - configuration: The shape.
+    ///   - seed: The same seed gives the same weights.
+    ///   - context: Where the weights live.
+    ///   - weights: How those of linear layers and embeddings are stored; bfloat16 ones are the float32 ones rounded.
     /// - Throws: `ModelFileError` when the sizes do not fit together.
-    public convenience init(configuration: ModelConfiguration, seed: UInt64, context: ComputeContext) throws {
-        try self.init(configuration: configuration, context: context)
+    public convenience init(
+        configuration: ModelConfiguration,
+        seed: UInt64,
+        context: ComputeContext,
+        weights: ElementType = .float32
+    ) throws {
         var generator = SeededGenerator(seed: seed)
-        for (name, tensor) in parameters {
+        try self.init(configuration: configuration, context: context) { name, shape in
+            let tensor = Tensor(uninitialized: shape, context: context)
             tensor.withMutableValues { values in
-                if tensor.shape.count == 1 {
+                if shape.count == 1 {
                     values.update(repeating: name.hasSuffix("bias") ? 0 : 1)
                 } else {
                     for index in values.indices {
@@ -48,6 +58,7 @@ public final class CausalLanguageModel {
                     }
                 }
             }
+            return shape.count > 1 && weights == .bfloat16 ? tensor.converted(to: .bfloat16) : tensor
         }
     }
 
