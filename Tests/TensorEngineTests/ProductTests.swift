@@ -194,4 +194,40 @@ struct ProductTests {
             #expect(Array(found) == cases.map(\.1))
         }
     }
+
+    @Test("a frozen weight, float32 or bfloat16, gives its input the gradient that a trained one does")
+    func frozenWeights() throws {
+        let context = ComputeContext(threads: 2)
+        var generator = SeededGenerator(seed: 12)
+        let rounded = try Tensor(randomValues(90 * 40, &generator), shape: [90, 40], context: context)
+            .converted(to: .bfloat16)
+        let values = randomValues(33 * 40, &generator)
+        let targets = (0..<33).map { Int32($0 * 2) }
+        let upstream = randomValues(33, &generator)
+        func gradients(_ weight: Tensor) throws -> [[Float]] {
+            let x = try Tensor(values, shape: [33, 40], context: context, requiresGradient: true)
+            let tape = Tape(context: context)
+            let output = try tape.tokenLogProbabilities(x, weight: weight, targets: targets)
+            try tape.seed(output, with: upstream)
+            try tape.backward()
+            let other = try Tensor(values, shape: [33, 40], context: context, requiresGradient: true)
+            let y = try tape.linear(other, weight: weight)
+            try tape.seed(y, with: y.values)
+            try tape.backward()
+            return [output.values, try #require(x.gradient), y.values, try #require(other.gradient)]
+        }
+        let trained = rounded.converted(to: .float32)
+        trained.requiresGradient = true
+        let expected = try gradients(trained)
+        #expect(trained.gradient != nil)
+        for weight in [rounded, rounded.converted(to: .float32)] {
+            for (mine, theirs) in zip(try gradients(weight), expected) { expectClose(mine, theirs, "frozen") }
+            #expect(weight.gradient == nil)
+        }
+        let tokens: [Int32] = [3, 89, 0, 3]
+        #expect(
+            try Tape(context: context).embedding(rounded, tokens: tokens).values
+                == Tape(context: context).embedding(trained, tokens: tokens).values
+        )
+    }
 }
