@@ -190,29 +190,4 @@ struct AnswerTests {
         print("answers: model outputs \(agree) of \(total)")
         #expect(total > 1_000 && Double(agree) >= 0.995 * Double(total))
     }
-
-    @Test("the first wrong step of human-labelled attempts")
-    func firstWrongStep() throws {
-        struct Attempt: Decodable {
-            let question: String
-            let steps: [String]
-            let firstError: Int
-            let referenceSolution: String
-        }
-        var hits = 0
-        let lines = try TestData.lines("first_error/verify_then_generate.jsonl")
-        for line in lines {
-            let decoder = JSONDecoder()
-            decoder.keyDecodingStrategy = .convertFromSnakeCase
-            let item = try decoder.decode(Attempt.self, from: Data(line.utf8))
-            let found = FirstWrongStep.locate(
-                attempt: item.steps,
-                reference: item.referenceSolution,
-                question: item.question
-            )
-            if found == item.firstError { hits += 1 }
-        }
-        print("first wrong step: \(hits) of \(lines.count)")
-        #expect(Double(hits) >= 0.45 * Double(lines.count))
-    }
 }
