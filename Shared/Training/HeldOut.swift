@@ -14,17 +14,19 @@ public struct HeldOut {
 
     private let kind: Kind
     private let tokensAtOnce: Int
+    private let precision: MatrixPrecision
 
     /// Examples of fine-tuning or KRSL.
     ///
     /// - Parameters:
     ///   - examples: At least one.
-    ///   - options: Whose normalisation and `tokensAtOnce` are used.
+    ///   - options: Whose normalisation, `tokensAtOnce` and `precision` are used.
     /// - Throws: ``TrainingError`` for examples that cannot be used.
     public init(supervised examples: [SupervisedExample], options: TrainingOptions) throws {
         try WeightedLikelihood.check(examples)
         kind = .supervised(examples, options.normalization)
         tokensAtOnce = options.tokensAtOnce
+        precision = options.precision
     }
 
     /// Pairs of preference training.
@@ -32,7 +34,7 @@ public struct HeldOut {
     /// - Parameters:
     ///   - pairs: At least one; the reference's log-probabilities are computed now where a pair has none.
     ///   - reference: The frozen reference, as it is now.
-    ///   - options: Whose `tokensAtOnce` is used.
+    ///   - options: Whose `tokensAtOnce` and `precision` are used.
     ///   - preference: The loss; examples that are mixed in are no part of it.
     /// - Throws: ``TrainingError`` for pairs that cannot be used.
     public init(
@@ -48,10 +50,12 @@ public struct HeldOut {
                 model: reference,
                 store: nil,
                 sharesPrefixes: preference.sharesPrefixes,
-                tokensAtOnce: options.tokensAtOnce
+                tokensAtOnce: options.tokensAtOnce,
+                precision: options.precision
             ).fill(pairs) : pairs
         kind = .preference(filled, preference)
         tokensAtOnce = options.tokensAtOnce
+        precision = options.precision
     }
 
     /// The figures of `model` as it is now.
@@ -59,11 +63,12 @@ public struct HeldOut {
     /// - Returns: `eval_loss` and what else the training's steps tell of their examples.
     /// - Throws: `TensorError` for tokens outside the vocabulary.
     public func metrics(of model: CausalLanguageModel) throws -> [String: Double] {
-        let found =
+        let found = try model.context.withPrecision(precision) {
             switch kind {
             case .supervised(let examples, let normalization): try Self.metrics(examples, normalization, model, passes)
             case .preference(let pairs, let options): try Self.metrics(pairs, options, model, passes)
             }
+        }
         return Dictionary(uniqueKeysWithValues: found.map { ("eval_" + $0.key, $0.value) })
     }
 

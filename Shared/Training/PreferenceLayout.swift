@@ -38,13 +38,14 @@ struct PreferenceLayout {
         self.completions = completions
     }
 
-    /// Σ weight · value over the tokens of a completion.
+    /// Σ weight · value over the tokens of a completion, rounded to float32: a reference's sums are stored so, and a policy
+    /// that is its own reference must not seem to differ from it.
     func sum(_ values: [Float], _ completion: Int, _ weights: [Float]?) -> Double {
         var total = 0.0
         for (offset, row) in completions[completion].enumerated() {
             total += Double(values[row]) * Double(weights?[offset] ?? 1)
         }
-        return total
+        return Double(Float(total))
     }
 }
 

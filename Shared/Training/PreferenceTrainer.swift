@@ -58,7 +58,8 @@ public final class PreferenceTrainer {
                 model: reference ?? model,
                 store: store,
                 sharesPrefixes: preference.sharesPrefixes,
-                tokensAtOnce: options.tokensAtOnce
+                tokensAtOnce: options.tokensAtOnce,
+                precision: options.precision
             ).fill(pairs) : pairs
     }
 

@@ -7,6 +7,11 @@ struct ReferencePass {
     let store: ReferenceStore?
     let sharesPrefixes: Bool
     let tokensAtOnce: Int
+    let precision: MatrixPrecision
+
+    /// What values are stored under: the model's hash, marked where products were rounded, for the same weights then say
+    /// something else.
+    private var hash: String { model.contentHash() + (precision == .bfloat16 ? "+bf16" : "") }
 
     /// How long computed values may be lost to an interruption.
     private static let saveInterval = Duration.seconds(30)
@@ -15,7 +20,7 @@ struct ReferencePass {
     ///
     /// - Throws: ``TrainingError`` where a pair came with values of another reference, or a value is not finite.
     func fill(_ pairs: [PreferenceExample]) throws -> [PreferenceExample] {
-        let hash = model.contentHash()
+        let hash = self.hash
         for pair in pairs {
             if let theirs = pair.referenceHash, theirs != hash {
                 throw TrainingError.invalidExample(
@@ -60,6 +65,10 @@ struct ReferencePass {
     }
 
     private func logProbabilities(_ pairs: [PreferenceExample]) throws -> [(chosen: Float, rejected: Float)] {
+        try model.context.withPrecision(precision) { try compute(pairs) }
+    }
+
+    private func compute(_ pairs: [PreferenceExample]) throws -> [(chosen: Float, rejected: Float)] {
         let layout = PreferenceLayout(pairs, sharesPrefixes: sharesPrefixes)
         let tape = Tape(context: model.context, recording: false)
         let hidden = try model.hiddenStates(layout.batch, tape: tape, rows: layout.rows)

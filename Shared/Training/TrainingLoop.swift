@@ -57,11 +57,22 @@ final class TrainingLoop {
     }
 
     /// Runs the updates that are left; `gradients` computes the loss of the given examples and adds its gradients.
+    ///
+    /// All of it in the precision of the options, `onStep` included.
     func run(
         onStep: (TrainingStep) throws -> Void,
         gradients: (_ examples: [Int], _ passes: [[Int]]) throws -> Outcome
     ) throws -> TrainingSummary {
         try LoRATraining.check(model, adapter)
+        return try model.context.withPrecision(options.precision) {
+            try runUpdates(onStep: onStep, gradients: gradients)
+        }
+    }
+
+    private func runUpdates(
+        onStep: (TrainingStep) throws -> Void,
+        gradients: (_ examples: [Int], _ passes: [[Int]]) throws -> Outcome
+    ) throws -> TrainingSummary {
         let clock = ContinuousClock()
         let started = clock.now
         let firstToken = tokensSeen

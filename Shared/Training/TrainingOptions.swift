@@ -1,4 +1,5 @@
 import Foundation
+public import TensorEngine
 
 /// How the learning rate changes over a run.
 public enum LearningRateSchedule: String, Sendable, Codable, CaseIterable {
@@ -61,6 +62,14 @@ public struct TrainingOptions: Sendable, Codable, Hashable {
     /// Whether a layer's activations are computed again on the way back instead of kept: the same gradients bit for bit,
     /// about a third more time, and memory for one layer's activations instead of all.
     public var checkpointsActivations: Bool
+    /// How exactly matrix products are computed, those of the frozen reference included; weights, gradients and optimizer
+    /// stay float32 either way.
+    public var precision: MatrixPrecision {
+        get { storedPrecision ?? .float32 }
+        set { storedPrecision = newValue == .float32 ? nil : newValue }
+    }
+    /// nil for float32: options that were encoded before there was a choice mean that, and are encoded as they were.
+    private var storedPrecision: MatrixPrecision?
     /// Shape of the learning rate.
     public var schedule: LearningRateSchedule
     /// Share of the updates that warm up.
@@ -93,6 +102,7 @@ public struct TrainingOptions: Sendable, Codable, Hashable {
         accumulation: Int = 1,
         tokensAtOnce: Int = 8192,
         checkpointsActivations: Bool = false,
+        precision: MatrixPrecision = .float32,
         schedule: LearningRateSchedule = .cosine,
         warmupRatio: Double = 0,
         weightDecay: Double = 0,
@@ -123,6 +133,14 @@ public struct TrainingOptions: Sendable, Codable, Hashable {
         self.normalization = normalization
         self.shuffle = shuffle
         self.seed = seed
+        self.precision = precision
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case learningRate, epochs, maximumTokens, maximumSteps, batchSequences, batchTokens, accumulation, tokensAtOnce
+        case checkpointsActivations, schedule, warmupRatio, weightDecay, beta1, beta2, epsilon, maxGradientNorm
+        case normalization, shuffle, seed
+        case storedPrecision = "precision"
     }
 
     /// Checks every range.

@@ -442,3 +442,18 @@ def test_a_batch_of_tokens_holds_as_many_examples_as_fit(model, tmp_path):
     assert small[-1]["num_tokens"] == large[-1]["num_tokens"]
     counts = [row["num_tokens"] for row in small]
     assert max(b - a for a, b in zip([0] + counts, counts)) <= 60
+
+
+@pytest.mark.parametrize("method", ["sft", "krsl", "dpo"])
+def test_products_in_bfloat16_train_as_well(method, model, tmp_path):
+    file, losses, written = data(tmp_path, method), {}, {}
+    for name, more in [("plain", []), ("bf16", ["--bf16"]), ("again", ["--bf16"])]:
+        output = tmp_path / name
+        result = run(arguments(method, file, model, output, "--max-steps", 12, "--eval-data", file, *more))
+        assert result.returncode == 0, result.stderr.decode()
+        flags = pathlib.Path("/proc/cpuinfo").read_text()
+        assert (b"does not multiply bfloat16" in result.stderr) == (bool(more) and "avx512_bf16" not in flags)
+        losses[name] = metrics(output)[-1]["eval_loss"]
+        written[name] = tensors(output)
+    assert losses["bf16"] == pytest.approx(losses["plain"], rel=0.03) and losses["bf16"] != losses["plain"]
+    assert written["again"] == written["bf16"] != written["plain"]

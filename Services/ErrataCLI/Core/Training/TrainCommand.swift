@@ -35,7 +35,7 @@ struct TrainSupervisedCommand: ParsableCommand {
     func run() throws {
         var options = try rates.options(learningRate: 2e-5, epochs: 1, schedule: .cosine)
         options.normalization = normalization
-        let job = try TrainJob(files, adapter: adapter, seed: options.seed)
+        let job = try TrainJob(files, adapter: adapter, training: options)
         let examples = try job.read { try job.reader.supervised($0, place: $1) }
         let heldOut = try job.readHeldOut { try job.reader.supervised($0, place: $1) }
         try job.train(
@@ -90,7 +90,7 @@ struct TrainKeyStepsCommand: ParsableCommand {
         var options = try rates.options(learningRate: 5e-6, epochs: 1, schedule: .exponential)
         options.normalization = normalization
         let weights = KeyStepWeights(alpha: Float(alpha), beta: Float(beta), gamma: Float(gamma))
-        let job = try TrainJob(files, adapter: adapter, seed: options.seed)
+        let job = try TrainJob(files, adapter: adapter, training: options)
         let examples = try job.read { try job.reader.keySteps($0, place: $1, weights: weights) }
         let heldOut = try job.readHeldOut { try job.reader.keySteps($0, place: $1, weights: weights) }
         try job.train(
@@ -177,7 +177,7 @@ struct TrainPreferenceCommand: ParsableCommand {
 
     func run() throws {
         let options = try rates.options(learningRate: 1e-6, epochs: 1, schedule: .linear)
-        let job = try TrainJob(files, adapter: adapter, seed: options.seed)
+        let job = try TrainJob(files, adapter: adapter, training: options)
         let pairs = try job.read { try job.reader.preferences($0, place: $1) }
         let supervised = try supervisedData.map { file in
             try job.read(file) { try job.reader.supervised($0, place: $1) }

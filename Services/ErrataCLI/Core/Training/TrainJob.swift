@@ -27,19 +27,19 @@ struct TrainJob {
     private let source: URL
     private let output: URL
     private let adapter: LoRAConfiguration?
-    private let seed: UInt64
+    private let training: TrainingOptions
 
     /// Checks everything that can be checked before the weights are read.
     ///
     /// - Parameters:
     ///   - options: What is read and written.
     ///   - adapter: The adapter to train, where one is wanted.
-    ///   - seed: Of the adapter's first weights.
+    ///   - training: How the training goes; its seed is that of the adapter's first weights.
     /// - Throws: ``CLIError``, or the error of the model's files, that names the folder and what is wrong.
-    init(_ options: TrainFileOptions, adapter: TrainAdapterOptions, seed: UInt64) throws {
+    init(_ options: TrainFileOptions, adapter: TrainAdapterOptions, training: TrainingOptions) throws {
         self.options = options
         self.adapter = try adapter.configuration(baseModel: options.model)
-        self.seed = seed
+        self.training = training
         source = URL(fileURLWithPath: options.model)
         output = URL(fileURLWithPath: options.output)
         let folder = source
@@ -111,7 +111,13 @@ struct TrainJob {
             folder: source,
             context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext()
         )
-        if let adapter { try model.attach(LoRAAdapter(configuration: adapter, for: model, seed: seed)) }
+        if let adapter { try model.attach(LoRAAdapter(configuration: adapter, for: model, seed: training.seed)) }
+        if training.precision == .bfloat16, !BLASRuntime.kernelInstructionSet.hasSuffix("bf16") {
+            Terminal.error(
+                "--bf16: this processor does not multiply bfloat16 (kernels \(BLASRuntime.kernelInstructionSet)); the "
+                    + "training is right, but slower than without"
+            )
+        }
         let trainer = try make(model)
         let heldOut = try heldOut(model)
         let state = output.appending(path: Self.stateFile)

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import TensorEngine
 import Tokenization
 import Training
 
@@ -102,6 +103,14 @@ struct TrainRateOptions: ParsableArguments {
     @Flag(help: "Compute activations again on the way back: less memory, about a third more time, the same bits.")
     var recomputeActivations = false
 
+    @Flag(
+        help: """
+            Round the operands of matrix products to bfloat16 and sum in float32: faster where the processor has \
+            AVX-512-BF16. Weights, gradients and optimizer stay float32.
+            """
+    )
+    var bf16 = false
+
     @Flag(help: "Take the examples in the file's order.")
     var noShuffle = false
 
@@ -142,6 +151,7 @@ struct TrainRateOptions: ParsableArguments {
             seed: seed
         )
         options.checkpointsActivations = recomputeActivations
+        options.precision = bf16 ? .bfloat16 : .float32
         try options.validate()
         return options
     }
