@@ -1,5 +1,7 @@
-// A small persistent thread pool. Workers spin briefly for the next region, then sleep; indices are handed out by an
-// atomic counter, so a slow core takes fewer. What an index computes never depends on which worker takes it.
+// A small persistent thread pool. Workers spin briefly for the next region, then sleep; indices are handed out one by one,
+// so a slow core takes fewer. A region is over when its last index is done, whether or not every worker came to it: one
+// that sleeps, or whose core is taken by another program, holds nobody up. What an index computes never depends on which
+// worker takes it.
 #include "CTensorKernels.h"
 #include <pthread.h>
 #include <sched.h>
@@ -14,18 +16,25 @@ struct worker {
     pthread_t thread;
 };
 
+// The region's number in the upper half, the next index to hand out in the lower one.
+typedef unsigned long long ticket;
+#define CTK_CLOSED 0xffffffffull
+#define CTK_REGION(t) ((t) >> 32)
+#define CTK_INDEX(t) ((long)((t) & CTK_CLOSED))
+
 struct ctk_pool {
     int threads;
     struct worker *workers;
     pthread_mutex_t lock;
     pthread_cond_t wake;
-    atomic_long generation;
-    atomic_long next;
-    atomic_int running;
     atomic_int stopping;
-    long count;
-    ctk_task task;
-    void *context;
+    _Atomic ticket next;
+    atomic_long done;
+    // Of the open region. They change only after it was closed, and whoever sees a change sees the closing: a ticket that
+    // can still be taken vouches for them.
+    atomic_long count;
+    _Atomic(ctk_task) task;
+    _Atomic(void *) context;
 };
 
 static inline void relax(void) {
@@ -38,28 +47,32 @@ static inline void relax(void) {
 
 static void drain(ctk_pool *pool, long worker) {
     for (;;) {
-        long index = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
-        if (index >= pool->count) return;
-        pool->task(pool->context, index, worker);
+        ticket t = atomic_load_explicit(&pool->next, memory_order_acquire);
+        ctk_task task = atomic_load_explicit(&pool->task, memory_order_acquire);
+        void *context = atomic_load_explicit(&pool->context, memory_order_acquire);
+        if (CTK_INDEX(t) >= atomic_load_explicit(&pool->count, memory_order_acquire)) return;
+        if (!atomic_compare_exchange_weak_explicit(&pool->next, &t, t + 1, memory_order_acq_rel, memory_order_relaxed))
+            continue;
+        task(context, CTK_INDEX(t), worker);
+        atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
     }
 }
 
 static void *work(void *argument) {
     struct worker *self = argument;
     ctk_pool *pool = self->pool;
-    long seen = 0;
+    ticket seen = 0;
     for (;;) {
         int spins = 0;
-        while (atomic_load_explicit(&pool->generation, memory_order_acquire) == seen) {
+        while (CTK_REGION(atomic_load_explicit(&pool->next, memory_order_acquire)) == seen) {
             if (++spins < CTK_SPINS) { relax(); continue; }
             pthread_mutex_lock(&pool->lock);
-            while (atomic_load(&pool->generation) == seen) pthread_cond_wait(&pool->wake, &pool->lock);
+            while (CTK_REGION(atomic_load(&pool->next)) == seen) pthread_cond_wait(&pool->wake, &pool->lock);
             pthread_mutex_unlock(&pool->lock);
         }
-        seen = atomic_load_explicit(&pool->generation, memory_order_acquire);
         if (atomic_load(&pool->stopping)) return NULL;
+        seen = CTK_REGION(atomic_load_explicit(&pool->next, memory_order_acquire));
         drain(pool, self->number);
-        atomic_fetch_sub_explicit(&pool->running, 1, memory_order_release);
     }
 }
 
@@ -82,9 +95,11 @@ ctk_pool *ctk_pool_create(int threads) {
     return pool;
 }
 
-static void announce(ctk_pool *pool) {
+// Opens the next region at an index.
+static void announce(ctk_pool *pool, ticket index) {
     pthread_mutex_lock(&pool->lock);
-    atomic_fetch_add_explicit(&pool->generation, 1, memory_order_release);
+    ticket region = CTK_REGION(atomic_load(&pool->next)) + 1;
+    atomic_store_explicit(&pool->next, region << 32 | index, memory_order_release);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
 }
@@ -92,7 +107,7 @@ static void announce(ctk_pool *pool) {
 void ctk_pool_destroy(ctk_pool *pool) {
     if (!pool) return;
     atomic_store(&pool->stopping, 1);
-    announce(pool);
+    announce(pool, CTK_CLOSED);
     for (int i = 1; i < pool->threads; i++) pthread_join(pool->workers[i].thread, NULL);
     pthread_cond_destroy(&pool->wake);
     pthread_mutex_destroy(&pool->lock);
@@ -106,16 +121,16 @@ void ctk_pool_run(ctk_pool *pool, long count, ctk_task task, void *context) {
         for (long i = 0; i < count; i++) task(context, i, 0);
         return;
     }
-    pool->count = count;
-    pool->task = task;
-    pool->context = context;
-    atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
-    atomic_store_explicit(&pool->running, pool->threads - 1, memory_order_relaxed);
-    announce(pool);
+    atomic_fetch_or_explicit(&pool->next, CTK_CLOSED, memory_order_acq_rel);
+    atomic_store_explicit(&pool->count, count, memory_order_release);
+    atomic_store_explicit(&pool->task, task, memory_order_release);
+    atomic_store_explicit(&pool->context, context, memory_order_release);
+    atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
+    announce(pool, 0);
     drain(pool, 0);
     int spins = 0;
-    while (atomic_load_explicit(&pool->running, memory_order_acquire) != 0) {
+    while (atomic_load_explicit(&pool->done, memory_order_acquire) != count) {
         relax();
-        if (++spins > CTK_SPINS * 8) { sched_yield(); spins = 0; }
+        if (++spins > CTK_SPINS) { sched_yield(); spins = 0; }
     }
 }
