@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 """Runs the engine and the other side in turn, on this machine in one run, and prints the ratios of time and peak memory.
 
-    Tests/Benchmarks/compare.py --other DIR --python PYTHON [--case NAME]... [--rounds 3]
+    Tests/Benchmarks/compare.py --other DIR --python PYTHON [--gguf DIR] [--preload LIB] [--case NAME]... [--rounds 3]
 
-DIR holds the scripts of the other side (bench_train.py, bench_decode.py), PYTHON is an interpreter with torch,
-transformers, trl and peft. Each case runs both sides alternately, --rounds times; a ratio is of the medians over rounds.
+DIR holds the scripts of the other side (bench_train.py, bench_decode.py, bench_llamacpp.py), PYTHON is an interpreter
+with torch, transformers, trl and peft, and llama-cpp-python where --gguf is given. Each case runs both sides alternately,
+--rounds times; a ratio is of the medians over rounds. The case `products` compares with OpenBLAS in one process.
 """
 import argparse
 import json
@@ -18,45 +19,52 @@ import tempfile
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 SMOL, QWEN = "smollm2-135m", "qwen2-0.5b"
-# Case: our arguments, and the other side's by name.
+OUR_NAME = {SMOL: "smollm2-135m", QWEN: "qwen2.5-0.5b"}
+HALF = ["--precision", "bfloat16"]
+
+
+def train(task: str, model: str, batch: int, prompt: int = 64, lora: int = 0) -> tuple[dict, dict]:
+    """Both sides of a training step; ours in float32 and with bfloat16 products (a frozen base also stored so)."""
+    mine = ["train", "--model", OUR_NAME[model], "--task", task, "--batch", str(batch), "--sequence", "256"]
+    other = ["bench_train.py", "--model", model, "--batch", str(batch), "--seq", "256"]
+    half = HALF
+    if task == "dpo":
+        mine += ["--prompt", str(prompt)]
+        other += ["--prompt", str(prompt)]
+    if lora:
+        mine += ["--lora", str(lora), "--unshared"]
+        other += ["--lora", str(lora)]
+        half = [*HALF, "--weights", "bfloat16"]
+    tasks = {"pytorch": task} | ({"trl": "dpo_trl"} if task == "dpo" and not lora else {})
+    return (
+        {"errata fp32": mine, "errata bf16": mine + half},
+        {
+            f"{name} {dtype}": [*other, "--task", theirs, "--dtype", dtype]
+            for name, theirs in tasks.items() for dtype in ("fp32", "bf16")
+        },
+    )
+
+
+def decode(model: str, batch: int) -> tuple[dict, dict]:
+    """Both sides of greedy decoding, 64 + 128 tokens."""
+    mine = ["decode", "--model", OUR_NAME[model], "--batch", str(batch), "--prompt", "64", "--new", "128"]
+    other = ["bench_decode.py", "--model", model, "--batch", str(batch), "--prompt", "64", "--new", "128"]
+    llama = {"llama.cpp bf16": ["bench_llamacpp.py", f"{model}-bf16.gguf", model]} if batch == 1 else {}
+    return (
+        {"errata fp32": mine, "errata bf16": [*mine, "--weights", "bfloat16"]},
+        {f"transformers {dtype}": [*other, "--dtype", dtype] for dtype in ("fp32", "bf16")} | llama,
+    )
+
+
+# Case: our arguments and the other side's, each by name.
 CASES = {
-    "lm": (
-        ["train", "--model", "smollm2-135m", "--task", "lm", "--batch", "4", "--sequence", "256"],
-        {
-            "pytorch fp32": ["bench_train.py", "--model", SMOL, "--task", "lm", "--batch", "4", "--seq", "256"],
-            "pytorch bf16": [
-                "bench_train.py", "--model", SMOL, "--task", "lm", "--batch", "4", "--seq", "256", "--dtype", "bf16",
-            ],
-        },
-    ),
-    "dpo": (
-        ["train", "--model", "smollm2-135m", "--task", "dpo", "--batch", "2", "--sequence", "256", "--prompt", "128"],
-        {
-            f"{name} {dtype}": [
-                "bench_train.py", "--model", SMOL, "--task", task, "--batch", "2", "--seq", "256", "--prompt", "128",
-                "--dtype", dtype,
-            ]
-            for name, task in (("pytorch", "dpo"), ("trl", "dpo_trl")) for dtype in ("fp32", "bf16")
-        },
-    ),
-    "decode": (
-        ["decode", "--model", "smollm2-135m", "--prompt", "64", "--new", "128"],
-        {
-            f"transformers {dtype}": [
-                "bench_decode.py", "--model", SMOL, "--batch", "1", "--prompt", "64", "--new", "128", "--dtype", dtype,
-            ]
-            for dtype in ("fp32", "bf16")
-        },
-    ),
-    "decode-batch": (
-        ["decode", "--model", "smollm2-135m", "--prompt", "64", "--new", "128", "--batch", "8"],
-        {
-            f"transformers {dtype}": [
-                "bench_decode.py", "--model", SMOL, "--batch", "8", "--prompt", "64", "--new", "128", "--dtype", dtype,
-            ]
-            for dtype in ("fp32", "bf16")
-        },
-    ),
+    "lm": train("lm", SMOL, 4),
+    "dpo": train("dpo", SMOL, 2, prompt=128),
+    "lora": train("dpo", QWEN, 1, lora=16),
+    "decode": decode(SMOL, 1),
+    "decode-qwen": decode(QWEN, 1),
+    "decode-batch": decode(SMOL, 8),
+    "decode-batch-qwen": decode(QWEN, 8),
 }
 
 
@@ -73,44 +81,77 @@ def ours(arguments: list[str], program: str, iterations: int) -> dict:
     return {"seconds": line["median"], "rss": line["rss_peak_mib"]}
 
 
-def theirs(arguments: list[str], folder: pathlib.Path, python: str, iterations: int) -> dict:
+def theirs(arguments: list[str], options: argparse.Namespace) -> dict:
+    script, *rest = arguments
+    if script == "bench_llamacpp.py":
+        rest[0] = str(options.gguf / rest[0])
+    else:
+        rest += ["--iters", str(options.iterations)]
+    shim = {"LD_PRELOAD": str(options.preload)} if options.preload else {}
     with tempfile.TemporaryDirectory() as temporary:
         results = pathlib.Path(temporary) / "results.jsonl"
         subprocess.run(
-            [python, str(folder / arguments[0]), *arguments[1:], "--iters", str(iterations)],
-            env=environment() | {"RESULTS": str(results)}, check=True, stdout=subprocess.DEVNULL,
+            [options.python, str(options.other / script), *rest],
+            env=environment() | shim | {"RESULTS": str(results)}, check=True, stdout=subprocess.DEVNULL,
         )
         line = json.loads(results.read_text().splitlines()[-1])
     return {"seconds": line["timing"]["wall"]["median"], "rss": line["rss_peak_mib"]}
+
+
+def products(program: str) -> None:
+    """Ours against OpenBLAS in one process, and what memory allows."""
+    shapes = [(2048, 2048, 2048, 1), (1024, 1024, 1024, 1), (256, 896, 4864, 1), (1024, 576, 1536, 1),
+              (1, 896, 4864, 40), (1, 576, 1536, 100)]
+    for m, k, n, copies in shapes:
+        out = subprocess.run(
+            [program, "product", "--m", str(m), "--k", str(k), "--n", str(n), "--copies", str(copies), "--iterations", "15"],
+            env=environment(), check=True, stdout=subprocess.PIPE, text=True,
+        ).stdout
+        for line in map(json.loads, out.splitlines()):
+            print(
+                f"  {line['case']:36} {line['gflops']:7.0f} GFLOP/s  weights {line['weight_gb_per_second']:5.1f} GB/s"
+                f"   speed against openblas {line['speed_to_openblas']:.2f}"
+            )
+    out = subprocess.run([program, "bandwidth"], env=environment(), check=True, stdout=subprocess.PIPE).stdout
+    print(f"  memory read {json.loads(out)['gb_per_second']:.1f} GB/s")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--other", type=pathlib.Path, required=True)
     parser.add_argument("--python", required=True)
+    parser.add_argument("--gguf", type=pathlib.Path, help="folder of MODEL-bf16.gguf files, for llama.cpp")
+    parser.add_argument("--preload", type=pathlib.Path, help="a library to preload for the other side")
     parser.add_argument("--program", default=str(ROOT / ".build/release/EngineBenchmark"))
-    parser.add_argument("--case", action="append", choices=sorted(CASES))
+    parser.add_argument("--case", action="append", choices=[*sorted(CASES), "products"])
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--iterations", type=int, default=5)
     options = parser.parse_args()
-    for name in options.case or CASES:
+    for name in options.case or [*CASES, "products"]:
+        print(f"\n{name}")
+        if name == "products":
+            products(options.program)
+            continue
         mine, others = CASES[name]
-        measured: dict[str, list[dict]] = {"errata fp32": []} | {other: [] for other in others}
+        if not options.gguf:
+            others = {side: arguments for side, arguments in others.items() if "llama.cpp" not in side}
+        measured: dict[str, list[dict]] = {side: [] for side in (*mine, *others)}
         for _ in range(options.rounds):
-            measured["errata fp32"].append(ours(mine, options.program, options.iterations))
-            for other, arguments in others.items():
-                measured[other].append(theirs(arguments, options.other, options.python, options.iterations))
+            for side, arguments in mine.items():
+                measured[side].append(ours(arguments, options.program, options.iterations))
+            for side, arguments in others.items():
+                measured[side].append(theirs(arguments, options))
         medians = {
             side: {key: statistics.median(run[key] for run in runs) for key in ("seconds", "rss")}
             for side, runs in measured.items()
         }
-        base = medians["errata fp32"]
-        print(f"\n{name}")
         for side, found in medians.items():
-            print(
-                f"  {side:20} {found['seconds']:9.3f} s  {found['rss']:7.0f} MiB"
-                f"   errata/this: time {base['seconds'] / found['seconds']:.2f}, memory {base['rss'] / found['rss']:.2f}"
+            ratios = "".join(
+                f"   {base}/this: time {medians[base]['seconds'] / found['seconds']:.2f},"
+                f" memory {medians[base]['rss'] / found['rss']:.2f}"
+                for base in mine
             )
+            print(f"  {side:18} {found['seconds']:8.3f} s {found['rss']:6.0f} MiB{ratios}")
         sys.stdout.flush()
     return 0
 

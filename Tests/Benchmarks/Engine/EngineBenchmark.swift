@@ -37,8 +37,7 @@ struct CaseOptions: ParsableArguments {
     func makeModel() throws -> CausalLanguageModel {
         let context = ComputeContext(threads: threads)
         context.matrixPrecision = precision
-        let model = try CausalLanguageModel(configuration: model.configuration, seed: 1, context: context)
-        return weights == .float32 ? model : model.storing(weights)
+        return try CausalLanguageModel(configuration: model.configuration, seed: 1, context: context, weights: weights)
     }
 
     /// How the case is computed, for the reports.
@@ -120,6 +119,7 @@ struct Train: ParsableCommand {
             learningRate: 1e-5,
             maximumSteps: options.warmup + options.iterations,
             batchSequences: batch,
+            precision: options.precision,
             schedule: .constant,
             weightDecay: 0.01,
             shuffle: false

@@ -16,7 +16,7 @@ struct RandomData {
 
     /// Pairs of two sequences of `sequence` tokens that share `prompt` of them, the reference's values at hand.
     mutating func pairs(_ count: Int, sequence: Int, prompt: Int) -> [PreferenceExample] {
-        let hash = model.contentHash()
+        let hash = model.contentHash() + (model.context.matrixPrecision == .bfloat16 ? "+bf16" : "")
         return (0..<count).map { index in
             PreferenceExample(
                 id: "\(index)",

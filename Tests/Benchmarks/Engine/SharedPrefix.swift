@@ -33,6 +33,7 @@ struct SharedPrefix: ParsableCommand {
                         learningRate: 1e-5,
                         maximumSteps: options.warmup + options.iterations + 1,
                         batchSequences: batch,
+                        precision: options.precision,
                         schedule: .constant,
                         shuffle: false
                     ),
