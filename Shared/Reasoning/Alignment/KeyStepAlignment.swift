@@ -80,22 +80,26 @@ public struct KeyStepAlignment: Sendable, Hashable {
         switch tieRule {
         case .edit:
             let script = EditScript.BothWays(right, wrong)
-            var operations: [EditOperation] = []
-            operations.reserveCapacity(script.prefix + script.backwards.count)
-            for index in 0..<script.prefix {
-                operations.append(EditOperation(kind: .match, right: index, wrong: index))
-            }
             var rightKinds = [EditKind](repeating: .match, count: right.count)
             var distance = 0
-            for operation in script.backwards.reversed() {
-                operations.append(inverted(operation))
-                switch operation.kind {
-                case .match: continue
-                case .insert: break
-                case .replace: rightKinds[operation.first] = .replace
-                case .delete: rightKinds[operation.first] = .insert
+            let count = script.prefix + script.backwards.count
+            let operations = [EditOperation](unsafeUninitializedCapacity: count) { buffer, initialized in
+                for index in 0..<script.prefix {
+                    buffer.initializeElement(at: index, to: EditOperation(kind: .match, right: index, wrong: index))
                 }
-                distance += 1
+                var index = count
+                for operation in script.backwards {
+                    index -= 1
+                    buffer.initializeElement(at: index, to: inverted(operation))
+                    switch operation.kind {
+                    case .match: continue
+                    case .insert: break
+                    case .replace: rightKinds[operation.first] = .replace
+                    case .delete: rightKinds[operation.first] = .insert
+                    }
+                    distance += 1
+                }
+                initialized = count
             }
             return KeyStepAlignment(
                 operations: operations,
