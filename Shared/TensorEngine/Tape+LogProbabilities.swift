@@ -1,5 +1,15 @@
 import CTensorKernels
 
+/// What a row's distribution over the vocabulary looks like.
+public struct TokenStatistics: Sendable {
+    /// −Σ p log p, in nats.
+    public var entropy: Float
+    /// Whether no token is likelier than the target; of several alike the first counts.
+    public var isLikeliest: Bool
+    /// The mean of the logits.
+    public var meanLogit: Float
+}
+
 extension Tape {
     /// log p(target) of each row under the softmax of `hidden` [rows, dimension] · `weight` [vocabulary, dimension]ᵀ.
     ///
@@ -7,6 +17,36 @@ extension Tape {
     /// - Returns: [rows].
     /// - Throws: ``TensorError`` when shapes do not fit or a target is outside the vocabulary.
     public func tokenLogProbabilities(_ hidden: Tensor, weight: Tensor, targets: [Int32]) throws -> Tensor {
+        try tokenLogProbabilities(hidden, weight: weight, targets: targets, statistics: nil)
+    }
+
+    /// As ``tokenLogProbabilities(_:weight:targets:)``, the same bits, and what each row's distribution looks like, which
+    /// costs no pass of its own and has no gradient.
+    /// - Throws: ``TensorError`` when shapes do not fit or a target is outside the vocabulary.
+    public func tokenStatistics(
+        _ hidden: Tensor,
+        weight: Tensor,
+        targets: [Int32]
+    ) throws -> (logProbabilities: Tensor, statistics: [TokenStatistics]) {
+        let block = context.buffers.take(3 * targets.count)
+        let values = try tokenLogProbabilities(hidden, weight: weight, targets: targets, statistics: block.pointer)
+        return (values, Self.statistics(block, count: targets.count))
+    }
+
+    private static func statistics(_ block: Buffer, count: Int) -> [TokenStatistics] {
+        (0..<count).map { row in
+            let values = block.pointer + 3 * row
+            return TokenStatistics(entropy: values[0], isLikeliest: values[1] != 0, meanLogit: values[2])
+        }
+    }
+
+    /// `statistics` is [rows, 3], or nil where it is not wanted.
+    private func tokenLogProbabilities(
+        _ hidden: Tensor,
+        weight: Tensor,
+        targets: [Int32],
+        statistics: UnsafeMutablePointer<Float>?
+    ) throws -> Tensor {
         try check(hidden, weight, targets)
         let rows = hidden.rows
         let y = output([rows], from: hidden, weight)
@@ -17,7 +57,7 @@ extension Tape {
         forEachChunk(hidden, weight) { range, logits in
             targets.withUnsafeBufferPointer { list in
                 guard let base = list.baseAddress else { return }
-                self.logProbabilities(range, logits, base, y.pointer, logSumExp.pointer, weight.rows)
+                self.logProbabilities(range, logits, base, y.pointer, logSumExp.pointer, statistics, weight.rows)
                 guard let directions else { return }
                 self.logitGradients(range, logits, base, logSumExp.pointer, ones, weight.rows)
                 let target = directions.pointer + range.lowerBound * hidden.columns
@@ -60,14 +100,14 @@ extension Tape {
     ///
     /// When recording, the gradients of `hidden` and `weight` are added at once, chunk by chunk, so that the logits are
     /// computed only once. They are those of the returned loss.
-    /// - Returns: The loss and each row's log-probability.
+    /// - Returns: The loss, and each row's log-probability and distribution.
     /// - Throws: ``TensorError`` when shapes do not fit or a target is outside the vocabulary.
     public func weightedNegativeLogLikelihood(
         _ hidden: Tensor,
         weight: Tensor,
         targets: [Int32],
         weights: [Float]
-    ) throws -> (loss: Double, logProbabilities: [Float]) {
+    ) throws -> (loss: Double, logProbabilities: [Float], statistics: [TokenStatistics]) {
         try check(hidden, weight, targets)
         guard weights.count == targets.count else {
             throw TensorError.shapeMismatch("\(weights.count) weights for \(targets.count) targets")
@@ -76,13 +116,22 @@ extension Tape {
         let vocabulary = weight.rows
         let values = context.buffers.take(rows)
         let logSumExp = context.buffers.take(rows)
+        let statistics = context.buffers.take(3 * rows)
         let upstream = weights.map { -$0 }
         let needed = isRecording && (hidden.requiresGradient || weight.requiresGradient)
         forEachChunk(hidden, weight) { range, logits in
             targets.withUnsafeBufferPointer { list in
                 upstream.withUnsafeBufferPointer { factors in
                     guard let base = list.baseAddress, let factor = factors.baseAddress else { return }
-                    self.logProbabilities(range, logits, base, values.pointer, logSumExp.pointer, vocabulary)
+                    self.logProbabilities(
+                        range,
+                        logits,
+                        base,
+                        values.pointer,
+                        logSumExp.pointer,
+                        statistics.pointer,
+                        vocabulary
+                    )
                     if needed { self.chunkBackward(range, logits, base, logSumExp.pointer, factor, hidden, weight) }
                 }
             }
@@ -90,7 +139,7 @@ extension Tape {
         let result = Array(UnsafeBufferPointer(start: values.pointer, count: rows))
         var loss = 0.0
         for row in 0..<rows { loss -= Double(weights[row]) * Double(result[row]) }
-        return (loss, result)
+        return (loss, result, Self.statistics(statistics, count: rows))
     }
 
     private func check(_ hidden: Tensor, _ weight: Tensor, _ targets: [Int32]) throws {
@@ -138,18 +187,26 @@ extension Tape {
         _ targets: UnsafePointer<Int32>,
         _ y: UnsafeMutablePointer<Float>,
         _ logSumExp: UnsafeMutablePointer<Float>,
+        _ statistics: UnsafeMutablePointer<Float>?,
         _ vocabulary: Int
     ) {
         context.parallelRanges(rows.count, grain: 8) { range in
             let first = rows.lowerBound + range.lowerBound
-            ctk_token_log_probabilities(
-                logits + range.lowerBound * vocabulary,
-                targets + first,
-                y + first,
-                logSumExp + first,
-                range.count,
-                vocabulary
-            )
+            let own = logits + range.lowerBound * vocabulary
+            if let statistics {
+                let target = statistics + 3 * first
+                ctk_token_statistics(
+                    own,
+                    targets + first,
+                    y + first,
+                    logSumExp + first,
+                    target,
+                    range.count,
+                    vocabulary
+                )
+            } else {
+                ctk_token_log_probabilities(own, targets + first, y + first, logSumExp + first, range.count, vocabulary)
+            }
         }
     }
 

@@ -81,10 +81,11 @@ public struct HeldOut {
         rows: [Int32],
         targets: [TokenID],
         model: CausalLanguageModel
-    ) throws -> [Float] {
+    ) throws -> (values: [Float], statistics: [TokenStatistics]) {
         let tape = Tape(context: model.context, recording: false)
         let hidden = try model.hiddenStates(batch, tape: tape, rows: rows)
-        return try tape.tokenLogProbabilities(hidden, weight: model.outputWeight, targets: targets).values
+        let (values, statistics) = try tape.tokenStatistics(hidden, weight: model.outputWeight, targets: targets)
+        return (values.values, statistics)
     }
 
     private static func metrics(
@@ -93,9 +94,7 @@ public struct HeldOut {
         _ model: CausalLanguageModel,
         _ passes: ([Int]) -> [[Int]]
     ) throws -> [String: Double] {
-        var loss = 0.0
-        var logProbability = 0.0
-        var positive = 0
+        var result = WeightedLikelihood.Result()
         for pass in passes(examples.map { $0.tokens.count }) {
             let batch = PackedBatch(pass.map { examples[$0].tokens })
             var rows: [Int32] = []
@@ -111,14 +110,14 @@ public struct HeldOut {
                 }
             }
             guard !rows.isEmpty else { continue }
-            for (value, weight) in zip(
-                try logProbabilities(batch, rows: rows, targets: targets, model: model),
-                weights
-            ) {
-                loss -= Double(weight.own) * weight.scale * Double(value)
+            let (values, statistics) = try logProbabilities(batch, rows: rows, targets: targets, model: model)
+            for (row, weight) in weights.enumerated() {
+                let value = Double(values[row])
+                result.loss -= Double(weight.own) * weight.scale * value
                 guard weight.own > 0 else { continue }
-                logProbability += Double(value)
-                positive += 1
+                result.logProbability += value
+                result.positive += 1
+                result.figures.add(statistics[row])
             }
         }
         let normalizer =
@@ -126,10 +125,7 @@ public struct HeldOut {
             case .responseTokens: examples.reduce(0) { $0 + $1.countedLength }
             case .perSequence, .none: examples.count
             }
-        return [
-            "loss": loss / Double(normalizer),
-            "mean_token_log_probability": logProbability / Double(max(1, positive)),
-        ]
+        return result.metrics.merging(["loss": result.loss / Double(normalizer)]) { $1 }
     }
 
     private static func metrics(
@@ -141,9 +137,15 @@ public struct HeldOut {
         var sums: [String: Double] = [:]
         var loss = 0.0
         var nll = 0.0
+        var (chosenFigures, rejectedFigures) = (TokenFigures(), TokenFigures())
         for pass in passes(pairs.map { $0.computedTokens(sharesPrefixes: options.sharesPrefixes) }) {
             let layout = PreferenceLayout(pass.map { pairs[$0] }, sharesPrefixes: options.sharesPrefixes)
-            let values = try logProbabilities(layout.batch, rows: layout.rows, targets: layout.targets, model: model)
+            let (values, statistics) = try logProbabilities(
+                layout.batch,
+                rows: layout.rows,
+                targets: layout.targets,
+                model: model
+            )
             for (position, index) in pass.enumerated() {
                 let pair = pairs[index]
                 func side(
@@ -169,10 +171,15 @@ public struct HeldOut {
                 sums["rewards/margins", default: 0] += chosenReward - rejectedReward
                 sums["logps/chosen", default: 0] += chosen.told
                 sums["logps/rejected", default: 0] += rejected.told
-                for row in layout.completions[2 * position] { nll -= Double(values[row]) }
+                for row in layout.completions[2 * position] {
+                    nll -= Double(values[row])
+                    chosenFigures.add(statistics[row])
+                }
+                for row in layout.completions[2 * position + 1] { rejectedFigures.add(statistics[row]) }
             }
         }
         var result = sums.mapValues { $0 / Double(pairs.count) }
+        result.merge(TokenFigures.metrics(chosen: chosenFigures, rejected: rejectedFigures)) { $1 }
         let meanNLL = nll / Double(pairs.reduce(0) { $0 + $1.chosen.count })
         result["nll_loss"] = meanNLL
         result["loss"] = loss / Double(pairs.count) + options.nllWeight * meanNLL

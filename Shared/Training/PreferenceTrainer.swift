@@ -126,6 +126,8 @@ public final class PreferenceTrainer {
         var accurate = 0.0
         var chosenLogProbability = 0.0
         var rejectedLogProbability = 0.0
+        var chosenFigures = TokenFigures()
+        var rejectedFigures = TokenFigures()
 
         func metrics(pairs: Int, chosenTokens: Int) -> [String: Double] {
             let n = Double(pairs)
@@ -137,7 +139,7 @@ public final class PreferenceTrainer {
                 "logps/chosen": chosenLogProbability / n,
                 "logps/rejected": rejectedLogProbability / n,
                 "nll_loss": nll / Double(chosenTokens),
-            ]
+            ].merging(TokenFigures.metrics(chosen: chosenFigures, rejected: rejectedFigures)) { $1 }
         }
     }
 
@@ -151,7 +153,11 @@ public final class PreferenceTrainer {
             rows: layout.rows,
             checkpointing: loop.options.checkpointsActivations
         )
-        let output = try tape.tokenLogProbabilities(hidden, weight: model.outputWeight, targets: layout.targets)
+        let (output, statistics) = try tape.tokenStatistics(
+            hidden,
+            weight: model.outputWeight,
+            targets: layout.targets
+        )
         let values = output.values
         var upstream = [Float](repeating: 0, count: values.count)
         let nllScale = preference.nllWeight / Double(chosenTokens)
@@ -182,10 +188,12 @@ public final class PreferenceTrainer {
                 let weight = Double(pair.chosenWeights?[offset] ?? 1)
                 upstream[row] += Float(slope * chosenScale * weight - nllScale)
                 totals.nll -= Double(values[row])
+                totals.chosenFigures.add(statistics[row])
             }
             for (offset, row) in rejected.enumerated() {
                 // A token that both sides begin with has one row, and its two parts are summed there.
                 upstream[row] += Float(-slope * rejectedScale * Double(pair.rejectedWeights?[offset] ?? 1))
+                totals.rejectedFigures.add(statistics[row])
             }
         }
         try tape.seed(output, with: upstream)

@@ -49,10 +49,7 @@ public final class SupervisedTrainer {
                         ? 1 / normalizer / Double(example.countedLength) : 1 / normalizer
                 }
             }
-            return TrainingLoop.Outcome(
-                loss: result.loss,
-                metrics: ["mean_token_log_probability": result.logProbability / Double(max(1, result.positive))]
-            )
+            return TrainingLoop.Outcome(loss: result.loss, metrics: result.metrics)
         }
     }
 

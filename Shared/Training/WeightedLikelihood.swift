@@ -12,11 +12,23 @@ enum WeightedLikelihood {
         var logProbability = 0.0
         /// The number of these tokens.
         var positive = 0
+        /// The distributions of these tokens.
+        var figures = TokenFigures()
+
+        /// What a supervised step tells of the tokens of positive weight.
+        var metrics: [String: Double] {
+            [
+                "mean_token_log_probability": logProbability / Double(max(1, positive)),
+                "entropy": figures.meanEntropy,
+                "mean_token_accuracy": figures.accuracy,
+            ]
+        }
 
         static func += (left: inout Result, right: Result) {
             left.loss += right.loss
             left.logProbability += right.logProbability
             left.positive += right.positive
+            left.figures += right.figures
         }
     }
 
@@ -51,9 +63,10 @@ enum WeightedLikelihood {
         )
         try tape.backward()
         var result = Result(loss: computed.loss)
-        for (value, weight) in zip(computed.logProbabilities, weights) where weight > 0 {
-            result.logProbability += Double(value)
+        for (row, weight) in weights.enumerated() where weight > 0 {
+            result.logProbability += Double(computed.logProbabilities[row])
             result.positive += 1
+            result.figures.add(computed.statistics[row])
         }
         return result
     }

@@ -43,6 +43,10 @@
       (const float *logits, const int32_t *targets, float *log_probabilities, float *log_sum_exp, long rows,           \
        long dim),                                                                                                      \
       (logits, targets, log_probabilities, log_sum_exp, rows, dim))                                                    \
+    X(token_statistics,                                                                                                \
+      (const float *logits, const int32_t *targets, float *log_probabilities, float *log_sum_exp, float *statistics,   \
+       long rows, long dim),                                                                                           \
+      (logits, targets, log_probabilities, log_sum_exp, statistics, rows, dim))                                        \
     X(token_log_probabilities_backward,                                                                                \
       (float *logits, const int32_t *targets, const float *log_sum_exp, const float *upstream, long rows, long dim),   \
       (logits, targets, log_sum_exp, upstream, rows, dim))                                                             \

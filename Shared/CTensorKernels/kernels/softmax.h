@@ -69,24 +69,56 @@ static void CTK_T(row_dots)(const float *a, const float *b, float *dots, long ro
     }
 }
 
+// log p of one row's target, and log Σ exp. `statistics`, where wanted: entropy, whether the target is the first of the
+// likeliest (1 or 0), and the mean logit; computed beside the sum, whose bits they do not change.
+INLINE float CTK_T(token_log_probability)(const float *l, int32_t target, float *log_sum_exp, float *statistics,
+                                          long dim) {
+    float best = CTK_T(row_max)(l, dim);
+    V sum = {}, distances = {}, moments = {};
+    long i = 0;
+    if (statistics) {
+        for (; i + 16 <= dim; i += 16) {
+            V x = LOAD(l + i) - best;
+            V e = CTK_T(vexp)(x);
+            sum += e;
+            distances += x;
+            moments += x * e;
+        }
+    } else {
+        for (; i + 16 <= dim; i += 16) sum += CTK_T(vexp)(LOAD(l + i) - best);
+    }
+    float total = CTK_T(hsum)(sum), distance = CTK_T(hsum)(distances), moment = CTK_T(hsum)(moments);
+    if (i < dim) {
+        float t[16];
+        STORE(t, CTK_T(vexp)(CTK_T(load_part)(l + i, dim - i, best) - best));
+        for (long j = i; j < dim; j++) {
+            float x = l[j] - best;
+            total += t[j - i];
+            distance += x;
+            moment += x * t[j - i];
+        }
+    }
+    float log_total = __builtin_logf(total);
+    *log_sum_exp = best + log_total;
+    if (statistics) {
+        statistics[0] = log_total - moment / total;
+        statistics[1] = l[target] == best && (target == 0 || CTK_T(row_max)(l, target) < best);
+        statistics[2] = best + distance / dim;
+    }
+    return l[target] - *log_sum_exp;
+}
+
 static void CTK_T(token_log_probabilities)(const float *logits, const int32_t *targets, float *log_probabilities,
                                            float *log_sum_exp, long rows, long dim) {
-    for (long r = 0; r < rows; r++) {
-        const float *l = logits + r * dim;
-        float best = CTK_T(row_max)(l, dim);
-        V sum = {};
-        long i = 0;
-        for (; i + 16 <= dim; i += 16) sum += CTK_T(vexp)(LOAD(l + i) - best);
-        float total = CTK_T(hsum)(sum);
-        if (i < dim) {
-            float t[16];
-            STORE(t, CTK_T(vexp)(CTK_T(load_part)(l + i, dim - i, best) - best));
-            for (long j = i; j < dim; j++) total += t[j - i];
-        }
-        float lse = best + __builtin_logf(total);
-        log_sum_exp[r] = lse;
-        log_probabilities[r] = l[targets[r]] - lse;
-    }
+    for (long r = 0; r < rows; r++)
+        log_probabilities[r] = CTK_T(token_log_probability)(logits + r * dim, targets[r], log_sum_exp + r, 0, dim);
+}
+
+static void CTK_T(token_statistics)(const float *logits, const int32_t *targets, float *log_probabilities,
+                                    float *log_sum_exp, float *statistics, long rows, long dim) {
+    for (long r = 0; r < rows; r++)
+        log_probabilities[r] =
+            CTK_T(token_log_probability)(logits + r * dim, targets[r], log_sum_exp + r, statistics + 3 * r, dim);
 }
 
 // upstream is d(loss)/d(log p): d(logits) = upstream * (one_hot - softmax), in place of the logits.
