@@ -37,6 +37,12 @@ final class TrainingLoop {
         options: TrainingOptions
     ) throws {
         try options.validate()
+        guard model.trainableParameters.allSatisfy({ $0.tensor.elementType == .float32 }) else {
+            throw TrainingError.invalidOption(
+                "the model's weights are kept in bfloat16 and cannot train; load it with float32 weights, or attach an "
+                    + "adapter"
+            )
+        }
         self.kind = kind
         self.content = content
         self.model = model

@@ -1,5 +1,6 @@
 """`errata train` and `errata generate` on a tiny model, without broker or database."""
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -85,15 +86,25 @@ def metrics(output: pathlib.Path) -> list[dict]:
     return [json.loads(line) for line in (output / "metrics.jsonl").read_text().splitlines()]
 
 
+def header(folder: pathlib.Path) -> dict:
+    """What model.safetensors says of its tensors."""
+    content = (folder / "model.safetensors").read_bytes()
+    found = json.loads(content[8 : 8 + struct.unpack("<Q", content[:8])[0]])
+    found.pop("__metadata__", None)
+    return found
+
+
+def dtypes(folder: pathlib.Path) -> set[str]:
+    return {entry["dtype"] for entry in header(folder).values()}
+
+
 def tensors(folder: pathlib.Path) -> dict:
     """The tensors of a safetensors file as bytes, without the header's free text."""
     content = (folder / "model.safetensors").read_bytes()
     size = struct.unpack("<Q", content[:8])[0]
-    header = json.loads(content[8 : 8 + size])
-    header.pop("__metadata__", None)
     return {
         name: (entry["shape"], content[8 + size + entry["data_offsets"][0] : 8 + size + entry["data_offsets"][1]])
-        for name, entry in header.items()
+        for name, entry in header(folder).items()
     }
 
 
@@ -107,12 +118,15 @@ def test_training_lowers_the_loss_and_writes_a_model_that_generates(method, mode
     first = sum(step["loss"] for step in steps[:4])
     last = sum(step["loss"] for step in steps[-4:])
     assert last < 0.8 * first, (first, last)
-    wanted = {"loss", "grad_norm", "learning_rate", "num_tokens", "epoch"}
+    wanted = {"loss", "grad_norm", "learning_rate", "num_tokens", "epoch", "entropy", "mean_token_accuracy"}
     if method == "dpo":
         wanted |= {f"rewards/{name}" for name in ("chosen", "rejected", "accuracies", "margins")}
-        wanted |= {"logps/chosen", "logps/rejected"}
+        wanted |= {"logps/chosen", "logps/rejected", "logits/chosen", "logits/rejected"}
         assert steps[-1]["rewards/accuracies"] == 1
     assert all(wanted <= step.keys() for step in steps)
+    assert all(0 <= step["entropy"] <= math.log(512) and 0 <= step["mean_token_accuracy"] <= 1 for step in steps)
+    if method == "sft":
+        assert steps[-1]["mean_token_accuracy"] > steps[0]["mean_token_accuracy"]
     names = {path.name for path in output.iterdir()}
     assert {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"} <= names
     assert "training-state.safetensors" not in names
@@ -457,3 +471,38 @@ def test_products_in_bfloat16_train_as_well(method, model, tmp_path):
         written[name] = tensors(output)
     assert losses["bf16"] == pytest.approx(losses["plain"], rel=0.03) and losses["bf16"] != losses["plain"]
     assert written["again"] == written["bf16"] != written["plain"]
+
+
+def test_weights_are_written_and_kept_in_the_type_that_is_asked_for(model, tmp_path):
+    file, first = data(tmp_path, "sft"), tmp_path / "first"
+    result = run(arguments("sft", file, model, first, "--max-steps", 2, "--save-dtype", "bfloat16"))
+    assert result.returncode == 0, result.stderr.decode()
+    assert dtypes(first) == {"BF16"}
+    assert json.loads((first / "config.json").read_text())["torch_dtype"] == "bfloat16"
+    for name, method, more, wanted in [
+        ("default", "sft", [], "F32"),
+        ("auto", "sft", ["--save-dtype", "auto"], "BF16"),
+        ("half", "sft", ["--save-dtype", "float16"], "F16"),
+        ("adapter", "dpo", ["--lora-rank", 2], "F32"),
+        ("adapter-auto", "dpo", ["--lora-rank", 2, "--save-dtype", "auto"], "BF16"),
+    ]:
+        output = tmp_path / name
+        result = run(arguments(method, data(tmp_path, method), first, output, "--max-steps", 2, *more))
+        assert result.returncode == 0, result.stderr.decode()
+        assert dtypes(output) == {wanted}, name
+        if method == "dpo":
+            assert metrics(output)[0]["loss"] == pytest.approx(math.log(2), abs=1e-7)
+    # A reference that is the model itself costs no second one and is exactly it.
+    output = tmp_path / "own"
+    command = arguments("dpo", data(tmp_path, "dpo"), first, output, "--max-steps", 1, "--reference", first)
+    assert run(command).returncode == 0
+    assert metrics(output)[0]["rewards/margins"] == 0
+    command = [binary("errata"), "generate", "--model", str(first), "--prompt", "Prove", "--max-tokens", "24", "--json"]
+    said = [lines(run([*command, *more])) for more in ([], ["--dtype", "auto"], ["--dtype", "float32"])]
+    assert said[0] == said[1] == said[2]
+    exact = [*command[:3], str(tmp_path / "default"), *command[4:]]
+    assert lines(run([*exact, "--dtype", "bfloat16"]))[0]["logprob"] != lines(run(exact))[0]["logprob"]
+    unknown = run([*command, "--dtype", "int8"])
+    assert unknown.returncode != 0 and b"--dtype" in unknown.stderr
+    idle = run([binary("errata"), "generate", "--count", "1", "--dtype", "float32"])
+    assert idle.returncode != 0 and b"--dtype needs --model" in idle.stderr

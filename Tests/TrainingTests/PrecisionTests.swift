@@ -217,4 +217,26 @@ struct PrecisionTests {
         plain.maximumTokens = 5
         #expect(try JSONDecoder().decode(TrainingOptions.self, from: encoder.encode(plain)) == plain)
     }
+
+    @Test("weights kept in bfloat16 are refused by both trainers, and train below an adapter")
+    func frozen() throws {
+        let stored = try SmallStudent.model().storing(.bfloat16)
+        let examples = SmallStudent.examples()
+        for make in [
+            { _ = try SupervisedTrainer(model: stored, examples: examples, options: options) },
+            { _ = try PreferenceTrainer(model: stored, pairs: pairs, options: options) },
+        ] as [() throws -> Void] {
+            let error = #expect(throws: TrainingError.self) { try make() }
+            #expect(error?.description.contains("adapter") == true)
+        }
+        var losses: [Double] = []
+        for base in [stored, stored.storing(.float32)] {
+            try base.attach(LoRAAdapter(configuration: LoRAConfiguration(rank: 4), for: base, seed: 5))
+            let before = weights(base)
+            losses.append(try SupervisedTrainer(model: base, examples: examples, options: options).run().finalLoss)
+            #expect(weights(base) == before)
+        }
+        // In bfloat16 the rounded weights say the same, stored as they are or widened.
+        #expect(losses[0] == losses[1])
+    }
 }

@@ -228,7 +228,8 @@ public struct CheckpointProcessor: EventProcessor {
 
     private static func solver(_ folder: URL) throws -> StudentSolver {
         StudentSolver(
-            model: try CausalLanguageModel.load(folder: folder),
+            // Generating from stored bfloat16 gives the same bits as from a float32 copy.
+            model: try CausalLanguageModel.load(folder: folder, weights: .asStored),
             codec: try StudentCodec(try Tokenizer(folder: folder))
         )
     }

@@ -103,6 +103,14 @@ struct TextOptions: ParsableArguments {
     @Option(help: "A text that ends the generation; may be given several times.")
     var stop: [String] = []
 
+    @Option(
+        help: """
+            How the weights are kept in memory: float32, bfloat16 (rounded where the folder has them more exactly), or \
+            auto: as the folder stores them, which gives the same text as float32. Sums are float32. Default: auto.
+            """
+    )
+    var dtype: LoadedType?
+
     @Option(help: "Threads to compute with. Default: all cores.")
     var threads: Int?
 
@@ -114,7 +122,7 @@ struct TextOptions: ParsableArguments {
             ("--max-tokens", maxTokens != nil),
             ("--temperature", temperature != nil), ("--top-k", topK != nil), ("--top-p", topP != nil),
             ("--repetition-penalty", repetitionPenalty != nil), ("--stop", !stop.isEmpty),
-            ("--threads", threads != nil),
+            ("--dtype", dtype != nil), ("--threads", threads != nil),
         ]
         return values.filter(\.1).map(\.0) + chatOnly
     }

@@ -36,7 +36,8 @@ struct TextGeneration {
         }
         let model = try CausalLanguageModel.load(
             folder: folder,
-            context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext()
+            context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext(),
+            weights: (options.dtype ?? .auto).storage
         )
         if let adapter = options.adapter {
             try model.attach(LoRAAdapter.load(folder: URL(fileURLWithPath: adapter), for: model))

@@ -1,4 +1,5 @@
 public import ArgumentParser
+import LanguageModel
 public import Tokenization
 public import Training
 
@@ -7,3 +8,32 @@ extension LossNormalization: ExpressibleByArgument {}
 extension LearningRateSchedule: ExpressibleByArgument {}
 extension PreferenceLoss: ExpressibleByArgument {}
 extension ChatFormat: ExpressibleByArgument {}
+
+/// How the weights of a trained model are written.
+enum SavedType: String, CaseIterable, ExpressibleByArgument {
+    case float32, bfloat16, float16
+    /// As the model's own folder says that it stores them.
+    case auto
+
+    /// The type of the files of a model whose folder says `dtype`.
+    func elementType(_ dtype: String) -> SafetensorsFile.ElementType {
+        let types = [SafetensorsFile.ElementType.float32, .bfloat16, .float16]
+        let name = self == .auto ? dtype : rawValue
+        return types.first { $0.torchName == name } ?? .float32
+    }
+}
+
+/// How the weights of a model that generates are kept in memory.
+enum LoadedType: String, CaseIterable, ExpressibleByArgument {
+    case float32, bfloat16
+    /// As the folder stores them, where that can be computed with as it is.
+    case auto
+
+    var storage: WeightStorage {
+        switch self {
+        case .float32: .float32
+        case .bfloat16: .bfloat16
+        case .auto: .asStored
+        }
+    }
+}

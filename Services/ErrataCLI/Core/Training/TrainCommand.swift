@@ -144,6 +144,13 @@ struct TrainPreferenceCommand: ParsableCommand {
     @Option(help: "The examples of --supervised-weight, in the layout of errata train sft.")
     var supervisedData: String?
 
+    /// The folder of the reference, unless that is the model's own: its weights are there already.
+    private var otherReference: URL? {
+        guard let reference else { return nil }
+        let (theirs, own) = (URL(fileURLWithPath: reference), URL(fileURLWithPath: files.model))
+        return theirs.resolvingSymlinksInPath().path == own.resolvingSymlinksInPath().path ? nil : theirs
+    }
+
     private var preference: PreferenceOptions {
         PreferenceOptions(
             loss: loss,
@@ -188,14 +195,16 @@ struct TrainPreferenceCommand: ParsableCommand {
         try job.train(
             note: TrainJob.preferenceNote,
             heldOut: { model in
-                try heldOut.map {
+                // All of it has been asked for when this is done, and its memory is given back.
+                defer { frozen = nil }
+                return try heldOut.map {
                     try HeldOut(preferences: $0, reference: frozen ?? model, options: options, preference: preference)
                 }
             },
             make: { model in
                 frozen =
-                    try reference.map {
-                        try CausalLanguageModel.load(folder: URL(fileURLWithPath: $0), context: model.context)
+                    try otherReference.map {
+                        try CausalLanguageModel.load(folder: $0, context: model.context, weights: .asStored)
                     } ?? (model.adapter == nil ? nil : model.withoutAdapter)
                 return try PreferenceTrainer(
                     model: model,

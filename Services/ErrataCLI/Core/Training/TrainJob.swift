@@ -109,7 +109,9 @@ struct TrainJob {
     ) throws {
         let model = try CausalLanguageModel.load(
             folder: source,
-            context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext()
+            context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext(),
+            // Frozen weights need no float32 copy.
+            weights: adapter == nil ? .float32 : .asStored
         )
         if let adapter { try model.attach(LoRAAdapter(configuration: adapter, for: model, seed: training.seed)) }
         if training.precision == .bfloat16, !BLASRuntime.kernelInstructionSet.hasSuffix("bf16") {
@@ -231,7 +233,7 @@ struct TrainJob {
     private func save(_ model: CausalLanguageModel) throws {
         try ModelFolder.copyTokenizer(from: source, to: output)
         // With an adapter these are the merged weights, so that the folder is a model of its own.
-        try model.save(to: output)
+        try model.save(to: output, elementType: options.saveDtype.elementType(model.configuration.torchDtype))
         try model.adapter?.save(to: output.appending(path: "adapter"))
         // What the model says about sampling and its end tokens stays true.
         let generation = source.appending(path: ModelFolder.generationFile)

@@ -15,6 +15,15 @@ struct TrainFileOptions: ParsableArguments {
     @Option(help: "Where the trained model goes: a new or empty folder.")
     var output: String
 
+    @Option(
+        help: """
+            How the trained weights are written: float32, bfloat16, float16, or auto for what the model's own folder has. \
+            Rounding can undo what was learned, for updates are often smaller than half the distance of two numbers in \
+            bfloat16; so float32 unless you say otherwise. Adapters and states are float32 in any case.
+            """
+    )
+    var saveDtype: SavedType = .float32
+
     @Option(help: "How messages are laid out: \(ChatFormat.names). Default: as the model's own files say.")
     var chatFormat: ChatFormat?
 
