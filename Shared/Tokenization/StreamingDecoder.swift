@@ -1,7 +1,7 @@
 /// Decodes tokens as they come, holding back bytes until they make whole characters.
 ///
-/// The pieces joined, `finish()` included, are `Tokenizer.decode` of all ids. One case differs: where fallback bytes
-/// (`<0xNN>`) make whole characters and broken ones in one run, those that were whole have been given out already.
+/// The pieces joined, `finish()` included, are `Tokenizer.decode` of all ids. Fallback bytes (`<0xNN>`) are therefore held
+/// back to the end of their run: a broken character in it makes all of its bytes replacement characters.
 public struct StreamingDecoder: Sendable {
     private let tokenizer: Tokenizer
     private let skipsSpecialTokens: Bool
@@ -37,6 +37,15 @@ public struct StreamingDecoder: Sendable {
         return String(decoding: pending[..<end], as: UTF8.self)
     }
 
+    /// Passes over what is held back of a text that ends here and is known: a prompt, before its continuation.
+    ///
+    /// Half a character stays, for the continuation to complete.
+    public mutating func endKnownText() {
+        guard !fallback.isEmpty, String(validating: fallback, as: UTF8.self) != nil else { return }
+        _ = apply(from: fallbackStep + 1, fallback)
+        fallback.removeAll()
+    }
+
     /// What was held back, broken characters replaced; the decoder then stands at the start of a new text.
     public mutating func finish() -> String {
         if !fallback.isEmpty { pending += apply(from: fallbackStep + 1, Decoder.text(ofFallback: fallback)) }
@@ -70,9 +79,7 @@ public struct StreamingDecoder: Sendable {
             case .byteFallback:
                 if let byte = Decoder.fallbackByte(token) {
                     fallback.append(byte)
-                    guard String(validating: fallback, as: UTF8.self) != nil else { return [] }
-                    token = fallback
-                    fallback.removeAll()
+                    return []
                 } else if !fallback.isEmpty {
                     token = Decoder.text(ofFallback: fallback) + token
                     fallback.removeAll()

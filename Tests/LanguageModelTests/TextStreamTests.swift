@@ -96,6 +96,53 @@ struct TextStreamTests {
         #expect(text == " them is here")
     }
 
+    @Test(
+        "streamed tokens are what decoding them at once gives, whatever they are",
+        arguments: ["llama2-legacy-4096", "llama2-metaspace-4096", "llama3-4096", "qwen2-4096", "qwen2-512"]
+    )
+    func equalsDecoding(name: String) throws {
+        let tokenizer = try tokenizer(name)
+        var generator = SeededGenerator(seed: 7)
+        // Bytes of characters that the vocabulary lacks, whole and broken, among others.
+        let broken = tokenizer.encode("é🙂𝕏")
+        for _ in 0..<2000 {
+            let ids = (0..<Int(generator.next() % 12)).map { _ in
+                generator.next() % 2 == 0
+                    ? TokenID(generator.next() % UInt64(tokenizer.vocabularySize))
+                    : broken[Int(generator.next() % UInt64(broken.count))]
+            }
+            var stream = TextStream(tokenizer)
+            let text = ids.map { stream.append($0) }.joined() + stream.finish()
+            #expect(Array(text.utf8) == Array(tokenizer.decode(ids).utf8), "\(ids)")
+        }
+    }
+
+    @Test("a broken run of byte tokens is one replacement character a byte, its whole characters included")
+    func brokenBytes() throws {
+        for name in ["llama2-legacy-4096", "llama2-metaspace-4096"] {
+            let tokenizer = try tokenizer(name)
+            func byte(_ value: String) throws -> TokenID { try #require(tokenizer.tokenID("<0x\(value)>")) }
+            for (bytes, expected) in [
+                (["68"], "h"), (["68", "FF"], "\u{FFFD}\u{FFFD}"), (["F0", "9F", "99", "82"], "🙂"),
+                (["F0", "9F", "99", "82", "C3"], "\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}\u{FFFD}"), (["C3"], "\u{FFFD}"),
+            ] {
+                let ids = try bytes.map(byte)
+                var stream = TextStream(tokenizer)
+                let text = ids.map { stream.append($0) }.joined() + stream.finish()
+                #expect(Array(text.utf8) == Array(expected.utf8))
+                #expect(Array(tokenizer.decode(ids).utf8) == Array(expected.utf8))
+            }
+            // What a prompt ends with is no part of its continuation.
+            let word = Array(tokenizer.encode("sum").suffix(1))
+            let smile = try ["F0", "9F", "99", "82"].map(byte)
+            var stream = TextStream(tokenizer, continuing: word + smile)
+            #expect(word.map { stream.append($0) }.joined() + stream.finish() == tokenizer.decode(word))
+            // Half a character is the continuation's to complete.
+            stream = TextStream(tokenizer, continuing: word + Array(smile.prefix(2)))
+            #expect(smile.suffix(2).map { stream.append($0) }.joined() + stream.finish() == "🙂")
+        }
+    }
+
     @Test("a stop string after a carriage return ends a generation")
     func byteStops() throws {
         let model = try Golden.model("tiny-qwen2")

@@ -2,8 +2,8 @@ public import Tokenization
 
 /// Turns the tokens of one generation into text as they come, up to a stop string.
 ///
-/// A piece never holds half a character. Text that may turn out to begin a stop string is held back until that is
-/// decided; the stop string itself is never given out.
+/// A piece never holds half a character, and the pieces are what `Tokenizer.decode` gives of all tokens at once. Text that
+/// may turn out to begin a stop string is held back until that is decided; the stop string itself is never given out.
 public struct TextStream: Sendable {
     /// Whether a stop string has come; what comes after it is passed over.
     public private(set) var isStopped = false
@@ -22,6 +22,7 @@ public struct TextStream: Sendable {
         decoder = StreamingDecoder(tokenizer)
         stops = stopStrings.map { Array($0.utf8) }.filter { !$0.isEmpty }
         for token in prompt { _ = decoder.append(token) }
+        decoder.endKnownText()
     }
 
     /// The text that `token` makes certain; often empty.
