@@ -120,18 +120,19 @@ extension Tape {
         let scratchSize = block * shape.longest + 16
         let scratch = context.buffers.take(context.threads * scratchSize)
         let kvHeads = shape.keyValueHeads
+        let (allQueries, allKeys, allValues) = (queries.pointer, keys.pointer, values.pointer)
         // No two items write the same rows of the result, so that all segments may run at once.
         context.parallel(shape.segments.count * kvHeads) { item, worker in
             let segment = shape.segments[item / kvHeads]
             let kvHead = item % kvHeads
             let scores = scratch.pointer + worker * scratchSize
-            let k = keys.pointer + kvHead * headDimension
-            let v = values.pointer + kvHead * headDimension
+            let k = allKeys + kvHead * headDimension
+            let v = allValues + kvHead * headDimension
             for head in kvHead * shape.group..<(kvHead + 1) * shape.group {
                 for first in stride(from: segment.begin, to: segment.end, by: block) {
                     let rows = min(block, segment.end - first)
                     let visible = segment.visible(to: first + rows)
-                    let q = queries.pointer + first * shape.queryStride + head * headDimension
+                    let q = allQueries + first * shape.queryStride + head * headDimension
                     segment.forEachSpan(to: first + rows) { row, count, column in
                         smallProduct(
                             transposeA: false,
@@ -204,6 +205,7 @@ extension Tape {
         let scratchSize = 2 * matrix + block + 16
         let scratch = context.buffers.take(context.threads * scratchSize)
         let kvHeads = shape.keyValueHeads
+        let (allQueries, allKeys, allValues) = (queries.pointer, keys.pointer, values.pointer)
         // All branches of a tree add to the keys and values of its root: one item does them one after the other, so that
         // the sums do not depend on which worker comes first.
         context.parallel(shape.trees.count * kvHeads) { item, worker in
@@ -247,13 +249,13 @@ extension Tape {
                                 ldc: c.1
                             )
                         }
-                        let q = (queries.pointer + offset, qs)
+                        let q = (allQueries + offset, qs)
                         let d = (dy.pointer + offset, qs)
                         segment.forEachSpan(to: first + rows) { row, count, column in
                             let at = row * ks + kvHead * dimension
                             let square = (m: rows, n: count, k: dimension)
-                            product(false, true, square, q, (keys.pointer + at, ks), 0, (scores + column, visible))
-                            product(false, true, square, d, (values.pointer + at, ks), 0, (dscores + column, visible))
+                            product(false, true, square, q, (allKeys + at, ks), 0, (scores + column, visible))
+                            product(false, true, square, d, (allValues + at, ks), 0, (dscores + column, visible))
                         }
                         ctk_causal_softmax_backward(
                             scores,
@@ -278,7 +280,7 @@ extension Tape {
                                 false,
                                 flat,
                                 (dscores + column, visible),
-                                (keys.pointer + at, ks),
+                                (allKeys + at, ks),
                                 1,
                                 (dq + offset, qs)
                             )

@@ -13,7 +13,7 @@ public struct TokenStatistics: Sendable {
 extension Tape {
     /// log p(target) of each row under the softmax of `hidden` [rows, dimension] · `weight` [vocabulary, dimension]ᵀ.
     ///
-    /// The logits exist only a chunk of rows at a time; going backwards each chunk is computed again.
+    /// The logits exist only a chunk of rows at a time; going backwards each chunk but the last is computed again.
     /// - Returns: [rows].
     /// - Throws: ``TensorError`` when shapes do not fit or a target is outside the vocabulary.
     public func tokenLogProbabilities(_ hidden: Tensor, weight: Tensor, targets: [Int32]) throws -> Tensor {
@@ -54,7 +54,7 @@ extension Tape {
         // Under a frozen weight a row's gradient is its upstream factor times a vector that is known here already.
         let directions = y.requiresGradient && !weight.requiresGradient ? context.buffers.take(hidden.count) : nil
         let ones = [Float](repeating: 1, count: directions == nil ? 0 : rows)
-        forEachChunk(hidden, weight) { range, logits in
+        let last = forEachChunk(hidden, weight) { range, logits in
             targets.withUnsafeBufferPointer { list in
                 guard let base = list.baseAddress else { return }
                 self.logProbabilities(range, logits, base, y.pointer, logSumExp.pointer, statistics, weight.rows)
@@ -85,7 +85,7 @@ extension Tape {
         }
         record { [unowned self] in
             guard let dy = y.gradientBuffer else { return }
-            self.forEachChunk(hidden, weight) { range, logits in
+            self.forEachChunk(hidden, weight, backFrom: last) { range, logits in
                 targets.withUnsafeBufferPointer { list in
                     guard let base = list.baseAddress else { return }
                     self.chunkBackward(range, logits, base, logSumExp.pointer, dy.pointer, hidden, weight)
@@ -154,31 +154,42 @@ extension Tape {
     }
 
     /// Computes the logits of a few rows at a time, at most about 64 MB of them: the weight is read once a chunk.
+    ///
+    /// With `last`, what an earlier call on the same rows returned, the chunks come in the opposite order, and the first
+    /// of them is not computed again.
+    /// - Returns: The logits of the last chunk, unless `body` changed them.
+    @discardableResult
     private func forEachChunk(
         _ hidden: Tensor,
         _ weight: Tensor,
+        backFrom last: Buffer? = nil,
         _ body: (Range<Int>, UnsafeMutablePointer<Float>) -> Void
-    ) {
+    ) -> Buffer? {
         let vocabulary = weight.rows
-        let chunk = max(16, min(2048, (1 << 24) / max(1, vocabulary)))
         let rows = hidden.rows
-        guard rows > 0 else { return }
-        let logits = context.buffers.take(min(chunk, rows) * vocabulary)
-        for first in stride(from: 0, to: rows, by: chunk) {
-            let range = first..<min(rows, first + chunk)
-            matrixProduct(
-                context: context,
-                transposeB: true,
-                m: range.count,
-                n: vocabulary,
-                k: hidden.columns,
-                a: .float32(hidden.pointer + first * hidden.columns),
-                b: weight.matrix,
-                c: logits.pointer,
-                accumulate: false
-            )
+        guard rows > 0 else { return nil }
+        let most = max(16, min(2048, (1 << 24) / max(1, vocabulary)))
+        let count = (rows + most - 1) / most
+        let logits = last ?? context.buffers.take((rows + count - 1) / count * vocabulary)
+        for step in 0..<count {
+            let chunk = last == nil ? step : count - 1 - step
+            let range = rows * chunk / count..<rows * (chunk + 1) / count
+            if last == nil || step > 0 {
+                matrixProduct(
+                    context: context,
+                    transposeB: true,
+                    m: range.count,
+                    n: vocabulary,
+                    k: hidden.columns,
+                    a: .float32(hidden.pointer + range.lowerBound * hidden.columns),
+                    b: weight.matrix,
+                    c: logits.pointer,
+                    accumulate: false
+                )
+            }
             body(range, logits.pointer)
         }
+        return logits
     }
 
     private func logProbabilities(

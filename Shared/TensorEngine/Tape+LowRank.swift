@@ -209,8 +209,10 @@ extension Tape {
     private func withInput(_ x: Tensor, mask: Buffer?, _ body: (UnsafePointer<Float>) -> Void) {
         guard let mask else { return body(x.pointer) }
         let dropped = context.buffers.take(x.count)
+        // Read here and not by the workers: a value that was given back is made again by its first reader.
+        let values = x.pointer
         context.parallelRanges(x.count, grain: 1 << 14) { range in
-            for index in range { dropped.pointer[index] = x.pointer[index] * mask.pointer[index] }
+            for index in range { dropped.pointer[index] = values[index] * mask.pointer[index] }
         }
         body(dropped.pointer)
     }

@@ -125,8 +125,9 @@ extension Tape {
         }
         let y = output([rows, outputs], from: x, weight, bias, residual)
         if let residual {
+            let values = residual.pointer
             context.parallelRanges(y.count, grain: 1 << 16) { range in
-                (y.pointer + range.lowerBound).update(from: residual.pointer + range.lowerBound, count: range.count)
+                (y.pointer + range.lowerBound).update(from: values + range.lowerBound, count: range.count)
             }
         }
         matrixProduct(
@@ -204,8 +205,9 @@ extension Tape {
         }
         let y = output(x.shape, from: x, other)
         y.pointer.update(from: x.pointer, count: x.count)
+        let values = other.pointer
         context.parallelRanges(x.count, grain: 1 << 16) { range in
-            ctk_add(y.pointer + range.lowerBound, other.pointer + range.lowerBound, range.count)
+            ctk_add(y.pointer + range.lowerBound, values + range.lowerBound, range.count)
         }
         guard y.requiresGradient else { return y }
         record { [context] in
@@ -238,10 +240,12 @@ extension Tape {
         }
         let y = output(x.shape, from: x, weight)
         let inverse = context.buffers.take(rows)
+        // Here and below values are asked for outside of the workers, since they may have to be made again.
+        let values = x.pointer
         context.parallelRanges(rows, grain: 128) { range in
             let offset = range.lowerBound * dimension
             ctk_rms_norm_forward(
-                x.pointer + offset,
+                values + offset,
                 weight.pointer,
                 y.pointer + offset,
                 inverse.pointer + range.lowerBound,
@@ -253,9 +257,10 @@ extension Tape {
         guard y.requiresGradient else { return y }
         y.remake = { [context] in
             let again = context.buffers.take(rows * dimension)
+            let values = x.pointer
             context.parallelRanges(rows, grain: 128) { range in
                 let offset = range.lowerBound * dimension
-                let (source, target) = (x.pointer + offset, again.pointer + offset)
+                let (source, target) = (values + offset, again.pointer + offset)
                 ctk_rms_norm_forward(source, weight.pointer, target, nil, range.count, dimension, epsilon)
             }
             return again
@@ -267,12 +272,13 @@ extension Tape {
             let parts = max(1, min(16, rows / 64))
             let partial = context.buffers.take(parts * dimension)
             partial.clear()
+            let values = x.pointer
             context.parallel(parts) { part, _ in
                 let first = rows * part / parts
                 let last = rows * (part + 1) / parts
                 let offset = first * dimension
                 ctk_rms_norm_backward(
-                    x.pointer + offset,
+                    values + offset,
                     weight.pointer,
                     inverse.pointer + first,
                     dy.pointer + offset,
@@ -297,16 +303,18 @@ extension Tape {
             throw TensorError.shapeMismatch("swiglu of \(gate.shape) and \(up.shape)")
         }
         let y = output(gate.shape, from: gate, up)
+        let (gates, ups) = (gate.pointer, up.pointer)
         context.parallelRanges(y.count, grain: 1 << 14) { range in
             let first = range.lowerBound
-            ctk_swiglu_forward(gate.pointer + first, up.pointer + first, y.pointer + first, range.count)
+            ctk_swiglu_forward(gates + first, ups + first, y.pointer + first, range.count)
         }
         guard y.requiresGradient else { return y }
         y.remake = { [context] in
             let again = context.buffers.take(gate.count)
+            let (gates, ups) = (gate.pointer, up.pointer)
             context.parallelRanges(gate.count, grain: 1 << 14) { range in
                 let first = range.lowerBound
-                ctk_swiglu_forward(gate.pointer + first, up.pointer + first, again.pointer + first, range.count)
+                ctk_swiglu_forward(gates + first, ups + first, again.pointer + first, range.count)
             }
             return again
         }
@@ -314,11 +322,12 @@ extension Tape {
             guard let dy = y.gradientBuffer else { return }
             let dgate = context.buffers.take(y.count)
             let dup = context.buffers.take(y.count)
-            context.parallelRanges(y.count, grain: 1 << 14) { range in
+            let (gates, ups) = (gate.pointer, up.pointer)
+            context.parallelRanges(dy.count, grain: 1 << 14) { range in
                 let first = range.lowerBound
                 ctk_swiglu_backward(
-                    gate.pointer + first,
-                    up.pointer + first,
+                    gates + first,
+                    ups + first,
                     dy.pointer + first,
                     dgate.pointer + first,
                     dup.pointer + first,

@@ -87,7 +87,7 @@ public final class Tensor {
         if case .bfloat16 = storage { .bfloat16 } else { .float32 }
     }
 
-    /// The float32 values.
+    /// The float32 values; to be asked for by the context's own thread, since it may compute them again.
     package var pointer: UnsafeMutablePointer<Float> {
         switch storage {
         case .float32(let buffer):

@@ -60,4 +60,40 @@ struct TapeMemoryTests {
         #expect(grown > vocabulary * dimension)
         #expect(grown < rows * vocabulary / 3)
     }
+
+    @Test("values that are given back and made again change no bit, under dropout and on several threads too")
+    func release() throws {
+        func run(releases: Bool) throws -> [[Float]] {
+            let context = ComputeContext(threads: 3)
+            var generator = SeededGenerator(seed: 8)
+            func tensor(_ shape: [Int]) throws -> Tensor {
+                try Tensor(
+                    randomValues(shape.reduce(1, *), &generator),
+                    shape: shape,
+                    context: context,
+                    requiresGradient: true
+                )
+            }
+            let parameters = try [[700, 96], [96], [96, 96], [4, 96], [96, 4], [96, 96]].map(tensor)
+            let (x, norm, weight) = (parameters[0], parameters[1], parameters[2])
+            let update = LowRankUpdate(
+                down: parameters[3],
+                up: parameters[4],
+                scale: 0.5,
+                dropout: DropoutMask(probability: 0.25, seed: 3, stream: 1)
+            )
+            let tape = Tape(context: context)
+            let normed = try tape.rmsNorm(x, weight: norm, epsilon: 1e-6)
+            let gate = try tape.linear(normed, weight: weight)
+            try tape.addLowRank(update, of: normed, to: gate)
+            if releases { tape.release(normed) }
+            let activated = try tape.swiglu(gate: gate, up: x)
+            let y = try tape.linear(activated, weight: parameters[5])
+            if releases { tape.release(activated) }
+            try tape.seed(y, with: y.values)
+            try tape.backward()
+            return try [y.values] + parameters.map { try #require($0.gradient) }
+        }
+        #expect(try run(releases: true) == run(releases: false))
+    }
 }
