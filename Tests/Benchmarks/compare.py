@@ -98,22 +98,27 @@ def theirs(arguments: list[str], options: argparse.Namespace) -> dict:
     return {"seconds": line["timing"]["wall"]["median"], "rss": line["rss_peak_mib"]}
 
 
-def products(program: str) -> None:
-    """Ours against OpenBLAS in one process, and what memory allows."""
+def products(program: str, rounds: int) -> None:
+    """Ours against OpenBLAS in one process, medians over processes, and what memory allows."""
+
+    def lines(*arguments) -> list[dict]:
+        out = subprocess.run([program, *map(str, arguments)], env=environment(), check=True, stdout=subprocess.PIPE, text=True)
+        return [json.loads(line) for line in out.stdout.splitlines()]
+
     shapes = [(2048, 2048, 2048, 1), (1024, 1024, 1024, 1), (256, 896, 4864, 1), (1024, 576, 1536, 1),
               (1, 896, 4864, 40), (1, 576, 1536, 100)]
     for m, k, n, copies in shapes:
-        out = subprocess.run(
-            [program, "product", "--m", str(m), "--k", str(k), "--n", str(n), "--copies", str(copies), "--iterations", "15"],
-            env=environment(), check=True, stdout=subprocess.PIPE, text=True,
-        ).stdout
-        for line in map(json.loads, out.splitlines()):
-            print(
-                f"  {line['case']:36} {line['gflops']:7.0f} GFLOP/s  weights {line['weight_gb_per_second']:5.1f} GB/s"
-                f"   speed against openblas {line['speed_to_openblas']:.2f}"
+        case = ["product", "--m", m, "--k", k, "--n", n, "--copies", copies, "--iterations", 15]
+        for side in zip(*(lines(*case) for _ in range(rounds))):
+            speed, bandwidth, ratio = (
+                statistics.median(line[key] for line in side)
+                for key in ("gflops", "weight_gb_per_second", "speed_to_openblas")
             )
-    out = subprocess.run([program, "bandwidth"], env=environment(), check=True, stdout=subprocess.PIPE).stdout
-    print(f"  memory read {json.loads(out)['gb_per_second']:.1f} GB/s")
+            print(
+                f"  {side[0]['case']:36} {speed:7.0f} GFLOP/s  weights {bandwidth:5.1f} GB/s"
+                f"   speed against openblas {ratio:.2f}"
+            )
+    print(f"  memory read {statistics.median(lines('bandwidth')[0]['gb_per_second'] for _ in range(rounds)):.1f} GB/s")
 
 
 def main() -> int:
@@ -130,7 +135,7 @@ def main() -> int:
     for name in options.case or [*CASES, "products"]:
         print(f"\n{name}")
         if name == "products":
-            products(options.program)
+            products(options.program, options.rounds)
             continue
         mine, others = CASES[name]
         if not options.gguf:

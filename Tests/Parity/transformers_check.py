@@ -319,7 +319,10 @@ def our_arguments(schedule):
 
 
 # The bounds of figures that are small differences of large numbers: float32 sums of some tens of log-probabilities.
-ABSOLUTE = {"rewards/chosen": 2e-5, "rewards/rejected": 2e-5, "rewards/margins": 4e-5}
+# The mean of all logits lies near zero, where single logits are of the order of 1.
+ABSOLUTE = {
+    "rewards/chosen": 2e-5, "rewards/rejected": 2e-5, "rewards/margins": 4e-5, "logits/chosen": 1e-6, "logits/rejected": 1e-6,
+}
 
 
 def compare_steps(check, name, ours, theirs, apart=frozenset()):
