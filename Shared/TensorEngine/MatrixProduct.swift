@@ -52,7 +52,7 @@ package func matrixProduct(
     if case .float32(let left) = a, case .float32(let right) = b, context.matrixPrecision == .float32,
         !BLASRuntime.prefersPackedProduct || m * n * k < 1 << 22
     {
-        return matrixProduct(
+        return float32Product(
             context: context,
             transposeA: transposeA,
             transposeB: transposeB,
@@ -84,7 +84,7 @@ package func matrixProduct(
 /// The product in float32, whatever the context's precision, by OpenBLAS or a small kernel of our own.
 ///
 /// OpenBLAS runs single-threaded here: the rows or columns of the result are split over the context's own workers.
-package func matrixProduct(
+func float32Product(
     context: ComputeContext,
     transposeA: Bool = false,
     transposeB: Bool = false,

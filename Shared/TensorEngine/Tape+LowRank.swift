@@ -92,7 +92,7 @@ extension Tape {
             : nil
         let middle = context.buffers.take(rows * rank)
         withInput(x, mask: mask) { input in
-            matrixProduct(
+            float32Product(
                 context: context,
                 transposeB: true,
                 m: rows,
@@ -105,7 +105,7 @@ extension Tape {
             )
         }
         ctk_scale(middle.pointer, update.scale, rows * rank)
-        matrixProduct(
+        float32Product(
             context: context,
             transposeB: true,
             m: rows,
@@ -140,7 +140,7 @@ extension Tape {
         let rank = update.down.rows
         if update.up.requiresGradient {
             let target = update.up.gradientToWrite()
-            matrixProduct(
+            float32Product(
                 context: context,
                 transposeA: true,
                 m: outputs,
@@ -153,7 +153,7 @@ extension Tape {
             )
         }
         let dmiddle = context.buffers.take(rows * rank)
-        matrixProduct(
+        float32Product(
             context: context,
             m: rows,
             n: rank,
@@ -167,7 +167,7 @@ extension Tape {
         if update.down.requiresGradient {
             let target = update.down.gradientToWrite()
             withInput(x, mask: mask) { input in
-                matrixProduct(
+                float32Product(
                     context: context,
                     transposeA: true,
                     m: rank,
@@ -182,7 +182,7 @@ extension Tape {
         }
         guard x.requiresGradient else { return }
         func inputGradient(into target: UnsafeMutablePointer<Float>, accumulate: Bool) {
-            matrixProduct(
+            float32Product(
                 context: context,
                 m: rows,
                 n: inner,

@@ -96,28 +96,19 @@ public struct HeldOut {
     ) throws -> [String: Double] {
         var result = WeightedLikelihood.Result()
         for pass in passes(examples.map { $0.tokens.count }) {
-            let batch = PackedBatch(pass.map { examples[$0].tokens })
-            var rows: [Int32] = []
-            var targets: [TokenID] = []
-            var weights: [(own: Float, scale: Double)] = []
-            for (begin, index) in zip(batch.offsets, pass) {
-                let example = examples[index]
-                let scale = normalization == .perSequence ? 1 / Double(example.countedLength) : 1
-                for position in example.tokens.indices.dropFirst() where example.weights[position] != 0 {
-                    rows.append(Int32(begin + position - 1))
-                    targets.append(example.tokens[position])
-                    weights.append((example.weights[position], scale))
-                }
+            let layout = WeightedLikelihood.Layout(pass.map { examples[$0] }) {
+                normalization == .perSequence ? 1 / Double($0.countedLength) : 1
             }
-            guard !rows.isEmpty else { continue }
-            let (values, statistics) = try logProbabilities(batch, rows: rows, targets: targets, model: model)
-            for (row, weight) in weights.enumerated() {
-                let value = Double(values[row])
-                result.loss -= Double(weight.own) * weight.scale * value
-                guard weight.own > 0 else { continue }
-                result.logProbability += value
-                result.positive += 1
-                result.figures.add(statistics[row])
+            guard !layout.rows.isEmpty else { continue }
+            let (values, statistics) = try logProbabilities(
+                layout.batch,
+                rows: layout.rows,
+                targets: layout.targets,
+                model: model
+            )
+            for (row, weight) in layout.weights.enumerated() {
+                result.loss -= weight * Double(values[row])
+                if weight > 0 { result.add(values[row], statistics[row]) }
             }
         }
         let normalizer =
@@ -134,10 +125,7 @@ public struct HeldOut {
         _ model: CausalLanguageModel,
         _ passes: ([Int]) -> [[Int]]
     ) throws -> [String: Double] {
-        var sums: [String: Double] = [:]
-        var loss = 0.0
-        var nll = 0.0
-        var (chosenFigures, rejectedFigures) = (TokenFigures(), TokenFigures())
+        var totals = PreferenceTotals()
         for pass in passes(pairs.map { $0.computedTokens(sharesPrefixes: options.sharesPrefixes) }) {
             let layout = PreferenceLayout(pass.map { pairs[$0] }, sharesPrefixes: options.sharesPrefixes)
             let (values, statistics) = try logProbabilities(
@@ -147,42 +135,19 @@ public struct HeldOut {
                 model: model
             )
             for (position, index) in pass.enumerated() {
-                let pair = pairs[index]
-                func side(
-                    _ offset: Int,
-                    _ weights: [Float]?,
-                    _ reference: Float?
-                ) -> (ratio: Double, told: Double, by: Double) {
-                    let count = Double(layout.completions[2 * position + offset].count)
-                    let scale = options.loss.isLengthNormalized ? 1 / count : 1
-                    let value = layout.sum(values, 2 * position + offset, weights) * scale
-                    // As in TRL, IPO's loss is of means over tokens and its metrics are of sums.
-                    let reported = options.loss == .ipo ? count : 1
-                    return (value - Double(reference ?? 0) * scale, value * reported, reported)
-                }
-                let chosen = side(0, pair.chosenWeights, pair.referenceChosen)
-                let rejected = side(1, pair.rejectedWeights, pair.referenceRejected)
-                loss += options.value(chosen.ratio - rejected.ratio).loss
-                let chosenReward = options.beta * chosen.ratio * chosen.by
-                let rejectedReward = options.beta * rejected.ratio * rejected.by
-                sums["rewards/chosen", default: 0] += chosenReward
-                sums["rewards/rejected", default: 0] += rejectedReward
-                sums["rewards/accuracies", default: 0] += chosenReward > rejectedReward ? 1 : 0
-                sums["rewards/margins", default: 0] += chosenReward - rejectedReward
-                sums["logps/chosen", default: 0] += chosen.told
-                sums["logps/rejected", default: 0] += rejected.told
-                for row in layout.completions[2 * position] {
-                    nll -= Double(values[row])
-                    chosenFigures.add(statistics[row])
-                }
-                for row in layout.completions[2 * position + 1] { rejectedFigures.add(statistics[row]) }
+                totals.add(
+                    pairs[index],
+                    at: position,
+                    of: layout,
+                    values: values,
+                    statistics: statistics,
+                    options: options
+                )
             }
         }
-        var result = sums.mapValues { $0 / Double(pairs.count) }
-        result.merge(TokenFigures.metrics(chosen: chosenFigures, rejected: rejectedFigures)) { $1 }
-        let meanNLL = nll / Double(pairs.reduce(0) { $0 + $1.chosen.count })
-        result["nll_loss"] = meanNLL
-        result["loss"] = loss / Double(pairs.count) + options.nllWeight * meanNLL
+        let chosenTokens = pairs.reduce(0) { $0 + $1.chosen.count }
+        var result = totals.metrics(pairs: pairs.count, chosenTokens: chosenTokens)
+        result["loss"] = totals.loss(pairs: pairs.count, chosenTokens: chosenTokens, nllWeight: options.nllWeight)
         return result
     }
 }

@@ -86,12 +86,12 @@ public final class PreferenceTrainer {
     /// - Throws: `TensorError` for tokens outside the vocabulary.
     func gradients(of chosen: [Int], passes: [[Int]]) throws -> TrainingLoop.Outcome {
         let chosenTokens = chosen.reduce(0) { $0 + pairs[$1].chosen.count }
-        var totals = Totals()
+        var totals = PreferenceTotals()
         for pass in passes {
             try backward(pass, pairCount: chosen.count, chosenTokens: chosenTokens, totals: &totals)
         }
         var outcome = TrainingLoop.Outcome(
-            loss: totals.loss / Double(chosen.count) + preference.nllWeight * totals.nll / Double(chosenTokens),
+            loss: totals.loss(pairs: chosen.count, chosenTokens: chosenTokens, nllWeight: preference.nllWeight),
             metrics: totals.metrics(pairs: chosen.count, chosenTokens: chosenTokens)
         )
         if let mix {
@@ -118,32 +118,7 @@ public final class PreferenceTrainer {
 
     // MARK: One pass
 
-    private struct Totals {
-        var loss = 0.0
-        var nll = 0.0
-        var chosenReward = 0.0
-        var rejectedReward = 0.0
-        var accurate = 0.0
-        var chosenLogProbability = 0.0
-        var rejectedLogProbability = 0.0
-        var chosenFigures = TokenFigures()
-        var rejectedFigures = TokenFigures()
-
-        func metrics(pairs: Int, chosenTokens: Int) -> [String: Double] {
-            let n = Double(pairs)
-            return [
-                "rewards/chosen": chosenReward / n,
-                "rewards/rejected": rejectedReward / n,
-                "rewards/accuracies": accurate / n,
-                "rewards/margins": (chosenReward - rejectedReward) / n,
-                "logps/chosen": chosenLogProbability / n,
-                "logps/rejected": rejectedLogProbability / n,
-                "nll_loss": nll / Double(chosenTokens),
-            ].merging(TokenFigures.metrics(chosen: chosenFigures, rejected: rejectedFigures)) { $1 }
-        }
-    }
-
-    private func backward(_ pass: [Int], pairCount: Int, chosenTokens: Int, totals: inout Totals) throws {
+    private func backward(_ pass: [Int], pairCount: Int, chosenTokens: Int, totals: inout PreferenceTotals) throws {
         let model = loop.model
         let layout = PreferenceLayout(pass.map { pairs[$0] }, sharesPrefixes: preference.sharesPrefixes)
         let tape = Tape(context: model.context)
@@ -163,37 +138,23 @@ public final class PreferenceTrainer {
         let nllScale = preference.nllWeight / Double(chosenTokens)
         for (position, index) in pass.enumerated() {
             let pair = pairs[index]
-            let chosen = layout.completions[2 * position]
-            let rejected = layout.completions[2 * position + 1]
-            let chosenScale = preference.loss.isLengthNormalized ? 1 / Double(chosen.count) : 1
-            let rejectedScale = preference.loss.isLengthNormalized ? 1 / Double(rejected.count) : 1
-            let chosenValue = layout.sum(values, 2 * position, pair.chosenWeights) * chosenScale
-            let rejectedValue = layout.sum(values, 2 * position + 1, pair.rejectedWeights) * rejectedScale
-            let chosenRatio = chosenValue - Double(pair.referenceChosen ?? 0) * chosenScale
-            let rejectedRatio = rejectedValue - Double(pair.referenceRejected ?? 0) * rejectedScale
-            let (loss, derivative) = preference.value(chosenRatio - rejectedRatio)
-            totals.loss += loss
-            // As in TRL, IPO's loss is of means over tokens and its metrics are of sums; SimPO's are of means as well.
-            let chosenReported = preference.loss == .ipo ? 1 / chosenScale : 1
-            let rejectedReported = preference.loss == .ipo ? 1 / rejectedScale : 1
-            let chosenReward = preference.beta * chosenRatio * chosenReported
-            let rejectedReward = preference.beta * rejectedRatio * rejectedReported
-            totals.chosenReward += chosenReward
-            totals.rejectedReward += rejectedReward
-            totals.accurate += chosenReward > rejectedReward ? 1 : 0
-            totals.chosenLogProbability += chosenValue * chosenReported
-            totals.rejectedLogProbability += rejectedValue * rejectedReported
-            let slope = derivative / Double(pairCount)
-            for (offset, row) in chosen.enumerated() {
+            let slopes = totals.add(
+                pair,
+                at: position,
+                of: layout,
+                values: values,
+                statistics: statistics,
+                options: preference
+            )
+            let slope = slopes.derivative / Double(pairCount)
+            for (offset, row) in layout.completions[2 * position].enumerated() {
                 let weight = Double(pair.chosenWeights?[offset] ?? 1)
-                upstream[row] += Float(slope * chosenScale * weight - nllScale)
-                totals.nll -= Double(values[row])
-                totals.chosenFigures.add(statistics[row])
+                upstream[row] += Float(slope * slopes.chosenScale * weight - nllScale)
             }
-            for (offset, row) in rejected.enumerated() {
+            for (offset, row) in layout.completions[2 * position + 1].enumerated() {
                 // A token that both sides begin with has one row, and its two parts are summed there.
-                upstream[row] += Float(-slope * rejectedScale * Double(pair.rejectedWeights?[offset] ?? 1))
-                totals.rejectedFigures.add(statistics[row])
+                let weight = Double(pair.rejectedWeights?[offset] ?? 1)
+                upstream[row] += Float(-slope * slopes.rejectedScale * weight)
             }
         }
         try tape.seed(output, with: upstream)

@@ -9,10 +9,6 @@ struct ReferencePass {
     let tokensAtOnce: Int
     let precision: MatrixPrecision
 
-    /// What values are stored under: the model's hash, marked where products were rounded, for the same weights then say
-    /// something else.
-    private var hash: String { model.contentHash() + (precision == .bfloat16 ? "+bf16" : "") }
-
     /// How long computed values may be lost to an interruption.
     private static let saveInterval = Duration.seconds(30)
 
@@ -20,7 +16,7 @@ struct ReferencePass {
     ///
     /// - Throws: ``TrainingError`` where a pair came with values of another reference, or a value is not finite.
     func fill(_ pairs: [PreferenceExample]) throws -> [PreferenceExample] {
-        let hash = self.hash
+        let hash = model.referenceHash(precision: precision)
         for pair in pairs {
             if let theirs = pair.referenceHash, theirs != hash {
                 throw TrainingError.invalidExample(

@@ -4,8 +4,7 @@ import LanguageModel
 /// A reference model's log-probabilities of preference pairs, kept in a file so that no run computes them again.
 ///
 /// The file holds one JSON object a line: `pair` (SHA-256 of the pair's tokens and weights), `reference` (the model's
-/// ``LanguageModel/CausalLanguageModel/contentHash()``, with `+bf16` after it where products were in bfloat16), `chosen`
-/// and `rejected` (Σ weight · log p, nats). Values of several references lie side by side; a value is only ever used under
+/// ``LanguageModel/CausalLanguageModel/referenceHash(precision:)``), `chosen` and `rejected` (Σ weight · log p, nats). Values of several references lie side by side; a value is only ever used under
 /// the reference and the precision that it was computed with.
 public struct ReferenceStore: Sendable {
     /// Where the values are kept; written atomically.

@@ -24,11 +24,41 @@ enum WeightedLikelihood {
             ]
         }
 
+        /// Adds a token of positive weight.
+        mutating func add(_ logProbability: Float, _ statistics: TokenStatistics) {
+            self.logProbability += Double(logProbability)
+            positive += 1
+            figures.add(statistics)
+        }
+
         static func += (left: inout Result, right: Result) {
             left.loss += right.loss
             left.logProbability += right.logProbability
             left.positive += right.positive
             left.figures += right.figures
+        }
+    }
+
+    /// Examples packed together, and the tokens of theirs that have a weight.
+    struct Layout {
+        let batch: PackedBatch
+        /// The packed row that predicts each of these tokens.
+        private(set) var rows: [Int32] = []
+        private(set) var targets: [TokenID] = []
+        /// The tokens' weights times their examples' scale.
+        private(set) var weights: [Double] = []
+
+        /// `scale` multiplies all weights of an example.
+        init(_ examples: [SupervisedExample], scale: (SupervisedExample) -> Double) {
+            batch = PackedBatch(examples.map(\.tokens))
+            for (begin, example) in zip(batch.offsets, examples) {
+                let factor = scale(example)
+                for position in example.tokens.indices.dropFirst() where example.weights[position] != 0 {
+                    rows.append(Int32(begin + position - 1))
+                    targets.append(example.tokens[position])
+                    weights.append(Double(example.weights[position]) * factor)
+                }
+            }
         }
     }
 
@@ -40,33 +70,26 @@ enum WeightedLikelihood {
         checkpointing: Bool,
         scale: (SupervisedExample) -> Double
     ) throws -> Result {
-        let batch = PackedBatch(examples.map(\.tokens))
-        var rows: [Int32] = []
-        var targets: [TokenID] = []
-        var weights: [Float] = []
-        for (begin, example) in zip(batch.offsets, examples) {
-            let factor = scale(example)
-            for position in example.tokens.indices.dropFirst() where example.weights[position] != 0 {
-                rows.append(Int32(begin + position - 1))
-                targets.append(example.tokens[position])
-                weights.append(Float(Double(example.weights[position]) * factor))
-            }
-        }
-        guard !rows.isEmpty else { return Result() }
+        let layout = Layout(examples, scale: scale)
+        let weights = layout.weights.map { Float($0) }
+        guard !weights.isEmpty else { return Result() }
         let tape = Tape(context: model.context)
-        let hidden = try model.hiddenStates(batch, tape: tape, rows: rows, checkpointing: checkpointing)
+        let hidden = try model.hiddenStates(
+            layout.batch,
+            tape: tape,
+            rows: layout.rows,
+            checkpointing: checkpointing
+        )
         let computed = try tape.weightedNegativeLogLikelihood(
             hidden,
             weight: model.outputWeight,
-            targets: targets,
+            targets: layout.targets,
             weights: weights
         )
         try tape.backward()
         var result = Result(loss: computed.loss)
         for (row, weight) in weights.enumerated() where weight > 0 {
-            result.logProbability += Double(computed.logProbabilities[row])
-            result.positive += 1
-            result.figures.add(computed.statistics[row])
+            result.add(computed.logProbabilities[row], computed.statistics[row])
         }
         return result
     }

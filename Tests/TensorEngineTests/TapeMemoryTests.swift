@@ -3,20 +3,25 @@ import Testing
 
 @Suite("Memory of the tape")
 struct TapeMemoryTests {
+    /// Random tensors that gradients are wanted of.
+    private func tensors(_ shapes: [[Int]], seed: UInt64, context: ComputeContext) throws -> [Tensor] {
+        var generator = SeededGenerator(seed: seed)
+        return try shapes.map { shape in
+            try Tensor(
+                randomValues(shape.reduce(1, *), &generator),
+                shape: shape,
+                context: context,
+                requiresGradient: true
+            )
+        }
+    }
+
     @Test("a checkpointed computation gives the same bits, forwards and backwards")
     func sameBits() throws {
         func run(checkpointed: Bool) throws -> [[Float]] {
             let context = ComputeContext(threads: 2)
-            var generator = SeededGenerator(seed: 41)
-            func tensor(_ shape: [Int]) throws -> Tensor {
-                try Tensor(
-                    randomValues(shape.reduce(1, *), &generator),
-                    shape: shape,
-                    context: context,
-                    requiresGradient: true
-                )
-            }
-            let (x, norm, first, second) = try (tensor([33, 20]), tensor([20]), tensor([20, 20]), tensor([20, 20]))
+            let parameters = try tensors([[33, 20], [20], [20, 20], [20, 20]], seed: 41, context: context)
+            let (x, norm, first, second) = (parameters[0], parameters[1], parameters[2], parameters[3])
             let body = { (tape: Tape, x: Tensor) in
                 let normed = try tape.rmsNorm(x, weight: norm, epsilon: 1e-6)
                 let gate = try tape.linear(normed, weight: first)
@@ -28,7 +33,7 @@ struct TapeMemoryTests {
             let values = y.values
             try tape.seed(y, with: values)
             try tape.backward()
-            return try [values] + [x, norm, first, second].map { try #require($0.gradient) }
+            return try [values] + parameters.map { try #require($0.gradient) }
         }
         #expect(try run(checkpointed: true) == run(checkpointed: false))
     }
@@ -65,16 +70,8 @@ struct TapeMemoryTests {
     func release() throws {
         func run(releases: Bool) throws -> [[Float]] {
             let context = ComputeContext(threads: 3)
-            var generator = SeededGenerator(seed: 8)
-            func tensor(_ shape: [Int]) throws -> Tensor {
-                try Tensor(
-                    randomValues(shape.reduce(1, *), &generator),
-                    shape: shape,
-                    context: context,
-                    requiresGradient: true
-                )
-            }
-            let parameters = try [[700, 96], [96], [96, 96], [4, 96], [96, 4], [96, 96]].map(tensor)
+            let shapes = [[700, 96], [96], [96, 96], [4, 96], [96, 4], [96, 96]]
+            let parameters = try tensors(shapes, seed: 8, context: context)
             let (x, norm, weight) = (parameters[0], parameters[1], parameters[2])
             let update = LowRankUpdate(
                 down: parameters[3],

@@ -5,7 +5,8 @@ import Tokenization
 /// A decoder of the Llama family (also Mistral without a window, Qwen2 with its biases, and Qwen3 with its query and key
 /// norms).
 ///
-/// Weights are float32, or those of linear layers and embeddings bfloat16 (see ``WeightStorage``). They carry Hugging Face's names and layouts. A model belongs to one thread at a time.
+/// Weights are float32, or those of linear layers and embeddings bfloat16 (see ``WeightStorage``). They carry Hugging
+/// Face's names and layouts. A model belongs to one thread at a time.
 public final class CausalLanguageModel {
     /// Sizes and constants.
     public let configuration: ModelConfiguration
@@ -62,18 +63,18 @@ public final class CausalLanguageModel {
         }
     }
 
-    /// A model of weights that `make` gives by name and shape; zeros unless given.
+    /// A model of weights that `make` gives by name and shape.
     init(
         configuration: ModelConfiguration,
         context: ComputeContext,
-        make: ((_ name: String, _ shape: [Int]) throws -> Tensor)? = nil
+        make: (_ name: String, _ shape: [Int]) throws -> Tensor
     ) throws {
         try configuration.validate()
         self.configuration = configuration
         self.context = context
         var list: [(name: String, tensor: Tensor)] = []
         func parameter(_ name: String, _ shape: [Int]) throws -> Tensor {
-            let tensor = try make?(name, shape) ?? Tensor(zeros: shape, context: context)
+            let tensor = try make(name, shape)
             tensor.requiresGradient = tensor.elementType == .float32
             list.append((name, tensor))
             return tensor
@@ -148,7 +149,7 @@ public final class CausalLanguageModel {
         rebuilt { $0.converted(to: $0.shape.count > 1 ? elementType : .float32) }
     }
 
-    private func rebuilt(_ change: @escaping (Tensor) -> Tensor) -> CausalLanguageModel {
+    private func rebuilt(_ change: (Tensor) -> Tensor) -> CausalLanguageModel {
         var rest = parameters[...]
         // The configuration was validated when this model was made, and weights are asked for in the same order.
         let twin = try? CausalLanguageModel(configuration: configuration, context: context) { _, _ in

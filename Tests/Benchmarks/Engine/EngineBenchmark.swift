@@ -36,7 +36,6 @@ struct CaseOptions: ParsableArguments {
 
     func makeModel() throws -> CausalLanguageModel {
         let context = ComputeContext(threads: threads)
-        context.matrixPrecision = precision
         return try CausalLanguageModel(configuration: model.configuration, seed: 1, context: context, weights: weights)
     }
 
@@ -135,7 +134,7 @@ struct Train: ParsableCommand {
             timer.start()
             _ = try trainer.run { _ in timer.lap() }
         case .dpo:
-            let pairs = data.pairs(batch, sequence: sequence, prompt: prompt)
+            let pairs = data.pairs(batch, sequence: sequence, prompt: prompt, precision: options.precision)
             let trainer = try PreferenceTrainer(
                 model: model,
                 pairs: pairs,

@@ -15,8 +15,13 @@ struct RandomData {
     }
 
     /// Pairs of two sequences of `sequence` tokens that share `prompt` of them, the reference's values at hand.
-    mutating func pairs(_ count: Int, sequence: Int, prompt: Int) -> [PreferenceExample] {
-        let hash = model.contentHash() + (model.context.matrixPrecision == .bfloat16 ? "+bf16" : "")
+    mutating func pairs(
+        _ count: Int,
+        sequence: Int,
+        prompt: Int,
+        precision: MatrixPrecision
+    ) -> [PreferenceExample] {
+        let hash = model.referenceHash(precision: precision)
         return (0..<count).map { index in
             PreferenceExample(
                 id: "\(index)",

@@ -22,7 +22,7 @@ struct SharedPrefix: ParsableCommand {
     func run() throws {
         let model = try options.makeModel()
         var data = RandomData(model)
-        let pairs = data.pairs(batch, sequence: sequence, prompt: prompt)
+        let pairs = data.pairs(batch, sequence: sequence, prompt: prompt, precision: options.precision)
         let sides = try [true, false].map { shares in
             (
                 StepTimer(warmup: options.warmup),
