@@ -74,6 +74,7 @@ let package = Package(
         .library(name: "Training", targets: ["Training"]),
         .library(name: "Distillation", targets: ["Distillation"]),
         .library(name: "Reasoning", targets: ["Reasoning"]),
+        .library(name: "Teaching", targets: ["Teaching"]),
         .library(name: "Schemas", targets: ["Schemas"]),
         .library(name: "KafkaClient", targets: ["KafkaClient"]),
         .library(name: "PostgresClient", targets: ["PostgresClient"]),
@@ -136,6 +137,10 @@ let package = Package(
         shared("Reasoning", resources: [.embedInCode("Prompts")]),
         shared("Schemas", [crypto], resources: [.embedInCode("Documents")]),
 
+        // What a teacher is asked, and a teacher for the built-in domain
+        shared("Teaching", ["Reasoning", "Schemas"]),
+        shared("TeacherSimulation", ["Reasoning"]),
+
         // Plumbing
         shared("KafkaClient", ["CLibrdkafka", logging, serviceLifecycle]),
         shared("PostgresClient", ["CLibpq", deque, logging, serviceLifecycle]),
@@ -151,7 +156,7 @@ let package = Package(
         + service(
             "TeacherIngestion",
             core: plumbing + [
-                "Reasoning", asyncHTTPClient, logging, metrics, nioCore, nioHTTP1, serviceLifecycle,
+                "Reasoning", "Teaching", asyncHTTPClient, logging, metrics, nioCore, nioHTTP1, serviceLifecycle,
             ],
             main: ["ServiceRuntime"]
         )
@@ -179,7 +184,10 @@ let package = Package(
         )
         + service(
             "TeacherSimulator",
-            core: ["Reasoning", "ServiceRuntime", hummingbird, logging, nioCore, serviceLifecycle, unixSignals],
+            core: [
+                "Reasoning", "ServiceRuntime", "TeacherSimulation", hummingbird, logging, nioCore, serviceLifecycle,
+                unixSignals,
+            ],
             main: ["ServiceRuntime"]
         )
         + service(
@@ -221,7 +229,7 @@ let package = Package(
             tests("ReasoningTests", ["Reasoning"]),
             tests(
                 "TeacherSimulatorTests",
-                ["TeacherSimulatorCore", "Reasoning", asyncHTTPClient, logging, nioCore, nioHTTP1]
+                ["TeacherSimulatorCore", "Reasoning", "TeacherSimulation", asyncHTTPClient, logging, nioCore, nioHTTP1]
             ),
             tests("SchemasTests", ["Schemas"]),
             tests("KafkaClientTests", ["KafkaClient"]),
@@ -229,7 +237,9 @@ let package = Package(
             tests(
                 "TeacherIngestionTests",
                 plumbing + [
-                    "TestSupport", "TeacherIngestionCore", "Reasoning", asyncHTTPClient, hummingbird, logging, nioCore,
+                    "TestSupport", "TeacherIngestionCore", "Reasoning", "Teaching", asyncHTTPClient, hummingbird,
+                    logging,
+                    nioCore,
                 ]
             ),
             tests(

@@ -12,7 +12,7 @@ import tempfile
 NUMERICS = {"TensorEngine", "LanguageModel", "Training"}
 PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
 PURE = {"Reasoning", "Schemas", "Tokenization"}
-SHARED = NUMERICS | PLUMBING | PURE | {"Distillation"}
+SHARED = NUMERICS | PLUMBING | PURE | {"Distillation", "Teaching", "TeacherSimulation"}
 SOLE_IMPORTER = {
     "CLibrdkafka": "KafkaClient",
     "CLibpq": "PostgresClient",
@@ -26,6 +26,8 @@ ALLOWED = {
     "LanguageModel": {"TensorEngine", "Tokenization"},
     "Training": {"LanguageModel", "TensorEngine", "Tokenization"},
     "Distillation": {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},
+    "Teaching": {"Reasoning", "Schemas"},
+    "TeacherSimulation": {"Reasoning"},
     "Reasoning": set(),
     "Schemas": set(),
     "KafkaClient": {"CLibrdkafka"},

@@ -5,6 +5,7 @@ import Logging
 import NIOCore
 import ServiceRuntime
 import Synchronization
+import Teaching
 import Testing
 
 @testable import TeacherIngestionCore

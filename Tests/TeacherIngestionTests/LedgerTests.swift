@@ -4,6 +4,7 @@ import Reasoning
 import Schemas
 import ServiceRuntime
 import Synchronization
+import Teaching
 import TestSupport
 import Testing
 

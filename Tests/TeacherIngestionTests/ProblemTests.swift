@@ -3,6 +3,7 @@ import PostgresClient
 import Reasoning
 import Schemas
 import ServiceRuntime
+import Teaching
 import TestSupport
 import Testing
 

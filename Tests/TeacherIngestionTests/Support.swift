@@ -5,6 +5,7 @@ import Reasoning
 import Schemas
 import ServiceRuntime
 import Synchronization
+import Teaching
 
 @testable import TeacherIngestionCore
 
@@ -127,12 +128,12 @@ struct Bench {
     let teacher: ScriptedTeacher
     let processor: TeacherIngestionProcessor
 
-    init(_ pool: PostgresPool, options: IngestionOptions = .init(), script: @escaping ScriptedTeacher.Script) {
+    init(_ pool: PostgresPool, options: TeachingOptions = .init(), script: @escaping ScriptedTeacher.Script) {
         self.pool = pool
         teacher = ScriptedTeacher(script)
         processor = TeacherIngestionProcessor(
             pool: pool,
-            ledger: TeacherLedger(teacher: teacher, pool: pool, logger: quiet),
+            ledger: StoredTeacherLedger(teacher: teacher, pool: pool, logger: quiet),
             options: options,
             logger: quiet
         )

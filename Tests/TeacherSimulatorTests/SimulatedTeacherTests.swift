@@ -1,8 +1,7 @@
 import Foundation
 import Reasoning
+import TeacherSimulation
 import Testing
-
-@testable import TeacherSimulatorCore
 
 @Suite("The simulated teacher")
 struct SimulatedTeacherTests {

@@ -2,9 +2,9 @@ import Foundation
 public import Logging
 import Metrics
 public import PostgresClient
-import Reasoning
 public import Schemas
 public import ServiceRuntime
+public import Teaching
 
 /// Has the teacher work on training problems and on students' wrong attempts, verifies every answer, and sends on what
 /// came of it: one chain of thought, one template and one dual pair a problem, one correction an attempt, each verified
@@ -19,18 +19,18 @@ public struct TeacherIngestionProcessor: EventProcessor {
     public let topics: [Topic] = [.problems, .attempts]
 
     private let pool: PostgresPool
-    private let work: TeacherWork
+    private let pipeline: TeachingPipeline
     private let logger: Logger
 
     /// Creates a processor.
     public init(
         pool: PostgresPool,
-        ledger: TeacherLedger,
-        options: IngestionOptions = IngestionOptions(),
+        ledger: any TeacherLedger,
+        options: TeachingOptions = TeachingOptions(),
         logger: Logger
     ) {
         self.pool = pool
-        work = TeacherWork(ledger: ledger, options: options)
+        pipeline = TeachingPipeline(ledger: ledger, options: options)
         self.logger = logger
     }
 
@@ -68,14 +68,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
                 try await ProblemStore.insert(problem, state: .registered, in: transaction)
             }
         }
-        let chains = ChainStage(work: work)
-        let duals = DualStage(work: work)
-        let chain = try await chains.chain(problem)
-        let dual = try await duals.pair(problem, chain: chain)
-        let templates = try await TemplateStage(work: work)
-            .traces(problem, reference: problem.solution ?? dual.rightChain)
-        let traces =
-            [try chains.trace(chain, problem: problem)] + templates + [try duals.trace(dual, problem: problem)]
+        let traces = try await pipeline.traces(of: problem)
         return try effects(of: traces) { transaction in
             try await ProblemStore.insert(problem, state: .ingested, in: transaction)
         }
@@ -88,7 +81,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
         guard let problem = try await ProblemStore.problem(attempt.problemId, from: pool) else {
             throw ProblemNotThereYet(problemID: attempt.problemId, attemptID: attempt.id)
         }
-        let traces = try await CorrectionStage(work: work).traces(attempt, problem: problem)
+        let traces = try await pipeline.traces(of: attempt, problem: problem)
         return try effects(of: traces) { _ in }
     }
 

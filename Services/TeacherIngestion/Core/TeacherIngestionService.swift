@@ -3,6 +3,7 @@ public import Foundation
 import KafkaClient
 import PostgresClient
 public import ServiceRuntime
+import Teaching
 
 /// How the service is configured and put together.
 public enum TeacherIngestionService {
@@ -83,7 +84,7 @@ public enum TeacherIngestionService {
             client: .shared,
             logger: context.logger
         )
-        let ledger = TeacherLedger(
+        let ledger = StoredTeacherLedger(
             teacher: teacher,
             pool: service.pool,
             concurrency: try configuration.value(Keys.concurrency),
@@ -92,7 +93,7 @@ public enum TeacherIngestionService {
         let processor = TeacherIngestionProcessor(
             pool: service.pool,
             ledger: ledger,
-            options: IngestionOptions(
+            options: TeachingOptions(
                 attempts: try configuration.value(Keys.attempts),
                 inspectorRounds: try configuration.value(Keys.inspectorRounds)
             ),

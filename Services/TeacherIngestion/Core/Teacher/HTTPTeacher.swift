@@ -4,6 +4,7 @@ public import Logging
 import NIOCore
 import NIOHTTP1
 public import ServiceRuntime
+public import Teaching
 
 /// A teacher behind an OpenAI-compatible `POST /v1/chat/completions`.
 ///

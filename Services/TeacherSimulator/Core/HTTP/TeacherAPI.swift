@@ -1,5 +1,6 @@
 import Foundation
 import Reasoning
+import TeacherSimulation
 
 /// Answers chat-completion requests out of a simulated teacher, without any I/O.
 ///

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import ServiceLifecycle
 public import ServiceRuntime
+import TeacherSimulation
 import UnixSignals
 
 /// How the simulator is configured and run.

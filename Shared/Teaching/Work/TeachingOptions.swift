@@ -1,5 +1,5 @@
 /// How hard the teacher is worked.
-public struct IngestionOptions: Sendable, Hashable {
+public struct TeachingOptions: Sendable, Hashable {
     /// How often the teacher is asked before a trace is sent on as not verified.
     public var attempts: Int
     /// How often an inspector may send a template or a correction back; 0 leaves the inspector out.

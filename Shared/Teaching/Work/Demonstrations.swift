@@ -1,4 +1,20 @@
-import Reasoning
+public import Reasoning
+public import Schemas
+
+/// Where the right and wrong chains come from that CCP shows as examples.
+public protocol DemonstrationSource: Sendable {
+    /// The examples for a problem: the same each time that it is asked about.
+    func corruption(for problem: ProblemEvent) async throws -> [CorruptionDemonstration]
+}
+
+/// The examples that come with the project.
+public struct ShippedDemonstrations: DemonstrationSource {
+    /// Creates the source.
+    public init() {}
+
+    /// The same three for every problem.
+    public func corruption(for problem: ProblemEvent) -> [CorruptionDemonstration] { Demonstrations.corruption }
+}
 
 /// Pairs that show the teacher what a likely slip is; written for this project.
 enum Demonstrations {

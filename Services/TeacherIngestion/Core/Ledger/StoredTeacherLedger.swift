@@ -4,10 +4,11 @@ import Metrics
 public import PostgresClient
 public import Reasoning
 import Schemas
+public import Teaching
 
 /// Asks the teacher, and keeps every answer in the table `teacher_calls` under a key made of what was asked, so that a
 /// message that comes again never pays twice and always gets the answers that it got before.
-public struct TeacherLedger: Sendable {
+public struct StoredTeacherLedger: TeacherLedger {
     private let teacher: any Teacher
     private let pool: PostgresPool
     private let slots: TeacherSlots
@@ -80,11 +81,6 @@ public struct TeacherLedger: Sendable {
         Counter(label: "errata_teacher_tokens_total", dimensions: [("direction", "completion")])
             .increment(by: max(0, reply.completionTokens))
         return try await keep(reply, of: call)
-    }
-
-    /// A seed of at most 31 bits, which every endpoint takes.
-    static func seed(subject: String, prompt: PromptID, attempt: Int) -> Int64 {
-        Int64(StableHash.value(of: "\(subject)\n\(prompt.rawValue)\n\(attempt)") & 0x7fff_ffff)
     }
 
     // MARK: Table

@@ -4,6 +4,7 @@ import Schemas
 /// Makes a dual pair: a wrong chain is rectified, a right one is corrupted (EDIT, steps 2a and 2b).
 struct DualStage: Sendable {
     let work: TeacherWork
+    let demonstrations: any DemonstrationSource
 
     /// What came of it.
     struct Outcome: Sendable {
@@ -20,12 +21,11 @@ struct DualStage: Sendable {
     ///
     /// A wrong chain is rectified. A right one is corrupted; so is, where the teacher did not get to a right one even
     /// with the answer as a hint, the problem's reference solution.
-    func pair(_ problem: ProblemEvent, chain: ChainStage.Outcome) async throws -> Outcome {
-        if chain.failure == nil {
+    func pair(_ problem: ProblemEvent, chains: ProblemChains) async throws -> Outcome {
+        let chain = chains.chain
+        guard let rectified = chains.rectified else {
             return try await corrupted(chain.text, answer: chain.answer, problem: problem, tally: CallTally())
         }
-        let stage = ChainStage(work: work)
-        let rectified = try await stage.rectified(problem, wrong: chain.isWrong ? chain.text : "")
         if rectified.failure == nil {
             guard chain.isWrong else {
                 return try await corrupted(
@@ -67,12 +67,13 @@ struct DualStage: Sendable {
     ) async throws -> Outcome {
         var body = DualBody(right: right, wrong: "", rightAnswer: answer, method: .corrupted)
         var outcome = Outcome(body: body, tally: tally, prompt: .corrupt, rightChain: right)
+        let examples = try await demonstrations.corruption(for: problem)
         for attempt in 0..<work.options.attempts {
             let reply = try await work.ask(
                 .corrupt(
                     question: problem.question,
                     chain: right,
-                    demonstrations: Demonstrations.corruption
+                    demonstrations: examples
                 ),
                 subject: problem.id,
                 attempt: attempt,

@@ -19,6 +19,23 @@ public struct TeacherAnswer: Sendable, Hashable {
     /// Whether it was in the ledger already, so that no call was made.
     public let isRecalled: Bool
 
+    /// Creates an answer from the prompt that was used, how it was asked, and what came back.
+    public init(
+        promptID: String,
+        promptVersion: String,
+        temperature: Double,
+        seed: Int64,
+        reply: ChatReply,
+        isRecalled: Bool = false
+    ) {
+        self.promptID = promptID
+        self.promptVersion = promptVersion
+        self.temperature = temperature
+        self.seed = seed
+        self.reply = reply
+        self.isRecalled = isRecalled
+    }
+
     /// The text, without the blanks around it.
     public var text: String { reply.text.trimmingWhitespace }
 

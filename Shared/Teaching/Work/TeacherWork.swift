@@ -3,8 +3,8 @@ import Schemas
 
 /// The teacher's work on one problem or one attempt: shared by the stages.
 struct TeacherWork: Sendable {
-    let ledger: TeacherLedger
-    let options: IngestionOptions
+    let ledger: any TeacherLedger
+    let options: TeachingOptions
 
     /// Puts a question and notes the call.
     func ask(

@@ -1,0 +1,64 @@
+public import Schemas
+
+/// What a teacher is asked about problems and wrong attempts, in order: the part of both methods that needs a teacher.
+///
+/// Of a problem: a chain of thought, rectified by answer hint where it is wrong (EDIT, steps 1 and 2a), a dual pair (2b),
+/// and a thought template that an inspector accepted (SuperCorrect, steps 2 and 3). Of a wrong attempt: the correction of
+/// its first wrong step (steps 7 and 9). Every answer is verified here; what is not verified is told with its reason.
+public struct TeachingPipeline: Sendable {
+    private let work: TeacherWork
+    private let demonstrations: any DemonstrationSource
+
+    /// Creates a pipeline that asks through `ledger` and takes CCP's examples from `demonstrations`.
+    public init(
+        ledger: any TeacherLedger,
+        options: TeachingOptions = TeachingOptions(),
+        demonstrations: any DemonstrationSource = ShippedDemonstrations()
+    ) {
+        work = TeacherWork(ledger: ledger, options: options)
+        self.demonstrations = demonstrations
+    }
+
+    /// A problem's traces: the chain, the template with the inspector's verdicts, the dual pair.
+    ///
+    /// - Throws: ``TeacherError`` when the teacher gives no answer at all; the work is then done again as a whole, and
+    ///   the ledger recalls what was answered.
+    public func traces(of problem: ProblemEvent) async throws -> [TraceEvent] {
+        try await traces(of: problem, after: try await chains(of: problem))
+    }
+
+    /// The first half of ``traces(of:)``: chain and, where it is wrong, rectified chain.
+    ///
+    /// Done for all problems before the second half, it lets the corruption's examples be drawn from the rectified pairs.
+    public func chains(of problem: ProblemEvent) async throws -> ProblemChains {
+        let stage = ChainStage(work: work)
+        let chain = try await stage.chain(problem)
+        guard chain.failure != nil else { return ProblemChains(chain: chain) }
+        return ProblemChains(
+            chain: chain,
+            rectified: try await stage.rectified(problem, wrong: chain.isWrong ? chain.text : "")
+        )
+    }
+
+    /// The second half of ``traces(of:)``.
+    public func traces(of problem: ProblemEvent, after chains: ProblemChains) async throws -> [TraceEvent] {
+        let duals = DualStage(work: work, demonstrations: demonstrations)
+        let dual = try await duals.pair(problem, chains: chains)
+        let templates = try await TemplateStage(work: work)
+            .traces(problem, reference: problem.solution ?? dual.rightChain)
+        return [try ChainStage(work: work).trace(chains.chain, problem: problem)] + templates
+            + [try duals.trace(dual, problem: problem)]
+    }
+
+    /// A wrong attempt's traces: the correction first, then the inspector's verdicts by round.
+    public func traces(of attempt: AttemptEvent, problem: ProblemEvent) async throws -> [TraceEvent] {
+        try await CorrectionStage(work: work).traces(attempt, problem: problem)
+    }
+}
+
+/// The chains that a teacher gave for a problem before any was corrupted.
+public struct ProblemChains: Sendable {
+    let chain: ChainStage.Outcome
+    /// A right chain with the answer as a hint, where the first one is not right.
+    var rectified: ChainStage.Outcome?
+}
