@@ -141,6 +141,12 @@ let package = Package(
         shared("Teaching", ["Reasoning", "Schemas"]),
         shared("TeacherSimulation", ["Reasoning"]),
 
+        // Both papers' tables on the built-in domain
+        shared(
+            "Reproduction",
+            numerics + ["Distillation", "Reasoning", "Schemas", "Teaching", "TeacherSimulation", crypto]
+        ),
+
         // Plumbing
         shared("KafkaClient", ["CLibrdkafka", logging, serviceLifecycle]),
         shared("PostgresClient", ["CLibpq", deque, logging, serviceLifecycle]),
@@ -192,7 +198,7 @@ let package = Package(
         )
         + service(
             "ErrataCLI",
-            core: plumbing + numerics + ["Distillation", "Reasoning", argumentParser, logging]
+            core: plumbing + numerics + ["Distillation", "Reasoning", "Reproduction", argumentParser, logging]
         )
         + [
             .target(
@@ -227,6 +233,10 @@ let package = Package(
             tests("TrainingTests", ["Training", "LanguageModel", "TensorEngine", "Tokenization"]),
             tests("DistillationTests", numerics + ["Distillation", "Reasoning"]),
             tests("ReasoningTests", ["Reasoning"]),
+            tests(
+                "ReproductionTests",
+                numerics + ["Distillation", "Reasoning", "Reproduction", "Schemas", "Teaching"]
+            ),
             tests(
                 "TeacherSimulatorTests",
                 ["TeacherSimulatorCore", "Reasoning", "TeacherSimulation", asyncHTTPClient, logging, nioCore, nioHTTP1]

@@ -12,7 +12,7 @@ import tempfile
 NUMERICS = {"TensorEngine", "LanguageModel", "Training"}
 PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
 PURE = {"Reasoning", "Schemas", "Tokenization"}
-SHARED = NUMERICS | PLUMBING | PURE | {"Distillation", "Teaching", "TeacherSimulation"}
+SHARED = NUMERICS | PLUMBING | PURE | {"Distillation", "Teaching", "TeacherSimulation", "Reproduction"}
 SOLE_IMPORTER = {
     "CLibrdkafka": "KafkaClient",
     "CLibpq": "PostgresClient",
@@ -27,7 +27,8 @@ ALLOWED = {
     "Training": {"LanguageModel", "TensorEngine", "Tokenization"},
     "Distillation": {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},
     "Teaching": {"Reasoning", "Schemas"},
-    "TeacherSimulation": {"Reasoning"},
+    "TeacherSimulation": {"Reasoning", "Teaching"},
+    "Reproduction": NUMERICS | PURE | {"Distillation", "Teaching", "TeacherSimulation"},
     "Reasoning": set(),
     "Schemas": set(),
     "KafkaClient": {"CLibrdkafka"},

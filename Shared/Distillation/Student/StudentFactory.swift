@@ -7,7 +7,7 @@ import Tokenization
 /// Makes small students from nothing: a tokenizer trained on given texts and random weights.
 public enum StudentFactory {
     /// A decoder's size.
-    public struct Size: Sendable, Hashable {
+    public struct Size: Sendable, Hashable, Codable {
         /// Width of the residual stream.
         public var hidden: Int
         /// Decoder layers.

@@ -1,0 +1,77 @@
+public import Distillation
+import Reasoning
+
+/// Sizes, seeds and budgets of a reproduction: what all arms of a table have in common.
+///
+/// The regime is the papers' in small: few distinct problems seen many times, students short of saturation, and a second
+/// stage whose rate is far below the first's.
+public struct ReproductionPlan: Sendable, Hashable, Codable {
+    /// The seeds that figures are reported for; each has problems, a teacher, a tokenizer and initial weights of its own.
+    public var seeds: [UInt64]
+    /// The seed whose development split hyper-parameters are chosen on; it is in no figure.
+    public var searchSeed: UInt64
+    /// Distinct training problems.
+    public var trainingProblems: Int
+    /// Problems held back from stage one, which its student attempts.
+    public var rolloutProblems: Int
+    /// Problems that hyper-parameters are chosen on.
+    public var developmentProblems: Int
+    /// Held-out problems of the training domain.
+    public var testProblems: Int
+    /// Problems of each out-of-domain suite.
+    public var outOfDomainProblems: Int
+    /// The student's size.
+    public var student: StudentFactory.Size
+    /// Tokens of stage one, the same for every arm.
+    public var supervisedTokens: Int
+    /// Tokens of the second stage, the same for every arm that has one.
+    public var secondStageTokens: Int
+    /// Candidate rates of stage one.
+    public var supervisedRates: [Double]
+    /// Candidate rates of the second stage.
+    public var secondStageRates: [Double]
+    /// Sequences (or pairs) an update.
+    public var batchSequences: Int
+    /// The share of the teacher's first chains that are wrong; the paper's was 1,402 of 5,207.
+    public var teacherErrorShare: Double
+    /// The most tokens that a student writes.
+    public var maximumNewTokens: Int
+
+    /// Three seeds, within 90 minutes on two cores.
+    public static let full = ReproductionPlan(
+        seeds: [1, 2, 3],
+        searchSeed: 101,
+        trainingProblems: 800,
+        rolloutProblems: 1_200,
+        developmentProblems: 400,
+        testProblems: 600,
+        outOfDomainProblems: 300,
+        student: .demo,
+        supervisedTokens: 2_000_000,
+        secondStageTokens: 300_000,
+        supervisedRates: [5e-4, 1e-3, 2e-3],
+        secondStageRates: [1e-5, 5e-5, 2.5e-4],
+        batchSequences: 16,
+        teacherErrorShare: 0.27,
+        maximumNewTokens: 260
+    )
+
+    /// Everything once over in a few minutes, to see that it runs; the figures mean nothing.
+    public static let quick = ReproductionPlan(
+        seeds: [1, 2, 3],
+        searchSeed: 101,
+        trainingProblems: 60,
+        rolloutProblems: 40,
+        developmentProblems: 20,
+        testProblems: 30,
+        outOfDomainProblems: 10,
+        student: StudentFactory.Size(hidden: 32, layers: 1, heads: 2, intermediate: 64, vocabulary: 400),
+        supervisedTokens: 40_000,
+        secondStageTokens: 10_000,
+        supervisedRates: [5e-3],
+        secondStageRates: [1e-3],
+        batchSequences: 16,
+        teacherErrorShare: 0.27,
+        maximumNewTokens: 160
+    )
+}
