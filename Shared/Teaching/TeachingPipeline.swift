@@ -1,3 +1,4 @@
+public import Reasoning
 public import Schemas
 
 /// What a teacher is asked about problems and wrong attempts, in order: the part of both methods that needs a teacher.
@@ -61,4 +62,18 @@ public struct ProblemChains: Sendable {
     let chain: ChainStage.Outcome
     /// A right chain with the answer as a hint, where the first one is not right.
     var rectified: ChainStage.Outcome?
+}
+
+extension ProblemChains {
+    /// The first right chain, the teacher's own or the rectified one.
+    public var rightChain: String? {
+        if chain.failure == nil { return chain.text }
+        return rectified.flatMap { $0.failure == nil ? $0.text : nil }
+    }
+
+    /// The wrong chain with its rectified one, as an example of a corruption; nil where there is no such pair.
+    public func rectifiedPair(question: String) -> CorruptionDemonstration? {
+        guard chain.isWrong, let rectified, rectified.failure == nil else { return nil }
+        return CorruptionDemonstration(question: question, right: rectified.text, wrong: chain.text)
+    }
 }

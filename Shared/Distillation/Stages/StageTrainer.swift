@@ -1,5 +1,6 @@
 public import Foundation
 public import LanguageModel
+import TensorEngine
 import Tokenization
 public import Training
 
@@ -24,6 +25,7 @@ public struct StageTrainer: Sendable {
     private let store: ModelStore
     private let workFolder: URL
     private let saveInterval: Duration
+    private let threads: Int?
 
     /// Creates a trainer.
     ///
@@ -31,10 +33,12 @@ public struct StageTrainer: Sendable {
     ///   - store: where models come from and go to.
     ///   - workFolder: where resumable state is kept while a stage is trained.
     ///   - saveInterval: how often that state is written.
-    public init(store: ModelStore, workFolder: URL, saveInterval: Duration = .seconds(15)) {
+    ///   - threads: that compute; all processors unless said otherwise. The same number gives the same bits.
+    public init(store: ModelStore, workFolder: URL, saveInterval: Duration = .seconds(15), threads: Int? = nil) {
         self.store = store
         self.workFolder = workFolder
         self.saveInterval = saveInterval
+        self.threads = threads
     }
 
     /// Trains on weighted log-likelihoods.
@@ -108,7 +112,8 @@ public struct StageTrainer: Sendable {
 
     private func load(_ hash: String) throws -> (CausalLanguageModel, Tokenizer) {
         let folder = try store.folder(hash)
-        return (try CausalLanguageModel.load(folder: folder), try Tokenizer(folder: folder))
+        let context = ComputeContext(threads: threads)
+        return (try CausalLanguageModel.load(folder: folder, context: context), try Tokenizer(folder: folder))
     }
 
     private func train(

@@ -239,16 +239,3 @@ struct DemoRunner: Sendable {
         Terminal.out("Took \(Int(seconds)) s after the start of the services")
     }
 }
-
-extension TraceBody {
-    /// The texts that a student is to learn from.
-    fileprivate var texts: [String] {
-        switch self {
-        case .chainOfThought(let body): [body.text]
-        case .dual(let body): [body.right, body.wrong]
-        case .template(let body): body.steps.flatMap { [$0.text] + $0.keyNotes } + [body.generalization]
-        case .inspectorVerdict: []
-        case .correction(let body): body.steps + [body.cause, body.correction]
-        }
-    }
-}

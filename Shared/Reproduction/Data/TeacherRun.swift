@@ -1,0 +1,80 @@
+import Foundation
+import Reasoning
+import Schemas
+import Teaching
+import TeacherSimulation
+
+/// Has the simulated teacher work on a seed's problems, by the same pipeline as the TeacherIngestion service.
+struct TeacherRun: Sendable {
+    let seed: UInt64
+    let plan: ReproductionPlan
+
+    /// The temperature of a teacher's first answer.
+    private static let temperature = TeachingOptions().temperature
+    /// The temperature of repeated samples.
+    private static let repeatTemperature = 0.7
+
+    private func ledger(errorRate: Double, salt: UInt64 = 0) -> DirectTeacherLedger {
+        DirectTeacherLedger(
+            teacher: InProcessTeacher(SimulatedTeacher(seed: seed ^ salt, errorRate: errorRate))
+        )
+    }
+
+    /// The ledger of everything but repeated samples.
+    var ledger: DirectTeacherLedger { ledger(errorRate: plan.teacherErrorShare / Self.temperature) }
+
+    /// All that the teacher makes of a seed's problems.
+    func collect() async throws -> SeedData {
+        let problems = try SeedProblems(seed: seed, plan: plan)
+        return SeedData(
+            seed: seed,
+            problems: problems,
+            traces: try await traces(of: problems.training),
+            repeated: try await repeatedChains(of: problems.training),
+            developmentTraces: try await traces(of: problems.development)
+        )
+    }
+
+    /// Chains of all problems first, so that the examples of a corruption are drawn from the rectified pairs (EDIT,
+    /// step 2b); then the rest.
+    private func traces(of problems: [ProblemEvent]) async throws -> [TraceEvent] {
+        let plain = TeachingPipeline(ledger: ledger)
+        var chains: [ProblemChains] = []
+        for problem in problems { chains.append(try await plain.chains(of: problem)) }
+        let pairs = zip(problems, chains).compactMap { $1.rectifiedPair(question: $0.question) }
+        let pipeline = TeachingPipeline(
+            ledger: ledger,
+            demonstrations: RectifiedDemonstrations(pairs: pairs, seed: seed)
+        )
+        var traces: [TraceEvent] = []
+        for (problem, chains) in zip(problems, chains) {
+            try Task.checkCancellation()
+            traces += try await pipeline.traces(of: problem, after: chains)
+        }
+        return traces
+    }
+
+    /// One further right chain a problem, sampled by a teacher that makes no slips and words things otherwise.
+    private func repeatedChains(of problems: [ProblemEvent]) async throws -> [String: String] {
+        let pipeline = TeachingPipeline(
+            ledger: ledger(errorRate: 0, salt: 0x5245_5045),
+            options: TeachingOptions(temperature: Self.repeatTemperature)
+        )
+        var chains: [String: String] = [:]
+        for problem in problems {
+            chains[problem.id] = try await pipeline.chains(of: problem).rightChain
+        }
+        return chains
+    }
+
+    /// The teacher's corrections of wrong attempts.
+    func corrections(of attempts: [(attempt: AttemptEvent, problem: ProblemEvent)]) async throws -> [TraceEvent] {
+        let pipeline = TeachingPipeline(ledger: ledger)
+        var traces: [TraceEvent] = []
+        for (attempt, problem) in attempts {
+            try Task.checkCancellation()
+            traces += try await pipeline.traces(of: attempt, problem: problem)
+        }
+        return traces
+    }
+}

@@ -1,0 +1,255 @@
+import Distillation
+import Foundation
+import Reasoning
+import Schemas
+
+extension Reproduction {
+    /// Puts together what the jobs found.
+    func results() async throws -> TableResults {
+        var rows: [RowResult] = []
+        var seconds = 0.0
+        for arm in table.arms {
+            let trials = try await trials(of: arm)
+            seconds += trials.reduce(0) { $0 + $1.trial.seconds }
+            for point in try await notebook.search(arm, plan: plan) {
+                let key = TrialKey(arm: arm.id, seed: plan.searchSeed, rate: point.rate)
+                seconds += try await notebook.trial(key).seconds
+            }
+            rows.append(try await row(arm, trials))
+        }
+        for index in rows.indices {
+            rows[index].comparisons = (table.arm(rows[index].arm)?.against ?? []).flatMap { other in
+                rows.first { $0.arm == other }.map { comparisons(rows[index], $0) } ?? []
+            }
+        }
+        let probes = await notebook.probes
+        return TableResults(
+            table: table,
+            plan: plan,
+            rows: rows,
+            claims: table.claims.compactMap { claim(($0), rows) },
+            probes: table.probes.compactMap { probes[$0.id] },
+            yields: try await yields(),
+            examples: try await examples(),
+            seconds: seconds
+        )
+    }
+
+    private func trials(of arm: Arm) async throws -> [(seed: UInt64, trial: Trial)] {
+        let rate = try await notebook.bestRate(arm, plan: plan)
+        var trials: [(UInt64, Trial)] = []
+        for seed in plan.seeds {
+            trials.append((seed, try await notebook.trial(TrialKey(arm: arm.id, seed: seed, rate: rate))))
+        }
+        return trials
+    }
+
+    private func row(_ arm: Arm, _ trials: [(seed: UInt64, trial: Trial)]) async throws -> RowResult {
+        let seeds = trials.map { seed, trial in
+            SeedResult(
+                seed: seed,
+                suites: trial.suites,
+                tokens: trial.tokens,
+                examples: trial.examples,
+                loss: trial.loss,
+                trainSeconds: trial.trainSeconds,
+                correction: trial.correction
+            )
+        }
+        func spreads(_ outcomes: (SuiteResult) -> String?) -> [String: Spread] {
+            var spreads: [String: Spread] = [:]
+            for suite in SuiteName.reported {
+                let values = seeds.compactMap { $0.suites[suite].flatMap(outcomes) }.map(SuiteResult.share)
+                if !values.isEmpty, values.count == seeds.count { spreads[suite] = Spread(values) }
+            }
+            return spreads
+        }
+        let corrections = seeds.compactMap(\.correction)
+        return RowResult(
+            arm: arm.id,
+            rate: try await notebook.bestRate(arm, plan: plan),
+            search: try await notebook.search(arm, plan: plan),
+            seeds: seeds,
+            accuracy: spreads(\.outcomes),
+            selfCorrected: spreads(\.selfCorrected),
+            locate: corrections.isEmpty ? nil : Spread(corrections.map { SuiteResult.share($0.located) }),
+            correct: corrections.isEmpty ? nil : Spread(corrections.map { SuiteResult.share($0.corrected) }),
+            comparisons: []
+        )
+    }
+
+    // MARK: Comparisons
+
+    private func comparisons(_ row: RowResult, _ other: RowResult) -> [Comparison] {
+        SuiteName.reported.compactMap { suite in
+            compare(row, other, suite: suite, first: { $0.suites[suite]?.outcomes }, second: { $0.suites[suite]?.outcomes })
+        }
+    }
+
+    private func compare(
+        _ row: RowResult,
+        _ other: RowResult,
+        suite: String,
+        first: (SeedResult) -> String?,
+        second: (SeedResult) -> String?
+    ) -> Comparison? {
+        func outcomes(_ text: String?) -> [Bool] { (text ?? "").utf8.map { $0 == UInt8(ascii: "1") } }
+        let groups = zip(row.seeds, other.seeds).map { (first: outcomes(first($0)), second: outcomes(second($1))) }
+        guard let found = PairedDifference(groups) else { return nil }
+        return Comparison(
+            against: other.arm,
+            suite: suite,
+            difference: found.difference,
+            low: found.low,
+            high: found.high,
+            pValue: found.pValue,
+            bySeed: found.byGroup
+        )
+    }
+
+    private func claim(_ claim: Claim, _ rows: [RowResult]) -> ClaimResult? {
+        guard let row = rows.first(where: { $0.arm == claim.arm }),
+            let other = rows.first(where: { $0.arm == claim.against })
+        else { return nil }
+        let suite = claim.suite
+        let measured: Comparison? =
+            switch claim.measure {
+            case .accuracy:
+                compare(
+                    row, other, suite: suite, first: { $0.suites[suite]?.outcomes },
+                    second: { $0.suites[suite]?.outcomes }
+                )
+            case .selfCorrectionGain:
+                compare(
+                    row, row, suite: suite, first: { $0.suites[suite]?.selfCorrected },
+                    second: { $0.suites[suite]?.outcomes }
+                )
+            case .locate:
+                compare(
+                    row, other, suite: suite, first: { $0.correction?.located }, second: { $0.correction?.located }
+                )
+            case .correct:
+                compare(
+                    row, other, suite: suite, first: { $0.correction?.corrected },
+                    second: { $0.correction?.corrected }
+                )
+            }
+        guard let measured else { return nil }
+        return ClaimResult(claim: claim, measured: measured, verdict: Self.verdict(claim.direction, measured))
+    }
+
+    /// What a measured difference says of a claimed direction.
+    static func verdict(_ direction: Claim.Direction, _ measured: Comparison) -> ClaimResult.Verdict {
+        let sign = direction == .above ? 1.0 : -1
+        let leavesOutZero = measured.low > 0 || measured.high < 0
+        let isOneWay = measured.bySeed.allSatisfy { $0 > 0 } || measured.bySeed.allSatisfy { $0 < 0 }
+        if sign * measured.difference > 0 { return leavesOutZero && isOneWay ? .shown : .inDirection }
+        return leavesOutZero && isOneWay ? .reversed : .notShown
+    }
+
+    // MARK: Yields and examples
+
+    private func yields() async throws -> [SeedYields] {
+        var yields: [SeedYields] = []
+        for seed in plan.seeds {
+            let data = try await notebook.seedData(seed)
+            var stages: [SeedYields.Yield] = []
+            func add(_ name: String, _ traces: [TraceEvent]) {
+                stages.append(
+                    SeedYields.Yield(name: name, verified: traces.count(where: \.verified), asked: traces.count)
+                )
+            }
+            for kind in [TraceKind.chainOfThought, .template, .dual] {
+                add(kind.rawValue, data.traces.filter { $0.kind == kind })
+            }
+            yields.append(SeedYields(seed: seed, stages: stages))
+        }
+        return yields
+    }
+
+    private func examples() async throws -> Examples {
+        let seed = plan.seeds[0]
+        let data = try await notebook.seedData(seed)
+        let student = try await notebook.student(seed)
+        let codec = try StageTrainer(store: store, workFolder: folder).codec(of: student.modelHash)
+        var examples = Examples()
+        for method in [DualBody.Method.rectified, .corrupted] {
+            if let dual = data.duals.first(where: { $0.body.method == method }) {
+                examples.duals.append(Self.example(dual, codec: codec))
+            }
+        }
+        examples.templates = data.templates.prefix(1).map {
+            Examples.Template(question: $0.problem.question, body: $0.template)
+        }
+        for arm in table.arms where arm.recipe.isTrained {
+            let rate = try await notebook.bestRate(arm, plan: plan)
+            let trial = try await notebook.trial(TrialKey(arm: arm.id, seed: seed, rate: rate))
+            let problems = data.problems.suites[SuiteName.test] ?? []
+            for (problem, output) in zip(problems, trial.outputs).prefix(1) {
+                let outcome = StudentSolver.grade(output, gold: problem.answer)
+                examples.solutions.append(
+                    Examples.Solution(
+                        arm: arm.id,
+                        question: problem.question,
+                        gold: problem.answer,
+                        output: output,
+                        isCorrect: outcome.correct
+                    )
+                )
+            }
+        }
+        return examples
+    }
+
+    private static func example(_ dual: SeedData.Dual, codec: StudentCodec) -> Examples.Dual {
+        let texts = ArmExamples.texts(dual) ?? (dual.body.right, dual.body.wrong)
+        let location = KeyStepLocation(
+            right: texts.right,
+            wrong: texts.wrong,
+            tokens: .student(codec.tokenizer),
+            alpha: 1,
+            beta: 1,
+            gamma: 0,
+            tieRule: .edit
+        )
+        return Examples.Dual(
+            question: dual.problem.question,
+            origin: [dual.body.method.rawValue, dual.body.mistake].compactMap { $0 }.joined(separator: ", "),
+            right: pieces(location.right),
+            wrong: pieces(location.wrong)
+        )
+    }
+
+    /// A chain cut at the bounds of its key spans.
+    private static func pieces(_ side: KeyStepLocation.Side) -> [Examples.Piece] {
+        let bytes = Array(side.text.utf8)
+        var pieces: [Examples.Piece] = []
+        var end = 0
+        func add(_ range: Range<Int>, isKey: Bool) {
+            if !range.isEmpty {
+                pieces.append(Examples.Piece(text: String(decoding: bytes[range], as: UTF8.self), isKey: isKey))
+            }
+        }
+        for span in side.spans {
+            add(end..<max(end, span.bytes.lowerBound), isKey: false)
+            add(max(end, span.bytes.lowerBound)..<max(end, span.bytes.upperBound), isKey: true)
+            end = max(end, span.bytes.upperBound)
+        }
+        add(end..<bytes.count, isKey: false)
+        return pieces
+    }
+}
+
+extension Spread {
+    /// Mean and sample standard deviation of values.
+    init(_ values: [Double]) {
+        let count = Double(max(1, values.count))
+        let mean = values.reduce(0, +) / count
+        let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+        self.init(
+            mean: mean,
+            deviation: values.count > 1 ? (squares / (count - 1)).squareRoot() : 0,
+            values: values
+        )
+    }
+}

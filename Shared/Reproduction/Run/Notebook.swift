@@ -1,0 +1,88 @@
+import Distillation
+import Foundation
+import LanguageModel
+import Schemas
+
+/// What is known so far: shared by the jobs, and kept in files so that it outlives the process.
+actor Notebook {
+    /// A seed's untrained student.
+    struct Student: Sendable, Codable {
+        var fingerprint: String
+        var modelHash: String
+        var parameters: Int
+    }
+
+    private var data: [UInt64: SeedData] = [:]
+    private var students: [UInt64: Student] = [:]
+    private var trials: [String: Trial] = [:]
+    private var rollouts: [String: Rollout] = [:]
+    private(set) var probes: [String: ProbeResult] = [:]
+
+    func add(_ found: SeedData) { data[found.seed] = found }
+    func add(_ student: Student, seed: UInt64) { students[seed] = student }
+    func add(_ trial: Trial, _ key: TrialKey) { trials[key.name] = trial }
+    func add(_ rollout: Rollout, _ name: String) { rollouts[name] = rollout }
+    func add(_ probe: ProbeResult) { probes[probe.probe] = probe }
+
+    func seedData(_ seed: UInt64) throws -> SeedData { try known(data[seed], "the data of seed \(seed)") }
+    func student(_ seed: UInt64) throws -> Student { try known(students[seed], "the student of seed \(seed)") }
+    func trial(_ key: TrialKey) throws -> Trial { try known(trials[key.name], key.name) }
+    func rollout(_ name: String) throws -> Rollout { try known(rollouts[name], name) }
+
+    /// The rate of the best trial on the development split; of equals the lowest. `nil` for an arm that is not trained.
+    func bestRate(_ arm: Arm, plan: ReproductionPlan) throws -> Double? {
+        let points = try search(arm, plan: plan)
+        return points.max { ($0.accuracy, -$0.rate) < ($1.accuracy, -$1.rate) }?.rate
+    }
+
+    /// The accuracy on the development split by candidate rate.
+    func search(_ arm: Arm, plan: ReproductionPlan) throws -> [SearchPoint] {
+        try plan.rates(arm.recipe).map { rate in
+            let trial = try trial(TrialKey(arm: arm.id, seed: plan.searchSeed, rate: rate))
+            return SearchPoint(
+                rate: rate,
+                accuracy: SuiteResult.share(trial.suites[SuiteName.development]?.outcomes ?? "")
+            )
+        }
+    }
+
+    private func known<Value>(_ value: Value?, _ name: String) throws -> Value {
+        guard let value else { throw ReproductionError("\(name) is needed before it was made") }
+        return value
+    }
+}
+
+/// Which training: names its files too.
+struct TrialKey: Sendable, Hashable {
+    var arm: String
+    var seed: UInt64
+    /// `nil` for an arm that is not trained.
+    var rate: Double?
+
+    var name: String { "trials/seed-\(seed)/\(arm)" + (rate.map { "@\($0)" } ?? "") }
+}
+
+/// Why a reproduction cannot go on.
+public struct ReproductionError: Error, Sendable, CustomStringConvertible {
+    /// Place and cure, in a sentence.
+    public let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+extension ReproductionPlan {
+    /// The candidate rates of a recipe: as many for every arm of a stage, baselines included.
+    func rates(_ recipe: Recipe) -> [Double] {
+        switch recipe {
+        case .untrained, .selfCorrection: []
+        case .supervised(let recipe): recipe.isSecondStage ? secondStageRates : supervisedRates
+        case .keySteps, .preference: secondStageRates
+        }
+    }
+
+    /// The tokens that an arm of a recipe is trained on.
+    func tokens(_ recipe: Recipe) -> Int {
+        if case .supervised(let recipe) = recipe, !recipe.isSecondStage { return supervisedTokens }
+        return secondStageTokens
+    }
+}
