@@ -139,7 +139,7 @@ let package = Package(
 
         // What a teacher is asked, and a teacher for the built-in domain
         shared("Teaching", ["Reasoning", "Schemas"]),
-        shared("TeacherSimulation", ["Reasoning"]),
+        shared("TeacherSimulation", ["Reasoning", "Teaching"]),
 
         // Plumbing
         shared("KafkaClient", ["CLibrdkafka", logging, serviceLifecycle]),
@@ -229,7 +229,10 @@ let package = Package(
             tests("ReasoningTests", ["Reasoning"]),
             tests(
                 "TeacherSimulatorTests",
-                ["TeacherSimulatorCore", "Reasoning", "TeacherSimulation", asyncHTTPClient, logging, nioCore, nioHTTP1]
+                [
+                    "TeacherSimulatorCore", "Reasoning", "Schemas", "TeacherSimulation", "Teaching", asyncHTTPClient,
+                    logging, nioCore, nioHTTP1,
+                ]
             ),
             tests("SchemasTests", ["Schemas"]),
             tests("KafkaClientTests", ["KafkaClient"]),

@@ -27,7 +27,7 @@ ALLOWED = {
     "Training": {"LanguageModel", "TensorEngine", "Tokenization"},
     "Distillation": {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},
     "Teaching": {"Reasoning", "Schemas"},
-    "TeacherSimulation": {"Reasoning"},
+    "TeacherSimulation": {"Reasoning", "Teaching"},
     "Reasoning": set(),
     "Schemas": set(),
     "KafkaClient": {"CLibrdkafka"},
