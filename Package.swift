@@ -139,7 +139,7 @@ let package = Package(
 
         // What a teacher is asked, and a teacher for the built-in domain
         shared("Teaching", ["Reasoning", "Schemas"]),
-        shared("TeacherSimulation", ["Reasoning"]),
+        shared("TeacherSimulation", ["Reasoning", "Teaching"]),
 
         // Both papers' tables on the built-in domain
         shared(
@@ -239,7 +239,10 @@ let package = Package(
             ),
             tests(
                 "TeacherSimulatorTests",
-                ["TeacherSimulatorCore", "Reasoning", "TeacherSimulation", asyncHTTPClient, logging, nioCore, nioHTTP1]
+                [
+                    "TeacherSimulatorCore", "Reasoning", "Schemas", "TeacherSimulation", "Teaching", asyncHTTPClient,
+                    logging, nioCore, nioHTTP1,
+                ]
             ),
             tests("SchemasTests", ["Schemas"]),
             tests("KafkaClientTests", ["KafkaClient"]),

@@ -120,7 +120,7 @@ struct RequestText {
             let name = String(line.dropFirst(4)).trimmed
             let known = [
                 "Problem", "Worked solution", "Remarks", "Candidate", "Right response", "Wrong response", "Hint",
-                "Earlier attempt", "Attempt",
+                "Earlier attempt", "Attempt", "Response",
             ]
             return known.contains(name) ? name : nil
         }

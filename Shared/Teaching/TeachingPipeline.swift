@@ -10,14 +10,15 @@ public struct TeachingPipeline: Sendable {
     private let work: TeacherWork
     private let demonstrations: any DemonstrationSource
 
-    /// Creates a pipeline that asks through `ledger` and takes CCP's examples from `demonstrations`.
+    /// Creates a pipeline that asks through `ledger` and takes CCP's examples from `demonstrations`, or from
+    /// the ledger's prompt library where no source is given.
     public init(
         ledger: any TeacherLedger,
         options: TeachingOptions = TeachingOptions(),
-        demonstrations: any DemonstrationSource = ShippedDemonstrations()
+        demonstrations: (any DemonstrationSource)? = nil
     ) {
         work = TeacherWork(ledger: ledger, options: options)
-        self.demonstrations = demonstrations
+        self.demonstrations = demonstrations ?? LibraryDemonstrations(ledger.prompts)
     }
 
     /// A problem's traces: the chain, the template with the inspector's verdicts, the dual pair.
@@ -59,6 +60,13 @@ public struct TeachingPipeline: Sendable {
 
 /// The chains that a teacher gave for a problem before any was corrupted.
 public struct ProblemChains: Sendable {
+    /// The wrong chain and the right one that came of it, as an example for the corruption of other problems' chains;
+    /// nil where the first chain is right or none came of it.
+    public func demonstration(of problem: ProblemEvent) -> CorruptionDemonstration? {
+        guard chain.isWrong, let rectified, rectified.failure == nil else { return nil }
+        return CorruptionDemonstration(question: problem.question, right: rectified.text, wrong: chain.text)
+    }
+
     let chain: ChainStage.Outcome
     /// A right chain with the answer as a hint, where the first one is not right.
     var rectified: ChainStage.Outcome?

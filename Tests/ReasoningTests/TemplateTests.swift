@@ -112,7 +112,8 @@ struct TemplateTests {
         #expect(messages.map(\.role) == ["system", "user"])
         #expect(text.contains("Task: \(request.promptID.rawValue)\n") && text.contains("QQ"))
         #expect(!text.contains("{{") && !text.contains("### Remarks"))
-        #expect(try PromptLibrary.prompt(request.promptID).version == "1")
+        let version = [.chainOfThought, .rectify].contains(request.promptID) ? "2" : "1"
+        #expect(try PromptLibrary.shipped.prompt(request.promptID).version == version)
     }
 }
 

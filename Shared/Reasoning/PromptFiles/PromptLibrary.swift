@@ -1,214 +1,140 @@
-import Foundation
+public import Foundation
 
-/// One message of a chat.
-public struct PromptMessage: Sendable, Hashable, Codable {
-    /// `system`, `user` or `assistant`.
-    public var role: String
-    /// The text.
-    public var content: String
+/// The prompts and worked examples that the teacher is asked with: the shipped ones, or a user's in their place.
+///
+/// A user's folder holds files `<prompt-id>.md` in the layout of ``Prompt`` and `demonstrations.jsonl` in that of
+/// ``WorkedDemonstration``; what it does not hold is taken from the shipped ones.
+public struct PromptLibrary: Sendable, Hashable {
+    /// The prompts and examples that come with the project.
+    public static let shipped = PromptLibrary()
+    /// The name of the file of worked examples.
+    public static let demonstrationsFile = "demonstrations.jsonl"
+    /// The longest file that is read, in bytes.
+    public static let maximumFileLength = 1 << 16
 
-    /// Makes a message.
-    public init(role: String, content: String) {
-        self.role = role
-        self.content = content
-    }
-}
+    private var replaced: [PromptID: Prompt] = [:]
+    private var examples: [WorkedDemonstration]?
 
-/// The prompts of the pipeline.
-public enum PromptID: String, Sendable, Hashable, Codable, CaseIterable {
-    /// Solve a problem, one step a line.
-    case chainOfThought = "chain-of-thought"
-    /// Solve a problem as a thought template.
-    case hierarchicalThought = "hierarchical-thought"
-    /// Turn a worked solution into a thought template.
-    case templateExtraction = "template-extraction"
-    /// Judge a thought template.
-    case inspectTemplate = "inspect-template"
-    /// Judge a correction trace.
-    case inspectCorrection = "inspect-correction"
-    /// Make a plausible wrong chain of a right one (CCP).
-    case corrupt
-    /// Solve a problem with the answer as a hint (AHP).
-    case rectify
-    /// Correct an attempt, knowing the solution.
-    case groundedCorrection = "grounded-correction"
-    /// Correct an attempt without the solution.
-    case correction
-}
+    private init() {}
 
-/// A prompt file: `version: n`, then `[system]`, `[user]` and `[assistant]` sections with `{{name}}` places.
-public struct Prompt: Sendable, Hashable {
-    /// Which prompt it is.
-    public let id: PromptID
-    /// The file's version, recorded in every trace.
-    public let version: String
-    /// The sections with their places still open.
-    public let sections: [PromptMessage]
-
-    /// Reads a prompt file.
+    /// Reads a user's folder; names that begin with a dot are passed over.
     ///
-    /// - Throws: ``ReasoningError`` where the version or every section is missing.
-    public init(id: PromptID, file text: String) throws {
-        var version: String?
-        var sections: [PromptMessage] = []
-        for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
-            switch line.trimmingCharacters(in: .whitespaces) {
-            case "[system]": sections.append(PromptMessage(role: "system", content: ""))
-            case "[user]": sections.append(PromptMessage(role: "user", content: ""))
-            case "[assistant]": sections.append(PromptMessage(role: "assistant", content: ""))
-            case let line where sections.isEmpty:
-                if line.hasPrefix("version:") { version = String(line.dropFirst(8)).trimmed }
-            default:
-                sections[sections.count - 1].content += line + "\n"
+    /// A user's prompt has as its version that of its file, `+`, and the first 8 hexadecimal digits of a hash of its
+    /// content (with the worked examples where it shows them), so that an edit shows in the traces also where the
+    /// version was left. A file that is the same as the shipped one counts as that.
+    ///
+    /// - Throws: ``ReasoningError`` that names the file, what is wrong with it and what to do.
+    public init(folder: URL) throws {
+        let path = folder.path(percentEncoded: false)
+        let names: [String]
+        do {
+            names = try FileManager.default.contentsOfDirectory(atPath: path).filter { !$0.hasPrefix(".") }.sorted()
+        } catch {
+            throw ReasoningError(.prompt, "\(path) is no folder that can be read; make it with `errata prompts export`")
+        }
+        var examplesText = ""
+        if names.contains(Self.demonstrationsFile) {
+            let (place, text) = try Self.read(Self.demonstrationsFile, in: folder)
+            if text != Self.shippedDemonstrations {
+                examples = try Self.naming(place) { try WorkedDemonstration.parse(text) }
+                examplesText = text
             }
         }
-        guard let version, !version.isEmpty else {
-            throw ReasoningError(.prompt, "the prompt \(id.rawValue) has no line \"version: n\" before its sections")
-        }
-        guard !sections.isEmpty else {
-            throw ReasoningError(.prompt, "the prompt \(id.rawValue) has no [system] or [user] section")
-        }
-        self.id = id
-        self.version = version
-        self.sections = sections
-    }
-
-    /// The messages with their places filled.
-    ///
-    /// A `### Heading` that would stand over nothing is left out.
-    ///
-    /// - Throws: ``ReasoningError`` that names a place without a value.
-    public func messages(_ values: [String: String]) throws -> [PromptMessage] {
-        try sections.map { PromptMessage(role: $0.role, content: try fill($0.content, values)) }
-    }
-
-    private func fill(_ text: String, _ values: [String: String]) throws -> String {
-        var result = ""
-        var rest = text[...]
-        while let open = rest.range(of: "{{"), let close = rest.range(of: "}}", range: open.upperBound..<rest.endIndex)
-        {
-            let name = String(rest[open.upperBound..<close.lowerBound])
-            guard let value = values[name] else {
-                throw ReasoningError(.prompt, "the prompt \(id.rawValue) needs a value for {{\(name)}}")
+        for name in names where name != Self.demonstrationsFile {
+            guard name.hasSuffix(".md"), let id = PromptID(rawValue: String(name.dropLast(3))) else {
+                let known = PromptID.allCases.map { "\($0.rawValue).md" } + [Self.demonstrationsFile]
+                throw ReasoningError(
+                    .prompt,
+                    "\(folder.appending(path: name).path(percentEncoded: false)) is no prompt; rename it or take it "
+                        + "away: the names are \(known.joined(separator: ", "))"
+                )
             }
-            result += rest[..<open.lowerBound]
-            if value.isEmpty, result.hasSuffix("\n"), let heading = result.dropLast().lastIndex(of: "\n"),
-                result[result.index(after: heading)...].hasPrefix("### ")
-            {
-                result = String(result[...heading])
+            let (place, text) = try Self.read(name, in: folder)
+            guard text != Self.file(id) else { continue }
+            var prompt = try Self.naming(place) { try Prompt(id: id, file: text) }
+            Self.mark(&prompt, content: text + (prompt.showsExamples ? examplesText : ""))
+            replaced[id] = prompt
+        }
+        guard examples != nil else { return }
+        // The shipped prompts that show the examples are other prompts with a user's examples.
+        for id in PromptID.allCases where replaced[id] == nil {
+            var prompt = try Self.shipped.prompt(id)
+            guard prompt.showsExamples else { continue }
+            Self.mark(&prompt, content: Self.file(id) + examplesText)
+            replaced[id] = prompt
+        }
+    }
+
+    /// A prompt.
+    ///
+    /// - Throws: ``ReasoningError`` where a shipped file is malformed, which a test keeps from happening.
+    public func prompt(_ id: PromptID) throws -> Prompt {
+        try replaced[id] ?? Prompt(id: id, file: Self.file(id))
+    }
+
+    /// The worked examples, in the order in which they are shown; three where they are the shipped ones.
+    public func demonstrations() throws -> [WorkedDemonstration] {
+        try examples ?? WorkedDemonstration.parse(Self.shippedDemonstrations)
+    }
+
+    /// The shipped files by name, as a start for a folder of one's own.
+    public static var files: [(name: String, text: String)] {
+        PromptID.allCases.map { ("\($0.rawValue).md", file($0)) } + [(demonstrationsFile, shippedDemonstrations)]
+    }
+
+    // MARK: Files
+
+    private static func mark(_ prompt: inout Prompt, content: String) {
+        prompt.version += "+" + StableHash.hexadecimal(of: content).prefix(8)
+    }
+
+    private static func read(_ name: String, in folder: URL) throws -> (place: String, text: String) {
+        let file = folder.appending(path: name)
+        let place = file.path(percentEncoded: false)
+        guard let data = try? Data(contentsOf: file) else {
+            throw ReasoningError(.prompt, "\(place) cannot be read; check that it is a file and who may read it")
+        }
+        guard data.count <= maximumFileLength else {
+            throw ReasoningError(.prompt, "\(place) has \(data.count) bytes; shorten it to \(maximumFileLength)")
+        }
+        guard let text = String(data: data, encoding: .utf8) else {
+            throw ReasoningError(.prompt, "\(place) is not in UTF-8; save it as UTF-8")
+        }
+        return (place, text)
+    }
+
+    private static func naming<Value>(_ place: String, _ body: () throws -> Value) throws -> Value {
+        do {
+            return try body()
+        } catch let error as ReasoningError {
+            throw ReasoningError(error.code, "\(place): \(error.message)")
+        }
+    }
+
+    private static var shippedDemonstrations: String {
+        String(decoding: PackageResources.demonstrations_jsonl, as: UTF8.self)
+    }
+
+    private static func file(_ id: PromptID) -> String {
+        let bytes =
+            switch id {
+            case .chainOfThought: PackageResources.chain_of_thought_md
+            case .hierarchicalThought: PackageResources.hierarchical_thought_md
+            case .templateExtraction: PackageResources.template_extraction_md
+            case .inspectTemplate: PackageResources.inspect_template_md
+            case .inspectCorrection: PackageResources.inspect_correction_md
+            case .corrupt: PackageResources.corrupt_md
+            case .rectify: PackageResources.rectify_md
+            case .groundedCorrection: PackageResources.grounded_correction_md
+            case .correction: PackageResources.correction_md
             }
-            result += value
-            rest = rest[close.upperBound...]
-        }
-        return (result + rest).trimmed
+        return String(decoding: bytes, as: UTF8.self)
     }
 }
 
-/// The prompts that come with the project.
-public enum PromptLibrary {
-    /// A prompt as it is shipped.
-    public static func prompt(_ id: PromptID) throws -> Prompt {
-        try Prompt(id: id, file: String(decoding: bytes(id), as: UTF8.self))
-    }
-
-    private static func bytes(_ id: PromptID) -> [UInt8] {
-        switch id {
-        case .chainOfThought: PackageResources.chain_of_thought_md
-        case .hierarchicalThought: PackageResources.hierarchical_thought_md
-        case .templateExtraction: PackageResources.template_extraction_md
-        case .inspectTemplate: PackageResources.inspect_template_md
-        case .inspectCorrection: PackageResources.inspect_correction_md
-        case .corrupt: PackageResources.corrupt_md
-        case .rectify: PackageResources.rectify_md
-        case .groundedCorrection: PackageResources.grounded_correction_md
-        case .correction: PackageResources.correction_md
-        }
-    }
-}
-
-/// A problem with a right and a wrong chain, shown to the teacher as an example of a corruption.
-public struct CorruptionDemonstration: Sendable, Hashable, Codable {
-    /// The problem's question.
-    public var question: String
-    /// A right chain.
-    public var right: String
-    /// A wrong chain.
-    public var wrong: String
-
-    /// Makes a demonstration.
-    public init(question: String, right: String, wrong: String) {
-        self.question = question
-        self.right = right
-        self.wrong = wrong
-    }
-}
-
-/// A question to the teacher with everything that it needs.
-public enum TeacherRequest: Sendable, Hashable {
-    /// Solve the problem.
-    case chainOfThought(question: String)
-    /// Solve the problem as a thought template.
-    case hierarchicalThought(question: String)
-    /// Turn the reference into a template; `remarks` are an inspector's, or empty.
-    case templateExtraction(question: String, reference: String, remarks: String = "")
-    /// Judge a template.
-    case inspectTemplate(question: String, reference: String, candidate: String)
-    /// Judge a correction.
-    case inspectCorrection(question: String, reference: String, candidate: String)
-    /// Corrupt a right chain.
-    case corrupt(question: String, chain: String, demonstrations: [CorruptionDemonstration] = [])
-    /// Solve with the answer as a hint; `chain` is the earlier wrong one, or empty.
-    case rectify(question: String, answer: String, chain: String = "")
-    /// Correct an attempt, knowing the reference.
-    case groundedCorrection(question: String, reference: String, attempt: [String], remarks: String = "")
-    /// Correct an attempt.
-    case correction(question: String, attempt: [String])
-
-    /// The prompt that it uses.
-    public var promptID: PromptID {
-        switch self {
-        case .chainOfThought: .chainOfThought
-        case .hierarchicalThought: .hierarchicalThought
-        case .templateExtraction: .templateExtraction
-        case .inspectTemplate: .inspectTemplate
-        case .inspectCorrection: .inspectCorrection
-        case .corrupt: .corrupt
-        case .rectify: .rectify
-        case .groundedCorrection: .groundedCorrection
-        case .correction: .correction
-        }
-    }
-
-    /// The messages to send, by the shipped prompt or one of the user's.
-    public func messages(prompt: Prompt? = nil) throws -> [PromptMessage] {
-        try (prompt ?? PromptLibrary.prompt(promptID)).messages(values)
-    }
-
-    private var values: [String: String] {
-        switch self {
-        case .chainOfThought(let question), .hierarchicalThought(let question):
-            ["question": question]
-        case .templateExtraction(let question, let reference, let remarks):
-            ["question": question, "reference": reference, "remarks": remarks]
-        case .inspectTemplate(let question, let reference, let candidate),
-            .inspectCorrection(let question, let reference, let candidate):
-            ["question": question, "reference": reference, "candidate": candidate]
-        case .corrupt(let question, let chain, let demonstrations):
-            [
-                "question": question, "chain": chain,
-                "demonstrations": demonstrations.map {
-                    "### Problem\n\($0.question)\n### Right response\n\($0.right)\n### Wrong response\n\($0.wrong)\n"
-                }.joined(separator: "\n"),
-            ]
-        case .rectify(let question, let answer, let chain):
-            ["question": question, "answer": answer, "chain": chain]
-        case .groundedCorrection(let question, let reference, let attempt, let remarks):
-            [
-                "question": question, "reference": reference, "remarks": remarks,
-                "attempt": attempt.joined(separator: "\n"),
-            ]
-        case .correction(let question, let attempt):
-            ["question": question, "attempt": attempt.joined(separator: "\n")]
-        }
-    }
+extension Prompt {
+    /// Whether the prompt shows the library's worked examples.
+    ///
+    /// CCP's are drawn from rectified pairs and only filled up with them, so they count for it as well.
+    fileprivate var showsExamples: Bool { places.contains("demonstrations") }
 }

@@ -61,15 +61,15 @@ struct CallTally: Sendable {
     ///
     /// - Parameters:
     ///   - prompt: the prompt that would have been used, for a trace that needed no call.
-    ///   - model: the teacher's configured model, where the endpoint named none.
+    ///   - ledger: whose model is named where the endpoint named none, and whose prompt where none was used.
     /// - Returns: the provenance.
-    /// - Throws: `ReasoningError` when the shipped prompt cannot be read.
-    func provenance(prompt: PromptID, model: String) throws -> TeacherCall {
+    /// - Throws: `ReasoningError` when the prompt cannot be read.
+    func provenance(prompt: PromptID, ledger: any TeacherLedger) throws -> TeacherCall {
         guard let last = answers.last else {
             return TeacherCall(
-                model: model,
+                model: ledger.model,
                 promptId: prompt.rawValue,
-                promptVersion: try PromptLibrary.prompt(prompt).version,
+                promptVersion: try ledger.prompts.prompt(prompt).version,
                 temperature: 0,
                 promptTokens: 0,
                 completionTokens: 0,
@@ -78,7 +78,7 @@ struct CallTally: Sendable {
             )
         }
         return TeacherCall(
-            model: last.reply.model.isEmpty ? model : last.reply.model,
+            model: last.reply.model.isEmpty ? ledger.model : last.reply.model,
             promptId: last.promptID,
             promptVersion: last.promptVersion,
             temperature: last.temperature,

@@ -4,6 +4,8 @@ public import Reasoning
 public protocol TeacherLedger: Sendable {
     /// The teacher's model.
     var model: String { get }
+    /// The prompts that it is asked with.
+    var prompts: PromptLibrary { get }
 
     /// Asks a question about a problem, or recalls the answer to it.
     ///
@@ -23,6 +25,25 @@ public protocol TeacherLedger: Sendable {
 }
 
 extension TeacherLedger {
+    /// What is sent for a question, and the prompt that it was made with.
+    ///
+    /// - Throws: `ReasoningError` when a prompt cannot be read.
+    public func request(
+        _ question: TeacherRequest,
+        subject: String,
+        temperature: Double,
+        attempt: Int,
+        maximumTokens: Int
+    ) throws -> (prompt: Prompt, request: ChatRequest) {
+        let request = ChatRequest(
+            messages: try question.messages(prompts: prompts).map { ChatMessage(role: $0.role, content: $0.content) },
+            temperature: temperature,
+            seed: Self.seed(subject: subject, prompt: question.promptID, attempt: attempt),
+            maximumTokens: maximumTokens
+        )
+        return (try prompts.prompt(question.promptID), request)
+    }
+
     /// The sampling seed of a question: of at most 31 bits, which every endpoint takes.
     public static func seed(subject: String, prompt: PromptID, attempt: Int) -> Int64 {
         Int64(StableHash.value(of: "\(subject)\n\(prompt.rawValue)\n\(attempt)") & 0x7fff_ffff)

@@ -90,7 +90,7 @@ struct ChainStage: Sendable {
             body: .chainOfThought(
                 ChainOfThoughtBody(text: outcome.text, answer: outcome.answer, correct: outcome.isCorrect)
             ),
-            teacher: try outcome.tally.provenance(prompt: .chainOfThought, model: work.ledger.model)
+            teacher: try outcome.tally.provenance(prompt: .chainOfThought, ledger: work.ledger)
         )
     }
 }

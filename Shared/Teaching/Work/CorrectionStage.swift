@@ -153,7 +153,7 @@ struct CorrectionStage: Sendable {
                     inspectorRounds: rounds
                 )
             ),
-            teacher: try tally.provenance(prompt: .groundedCorrection, model: work.ledger.model),
+            teacher: try tally.provenance(prompt: .groundedCorrection, ledger: work.ledger),
             attemptId: attempt.id,
             runId: attempt.runId
         )

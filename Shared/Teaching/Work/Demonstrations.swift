@@ -7,37 +7,53 @@ public protocol DemonstrationSource: Sendable {
     func corruption(for problem: ProblemEvent) async throws -> [CorruptionDemonstration]
 }
 
-/// The examples that come with the project.
-public struct ShippedDemonstrations: DemonstrationSource {
-    /// Creates the source.
-    public init() {}
+/// The examples of a prompt library, shipped or a user's.
+public struct LibraryDemonstrations: DemonstrationSource {
+    private let prompts: PromptLibrary
 
-    /// The same three for every problem.
-    public func corruption(for problem: ProblemEvent) -> [CorruptionDemonstration] { Demonstrations.corruption }
+    /// Creates the source.
+    public init(_ prompts: PromptLibrary = .shipped) { self.prompts = prompts }
+
+    /// The library's first three that have a wrong chain, the same for every problem.
+    public func corruption(for problem: ProblemEvent) throws -> [CorruptionDemonstration] {
+        Array(try prompts.demonstrations().compactMap(\.corruption).prefix(CorruptionDemonstration.shown))
+    }
 }
 
-/// Pairs that show the teacher what a likely slip is; written for this project.
-enum Demonstrations {
-    /// A slip of reading, one of calculation and one of order, as CCP's three examples.
-    static let corruption = [
-        CorruptionDemonstration(
-            question: "A ferry carries 24 cars on each trip. It makes 5 trips a day and on Sunday 2 trips less. How "
-                + "many cars does it carry on Sunday?",
-            right: "On Sunday it makes 5 - 2 = 3 trips.\nIt carries 24 * 3 = 72 cars.\nThe answer is 72.",
-            wrong: "On Sunday it makes 5 + 2 = 7 trips.\nIt carries 24 * 7 = 168 cars.\nThe answer is 168."
-        ),
-        CorruptionDemonstration(
-            question: "Mira has 3 jars with 18 buttons in each. She sews on 16 buttons. How many buttons are left?",
-            right: "She has 3 * 18 = 54 buttons.\nThere are 54 - 16 = 38 buttons left.\nThe answer is 38.",
-            wrong: "She has 3 * 18 = 44 buttons.\nThere are 44 - 16 = 28 buttons left.\nThe answer is 28."
-        ),
-        CorruptionDemonstration(
-            question: "A rope of 60 metres is cut in half, and 7 metres of one half are thrown away. How long is what "
-                + "is left of that half?",
-            right: "Half of the rope is 60 / 2 = 30 metres.\nOf that half 30 - 7 = 23 metres are left.\n"
-                + "The answer is 23.",
-            wrong: "Without the waste there are 60 - 7 = 53 metres.\nHalf of that is 53 / 2 = 26.5 metres.\n"
-                + "The answer is 26.5."
-        ),
-    ]
+/// Examples drawn from rectified pairs, as EDIT's step 2b has it: three of (D-+, D-) for each problem.
+public struct RectifiedDemonstrations: DemonstrationSource {
+    private let pairs: [CorruptionDemonstration]
+    private let seed: UInt64
+    private let fill: LibraryDemonstrations
+
+    /// Creates the source.
+    ///
+    /// - Parameters:
+    ///   - pairs: the verified rectified pairs to draw from, in an order that does not change.
+    ///   - seed: of the draws.
+    ///   - prompts: whose examples fill up where there are fewer than three pairs.
+    public init(pairs: [CorruptionDemonstration], seed: UInt64, prompts: PromptLibrary = .shipped) {
+        self.pairs = pairs
+        self.seed = seed
+        fill = LibraryDemonstrations(prompts)
+    }
+
+    /// Three pairs of other questions, drawn by the problem's id.
+    public func corruption(for problem: ProblemEvent) throws -> [CorruptionDemonstration] {
+        var random = ReasoningRandom(seed: seed ^ StableHash.value(of: problem.id))
+        var left = pairs.indices.filter { pairs[$0].question != problem.question }
+        var drawn: [CorruptionDemonstration] = []
+        while drawn.count < CorruptionDemonstration.shown, !left.isEmpty {
+            drawn.append(pairs[left.remove(at: random.integer(0...(left.count - 1)))])
+        }
+        return Self.filled(drawn, with: try fill.corruption(for: problem))
+    }
+
+    /// The drawn examples, filled up to three.
+    package static func filled(
+        _ drawn: [CorruptionDemonstration],
+        with others: [CorruptionDemonstration]
+    ) -> [CorruptionDemonstration] {
+        Array((drawn + others).prefix(CorruptionDemonstration.shown))
+    }
 }

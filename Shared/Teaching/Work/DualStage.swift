@@ -132,7 +132,7 @@ struct DualStage: Sendable {
             verified: outcome.failure == nil,
             failure: outcome.failure,
             body: .dual(outcome.body),
-            teacher: try outcome.tally.provenance(prompt: outcome.prompt, model: work.ledger.model)
+            teacher: try outcome.tally.provenance(prompt: outcome.prompt, ledger: work.ledger)
         )
     }
 }

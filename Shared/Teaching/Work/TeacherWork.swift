@@ -97,7 +97,7 @@ struct TeacherWork: Sendable {
                     faults: fault.map { [$0] } ?? []
                 )
             ),
-            teacher: try inspection.tally.provenance(prompt: prompt, model: ledger.model),
+            teacher: try inspection.tally.provenance(prompt: prompt, ledger: ledger),
             attemptId: attempt?.id,
             runId: attempt?.runId
         )

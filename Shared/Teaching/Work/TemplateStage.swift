@@ -108,7 +108,7 @@ struct TemplateStage: Sendable {
                     inspectorRounds: rounds
                 )
             ),
-            teacher: try tally.provenance(prompt: .templateExtraction, model: work.ledger.model)
+            teacher: try tally.provenance(prompt: .templateExtraction, ledger: work.ledger)
         )
     }
 }

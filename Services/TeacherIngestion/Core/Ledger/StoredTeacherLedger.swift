@@ -9,6 +9,8 @@ public import Teaching
 /// Asks the teacher, and keeps every answer in the table `teacher_calls` under a key made of what was asked, so that a
 /// message that comes again never pays twice and always gets the answers that it got before.
 public struct StoredTeacherLedger: TeacherLedger {
+    /// The prompts that the teacher is asked with.
+    public let prompts: PromptLibrary
     private let teacher: any Teacher
     private let pool: PostgresPool
     private let slots: TeacherSlots
@@ -21,12 +23,14 @@ public struct StoredTeacherLedger: TeacherLedger {
     public init(
         teacher: any Teacher,
         pool: PostgresPool,
+        prompts: PromptLibrary = .shipped,
         concurrency: Int = 8,
         maximumTokens: Int = 2048,
         logger: Logger
     ) {
         self.teacher = teacher
         self.pool = pool
+        self.prompts = prompts
         slots = TeacherSlots(limit: concurrency)
         self.maximumTokens = maximumTokens
         self.logger = logger
@@ -38,7 +42,7 @@ public struct StoredTeacherLedger: TeacherLedger {
     /// Asks a question about a problem, or recalls the answer to it.
     ///
     /// - Parameters:
-    ///   - question: the question; the shipped prompt of its kind is used.
+    ///   - question: the question.
     ///   - subject: the problem's id, or an attempt's; the answers to one question about two subjects are kept apart.
     ///   - temperature: the sampling temperature.
     ///   - attempt: how often the question was put before; each time has a seed of its own.
@@ -50,11 +54,11 @@ public struct StoredTeacherLedger: TeacherLedger {
         temperature: Double,
         attempt: Int
     ) async throws -> TeacherAnswer {
-        let prompt = try PromptLibrary.prompt(question.promptID)
-        let request = ChatRequest(
-            messages: try question.messages(prompt: prompt).map { ChatMessage(role: $0.role, content: $0.content) },
+        let (prompt, request) = try request(
+            question,
+            subject: subject,
             temperature: temperature,
-            seed: Self.seed(subject: subject, prompt: question.promptID, attempt: attempt),
+            attempt: attempt,
             maximumTokens: maximumTokens
         )
         let call = Call(subject: subject, prompt: prompt, request: request, model: model)

@@ -7,27 +7,29 @@ import TeacherSimulation
 /// The answer depends on the teacher's seed and on the request's messages, temperature and seed alone.
 struct TeacherAPI: Sendable {
     /// The name that answers carry, whatever model was asked for.
-    static let model = "errata-simulator"
+    static let model = SimulatedTeacher.model
 
     let teacher: SimulatedTeacher
 
     /// The completion of a request that came at `created`, in seconds since 1970.
     func complete(_ request: ChatCompletionRequest, created: Int) -> ChatCompletionResponse {
-        let text = request.messages.map { "\($0.role)\n\($0.content)" }.joined(separator: "\n")
-        let promptTokens = WordTokens.ranges(of: text).count
+        let messages = request.messages.map { (role: $0.role, content: $0.content) }
+        let text = SimulatedTeacher.transcript(messages)
+        let promptTokens = SimulatedTeacher.promptTokens(messages)
         var completionTokens = 0
         let choices = (0..<request.choices).map { index in
-            let answer = teacher.reply(
-                to: request.messages.map { (role: $0.role, content: $0.content) },
+            let answer = teacher.completion(
+                of: messages,
                 temperature: request.temperature,
-                sampleSeed: StableHash.value(of: "\(request.seed) \(index)\n\(text)")
+                seed: request.seed,
+                choice: index,
+                maximumTokens: request.maximumTokens
             )
-            let (content, count, isWhole) = Self.cut(answer, to: request.maximumTokens)
-            completionTokens += count
+            completionTokens += answer.tokens
             return ChatCompletionResponse.Choice(
                 index: index,
-                message: .init(content: content),
-                finishReason: isWhole ? "stop" : "length"
+                message: .init(content: answer.text),
+                finishReason: answer.isWhole ? "stop" : "length"
             )
         }
         let asked = "\(request.seed) \(request.temperature) \(request.choices)\n\(text)"
@@ -42,15 +44,5 @@ struct TeacherAPI: Sendable {
                 totalTokens: promptTokens + completionTokens
             )
         )
-    }
-
-    /// The first tokens of a text, their number, and whether they are all of it.
-    ///
-    /// Tokens are words, digits and marks.
-    static func cut(_ text: String, to maximum: Int?) -> (text: String, tokens: Int, isWhole: Bool) {
-        let ranges = WordTokens.ranges(of: text)
-        guard let maximum, maximum < ranges.count else { return (text, ranges.count, true) }
-        let end = maximum > 0 ? ranges[maximum - 1].upperBound : 0
-        return (String(decoding: text.utf8.prefix(end), as: UTF8.self), maximum, false)
     }
 }
