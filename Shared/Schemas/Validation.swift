@@ -29,6 +29,13 @@ struct Validation {
         }
     }
 
+    func word(_ value: String?, of known: [String], _ field: String) throws {
+        guard let value else { return }
+        guard known.contains(value) else {
+            throw failure(field, "must be one of \(known.joined(separator: ", ")), is '\(value)'")
+        }
+    }
+
     func range<Value: Comparable>(_ value: Value?, _ range: ClosedRange<Value>, _ field: String) throws {
         guard let value else { return }
         guard range.contains(value) else {

@@ -96,7 +96,8 @@ extension Tape {
         return y
     }
 
-    /// The weighted negative log-likelihood Σ weights[r] · −log p(targets[r]), with any sign of weight.
+    /// The weighted negative log-likelihood Σ weights[r] · −log p(targets[r]), with any sign of weight; `negative` says
+    /// what stands in its place for rows of negative weight.
     ///
     /// When recording, the gradients of `hidden` and `weight` are added at once, chunk by chunk, so that the logits are
     /// computed only once. They are those of the returned loss.
@@ -106,7 +107,8 @@ extension Tape {
         _ hidden: Tensor,
         weight: Tensor,
         targets: [Int32],
-        weights: [Float]
+        weights: [Float],
+        negative: NegativeTokens = NegativeTokens()
     ) throws -> (loss: Double, logProbabilities: [Float], statistics: [TokenStatistics]) {
         try check(hidden, weight, targets)
         guard weights.count == targets.count else {
@@ -117,12 +119,14 @@ extension Tape {
         let values = context.buffers.take(rows)
         let logSumExp = context.buffers.take(rows)
         let statistics = context.buffers.take(3 * rows)
-        let upstream = weights.map { -$0 }
+        // d(loss)/d(log p) of each row, and log(1 − p) of the rows where the loss asks for it.
+        var upstream = weights.map { -$0 }
+        var complements: [Int: Float] = [:]
         let needed = isRecording && (hidden.requiresGradient || weight.requiresGradient)
-        forEachChunk(hidden, weight) { range, logits in
+        upstream.withUnsafeMutableBufferPointer { factors in
             targets.withUnsafeBufferPointer { list in
-                upstream.withUnsafeBufferPointer { factors in
-                    guard let base = list.baseAddress, let factor = factors.baseAddress else { return }
+                guard let base = list.baseAddress, let factor = factors.baseAddress else { return }
+                self.forEachChunk(hidden, weight) { range, logits in
                     self.logProbabilities(
                         range,
                         logits,
@@ -132,13 +136,31 @@ extension Tape {
                         statistics.pointer,
                         vocabulary
                     )
+                    for row in range where factor[row] > 0 {
+                        let change = negative.apply(
+                            to: logits + (row - range.lowerBound) * vocabulary,
+                            target: base[row],
+                            logProbability: values.pointer[row],
+                            logSumExp: logSumExp.pointer + row,
+                            factor: factor + row,
+                            vocabulary: vocabulary
+                        )
+                        if let change { complements[row] = change }
+                    }
                     if needed { self.chunkBackward(range, logits, base, logSumExp.pointer, factor, hidden, weight) }
                 }
             }
         }
         let result = Array(UnsafeBufferPointer(start: values.pointer, count: rows))
         var loss = 0.0
-        for row in 0..<rows { loss -= Double(weights[row]) * Double(result[row]) }
+        for row in 0..<rows {
+            // weight · log(1 − p) of a negative weight is |weight| · −log(1 − p).
+            if let complement = complements[row] {
+                loss += Double(weights[row]) * Double(complement)
+            } else {
+                loss -= Double(weights[row]) * Double(result[row])
+            }
+        }
         return (loss, result, Self.statistics(statistics, count: rows))
     }
 

@@ -5,10 +5,11 @@ import Tokenization
 /// Examples that a training is measured on and does not learn from.
 ///
 /// The figures are those of a training step's metrics, under TRL's names with `eval_` before them, over all examples at
-/// once. Nothing is changed by measuring, the order of a training's random numbers included.
+/// once; for key steps also `mean_token_log_probability/unweighted`, of the right chains' tokens that have no weight.
+/// Nothing is changed by measuring, the order of a training's random numbers included.
 public struct HeldOut {
     private enum Kind {
-        case supervised([SupervisedExample], LossNormalization)
+        case supervised([SupervisedExample], LossNormalization, NegativeTokens)
         case preference([PreferenceExample], PreferenceOptions)
     }
 
@@ -20,11 +21,11 @@ public struct HeldOut {
     ///
     /// - Parameters:
     ///   - examples: At least one.
-    ///   - options: Whose normalisation, `tokensAtOnce` and `precision` are used.
+    ///   - options: Whose normalisation, form of negative tokens, `tokensAtOnce` and `precision` are used.
     /// - Throws: ``TrainingError`` for examples that cannot be used.
     public init(supervised examples: [SupervisedExample], options: TrainingOptions) throws {
         try WeightedLikelihood.check(examples)
-        kind = .supervised(examples, options.normalization)
+        kind = .supervised(examples, options.normalization, options.negative)
         tokensAtOnce = options.tokensAtOnce
         precision = options.precision
     }
@@ -65,7 +66,8 @@ public struct HeldOut {
     public func metrics(of model: CausalLanguageModel) throws -> [String: Double] {
         let found = try model.context.withPrecision(precision) {
             switch kind {
-            case .supervised(let examples, let normalization): try Self.metrics(examples, normalization, model, passes)
+            case .supervised(let examples, let normalization, let negative):
+                try Self.metrics(examples, normalization, negative, model, passes)
             case .preference(let pairs, let options): try Self.metrics(pairs, options, model, passes)
             }
         }
@@ -91,25 +93,18 @@ public struct HeldOut {
     private static func metrics(
         _ examples: [SupervisedExample],
         _ normalization: LossNormalization,
+        _ negative: NegativeTokens,
         _ model: CausalLanguageModel,
         _ passes: ([Int]) -> [[Int]]
     ) throws -> [String: Double] {
         var result = WeightedLikelihood.Result()
         for pass in passes(examples.map { $0.tokens.count }) {
-            let layout = WeightedLikelihood.Layout(pass.map { examples[$0] }) {
+            // What KRSL says nothing of is what it can make a student forget; measuring is the place to look at it.
+            let layout = WeightedLikelihood.Layout(pass.map { examples[$0] }, includingUnweighted: true) {
                 normalization == .perSequence ? 1 / Double($0.countedLength) : 1
             }
-            guard !layout.rows.isEmpty else { continue }
-            let (values, statistics) = try logProbabilities(
-                layout.batch,
-                rows: layout.rows,
-                targets: layout.targets,
-                model: model
-            )
-            for (row, weight) in layout.weights.enumerated() {
-                result.loss -= weight * Double(values[row])
-                if weight > 0 { result.add(values[row], statistics[row]) }
-            }
+            let tape = Tape(context: model.context, recording: false)
+            result += try WeightedLikelihood.compute(layout, model, tape, negative: negative)
         }
         let normalizer =
             switch normalization {

@@ -50,7 +50,7 @@ struct SupervisedMix {
             result += try WeightedLikelihood.backward(
                 pass.map { examples[$0] },
                 model: model,
-                checkpointing: options.checkpointsActivations
+                options: options
             ) { _ in weight / Double(responseTokens) }
         }
         return (result.loss / weight, chosen.reduce(0) { $0 + lengths[$1] })

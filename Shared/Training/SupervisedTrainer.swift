@@ -43,7 +43,7 @@ public final class SupervisedTrainer {
                 result += try WeightedLikelihood.backward(
                     pass.map { examples[$0] },
                     model: loop.model,
-                    checkpointing: loop.options.checkpointsActivations
+                    options: loop.options
                 ) { example in
                     loop.options.normalization == .perSequence
                         ? 1 / normalizer / Double(example.countedLength) : 1 / normalizer

@@ -30,6 +30,12 @@ public struct SupervisedExample: Sendable, Codable, Hashable {
         )
     }
 
+    /// The example with all its weights multiplied; the length that normalisation divides by stays.
+    public func weighted(by factor: Float) -> SupervisedExample {
+        guard factor != 1 else { return self }
+        return SupervisedExample(tokens: tokens, weights: weights.map { $0 * factor }, responseLength: responseLength)
+    }
+
     var countedLength: Int { max(1, responseLength ?? weights.dropFirst().count { $0 != 0 }) }
 }
 

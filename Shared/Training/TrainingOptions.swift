@@ -86,6 +86,22 @@ public struct TrainingOptions: Sendable, Codable, Hashable {
     public var maxGradientNorm: Double
     /// How the loss of an update is normalised (supervised training only).
     public var normalization: LossNormalization
+    /// What tokens of negative weight cost: KRSL's wrong key tokens.
+    public var negativeTokens: NegativeTokenLoss {
+        get { storedNegativeTokens ?? .likelihood }
+        set { storedNegativeTokens = newValue == .likelihood ? nil : newValue }
+    }
+    /// nil for the likelihood, for the reason of `storedPrecision`.
+    private var storedNegativeTokens: NegativeTokenLoss?
+    /// Tokens of negative weight whose −log p under the present model, in nats, is above this are left out of an update:
+    /// they are unlikely enough.
+    ///
+    /// nil leaves out none.
+    ///
+    /// EDIT's code has such a threshold, 0.6 in its configuration and 20 (in effect none) in the script of its
+    /// experiments, but compares it with the −log p of another position's token (logits and labels are not shifted). Here
+    /// each token is compared with its own, under the weights of the update that is being made.
+    public var negativeThreshold: Double?
     /// Whether examples are shuffled each epoch.
     public var shuffle: Bool
     /// Seed of the shuffles.
@@ -111,6 +127,8 @@ public struct TrainingOptions: Sendable, Codable, Hashable {
         epsilon: Double = 1e-8,
         maxGradientNorm: Double = 1,
         normalization: LossNormalization = .responseTokens,
+        negativeTokens: NegativeTokenLoss = .likelihood,
+        negativeThreshold: Double? = nil,
         shuffle: Bool = true,
         seed: UInt64 = 0
     ) {
@@ -134,14 +152,20 @@ public struct TrainingOptions: Sendable, Codable, Hashable {
         self.shuffle = shuffle
         self.seed = seed
         self.precision = precision
+        self.negativeTokens = negativeTokens
+        self.negativeThreshold = negativeThreshold
     }
 
     private enum CodingKeys: String, CodingKey {
         case learningRate, epochs, maximumTokens, maximumSteps, batchSequences, batchTokens, accumulation, tokensAtOnce
         case checkpointsActivations, schedule, warmupRatio, weightDecay, beta1, beta2, epsilon, maxGradientNorm
-        case normalization, shuffle, seed
+        case normalization, negativeThreshold, shuffle, seed
         case storedPrecision = "precision"
+        case storedNegativeTokens = "negativeTokens"
     }
+
+    /// How tokens of negative weight enter the loss.
+    var negative: NegativeTokens { NegativeTokens(loss: negativeTokens, threshold: negativeThreshold) }
 
     /// Checks every range.
     ///
@@ -164,6 +188,11 @@ public struct TrainingOptions: Sendable, Codable, Hashable {
         try check((0..<1).contains(beta1) && (0..<1).contains(beta2), "beta1 and beta2 must lie in 0..<1")
         try check(epsilon.isFinite && epsilon > 0, "epsilon is \(epsilon); it must be positive")
         try check(maxGradientNorm.isFinite && maxGradientNorm >= 0, "maxGradientNorm is \(maxGradientNorm)")
+        let threshold = negativeThreshold ?? 1
+        try check(
+            threshold.isFinite && threshold > 0,
+            "negativeThreshold is \(threshold); it must be a number of nats above 0"
+        )
     }
 }
 

@@ -44,10 +44,7 @@ struct ExampleTests {
             right: pair.right,
             wrong: pair.wrong,
             tokens: .student(codec.tokenizer),
-            alpha: 1,
-            beta: 0.5,
-            gamma: 0.25,
-            tieRule: .edit
+            options: KeyStepOptions(beta: 0.5, gamma: 0.25)
         )
         for side in [located.right, located.wrong] {
             let tokens = codec.tokenizer.encode(side.text)
@@ -72,38 +69,22 @@ struct ExampleTests {
         #expect(located.right.weights.contains(1) && located.wrong.weights.contains(-0.5))
         #expect(located.right.spans.map(\.step).max() ?? 0 <= 4)
 
-        let example = try SupervisedExamples.weighted(
-            located.right.text,
-            weights: located.right.weights,
-            endWeight: 0.25,
+        let examples = SupervisedExamples.keySteps(
+            right: pair.right,
+            wrong: pair.wrong,
             question: "Q?",
             format: .hierarchicalThought,
-            codec: codec
+            codec: codec,
+            options: KeyStepOptions(beta: 0.5, gamma: 0.25)
         )
+        let example = examples.right
         let plain = SupervisedExamples.template(template, question: "Q?", codec: codec)
         #expect(example.tokens == plain.tokens, "key steps are weighed in the sequence that stage one trained on")
         let prompt = codec.prompt(.hierarchicalThought, question: "Q?")
         #expect(Array(example.weights.dropFirst(prompt.count).dropLast()) == located.right.weights)
         #expect(example.weights.prefix(prompt.count).allSatisfy { $0 == 0 } && example.weights.last == 0.25)
-    }
-
-    @Test("weights that were made with another tokenizer are refused")
-    func otherTokenizer() throws {
-        let codec = try TokenizerKind.tags.codec()
-        let text = StudentFormat.response(template: template)
-        let count = codec.tokenizer.encode(text).count
-        for wrong in [0, count - 1, count + 1] {
-            #expect(throws: DistillationError.self) {
-                try SupervisedExamples.weighted(
-                    text,
-                    weights: [Float](repeating: 1, count: wrong),
-                    endWeight: 1,
-                    question: "Q?",
-                    format: .hierarchicalThought,
-                    codec: codec
-                )
-            }
-        }
+        #expect(Array(examples.wrong.weights.dropFirst(prompt.count)) == located.wrong.weights + [0])
+        #expect(examples.examples.allSatisfy { $0.responseLength == $0.tokens.count - prompt.count })
     }
 }
 

@@ -1,5 +1,7 @@
 import Distillation
+import Reasoning
 import Schemas
+import TensorEngine
 import Testing
 import Training
 
@@ -36,6 +38,36 @@ struct StageOptionTests {
         let block = TrainingBlock(schedule: "stairs")
         #expect(
             failure { _ = try block.options(defaults: TrainingOptions(learningRate: 1e-3), seed: 1) }.contains("cosine")
+        )
+    }
+
+    @Test("a key-step stage says weights, tie rule and key tokens, and what wrong tokens cost")
+    func keySteps() throws {
+        let stage = KeyStepStage(
+            training: TrainingBlock(epochs: 3),
+            alpha: 2,
+            beta: 0.5,
+            gamma: 0.1,
+            tieRule: "canonical",
+            wrongTokens: "unlikelihood",
+            nllThreshold: 4,
+            keyTokens: "random"
+        )
+        #expect(
+            try stage.keyStepOptions(seed: 7)
+                == KeyStepOptions(alpha: 2, beta: 0.5, gamma: 0.1, tieRule: .canonical, keyTokens: .random(seed: 7))
+        )
+        #expect(try KeyStepStage().keyStepOptions(seed: 7) == KeyStepOptions())
+        let defaults = TrainingOptions(learningRate: 1e-3)
+        let options = try stage.trainingOptions(defaults: defaults, seed: 5)
+        #expect(options.negativeTokens == .unlikelihood && options.negativeThreshold == 4)
+        #expect(options.epochs == 3 && options.seed == 5)
+        #expect(try KeyStepStage().trainingOptions(defaults: defaults, seed: 0) == defaults)
+        #expect(failure { _ = try KeyStepStage(tieRule: "x").keyStepOptions(seed: 1) }.contains("edit, canonical"))
+        #expect(failure { _ = try KeyStepStage(keyTokens: "x").keyStepOptions(seed: 1) }.contains("edit, random"))
+        #expect(
+            failure { _ = try KeyStepStage(wrongTokens: "x").trainingOptions(defaults: defaults, seed: 1) }
+                .contains("likelihood, unlikelihood")
         )
     }
 

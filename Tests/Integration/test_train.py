@@ -430,6 +430,69 @@ def test_what_is_measured_is_what_a_step_would_tell(method, more, model, tmp_pat
             assert value == pytest.approx(step[name.removeprefix("eval_")], rel=1e-4, abs=1e-5), name
 
 
+def test_wrong_tokens_cost_what_is_asked_for(model, tmp_path):
+    file, steps = data(tmp_path, "krsl"), {}
+    # Only wrong key tokens have a weight.
+    only = ["--alpha", "0", "--gamma", "0", "--beta", "1", "--max-steps", "8"]
+    forms = {
+        "likelihood": [],
+        "unlikelihood": ["--wrong-tokens", "unlikelihood"],
+        "all": ["--nll-threshold", "100"],
+        "none": ["--nll-threshold", "0.000001"],
+    }
+    for name, more in forms.items():
+        command = arguments("krsl", file, model, tmp_path / name, *only, "--eval-data", file, *more)
+        command[command.index("--batch-size") + 1] = str(2 * len(ROWS["krsl"]))
+        result = run(command)
+        assert result.returncode == 0, result.stderr.decode()
+        steps[name] = metrics(tmp_path / name)
+    key = "mean_token_log_probability/negative"
+    first, last = steps["likelihood"][0], steps["likelihood"][7]
+    assert last["loss"] < first["loss"] < 0 and last[key] < first[key]
+    assert all(row["loss"] >= 0 for row in steps["unlikelihood"] if "loss" in row)
+    assert steps["unlikelihood"][0][key] == first[key]
+    assert [row["loss"] for row in steps["all"][:8]] == [row["loss"] for row in steps["likelihood"][:8]]
+    assert all(row["ignored_share/negative"] == 0 for row in steps["all"][:8])
+    assert all(row["ignored_share/negative"] == 1 and row["loss"] == row["grad_norm"] == 0 for row in steps["none"][:8])
+    assert tensors(tmp_path / "none") == tensors(model)
+
+    # What no weight says anything of is measured on right chains, where there are some.
+    result = run(arguments("krsl", file, model, tmp_path / "right", "--gamma", "0", "--max-steps", "2", "--eval-data", file))
+    assert result.returncode == 0, result.stderr.decode()
+    assert metrics(tmp_path / "right")[-1]["eval_mean_token_log_probability/unweighted"] < 0
+
+
+def test_krsl_has_a_random_control_and_mixes_examples_in(model, tmp_path):
+    file, written, seen = data(tmp_path, "krsl"), {}, {}
+    supervised = data(tmp_path, "sft")
+    variants = {
+        "edit": [],
+        "canonical": ["--tie-rule", "canonical"],
+        "random": ["--key-tokens", "random"],
+        "again": ["--key-tokens", "random"],
+        "mixed": ["--supervised-data", supervised, "--supervised-weight", "0.5"],
+    }
+    for name, more in variants.items():
+        result = run(arguments("krsl", file, model, tmp_path / name, "--epochs", 1, *more))
+        assert result.returncode == 0, result.stderr.decode()
+        written[name] = tensors(tmp_path / name)
+        seen[name] = metrics(tmp_path / name)[-1]["num_tokens"]
+    assert written["random"] == written["again"] != written["edit"]
+    assert written["mixed"] != written["edit"]
+    plain = run(arguments("sft", supervised, model, tmp_path / "sft", "--epochs", 1))
+    assert plain.returncode == 0, plain.stderr.decode()
+    assert seen["mixed"] == seen["edit"] + metrics(tmp_path / "sft")[-1]["num_tokens"]
+    for more, name in [
+        (["--wrong-tokens", "no"], b"unlikelihood"),
+        (["--key-tokens", "no"], b"random"),
+        (["--tie-rule", "no"], b"canonical"),
+        (["--nll-threshold", "0"], b"--nll-threshold"),
+        (["--supervised-weight", "1"], b"--supervised-data"),
+    ]:
+        refused = run(arguments("krsl", file, model, tmp_path / "refused", *more))
+        assert refused.returncode != 0 and name in refused.stderr, refused.stderr.decode()
+
+
 def test_measuring_changes_no_bit_of_a_training(model, tmp_path):
     file = data(tmp_path, "dpo")
     plain, measured = tmp_path / "plain", tmp_path / "measured"

@@ -205,6 +205,34 @@ struct KeyStepLocatorTests {
         }
     }
 
+    @Test("each tie rule has key steps of its own, and those of the first rule keep the id they had before others")
+    func tieRules() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            try await ingest("p1", into: pool)
+            let stage = KeyStepStage(alpha: 3, tieRule: "canonical")
+            let canonical = try await process(run(tokenizer, krsl: stage), processor, pool)
+            let edit = try await process(run(tokenizer, id: "r2"), processor, pool)
+            #expect(canonical.map(\.tieRule) == ["canonical"] && edit.map(\.tieRule) == ["edit"])
+            let cause = "dual-p1"
+            let print = tokenizer.fingerprint
+            #expect(edit.map(\.id) == [DeterministicID.make(cause: cause, parts: "key-steps", print)])
+            #expect(canonical.map(\.id) == [DeterministicID.make(cause: cause, parts: "key-steps", print, "canonical")])
+            #expect(try await process(run(tokenizer, id: "r3", krsl: stage), processor, pool).isEmpty)
+            for (rule, id) in [("edit", edit[0].id), ("canonical", canonical[0].id)] {
+                let query = KeyStepQuery(dataset: "test", tokenizer: print, tieRule: rule)
+                #expect(try await TraceStore.keySteps(query, from: pool).map(\.id) == [id])
+                #expect(try await TraceStore.countKeySteps(query, from: pool) == 1)
+            }
+
+            // A pair that comes later has them for both runs.
+            try await ingest("p2", into: pool)
+            let later = try await process(dual("p2"), processor, pool)
+            #expect(later.filter { $0.tokenizer == print }.map(\.tieRule).sorted() == ["canonical", "edit"])
+        }
+    }
+
     @Test("a run without key-step learning is only written down")
     func withoutStage() async throws {
         let tokenizer = try Self.tokenizer()

@@ -131,6 +131,22 @@ struct EnvelopeTests {
         #expect(code { _ = try EventCoding.encode(checkpoint) }?.code == .invalidPayload)
     }
 
+    @Test("a word of a key-step stage that is not known is refused with the field and the words that are")
+    func keyStepWords() {
+        for (stage, field, known) in [
+            (KeyStepStage(wrongTokens: "no"), "wrongTokens", "likelihood, unlikelihood"),
+            (KeyStepStage(keyTokens: "no"), "keyTokens", "edit, random"),
+            (KeyStepStage(pairs: "no"), "pairs", "all, corrupted, rectified"),
+            (KeyStepStage(mistakes: ["other", "no"]), "mistakes[1]", "logical+knowledge"),
+            (KeyStepStage(nllThreshold: 0), "nllThreshold", "above 0"),
+        ] {
+            var run = Samples.run
+            run.stages.krsl = stage
+            let message = code { try run.validate() }?.message ?? ""
+            #expect(message.contains("$.stages.krsl.\(field) ") && message.contains(known), "\(message)")
+        }
+    }
+
     @Test("inconsistent figures are refused")
     func consistency() throws {
         var evaluation = Samples.evaluation

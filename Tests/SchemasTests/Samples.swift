@@ -163,6 +163,11 @@ enum Samples {
                     gamma: 0,
                     tieRule: "edit",
                     supervisedWeight: 0.5,
+                    wrongTokens: "unlikelihood",
+                    nllThreshold: 20,
+                    keyTokens: "random",
+                    pairs: "corrupted",
+                    mistakes: ["calculation", "logical+knowledge"],
                     extra: extra
                 ),
                 dpo: PreferenceStage(

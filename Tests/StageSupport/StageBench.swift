@@ -171,18 +171,34 @@ package struct StageBench: Sendable {
         }
     }
 
-    /// A dual trace with key steps over the student's tokens; `extra`: so many weights too many.
+    /// A dual trace with key steps over the student's tokens, every third of which is key; `extra`: so many tokens more
+    /// than there are.
     package func insertKeySteps(
         problem number: Int,
         tokenizer: String? = nil,
-        extra: Int = 0
+        extra: Int = 0,
+        tieRule: String = "edit",
+        method: DualBody.Method = .corrupted,
+        mistake: String? = nil
     ) async throws -> KeyStepsEvent {
         let sum = Sum(number)
-        let id = "dual-\(sum.id)-\(tokenizer ?? "own")"
-        try await insert(sum.dualBody, id: id, problem: number)
+        let id = "dual-\(sum.id)-\(tokenizer ?? "own")-\(tieRule)"
+        try await insert(sum.dualBody(method, mistake: mistake), id: id, problem: number)
         func side(_ text: String, _ weight: Float) -> KeyStepSide {
-            let count = codec.tokenizer.encode(text).count + extra
-            return KeyStepSide(text: text, spans: [], tokenWeights: (0..<count).map { $0 % 3 == 0 ? weight : 0 })
+            let tokens = codec.tokenizer.encodeWithOffsets(text)
+            let spans = stride(from: 0, to: tokens.count, by: 3).map { token in
+                let bytes = tokens[token].range
+                return KeyStepSpan(
+                    start: bytes.lowerBound,
+                    end: bytes.upperBound,
+                    tokenStart: token,
+                    tokenEnd: token + 1,
+                    kind: .replace,
+                    step: 0
+                )
+            }
+            let weights = (0..<tokens.count + extra).map { $0 % 3 == 0 ? weight : 0 }
+            return KeyStepSide(text: text, spans: spans, tokenWeights: weights)
         }
         let event = KeyStepsEvent(
             id: "keys-\(id)",
@@ -195,7 +211,7 @@ package struct StageBench: Sendable {
             alpha: 1,
             beta: 0.5,
             gamma: 0,
-            tieRule: "edit"
+            tieRule: tieRule
         )
         try await pool.withTransaction { try await TraceStore.insert(event, in: $0) }
         return event
@@ -245,9 +261,11 @@ package struct Sum: Sendable {
 
     package var chain: String { "She has \(step) pears.\nThe answer is \(answer)." }
 
-    package var dualBody: TraceBody {
+    package var dualBody: TraceBody { dualBody(.corrupted) }
+
+    package func dualBody(_ method: DualBody.Method, mistake: String? = nil) -> TraceBody {
         .dual(
-            DualBody(right: chain, wrong: chain.replacing(answer, with: "999"), method: .corrupted)
+            DualBody(right: chain, wrong: chain.replacing(answer, with: "999"), method: method, mistake: mistake)
         )
     }
 }

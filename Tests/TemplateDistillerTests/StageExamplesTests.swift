@@ -49,28 +49,71 @@ struct StageExamplesTests {
         }
     }
 
-    @Test("KRSL has both chains of a pair with their signed weights; the end weighs gamma on the right one only")
+    @Test("KRSL has both chains of a pair with the run's own weights; the end weighs gamma on the right one only")
     func keySteps() async throws {
         try await StageBench.with { bench in
             try await bench.insertTemplates(0..<2)
             let events = [
                 try await bench.insertKeySteps(problem: 0), try await bench.insertKeySteps(problem: 1),
             ]
-            let data = try await collect(.krsl, RunStages(krsl: KeyStepStage(gamma: 0.25)), bench)
-            #expect(data.counts == ["pairs": 2])
-            try #require(data.examples.count == 4)
-            for (number, event) in events.enumerated() {
-                for (side, end, example) in [
-                    (event.right, Float(0.25), data.examples[2 * number]),
-                    (event.wrong, 0, data.examples[2 * number + 1]),
-                ] {
-                    let prompt = bench.codec.tokenizer.encode("Q: \(Sum(number).question)\nT:").count
-                    #expect(text(example, bench).contains(side.text))
-                    #expect(Array(example.weights.dropFirst(prompt)) == side.tokenWeights + [end])
-                    #expect(example.responseLength == side.tokens + 1)
+            // The events were written for a run with alpha 1, beta 0.5 and gamma 0.
+            for (alpha, beta, gamma) in [(2.0, 0.25, 0.125), (1.0, 0.5, 0.0)] {
+                let stage = KeyStepStage(alpha: alpha, beta: beta, gamma: gamma)
+                let data = try await collect(.krsl, RunStages(krsl: stage), bench)
+                #expect(data.counts == ["pairs": 2])
+                try #require(data.examples.count == 4)
+                for (number, event) in events.enumerated() {
+                    for (side, key, other, example) in [
+                        (event.right, Float(alpha), Float(gamma), data.examples[2 * number]),
+                        (event.wrong, -Float(beta), 0, data.examples[2 * number + 1]),
+                    ] {
+                        let prompt = bench.codec.tokenizer.encode("Q: \(Sum(number).question)\nT:").count
+                        #expect(text(example, bench).contains(side.text))
+                        let weights = (0..<side.tokens).map { $0 % 3 == 0 ? key : other }
+                        #expect(Array(example.weights.dropFirst(prompt)) == weights + [other])
+                        #expect(example.responseLength == side.tokens + 1)
+                        #expect(side.tokens > 6)
+                    }
                 }
-                #expect(event.right.tokenWeights.contains(1) && event.wrong.tokenWeights.contains(-0.5))
             }
+        }
+    }
+
+    @Test("random key tokens are as many as the spans hold, at other places")
+    func randomKeys() async throws {
+        try await StageBench.with { bench in
+            try await bench.insertTemplates(0..<1)
+            _ = try await bench.insertKeySteps(problem: 0)
+            let edit = try await collect(.krsl, RunStages(krsl: KeyStepStage()), bench).examples.map(\.weights)
+            let stages = RunStages(krsl: KeyStepStage(keyTokens: "random"))
+            let drawn = try await collect(.krsl, stages, bench).examples.map(\.weights)
+            #expect(drawn.map { $0.sorted() } == edit.map { $0.sorted() })
+            #expect(drawn[0] != edit[0] && drawn[1] != edit[1])
+            #expect(drawn == (try await collect(.krsl, stages, bench).examples.map(\.weights)))
+        }
+    }
+
+    @Test("a run learns from the pairs of its tie rule, of the way they came to be, and of the mistakes that it names")
+    func selection() async throws {
+        try await StageBench.with { bench in
+            try await bench.insertTemplates(0..<4)
+            _ = try await bench.insertKeySteps(problem: 0, method: .corrupted, mistake: "calculation")
+            _ = try await bench.insertKeySteps(problem: 1, method: .rectified, mistake: "logical")
+            _ = try await bench.insertKeySteps(problem: 2, method: .rectified, mistake: "logical+calculation")
+            _ = try await bench.insertKeySteps(problem: 3, tieRule: "canonical", method: .rectified)
+            func problems(_ stage: KeyStepStage) async throws -> [Int] {
+                let data = try await collect(.krsl, RunStages(krsl: stage), bench)
+                #expect(data.counts["pairs"] == data.examples.count / 2)
+                let texts = data.examples.map { text($0, bench) }
+                return (0..<4).filter { number in texts.contains { $0.contains("Q: \(Sum(number).question)\n") } }
+            }
+            #expect(try await problems(KeyStepStage()) == [0, 1, 2])
+            #expect(try await problems(KeyStepStage(pairs: "all")) == [0, 1, 2])
+            #expect(try await problems(KeyStepStage(pairs: "corrupted")) == [0])
+            #expect(try await problems(KeyStepStage(pairs: "rectified")) == [1, 2])
+            #expect(try await problems(KeyStepStage(mistakes: ["calculation", "logical+calculation"])) == [0, 2])
+            #expect(try await problems(KeyStepStage(pairs: "rectified", mistakes: ["calculation"])) == [])
+            #expect(try await problems(KeyStepStage(tieRule: "canonical")) == [3])
         }
     }
 
@@ -88,7 +131,7 @@ struct StageExamplesTests {
         }
     }
 
-    @Test("key steps with more weights than the student has tokens are refused with the numbers")
+    @Test("key steps over more tokens than the student has are refused with the numbers")
     func otherTokenizer() async throws {
         try await StageBench.with { bench in
             try await bench.insertTemplates(0..<1)

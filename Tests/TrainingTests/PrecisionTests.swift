@@ -116,7 +116,7 @@ struct PrecisionTests {
                     _ = try WeightedLikelihood.backward(
                         SmallStudent.examples(),
                         model: model,
-                        checkpointing: false
+                        options: options
                     ) { _ in 0.1 }
                 }
             }

@@ -55,7 +55,7 @@ public struct KeyStepLocatorProcessor: EventProcessor {
             throw StillMissing(what: "problem \(trace.problemId)", of: "trace \(trace.id)")
         }
         var keySteps = [
-            try KeyStepWriter(tokens: .words, settings: KeyStepSettings())
+            try KeyStepWriter(tokens: .words, options: KeyStepOptions())
                 .event(trace: trace, right: dual.right, wrong: dual.wrong)
         ]
         let template = try await TraceStore.template(of: problem.id, from: pool)
@@ -118,18 +118,28 @@ public struct KeyStepLocatorProcessor: EventProcessor {
                     + "\(run.student.tokenizerFingerprint)"
             )
         }
-        return KeyStepWriter(tokens: .student(tokenizer), settings: try KeyStepSettings(run))
+        do {
+            let stage = run.stages.krsl ?? KeyStepStage()
+            return KeyStepWriter(tokens: .student(tokenizer), options: try stage.keyStepOptions(seed: run.seed))
+        } catch let error as DistillationError {
+            throw PermanentFailure(code: "unknown-tie-rule", message: "run \(run.id): \(error)")
+        }
     }
 
     // MARK: Effects
 
-    /// What is located already stays as it is: the first run of a tokenizer decided its weights.
+    /// What is located already stays as it is: its spans do not depend on the run, and trainers make their own weights.
     private func effects(_ keySteps: [KeyStepsEvent]) async throws -> Effects {
         let traces = Array(Set(keySteps.map(\.traceId)))
-        let rows = try await pool.query("SELECT id FROM key_steps WHERE trace_id = ANY(\(traces))")
-        let known = Set(try rows.map { try $0.get("id", as: String.self) })
-        var seen: Set<String> = []
-        let new = keySteps.filter { !known.contains($0.id) && seen.insert($0.id).inserted }
+        let rows = try await pool.query(
+            "SELECT trace_id, tokenizer, tie_rule FROM key_steps WHERE trace_id = ANY(\(traces))"
+        )
+        var seen = Set(
+            try rows.map { row in
+                try [row.get("trace_id", as: String.self), row.get("tokenizer"), row.get("tie_rule")]
+            }
+        )
+        let new = keySteps.filter { seen.insert([$0.traceId, $0.tokenizer, $0.tieRule]).inserted }
         let time = Date()
         let events = try new.map { keySteps in
             do {

@@ -3,38 +3,11 @@ import Reasoning
 import Schemas
 import ServiceRuntime
 
-/// The weights and the tie rule that a run asks for; the paper's where it does not say.
-struct KeyStepSettings: Sendable, Hashable {
-    var alpha = 1.0
-    var beta = 0.025
-    var gamma = 0.0
-    var tieRule = KeyStepAlignment.TieRule.edit
-
-    init() {}
-
-    /// Reads the key-step stage of a run.
-    ///
-    /// - Throws: `PermanentFailure` that names a tie rule which does not exist.
-    init(_ run: RunEvent) throws {
-        guard let stage = run.stages.krsl else { return }
-        alpha = stage.alpha ?? alpha
-        beta = stage.beta ?? beta
-        gamma = stage.gamma ?? gamma
-        guard let name = stage.tieRule else { return }
-        guard let rule = KeyStepAlignment.TieRule(rawValue: name) else {
-            throw PermanentFailure(
-                code: "unknown-tie-rule",
-                message: "stages.krsl.tieRule of run \(run.id) is \(name); it can be edit or canonical"
-            )
-        }
-        tieRule = rule
-    }
-}
-
 /// Writes key-step events over one kind of tokens.
 struct KeyStepWriter: Sendable {
     let tokens: KeyStepLocation.Tokens
-    let settings: KeyStepSettings
+    /// The weights in the events, and the tie rule.
+    let options: KeyStepOptions
 
     /// The key steps of a pair as the student writes it; `nil` where the problem has no template to write it with.
     func event(trace: TraceEvent, dual: DualBody, template: TraceBody?) throws -> KeyStepsEvent? {
@@ -56,23 +29,23 @@ struct KeyStepWriter: Sendable {
             right: right,
             wrong: wrong,
             tokens: tokens,
-            alpha: Float(settings.alpha),
-            beta: Float(settings.beta),
-            gamma: Float(settings.gamma),
-            tieRule: settings.tieRule
+            options: options
         )
+        let rule = options.tieRule.rawValue
+        // Alignments of other rules are other events; the first rule's ids were made before there was a choice.
+        let parts = ["key-steps", tokens.fingerprint] + (options.tieRule == .edit ? [] : [rule])
         return KeyStepsEvent(
-            id: DeterministicID.make(cause: trace.id, parts: "key-steps", tokens.fingerprint),
+            id: DeterministicID.make(cause: trace.id, parts: parts),
             problemId: trace.problemId,
             traceId: trace.id,
             tokenizer: tokens.fingerprint,
             distance: location.distance,
             right: Self.side(location.right),
             wrong: Self.side(location.wrong),
-            alpha: settings.alpha,
-            beta: settings.beta,
-            gamma: settings.gamma,
-            tieRule: settings.tieRule.rawValue
+            alpha: options.alpha,
+            beta: options.beta,
+            gamma: options.gamma,
+            tieRule: rule
         )
     }
 

@@ -39,34 +39,25 @@ struct StageExamples: Sendable {
         return Collected(examples: examples, counts: ["templates": examples.count])
     }
 
-    /// Right and wrong chains with their signed token weights; `supervisedWeight` mixes the templates in.
+    /// Right and wrong chains with the run's own signed token weights; `supervisedWeight` mixes the templates in.
     private func keySteps(of run: RunEvent) async throws -> Collected {
-        let options = run.stages.krsl ?? KeyStepStage()
+        let stage = run.stages.krsl ?? KeyStepStage()
+        let options = try stage.keyStepOptions(seed: run.seed)
         let problems = try await problems(of: run)
         var collected = Collected(examples: [], counts: [:])
-        let events = try await TraceStore.keySteps(
-            dataset: run.dataset,
-            tokenizer: run.student.tokenizerFingerprint,
-            from: pool
-        )
-        let gamma = Float(options.gamma ?? 0)
+        let events = try await TraceStore.keySteps(KeyStepQuery(run), from: pool)
         for event in events {
             guard let problem = problems[event.problemId] else { continue }
-            for (side, end) in [(event.right, gamma), (event.wrong, 0)] {
-                collected.examples.append(
-                    try SupervisedExamples.weighted(
-                        side.text,
-                        weights: side.tokenWeights,
-                        endWeight: end,
-                        question: problem.question,
-                        format: .hierarchicalThought,
-                        codec: codec
-                    )
-                )
-            }
+            collected.examples += try SupervisedExamples.keySteps(
+                of: event,
+                question: problem.question,
+                format: .hierarchicalThought,
+                codec: codec,
+                options: options
+            ).examples
         }
         collected.counts["pairs"] = events.count
-        if let weight = options.supervisedWeight, weight > 0 {
+        if let weight = stage.supervisedWeight, weight > 0 {
             let templates = try await templates(of: run, weight: Float(weight))
             collected.examples += templates.examples
             collected.counts.merge(templates.counts) { $1 }

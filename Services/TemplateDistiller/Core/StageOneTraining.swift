@@ -67,7 +67,7 @@ public struct StageOneTraining: Sendable {
                 schedule: .exponential,
                 normalization: .perSequence
             )
-            return try (stage.run.stages.krsl?.training ?? TrainingBlock()).options(defaults: defaults, seed: seed)
+            return try (stage.run.stages.krsl ?? KeyStepStage()).trainingOptions(defaults: defaults, seed: seed)
         default:
             let defaults = TrainingOptions(learningRate: 2e-5, epochs: 4, schedule: .cosine, warmupRatio: 0.02)
             var options = try (stage.run.stages.plain?.training ?? TrainingBlock())

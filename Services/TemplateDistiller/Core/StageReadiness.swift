@@ -33,11 +33,7 @@ struct StageReadiness: Sendable {
             return ReadyStage(run: run, stage: .hsft, parent: initial)
         case .krsl:
             guard let parent = run.stages.hsft == nil ? initial : checkpoint(.hsft) else { return nil }
-            let count = try await TraceStore.countKeySteps(
-                dataset: run.dataset,
-                tokenizer: run.student.tokenizerFingerprint,
-                from: pool
-            )
+            let count = try await TraceStore.countKeySteps(KeyStepQuery(run), from: pool)
             guard count > 0, count >= run.thresholds.pairs || waited else { return nil }
             return ReadyStage(run: run, stage: .krsl, parent: parent)
         case .plain:

@@ -62,22 +62,17 @@ public struct KeyStepLocation: Sendable {
     /// Locates the key steps of a pair.
     ///
     /// Arguments:
-    ///   - alpha: weight of the right chain's key tokens.
-    ///   - beta: weight of the wrong chain's key tokens, as a magnitude; it is applied with a minus sign.
-    ///   - gamma: weight of the right chain's other tokens.
-    public init(
-        right: String,
-        wrong: String,
-        tokens: Tokens,
-        alpha: Float,
-        beta: Float,
-        gamma: Float,
-        tieRule: KeyStepAlignment.TieRule
-    ) {
+    ///   - options: the weights and the tie rule; spans and weights are those of the alignment, also where training
+    ///     draws its key tokens at random.
+    public init(right: String, wrong: String, tokens: Tokens, options: KeyStepOptions) {
         let rightTokens = tokens.encode(right)
         let wrongTokens = tokens.encode(wrong)
-        let alignment = KeyStepAlignment.align(right: rightTokens.ids, wrong: wrongTokens.ids, tieRule: tieRule)
-        let weights = alignment.keyTokenWeights(alpha: alpha, beta: -beta, gamma: gamma)
+        let alignment = KeyStepAlignment.align(right: rightTokens.ids, wrong: wrongTokens.ids, tieRule: options.tieRule)
+        let weights = alignment.keyTokenWeights(
+            alpha: Float(options.alpha),
+            beta: -Float(options.beta),
+            gamma: Float(options.gamma)
+        )
         distance = alignment.distance
         self.right = Self.side(right, ranges: rightTokens.ranges, weights: weights.right) {
             alignment.rightSpans(steps: $0)

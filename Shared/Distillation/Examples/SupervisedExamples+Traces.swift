@@ -17,9 +17,7 @@ extension SupervisedExamples {
     ) -> [SupervisedExample] {
         traces.compactMap { trace in
             guard case .template(let body) = trace.body, let question = questions[trace.problemId] else { return nil }
-            var example = template(ThoughtTemplate(body), question: question, codec: codec)
-            if weight != 1 { example.weights = example.weights.map { $0 * weight } }
-            return example
+            return template(ThoughtTemplate(body), question: question, codec: codec).weighted(by: weight)
         }
     }
 }

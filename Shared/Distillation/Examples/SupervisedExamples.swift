@@ -27,34 +27,6 @@ public enum SupervisedExamples {
             response: StudentFormat.response(chain: text, answer: answer)
         )
     }
-
-    /// KRSL (EDIT, equation 5 to 7): a response with a signed weight a token.
-    ///
-    /// Arguments:
-    ///   - weights: one a token of `text`; the end-of-text token, which both sides share, gets `endWeight`.
-    /// - Throws: ``DistillationError`` when the weights were made with another tokenizer.
-    public static func weighted(
-        _ text: String,
-        weights: [Float],
-        endWeight: Float,
-        question: String,
-        format: StudentFormat,
-        codec: StudentCodec
-    ) throws -> SupervisedExample {
-        let prompt = codec.prompt(format, question: question)
-        let response = codec.response(text)
-        guard response.count == weights.count + 1 else {
-            throw DistillationError(
-                "key steps have \(weights.count) token weights for a text of \(response.count - 1) tokens: they were "
-                    + "located with another tokenizer than the student's"
-            )
-        }
-        return SupervisedExample(
-            tokens: prompt + response,
-            weights: [Float](repeating: 0, count: prompt.count) + weights + [endWeight],
-            responseLength: response.count
-        )
-    }
 }
 
 /// Renders the two chains of a dual pair in the student's own format, so that they differ only where the chains do.

@@ -52,7 +52,7 @@ public struct KeySpan: Sendable, Hashable, Codable {
 /// table, which is filled once for both runs, 64 cells at a time and in a band as wide as the distance needs.
 public struct KeyStepAlignment: Sendable, Hashable {
     /// How equally short scripts are told apart.
-    public enum TieRule: String, Sendable, Hashable, Codable {
+    public enum TieRule: String, Sendable, Hashable, Codable, CaseIterable {
         /// The authors' rule: two runs, each with delete before insert before diagonal from the end.
         case edit
         /// One alignment for both chains, which swapping them does not change: common prefix and suffix are

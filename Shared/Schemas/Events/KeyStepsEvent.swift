@@ -1,5 +1,8 @@
 /// The key steps of a dual chain: where the two solutions part.
 ///
+/// The spans hold for every run of the tokenizer and the tie rule; the weights are those of the run that asked first, and
+/// each run's trainer makes its own from the spans.
+///
 /// Record key: the problem's id.
 public struct KeyStepsEvent: EventPayload, Hashable {
     /// The event type.

@@ -60,10 +60,27 @@ public struct KeyStepStage: Sendable, Hashable, Codable {
     public var gamma: Double?
     /// How ties between alignments are decided, `edit` or `canonical`.
     public var tieRule: String?
-    /// The weight of a supervised term on the right chain that is mixed in.
+    /// The weight of the run's thought templates, which are mixed in as supervised examples.
     public var supervisedWeight: Double?
+    /// What the wrong chain's key tokens cost: `likelihood`, the authors' form, or `unlikelihood`, which is bounded.
+    public var wrongTokens: String?
+    /// Key tokens of the wrong chain that cost more than this, in nats, are left out of an update; none when not there.
+    public var nllThreshold: Double?
+    /// Which tokens are key: `edit`, or `random`, as many at places drawn by the run's seed.
+    public var keyTokens: String?
+    /// The pairs to learn from: `all`, or only those that were `corrupted` or `rectified` (D_dual, D+_dual and D-_dual
+    /// of EDIT).
+    public var pairs: String?
+    /// The patterns of mistakes whose pairs are learned from, as in ``DualBody/mistake``; all when empty or not there.
+    public var mistakes: [String]?
     /// Options that this version does not name.
     public var extra: [String: JSONValue]?
+
+    /// The patterns of mistakes that ``mistakes`` can hold.
+    static let mistakePatterns = [
+        "logical", "knowledge", "calculation", "logical+knowledge", "logical+calculation", "knowledge+calculation",
+        "logical+knowledge+calculation", "other",
+    ]
 
     /// Makes a stage.
     public init(
@@ -73,6 +90,11 @@ public struct KeyStepStage: Sendable, Hashable, Codable {
         gamma: Double? = nil,
         tieRule: String? = nil,
         supervisedWeight: Double? = nil,
+        wrongTokens: String? = nil,
+        nllThreshold: Double? = nil,
+        keyTokens: String? = nil,
+        pairs: String? = nil,
+        mistakes: [String]? = nil,
         extra: [String: JSONValue]? = nil
     ) {
         self.training = training
@@ -81,6 +103,11 @@ public struct KeyStepStage: Sendable, Hashable, Codable {
         self.gamma = gamma
         self.tieRule = tieRule
         self.supervisedWeight = supervisedWeight
+        self.wrongTokens = wrongTokens
+        self.nllThreshold = nllThreshold
+        self.keyTokens = keyTokens
+        self.pairs = pairs
+        self.mistakes = mistakes
         self.extra = extra
     }
 
@@ -91,6 +118,13 @@ public struct KeyStepStage: Sendable, Hashable, Codable {
         try check.range(gamma, 0...1000, "\(field).gamma")
         try check.range(supervisedWeight, 0...1000, "\(field).supervisedWeight")
         try check.notBlank(tieRule, "\(field).tieRule")
+        try check.word(wrongTokens, of: ["likelihood", "unlikelihood"], "\(field).wrongTokens")
+        try check.positive(nllThreshold, "\(field).nllThreshold")
+        try check.word(keyTokens, of: ["edit", "random"], "\(field).keyTokens")
+        try check.word(pairs, of: ["all"] + DualBody.Method.allCases.map(\.rawValue).sorted(), "\(field).pairs")
+        for (index, mistake) in (mistakes ?? []).enumerated() {
+            try check.word(mistake, of: Self.mistakePatterns, "\(field).mistakes[\(index)]")
+        }
     }
 }
 

@@ -69,42 +69,37 @@ public enum TraceStore {
     public static func insert(_ keySteps: KeyStepsEvent, in transaction: PostgresTransaction) async throws {
         try await transaction.execute(
             """
-            INSERT INTO key_steps (id, trace_id, problem_id, tokenizer, distance, right_keys, wrong_keys, body)
+            INSERT INTO key_steps
+                   (id, trace_id, problem_id, tokenizer, tie_rule, distance, right_keys, wrong_keys, body)
             VALUES (\(keySteps.id), \(keySteps.traceId), \(keySteps.problemId), \(keySteps.tokenizer),
-                    \(keySteps.distance), \(keySteps.right.keyTokens), \(keySteps.wrong.keyTokens),
-                    \(try EventBody.text(of: keySteps))::jsonb)
-            ON CONFLICT (id) DO NOTHING
+                    \(keySteps.tieRule), \(keySteps.distance), \(keySteps.right.keyTokens),
+                    \(keySteps.wrong.keyTokens), \(try EventBody.text(of: keySteps))::jsonb)
+            ON CONFLICT DO NOTHING
             """
         )
     }
 
-    /// The key steps of a dataset's training problems over one tokenizer, in order of problem id.
-    public static func keySteps(
-        dataset: String,
-        tokenizer: String,
-        from pool: PostgresPool
-    ) async throws -> [KeyStepsEvent] {
+    /// The key steps that a query asks for, in order of problem id.
+    public static func keySteps(_ query: KeyStepQuery, from pool: PostgresPool) async throws -> [KeyStepsEvent] {
         try await pool.query(
-            """
-            SELECT key_steps.body::text AS body FROM key_steps JOIN problems ON problems.id = key_steps.problem_id
-            WHERE key_steps.tokenizer = \(tokenizer) AND problems.dataset = \(dataset) AND problems.split = 'train'
-            ORDER BY key_steps.problem_id COLLATE "C", key_steps.id
-            """
+            "SELECT key_steps.body::text AS body \(selection(query)) ORDER BY key_steps.problem_id COLLATE \"C\", key_steps.id"
         ).map { try EventBody.event(KeyStepsEvent.self, of: $0) }
     }
 
-    /// The number of dual traces of a dataset's training problems whose key steps over a tokenizer are located.
-    public static func countKeySteps(
-        dataset: String,
-        tokenizer: String,
-        from pool: PostgresPool
-    ) async throws -> Int {
-        try await pool.query(
-            """
-            SELECT count(*) AS count FROM key_steps JOIN problems ON problems.id = key_steps.problem_id
-            WHERE key_steps.tokenizer = \(tokenizer) AND problems.dataset = \(dataset) AND problems.split = 'train'
-            """
-        ).first?.get("count", as: Int.self) ?? 0
+    /// The number of dual traces whose key steps a query asks for.
+    public static func countKeySteps(_ query: KeyStepQuery, from pool: PostgresPool) async throws -> Int {
+        try await pool.query("SELECT count(*) AS count \(selection(query))").first?.get("count", as: Int.self) ?? 0
+    }
+
+    private static func selection(_ query: KeyStepQuery) -> SQL {
+        """
+        FROM key_steps JOIN problems ON problems.id = key_steps.problem_id
+        JOIN traces ON traces.id = key_steps.trace_id
+        WHERE key_steps.tokenizer = \(query.tokenizer) AND key_steps.tie_rule = \(query.tieRule)
+          AND problems.dataset = \(query.dataset) AND problems.split = 'train'
+          AND (\(query.method == nil) OR traces.body->'body'->>'method' = \(query.method?.rawValue ?? ""))
+          AND (\(query.mistakes.isEmpty) OR traces.body->'body'->>'mistake' = ANY(\(query.mistakes)))
+        """
     }
 }
 

@@ -143,11 +143,7 @@ struct DemoRunner: Sendable {
             }
             let evaluations = try await EvaluationStore.evaluations(run: run.id, from: system.pool)
             let rollout = try await EvaluationStore.rolloutProgress(run: run.id, from: system.pool)
-            let keySteps = try await TraceStore.countKeySteps(
-                dataset: run.dataset,
-                tokenizer: run.student.tokenizerFingerprint,
-                from: system.pool
-            )
+            let keySteps = try await TraceStore.countKeySteps(KeyStepQuery(run), from: system.pool)
             var lines = [
                 ProgressBoard.Line(name: "key steps", done: keySteps, total: run.thresholds.pairs, note: "")
             ]

@@ -1,11 +1,15 @@
 public import ArgumentParser
 import LanguageModel
+public import Reasoning
+public import TensorEngine
 public import Tokenization
 public import Training
 
 // The values of these options are the names that the libraries give them.
 extension LossNormalization: ExpressibleByArgument {}
 extension LearningRateSchedule: ExpressibleByArgument {}
+extension NegativeTokenLoss: ExpressibleByArgument {}
+extension KeyStepAlignment.TieRule: ExpressibleByArgument {}
 extension PreferenceLoss: ExpressibleByArgument {}
 extension ChatFormat: ExpressibleByArgument {}
 

@@ -46,61 +46,6 @@ struct TrainSupervisedCommand: ParsableCommand {
     }
 }
 
-/// `errata train krsl`.
-struct TrainKeyStepsCommand: ParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "krsl",
-        abstract: "Train on the key steps of right and wrong chains (EDIT).",
-        discussion: """
-            Each line of the file is a JSON object with "prompt", "right" and "wrong" (or "chosen" and "rejected" in \
-            their place), texts or lists of messages. The key tokens are what a minimum edit distance between the two \
-            leaves unmatched: alpha is their weight in the right chain, minus beta in the wrong one, and gamma that of \
-            the right chain's other tokens.
-            """
-    )
-
-    @OptionGroup var files: TrainFileOptions
-    @OptionGroup var rates: TrainRateOptions
-    @OptionGroup var adapter: TrainAdapterOptions
-
-    @Option(help: "Weight of the right chain's key tokens.")
-    var alpha = 1.0
-
-    @Option(help: "Weight of the wrong chain's key tokens, applied with a minus sign.")
-    var beta = 0.025
-
-    @Option(help: "Weight of the right chain's other tokens.")
-    var gamma = 0.0
-
-    @Option(help: "What the loss is divided by: responseTokens, perSequence or none.")
-    var normalization: LossNormalization = .perSequence
-
-    func validate() throws {
-        for (name, value) in [("--alpha", alpha), ("--beta", beta), ("--gamma", gamma)] {
-            guard (0...1000).contains(value) else {
-                throw ValidationError("\(name) must lie in 0...1000, not \(value)")
-            }
-        }
-        guard alpha + beta + gamma > 0 else {
-            throw ValidationError("--alpha, --beta and --gamma are all 0: nothing would be learned")
-        }
-    }
-
-    func run() throws {
-        var options = try rates.options(learningRate: 5e-6, epochs: 1, schedule: .exponential)
-        options.normalization = normalization
-        let weights = KeyStepWeights(alpha: Float(alpha), beta: Float(beta), gamma: Float(gamma))
-        let job = try TrainJob(files, adapter: adapter, training: options)
-        let examples = try job.read { try job.reader.keySteps($0, place: $1, weights: weights) }
-        let heldOut = try job.readHeldOut { try job.reader.keySteps($0, place: $1, weights: weights) }
-        try job.train(
-            note: TrainJob.supervisedNote,
-            heldOut: { _ in try heldOut.map { try HeldOut(supervised: $0, options: options) } },
-            make: { try SupervisedTrainer(model: $0, examples: examples, options: options) }
-        )
-    }
-}
-
 /// `errata train dpo`.
 struct TrainPreferenceCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
