@@ -146,4 +146,33 @@ struct PreferenceDataTests {
             #expect(rejected.contains("2<Cause>No.</Cause><Correction>So she has 8 pears.</Correction>"))
         }
     }
+
+    @Test("what a layout leaves out is counted: right self-corrections, problems without a solution")
+    func layouts() async throws {
+        try await Rollout.with { rollout in
+            func own(_ step: Int?, _ text: String, answer: String) -> SelfCorrection {
+                SelfCorrection(
+                    output: "…",
+                    firstWrongStep: step,
+                    cause: "No.",
+                    correction: text,
+                    answer: answer,
+                    correct: false
+                )
+            }
+            try await rollout.insert([
+                rollout.attempt(20, own: own(1, "That makes \(Sum(20).answer) pears.", answer: "3")),
+                rollout.attempt(21, own: own(0, "Take one.", answer: "3")),
+                rollout.attempt(22, own: own(nil, "", answer: "3")),
+            ])
+            for number in 20..<23 { try await rollout.correct(number) }
+            #expect(try await rollout.collect(.step).counts == ["pairs": 3])
+            #expect(
+                try await rollout.collect(.trace).counts
+                    == ["pairs": 1, "self-correction-right": 1, "no-self-correction": 1]
+            )
+            #expect(try await rollout.collect(.prefix).counts == ["pairs": 2, "self-correction-right": 1])
+            #expect(try await rollout.collect(.instance).counts == ["pairs": 0, "no-solution": 3])
+        }
+    }
 }

@@ -103,7 +103,7 @@ struct Rollout {
     }
 
     func collect(_ layout: PreferencePairs.Layout = .step) async throws -> PreferenceData.Collected {
-        try await PreferenceData(pool: bench.pool, codec: bench.codec, layout: layout).collect(run: run)
+        try await PreferenceData(pool: bench.pool, codec: bench.codec, options: .init(layout: layout)).collect(run: run)
     }
 
     func ready() async throws -> [ReadyStage] { try await PreferenceReadiness(pool: bench.pool).ready() }

@@ -36,7 +36,7 @@ struct PreferencePairTests {
     @Test("both sides read on from the student's own text", arguments: TokenizerKind.allCases)
     func texts(kind: TokenizerKind) throws {
         let codec = try kind.codec()
-        let pair = try PreferencePairs.pair(source(), layout: .step, codec: codec)
+        let pair = try PreferencePairs.pair(source(), codec: codec)
         let context =
             StudentFormat.hierarchicalThought.prompt(question: Self.question)
             + " <Step1>Tom has 12+0=12 apples.</Step1>\n<Step2>"
@@ -56,7 +56,7 @@ struct PreferencePairTests {
     @Test("the tokens are those of training, wherever the tag's end belongs", arguments: TokenizerKind.allCases)
     func boundaries(kind: TokenizerKind) throws {
         let codec = try kind.codec()
-        let pair = try PreferencePairs.pair(source(), layout: .step, codec: codec)
+        let pair = try PreferencePairs.pair(source(), codec: codec)
         let prompt = codec.prompt(.hierarchicalThought, question: Self.question)
         let context = " <Step1>Tom has 12+0=12 apples.</Step1>\n<Step2>"
         for (completion, step) in [
@@ -77,9 +77,10 @@ struct PreferencePairTests {
         let codec = try TokenizerKind.tags.codec()
         var own = source().correction
         own.correction = "Tom keeps 12-4=8 apples."
-        let pair = try PreferencePairs.pair(source(own: own), layout: .step, codec: codec)
+        own.answer = "8"
+        let pair = try PreferencePairs.pair(source(own: own), codec: codec)
         #expect(codec.tokenizer.decode(pair.rejected) == "Tom keeps 12-4=8 apples.")
-        let trace = try PreferencePairs.pair(source(own: own), layout: .trace, codec: codec)
+        let trace = try PreferencePairs.pair(source(own: own), options: .init(layout: .trace), codec: codec)
         #expect(codec.tokenizer.decode(trace.chosen).hasPrefix(" 2<Cause>The wrong operation"))
         #expect(trace.rejected.last == codec.endOfText)
     }
@@ -87,9 +88,9 @@ struct PreferencePairTests {
     @Test("token weights leave the preference to what the two sides do not share")
     func tokenWeights() throws {
         let codec = try TokenizerKind.bytes.codec()
-        let whole = try PreferencePairs.pair(source(), layout: .step, codec: codec)
+        let whole = try PreferencePairs.pair(source(), codec: codec)
         #expect(whole.chosenWeights == nil && whole.rejectedWeights == nil)
-        let pair = try PreferencePairs.pair(source(), layout: .step, tokenWeighted: true, codec: codec)
+        let pair = try PreferencePairs.pair(source(), options: .init(tokenWeighted: true), codec: codec)
         #expect(pair.chosen == whole.chosen && pair.rejected == whole.rejected)
         func marked(_ tokens: [TokenID], _ weights: [Float]?) throws -> String {
             let weights = try #require(weights)
@@ -105,31 +106,10 @@ struct PreferencePairTests {
     @Test("marks in a correction stand as they would in training")
     func escaping() throws {
         let codec = try TokenizerKind.tags.codec()
-        let pair = try PreferencePairs.pair(source(correction: "5 < 12 & so 7 é."), layout: .step, codec: codec)
+        let pair = try PreferencePairs.pair(source(correction: "5 < 12 & so 7 é."), codec: codec)
         let template = ThoughtTemplate(steps: [TemplateStep(text: "5 < 12 & so 7 é.")], generalization: "", answer: "7")
         let inner = template.xml.split(separator: "\n")[0].dropFirst("<Step1>".count).dropLast("</Step1>".count)
         #expect(codec.tokenizer.decode(pair.chosen) == String(inner))
-    }
-
-    @Test("what makes no pair is refused with its cause")
-    func refusals() throws {
-        let codec = try TokenizerKind.tags.codec()
-        func refusal(
-            _ source: PreferencePairs.Source,
-            _ layout: PreferencePairs.Layout = .step
-        ) -> PreferencePairs.Refusal? {
-            do {
-                _ = try PreferencePairs.pair(source, layout: layout, codec: codec)
-                return nil
-            } catch { return error }
-        }
-        #expect(refusal(source(step: 4)) == .stepNotFound)
-        #expect(refusal(source(correction: "")) == .noCorrection)
-        #expect(refusal(source(correction: "Tom keeps 12+5=17 apples.")) == .identical)
-        #expect(refusal(source(), .trace) == .noCorrection)
-        var unnamed = source()
-        unnamed.correction.firstWrongStep = nil
-        #expect(refusal(unnamed) == .noCorrection)
     }
 }
 

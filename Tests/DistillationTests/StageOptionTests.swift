@@ -27,14 +27,14 @@ struct StageOptionTests {
                 )
         )
         #expect(try PreferenceStage().preferenceOptions() == PreferenceOptions())
-        #expect(try PreferenceStage().layout() == .step)
-        #expect(try PreferenceStage(extra: ["layout": "trace"]).layout() == .trace)
+        #expect(try PreferenceStage().pairOptions() == PreferencePairs.Options())
+        #expect(try PreferenceStage(extra: ["layout": "trace"]).pairOptions().layout == .trace)
     }
 
     @Test("a word that the trainer does not know is refused with those it knows")
     func words() {
         #expect(failure { _ = try PreferenceStage(loss: "kto").preferenceOptions() }.contains("robust"))
-        #expect(failure { _ = try PreferenceStage(extra: ["layout": "tree"]).layout() }.contains("step, trace"))
+        #expect(failure { _ = try PreferenceStage(extra: ["layout": "tree"]).pairOptions() }.contains("step, trace"))
         let block = TrainingBlock(schedule: "stairs")
         #expect(
             failure { _ = try block.options(defaults: TrainingOptions(learningRate: 1e-3), seed: 1) }.contains("cosine")
@@ -73,10 +73,42 @@ struct StageOptionTests {
 
     @Test("a context that the layout cannot have is refused instead of left unheard")
     func context() throws {
-        #expect(failure { _ = try PreferenceStage(wrongStepInContext: true).layout() }.contains("wrongStepInContext"))
+        #expect(
+            failure { _ = try PreferenceStage(wrongStepInContext: true).pairOptions() }.contains("wrongStepInContext")
+        )
         let trace = PreferenceStage(wrongStepInContext: false, extra: ["layout": "trace"])
-        #expect(failure { _ = try trace.layout() }.contains("always"))
-        #expect(try PreferenceStage(wrongStepInContext: false).layout() == .step)
+        #expect(failure { _ = try trace.pairOptions() }.contains("always"))
+        #expect(try PreferenceStage(wrongStepInContext: false).pairOptions().layout == .step)
+    }
+
+    @Test("the prefix layout has the wrong step in its context or not, and rules stand where they mean something")
+    func rules() throws {
+        let prefix: [String: JSONValue] = ["layout": "prefix"]
+        #expect(try PreferenceStage(extra: prefix).pairOptions().wrongStepInContext == false)
+        #expect(try PreferenceStage(wrongStepInContext: true, extra: prefix).pairOptions().wrongStepInContext)
+        let stage = PreferenceStage(
+            tokenWeighted: true,
+            whenSelfCorrectionIsRight: "keep",
+            whenSelfCorrectionNamesAnotherStep: "drop",
+            extra: prefix
+        )
+        #expect(
+            try stage.pairOptions()
+                == PreferencePairs.Options(
+                    layout: .prefix,
+                    tokenWeighted: true,
+                    whenSelfCorrectionIsRight: .keep,
+                    whenSelfCorrectionNamesAnotherStep: .drop
+                )
+        )
+        let word = PreferenceStage(whenSelfCorrectionIsRight: "zap")
+        #expect(failure { _ = try word.pairOptions() }.contains("keep, drop, step"))
+        let unheard = PreferenceStage(whenSelfCorrectionIsRight: "drop", extra: ["layout": "instance"])
+        #expect(failure { _ = try unheard.pairOptions() }.contains("do not use self-corrections"))
+        let nowhere = PreferenceStage(whenSelfCorrectionNamesAnotherStep: "keep")
+        #expect(failure { _ = try nowhere.pairOptions() }.contains("no place"))
+        let never = PreferenceStage(wrongStepInContext: true, extra: ["layout": "instance"])
+        #expect(failure { _ = try never.pairOptions() }.contains("never"))
     }
 
     private func failure(_ body: () throws -> Void) -> String {

@@ -179,6 +179,8 @@ enum Samples {
                     supervisedWeight: 2,
                     wrongStepInContext: true,
                     tokenWeighted: false,
+                    whenSelfCorrectionIsRight: "drop",
+                    whenSelfCorrectionNamesAnotherStep: "step",
                     extra: extra
                 )
             ),

@@ -15,9 +15,7 @@ struct PreferenceData: Sendable {
 
     let pool: PostgresPool
     let codec: StudentCodec
-    let layout: PreferencePairs.Layout
-    /// Whether only the tokens in which the two sides differ carry the preference.
-    var tokenWeighted = false
+    let options: PreferencePairs.Options
 
     /// The thought templates that stage one was trained on, for the supervised term.
     func templates(of run: RunEvent) async throws -> [SupervisedExample] {
@@ -29,10 +27,12 @@ struct PreferenceData: Sendable {
     }
 
     func collect(run: RunEvent) async throws -> Collected {
-        let questions = try await ProblemStore.questions(
-            dataset: run.dataset,
-            split: run.rollout.split,
-            from: pool
+        let problems = Dictionary(
+            uniqueKeysWithValues: try await ProblemStore.problems(
+                dataset: run.dataset,
+                split: run.rollout.split,
+                from: pool
+            ).map { ($0.id, $0) }
         )
         let attempts = try await EvaluationStore.wrongAttempts(run: run.id, from: pool)
         let byID = Dictionary(uniqueKeysWithValues: attempts.map { ($0.id, $0) })
@@ -40,7 +40,7 @@ struct PreferenceData: Sendable {
         var seen: Set<[Int32]> = []
         for trace in try await TraceStore.corrections(run: run.id, from: pool) {
             guard case .correction(let body) = trace.body, let attempt = trace.attemptId.flatMap({ byID[$0] }),
-                let question = questions[attempt.problemId]
+                let problem = problems[attempt.problemId]
             else { continue }
             guard trace.verified else {
                 collected.counts["unverified", default: 0] += 1
@@ -48,18 +48,14 @@ struct PreferenceData: Sendable {
             }
             let source = PreferencePairs.Source(
                 id: attempt.id,
-                question: question,
+                question: problem.question,
                 output: attempt.output,
                 correction: CorrectionTrace(body),
-                selfCorrection: attempt.selfCorrection.map { CorrectionTrace($0, steps: body.steps) }
+                selfCorrection: attempt.selfCorrection.map { CorrectionTrace($0, steps: body.steps) },
+                solution: problem.solution
             )
             do {
-                let pair = try PreferencePairs.pair(
-                    source,
-                    layout: layout,
-                    tokenWeighted: tokenWeighted,
-                    codec: codec
-                )
+                let pair = try PreferencePairs.pair(source, options: options, codec: codec)
                 // Samples of one problem often share the same first wrong step: one pair says it all.
                 guard seen.insert(pair.prompt + [-1] + pair.chosen + [-1] + pair.rejected).inserted else {
                     collected.counts["repeated", default: 0] += 1

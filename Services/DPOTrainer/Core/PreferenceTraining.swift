@@ -36,8 +36,7 @@ public struct PreferenceTraining: Sendable {
         let source = PreferenceData(
             pool: pool,
             codec: try trainer.codec(of: ready.parent.modelHash),
-            layout: try stage.layout(),
-            tokenWeighted: stage.tokenWeighted ?? false
+            options: try stage.pairOptions()
         )
         var data = try await source.collect(run: run)
         guard !data.pairs.isEmpty else {
@@ -70,6 +69,7 @@ public struct PreferenceTraining: Sendable {
                 options: [
                     "training": .object(try JSONValue.object(of: options)),
                     "preference": .object(try JSONValue.object(of: preference)),
+                    "pairs": .object(try JSONValue.object(of: source.options)),
                 ]
             )
         }

@@ -8,19 +8,6 @@ public import Training
 /// The teacher's correction of the student's first wrong step stands against the student's own, after the problem and the
 /// verified steps before it.
 public enum PreferencePairs {
-    /// How a pair is laid out; the paper leaves it open.
-    public enum Layout: String, Sendable, Codable, CaseIterable {
-        /// The student's own output up to the wrong step, then that step: the teacher's correction is chosen, the
-        /// student's step (or its own correction of it) rejected. What is preferred is what the student writes when it
-        /// solves a problem, so a student that was never taught to correct can use it. The default.
-        case step
-        /// The correction prompt with the whole attempt, then cause and correction, as in the paper's appendix A.
-        case trace
-
-        /// Whether the text of the wrong step stands before what is chosen or rejected.
-        public var hasWrongStepInContext: Bool { self == .trace }
-    }
-
     /// What a pair is made of.
     public struct Source: Sendable {
         /// The attempt's id, which is the pair's.
@@ -33,6 +20,8 @@ public enum PreferencePairs {
         public var correction: CorrectionTrace
         /// The student's own correction, where it made one.
         public var selfCorrection: CorrectionTrace?
+        /// The problem's worked solution, for the layout ``Layout/instance``.
+        public var solution: String?
 
         /// Creates a source.
         public init(
@@ -40,39 +29,27 @@ public enum PreferencePairs {
             question: String,
             output: String,
             correction: CorrectionTrace,
-            selfCorrection: CorrectionTrace? = nil
+            selfCorrection: CorrectionTrace? = nil,
+            solution: String? = nil
         ) {
             self.id = id
             self.question = question
             self.output = output
             self.correction = correction
             self.selfCorrection = selfCorrection
+            self.solution = solution
         }
     }
 
-    /// Why no pair can be made.
-    public enum Refusal: String, Sendable, CaseIterable, Error {
-        /// The correction names no step or gives no text for it.
-        case noCorrection = "no-correction"
-        /// The step is not in the student's output under its tag.
-        case stepNotFound = "step-not-found"
-        /// The student wrote the same as the teacher.
-        case identical
-    }
-
     /// Makes a pair.
-    ///
-    /// Arguments:
-    ///   - tokenWeighted: whether only the tokens that an alignment of the two sides leaves unmatched carry the
-    ///     preference; a variant beyond the paper. By default all do.
     public static func pair(
         _ source: Source,
-        layout: Layout,
-        tokenWeighted: Bool = false,
+        options: Options = Options(),
         codec: StudentCodec
     ) throws(Refusal) -> PreferenceExample {
-        var pair = try wholePair(source, layout: layout, codec: codec)
-        if tokenWeighted {
+        var pair = try wholePair(source, options: options, codec: codec)
+        guard pair.chosen != pair.rejected else { throw .identical }
+        if options.tokenWeighted {
             let alignment = KeyStepAlignment.align(right: pair.chosen, wrong: pair.rejected, tieRule: .edit)
             let weights = alignment.keyTokenWeights(alpha: 1, beta: 1, gamma: 0)
             pair.chosenWeights = weights.right
@@ -83,35 +60,100 @@ public enum PreferencePairs {
 
     private static func wholePair(
         _ source: Source,
-        layout: Layout,
+        options: Options,
         codec: StudentCodec
     ) throws(Refusal) -> PreferenceExample {
+        if options.layout == .instance { return try instancePair(source, codec: codec) }
         guard let step = source.correction.firstWrongStep, let correction = source.correction.correction,
             !correction.isEmpty
         else { throw .noCorrection }
-        switch layout {
-        case .step: return try stepPair(source, step: step, correction: correction, codec: codec)
-        case .trace: return try tracePair(source, codec: codec)
+        let steps = StudentFormat.steps(of: source.output)
+        guard steps.indices.contains(step) else { throw .stepNotFound }
+        let rejected = try rejected(source, step: step, options: options)
+        switch options.layout {
+        case .step:
+            return try stepPair(source, steps: steps, step: step, rejected: rejected, codec: codec)
+        case .trace, .instance:  // instances were made above
+            return tracePair(source, steps: steps, rejected: rejected, codec: codec)
+        case .prefix:
+            let context = Array(steps.prefix(step + (options.wrongStepInContext ? 1 : 0)))
+            return prefixPair(source, context: context, wrong: steps[step], rejected: rejected, codec: codec)
         }
     }
 
-    private static func stepPair(
+    // MARK: The rejected side
+
+    /// What is rejected.
+    private enum Rejected {
+        /// The student's own correction; it names a step and has a text for it.
+        case own(CorrectionTrace)
+        /// The student's wrong step.
+        case step
+    }
+
+    private static func rejected(
         _ source: Source,
         step: Int,
-        correction: String,
+        options: Options
+    ) throws(Refusal) -> Rejected {
+        let own = source.selfCorrection
+        let named = own.flatMap { own in
+            own.firstWrongStep != nil && own.correction?.isEmpty == false ? Rejected.own(own) : nil
+        }
+        let rule: SelfCorrectionRule
+        let dropped: Refusal
+        if CorrectionGrading.isRight(own, teacher: source.correction) {
+            rule = options.whenSelfCorrectionIsRight
+            dropped = .selfCorrectionRight
+        } else if let named, own?.firstWrongStep == step {
+            return named
+        } else {
+            rule = options.whenSelfCorrectionNamesAnotherStep
+            dropped = named == nil ? .noSelfCorrection : .selfCorrectionElsewhere
+        }
+        switch rule {
+        case .drop: throw dropped
+        case .step: return .step
+        case .keep:
+            guard let named else { throw .noSelfCorrection }
+            return named
+        }
+    }
+
+    /// The rejected side as a correction of the student's.
+    private static func correction(_ rejected: Rejected, source: Source, wrong: String) -> CorrectionTrace {
+        switch rejected {
+        case .own(let own): return own
+        case .step:
+            var trace = source.correction
+            trace.correction = wrong
+            trace.answer = AnswerExtraction.extract(source.output) ?? ""
+            return trace
+        }
+    }
+
+    // MARK: Layouts
+
+    private static func stepPair(
+        _ source: Source,
+        steps: [String],
+        step: Int,
+        rejected: Rejected,
         codec: StudentCodec
     ) throws(Refusal) -> PreferenceExample {
         let open = "<Step\(step + 1)>"
         let close = "</Step\(step + 1)>"
         guard let start = source.output.range(of: open),
-            let end = source.output.range(of: close, range: start.upperBound..<source.output.endIndex)
+            let end = source.output.range(of: close, range: start.upperBound..<source.output.endIndex),
+            // Steps without text are not counted, so that the tag of that number may hold another step.
+            StudentFormat.steps(of: String(source.output[start.lowerBound..<end.upperBound])) == [steps[step]]
         else { throw .stepNotFound }
         // Only what is done is compared: the teacher's correction has no notes, so the student's are left out.
         let context = String(source.output[..<start.upperBound])
         let written = source.output[start.upperBound..<end.lowerBound]
-        let right = StudentFormat.escaped(correction)
+        let right = StudentFormat.escaped(source.correction.correction ?? "")
         var wrong = String(written.range(of: "<Key>").map { written[..<$0.lowerBound] } ?? written)
-        if let own = source.selfCorrection, own.firstWrongStep == step, let text = own.correction, !text.isEmpty {
+        if case .own(let own) = rejected, own.firstWrongStep == step, let text = own.correction {
             wrong = StudentFormat.escaped(text)
         }
         guard right != wrong else { throw .identical }
@@ -126,11 +168,72 @@ public enum PreferencePairs {
         )
     }
 
+    private static func tracePair(
+        _ source: Source,
+        steps: [String],
+        rejected: Rejected,
+        codec: StudentCodec
+    ) -> PreferenceExample {
+        let wrong = source.correction.firstWrongStep.map { steps[$0] } ?? ""
+        let own = correction(rejected, source: source, wrong: wrong)
+        return PreferenceExample(
+            id: source.id,
+            prompt: codec.correctionPrompt(question: source.question, attempt: steps),
+            chosen: codec.response(StudentFormat.response(correction: source.correction)),
+            rejected: codec.response(StudentFormat.response(correction: own))
+        )
+    }
+
+    /// The completions end where cause and correction end: a student goes on with the answer there, so neither the
+    /// answer, which equation 8 does not have, nor an end of text, which would teach to stop before it.
+    private static func prefixPair(
+        _ source: Source,
+        context: [String],
+        wrong: String,
+        rejected: Rejected,
+        codec: StudentCodec
+    ) -> PreferenceExample {
+        let answer = "<Answer>"
+        func completion(_ trace: CorrectionTrace) -> String {
+            let whole = StudentFormat.response(correction: trace)
+            return String(
+                whole.range(of: answer, options: [.literal, .backwards]).map { whole[..<$0.lowerBound] } ?? ""
+            )
+        }
+        return split(
+            source.id,
+            prompt: codec.correctionPrompt(question: source.question, attempt: context),
+            context: "",
+            chosen: completion(source.correction),
+            rejected: completion(correction(rejected, source: source, wrong: wrong)),
+            end: answer,
+            tokenizer: codec.tokenizer
+        )
+    }
+
+    /// Plain DPO: the steps of the problem's solution in the student's format, without notes and general method, which no
+    /// solution has, against the whole output.
+    private static func instancePair(_ source: Source, codec: StudentCodec) throws(Refusal) -> PreferenceExample {
+        let steps = source.solution.map { WorkedSolution.parse($0).steps.map(\.text) } ?? []
+        guard !steps.isEmpty else { throw .noSolution }
+        let template = ThoughtTemplate(
+            steps: steps.map { TemplateStep(text: $0) },
+            generalization: "",
+            answer: source.correction.answer
+        )
+        return PreferenceExample(
+            id: source.id,
+            prompt: codec.prompt(.hierarchicalThought, question: source.question),
+            chosen: codec.response(StudentFormat.response(template: template)),
+            rejected: codec.response(source.output)
+        )
+    }
+
     /// Divides context and completions between tokens.
     ///
-    /// The tokens are always those that the whole text has, with the step's closing tag. Where a completion's first word
-    /// joins the end of the context in one token (a tag's ">" and the word after it), that token belongs to the
-    /// completion; the last token is the last that begins in the step's text: whether a note or the end of the step
+    /// The tokens are always those that the whole text has, with what follows the completion. Where a completion's first
+    /// word joins the end of the context in one token (a tag's ">" and the word after it), that token belongs to the
+    /// completion; the last token is the last that begins in the completion: whether a note or the end of the step
     /// follows is not what is preferred.
     static func split(
         _ id: String,
@@ -155,22 +258,6 @@ public enum PreferencePairs {
             prompt: prompt + right.prefix(shared).map(\.id),
             chosen: right.dropFirst(shared).map(\.id),
             rejected: wrong.dropFirst(shared).map(\.id)
-        )
-    }
-
-    private static func tracePair(_ source: Source, codec: StudentCodec) throws(Refusal) -> PreferenceExample {
-        guard let own = source.selfCorrection, own.firstWrongStep != nil else { throw .noCorrection }
-        let chosen = StudentFormat.response(correction: source.correction)
-        let rejected = StudentFormat.response(correction: own)
-        guard chosen != rejected else { throw .identical }
-        return PreferenceExample(
-            id: source.id,
-            prompt: codec.correctionPrompt(
-                question: source.question,
-                attempt: StudentFormat.steps(of: source.output)
-            ),
-            chosen: codec.response(chosen),
-            rejected: codec.response(rejected)
         )
     }
 }

@@ -61,26 +61,4 @@ extension PreferenceStage {
         if let supervisedWeight { options.supervisedWeight = supervisedWeight }
         return options
     }
-
-    /// How pairs are laid out: `extra.layout`, default ``PreferencePairs/Layout/step``.
-    ///
-    /// - Throws: ``DistillationError`` that names an unknown layout, or a `wrongStepInContext` that it cannot have.
-    public func layout() throws -> PreferencePairs.Layout {
-        var layout = PreferencePairs.Layout.step
-        if let name = extra?["layout"]?.stringValue {
-            guard let known = PreferencePairs.Layout(rawValue: name) else {
-                let names = PreferencePairs.Layout.allCases.map(\.rawValue).joined(separator: ", ")
-                throw DistillationError("dpo.extra.layout is '\(name)'; known are \(names)")
-            }
-            layout = known
-        }
-        if let wrongStepInContext, wrongStepInContext != layout.hasWrongStepInContext {
-            throw DistillationError(
-                "dpo.wrongStepInContext is \(wrongStepInContext), but pairs of the layout '\(layout.rawValue)' "
-                    + (layout.hasWrongStepInContext ? "always have" : "never have")
-                    + " the wrong step in their context; choose another dpo.extra.layout"
-            )
-        }
-        return layout
-    }
 }

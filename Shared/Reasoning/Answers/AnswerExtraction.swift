@@ -2,7 +2,7 @@ import Foundation
 
 /// Finds the final answer in a model's output.
 public enum AnswerExtraction {
-    /// Only this much of the end of a text is looked at, in characters.
+    /// Only this much of the end of a text is looked at, in UTF-8 bytes.
     public static let window = 20_000
 
     private static let phrases = [
@@ -15,7 +15,7 @@ public enum AnswerExtraction {
     /// Nil where there is none.
     /// Linear in the text's length.
     public static func extract(_ text: String) -> String? {
-        let tail = text.utf8.count > window ? String(text.suffix(window)) : text
+        let tail = text.utf8.count > window ? String(decoding: text.utf8.suffix(window), as: UTF8.self) : text
         return tagged(tail) ?? marked(tail) ?? boxed(tail) ?? announced(tail) ?? lastNumber(tail)
     }
 
@@ -50,19 +50,23 @@ public enum AnswerExtraction {
         return answer.flatMap { $0.isEmpty ? nil : tidy($0) }
     }
 
+    // Searches from the end go by bytes: from a run of flags back, each character's start costs a walk through the run.
+
     private static func marked(_ text: String) -> String? {
-        guard let range = text.range(of: "####", options: .backwards) else { return nil }
-        let line = text[range.upperBound...].prefix { !$0.isNewline }
+        let bytes = Array(text.utf8)
+        guard let end = end(ofLast: "####", in: bytes) else { return nil }
+        let line = String(decoding: bytes[end...], as: UTF8.self).prefix { !$0.isNewline }
         return nonempty(tidy(String(line)))
     }
 
     /// The content of the last `\boxed{…}` with balanced braces.
     private static func boxed(_ text: String) -> String? {
+        let bytes = Array(text.utf8)
         for name in ["\\boxed", "\\fbox"] {
-            guard let range = text.range(of: name, options: .backwards) else { continue }
+            guard let end = end(ofLast: name, in: bytes) else { continue }
             var depth = 0
             var content = ""
-            for character in text[range.upperBound...] {
+            for character in String(decoding: bytes[end...], as: UTF8.self) {
                 if character == "{" {
                     depth += 1
                     if depth == 1 { continue }
@@ -78,15 +82,10 @@ public enum AnswerExtraction {
     }
 
     private static func announced(_ text: String) -> String? {
-        let lower = "\n" + text.lowercased()
-        var best: String.Index?
-        for phrase in phrases {
-            if let range = lower.range(of: phrase, options: .backwards), best.map({ range.upperBound > $0 }) ?? true {
-                best = range.upperBound
-            }
-        }
-        guard let best else { return nil }
-        var line = String(lower[best...].drop { $0 == " " || $0 == ":" || $0.isNewline }.prefix { !$0.isNewline })
+        let lower = Array(("\n" + text.lowercased()).utf8)
+        guard let best = phrases.compactMap({ end(ofLast: $0, in: lower) }).max() else { return nil }
+        let rest = String(decoding: lower[best...], as: UTF8.self)
+        var line = String(rest.drop { $0 == " " || $0 == ":" || $0.isNewline }.prefix { !$0.isNewline })
         // A sentence may go on after the answer.
         if let stop = line.range(of: ". ") { line = String(line[..<stop.lowerBound]) }
         line = tidy(line)
@@ -94,11 +93,21 @@ public enum AnswerExtraction {
         return nonempty(line)
     }
 
+    /// Where the last occurrence of an ASCII text ends.
+    private static func end(ofLast text: String, in bytes: [UInt8]) -> Int? {
+        let pattern = Array(text.utf8)
+        guard bytes.count >= pattern.count else { return nil }
+        for start in stride(from: bytes.count - pattern.count, through: 0, by: -1)
+        where bytes[start] == pattern[0] && bytes[start...].starts(with: pattern) {
+            return start + pattern.count
+        }
+        return nil
+    }
+
     private static func tidy(_ text: String) -> String {
-        var result = WorkedSolution.withoutMarks(text).trimmed
+        var result = WorkedSolution.withoutMarks(text).trimmed[...]
         while let last = result.last, ".!*".contains(last) { result.removeLast() }
-        while result.hasPrefix("*") { result.removeFirst() }
-        return result.trimmed
+        return String(result.drop { $0 == "*" }).trimmed
     }
 
     private static func nonempty(_ text: String) -> String? { text.isEmpty ? nil : text }

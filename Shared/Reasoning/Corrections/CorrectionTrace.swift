@@ -39,15 +39,17 @@ public struct CorrectionTrace: Sendable, Hashable, Codable {
 
     /// Reads a trace with the tolerance of ``ThoughtTemplate/parse(_:)``.
     ///
-    /// The first step that holds a cause or a
-    /// correction is the first wrong one.
+    /// The first step that holds a cause or a correction is the first wrong one.
     ///
-    /// - Throws: ``ReasoningError`` where there is no step, no answer, or too much text.
+    /// - Throws: ``ReasoningError`` where there is no step, no answer, or too much: of text or of steps (64).
     public static func parse(_ text: String) throws -> CorrectionTrace {
         guard text.utf8.count <= maximumLength else {
             throw ReasoningError(.tooLong, "the correction has more than \(maximumLength) bytes")
         }
         let tree = TaggedSteps(text)
+        guard !tree.isCut else {
+            throw ReasoningError(.tooLong, "the correction has more than \(TaggedSteps.maximumSteps) steps")
+        }
         guard !tree.steps.isEmpty else {
             throw ReasoningError(.malformedCorrection, "there is no <Step1> element")
         }

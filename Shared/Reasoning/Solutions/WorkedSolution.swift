@@ -34,9 +34,10 @@ public struct WorkedSolution: Sendable, Hashable, Codable {
 
     /// Reads a solution: a line is a step; a text of one line is split into sentences.
     ///
-    /// Never fails.
+    /// Never fails; linear in what is read.
     public static func parse(_ text: String) -> WorkedSolution {
-        let bounded = text.utf8.count > maximumLength ? String(text.prefix(maximumLength)) : text
+        let bounded =
+            text.utf8.count > maximumLength ? String(decoding: text.utf8.prefix(maximumLength), as: UTF8.self) : text
         var lines = bounded.split(whereSeparator: \.isNewline).map { String($0).trimmed }.filter { !$0.isEmpty }
         lines.removeAll { isAnswerLine($0) }
         if lines.count == 1, let only = lines.first { lines = sentences(of: only) }

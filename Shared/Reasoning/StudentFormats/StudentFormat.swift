@@ -57,32 +57,42 @@ public enum StudentFormat: String, Sendable, Hashable, Codable, CaseIterable {
         return text + "<Answer>\(TagScanner.escape(correction.answer))</Answer>"
     }
 
-    /// Reads a student's correction of an attempt.
+    /// Reads a student's correction of an attempt: the number of the first wrong step with cause and correction, or a
+    /// whole trace in which they stand inside a step, as in the paper's appendix A; then the answer.
     ///
-    /// - Throws: ``ReasoningError`` where it has no answer.
+    /// A step that the attempt does not have is no step. Linear in the text's length.
+    ///
+    /// - Throws: ``ReasoningError`` where it has no answer or too much text.
     public static func parseCorrection(_ response: String, attempt: [String]) throws -> CorrectionTrace {
         guard response.utf8.count <= CorrectionTrace.maximumLength else {
             throw ReasoningError(.tooLong, "the correction has more than \(CorrectionTrace.maximumLength) bytes")
         }
-        let number = response.drop { $0 == " " || $0 == "\n" }.prefix { $0.isNumber }
-        // The elements stand inside one step, so that the shared parser reads them.
-        let tree = TaggedSteps("<Step1>" + response)
+        let whole = TaggedSteps(response)
+        // The elements of the short form stand inside one step, so that the shared parser reads them.
+        let tree = whole.steps.isEmpty ? TaggedSteps("<Step1>" + response) : whole
         guard let answer = tree.answer else {
             throw ReasoningError(.malformedCorrection, "there is no <Answer> element")
         }
-        let step = tree.steps.first
-        let named = step?.cause != nil || step?.correction != nil
+        let wrong = tree.steps.firstIndex { $0.cause != nil || $0.correction != nil }
+        let named = whole.steps.isEmpty ? wrong.flatMap { _ in leadingNumber(response) }.map { $0 - 1 } : wrong
         return CorrectionTrace(
             steps: attempt,
-            firstWrongStep: named
-                ? Int(number).map { $0 - 1 }.flatMap { attempt.indices.contains($0) ? $0 : nil } : nil,
-            cause: step?.cause,
-            correction: step?.correction,
+            firstWrongStep: named.flatMap { attempt.indices.contains($0) ? $0 : nil },
+            cause: wrong.flatMap { tree.steps[$0].cause },
+            correction: wrong.flatMap { tree.steps[$0].correction },
             answer: answer
         )
     }
 
+    /// The whole number that a text begins with, after blanks; nil where it has more than six digits.
+    private static func leadingNumber(_ text: String) -> Int? {
+        let digits = text.unicodeScalars.drop { $0.properties.isWhitespace }.prefix { ("0"..."9").contains($0) }
+        return digits.prefix(7).count > 6 ? nil : Int(String(digits))
+    }
+
     /// The steps of a student's output, for the correction prompt: lines of a chain or steps of a template.
+    ///
+    /// Reads at most 128 KiB and 64 steps of a template, 64 KiB and 200 lines of a chain; linear in what is read.
     public static func steps(of output: String) -> [String] {
         let tree = TaggedSteps(output)
         if !tree.steps.isEmpty { return tree.steps.map(\.text).filter { !$0.isEmpty } }

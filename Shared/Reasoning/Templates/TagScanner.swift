@@ -1,6 +1,6 @@
 import Foundation
 
-/// The tags of thought templates and correction traces.
+/// The tags of thought templates, correction traces and inspectors' verdicts.
 enum TagName: Hashable, Sendable {
     case step
     case key
@@ -8,19 +8,33 @@ enum TagName: Hashable, Sendable {
     case answer
     case cause
     case correction
+    case verdict
+    case part
+    case reason
     case other
 
-    init(_ name: some StringProtocol) {
-        switch name.lowercased() {
-        case "step": self = .step
-        case "key": self = .key
-        case "generalized", "generalised", "generalization", "generalisation": self = .generalized
-        case "answer", "finalanswer": self = .answer
-        case "cause": self = .cause
-        case "correction": self = .correction
+    /// The tag of a name in any case, of those that a kind of text has.
+    init(_ name: String, in vocabulary: TagVocabulary) {
+        switch (vocabulary, name.lowercased()) {
+        case (.steps, "step"): self = .step
+        case (.steps, "key"): self = .key
+        case (.steps, "generalized"), (.steps, "generalised"), (.steps, "generalization"), (.steps, "generalisation"):
+            self = .generalized
+        case (.steps, "answer"), (.steps, "finalanswer"): self = .answer
+        case (.steps, "cause"): self = .cause
+        case (.steps, "correction"): self = .correction
+        case (.verdict, "verdict"): self = .verdict
+        case (.verdict, "part"): self = .part
+        case (.verdict, "reason"): self = .reason
         default: self = .other
         }
     }
+}
+
+/// The kinds of tagged text; the tags of one are unknown in the other.
+enum TagVocabulary: Sendable {
+    case steps
+    case verdict
 }
 
 /// A piece of a tagged text.
@@ -32,19 +46,30 @@ enum TagEvent: Hashable, Sendable {
 
 /// Reads tags as models write them: any case, `<Step 1:>`, `</Answer:>`, unknown tags dropped.
 ///
-/// A `<` that starts no tag is text. One pass; no tag name longer than 40 bytes is considered, so the time is linear.
+/// A `<` that starts no tag is text, and so is what has blanks between words (`a <b and c> d`) unless it is a known
+/// tag. One pass over the UTF-8 bytes; no tag of more than 40 bytes is considered and none reaches over the next `<`, so
+/// that each byte is looked at twice at most.
 enum TagScanner {
     /// Longer texts are cut before they are read, in bytes.
     static let maximumLength = 1 << 17
     private static let longestTag = 40
 
-    static func scan(_ text: String) -> [TagEvent] {
+    static func scan(_ text: String, vocabulary: TagVocabulary = .steps) -> [TagEvent] {
+        var examined = 0
+        return scan(text, vocabulary: vocabulary, examined: &examined)
+    }
+
+    /// Scans and adds the number of bytes that were looked at, for tests of linearity.
+    static func scan(_ text: String, vocabulary: TagVocabulary, examined: inout Int) -> [TagEvent] {
         let bytes = Array(text.utf8.prefix(maximumLength))
         var events: [TagEvent] = []
         var start = 0
         var index = 0
         while index < bytes.count {
-            guard bytes[index] == UInt8(ascii: "<"), let (event, end) = tag(bytes, at: index) else {
+            examined += 1
+            guard bytes[index] == UInt8(ascii: "<"),
+                let (event, end) = tag(bytes, at: index, vocabulary: vocabulary, examined: &examined)
+            else {
                 index += 1
                 continue
             }
@@ -58,22 +83,30 @@ enum TagScanner {
     }
 
     /// The tag that starts here and where it ends; nil where there is none.
-    private static func tag(_ bytes: [UInt8], at start: Int) -> (TagEvent?, Int)? {
+    private static func tag(
+        _ bytes: [UInt8],
+        at start: Int,
+        vocabulary: TagVocabulary,
+        examined: inout Int
+    ) -> (TagEvent?, Int)? {
         var index = start + 1
         var closes = false
         var name = ""
         var number: Int?
+        var isOneWord = true
         while index < bytes.count, index - start <= longestTag {
             let byte = bytes[index]
+            examined += 1
             switch byte {
             case UInt8(ascii: "/") where name.isEmpty: closes = true
             case UInt8(ascii: ">"):
                 guard !name.isEmpty else { return nil }
-                let known = TagName(name)
-                if known == .other { return (nil, index + 1) }
+                let known = TagName(name, in: vocabulary)
+                if known == .other { return isOneWord ? (nil, index + 1) : nil }
                 return (closes ? .close(known, number) : .open(known, number), index + 1)
             case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"):
                 guard number == nil else { return nil }
+                if bytes[index - 1] == UInt8(ascii: " ") || bytes[index - 1] == UInt8(ascii: "\t") { isOneWord = false }
                 name.unicodeScalars.append(Unicode.Scalar(byte))
             case UInt8(ascii: "0")...UInt8(ascii: "9"):
                 guard !name.isEmpty else { return nil }
@@ -86,17 +119,44 @@ enum TagScanner {
         return nil
     }
 
+    // Escapes are made and read byte by byte: a string search takes "<" with a combining mark for another character.
+
+    private static let escapes: [(byte: UInt8, text: [UInt8])] = [
+        (UInt8(ascii: "<"), Array("&lt;".utf8)), (UInt8(ascii: ">"), Array("&gt;".utf8)),
+        (UInt8(ascii: "&"), Array("&amp;".utf8)),
+    ]
+
     private static func unescape(_ bytes: ArraySlice<UInt8>) -> String {
-        let text = String(decoding: bytes, as: UTF8.self)
-        guard text.contains("&") else { return text }
-        return text.replacingOccurrences(of: "&lt;", with: "<").replacingOccurrences(of: "&gt;", with: ">")
-            .replacingOccurrences(of: "&amp;", with: "&")
+        guard bytes.contains(UInt8(ascii: "&")) else { return String(decoding: bytes, as: UTF8.self) }
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count)
+        var index = bytes.startIndex
+        while index < bytes.endIndex {
+            if bytes[index] == UInt8(ascii: "&"),
+                let escape = escapes.first(where: { bytes[index...].starts(with: $0.text) })
+            {
+                result.append(escape.byte)
+                index += escape.text.count
+            } else {
+                result.append(bytes[index])
+                index += 1
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
     }
 
+    /// The text with `<`, `>` and `&` as `&lt;`, `&gt;` and `&amp;`; reading gives it back.
     static func escape(_ text: String) -> String {
-        guard text.contains(where: { "<>&".contains($0) }) else { return text }
-        return text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-            .replacingOccurrences(of: ">", with: "&gt;")
+        var result: [UInt8] = []
+        result.reserveCapacity(text.utf8.count)
+        for byte in text.utf8 {
+            if let escape = escapes.first(where: { $0.byte == byte }) {
+                result += escape.text
+            } else {
+                result.append(byte)
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
     }
 }
 
@@ -110,7 +170,10 @@ struct TaggedSteps {
     }
 
     static let maximumSteps = 64
+    static let maximumKeys = 16
 
+    /// Whether steps or key notes above the most that are kept were left out.
+    private(set) var isCut = false
     var steps: [Step] = []
     var generalization: String?
     var answer: String?
@@ -158,7 +221,7 @@ struct TaggedSteps {
         case .answer: .answer
         case .cause: .cause
         case .correction: .correction
-        case .other: .outside
+        case .verdict, .part, .reason, .other: .outside
         }
     }
 
@@ -173,7 +236,10 @@ struct TaggedSteps {
     private mutating func enter(_ name: TagName) -> Place {
         let place = TaggedSteps.place(name)
         if place == .step {
-            guard steps.count < TaggedSteps.maximumSteps else { return .outside }
+            guard steps.count < TaggedSteps.maximumSteps else {
+                isCut = true
+                return .outside
+            }
             steps.append(Step())
         }
         return place
@@ -187,7 +253,12 @@ struct TaggedSteps {
         switch place {
         case .outside, .step: return place
         case .key:
-            if last >= 0, !content.isEmpty, steps[last].keys.count < 16 { steps[last].keys.append(content) }
+            guard last >= 0, !content.isEmpty else { return .step }
+            guard steps[last].keys.count < TaggedSteps.maximumKeys else {
+                isCut = true
+                return .step
+            }
+            steps[last].keys.append(content)
             return .step
         case .cause:
             if last >= 0, steps[last].cause == nil, !content.isEmpty { steps[last].cause = content }

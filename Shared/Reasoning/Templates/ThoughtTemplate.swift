@@ -47,14 +47,23 @@ public struct ThoughtTemplate: Sendable, Hashable, Codable {
     /// Reads a template as models write them: tags in any case, with blanks or colons, unclosed or closed without
     /// a slash; unknown tags and text outside are dropped.
     ///
-    /// Linear in the text's length.
+    /// Linear in the text's length. Texts come back without the blanks around them, apart from which
+    /// `parse(template.xml)` is the template.
     ///
-    /// - Throws: ``ReasoningError`` where there is no step, an empty one, no answer, or too much text.
+    /// - Throws: ``ReasoningError`` where there is no step, an empty one, no answer, or too much: of text, of steps (64) or
+    ///   of a step's key notes (16).
     public static func parse(_ text: String) throws -> ThoughtTemplate {
         guard text.utf8.count <= maximumLength else {
             throw ReasoningError(.tooLong, "the template has more than \(maximumLength) bytes")
         }
         let tree = TaggedSteps(text)
+        guard !tree.isCut else {
+            throw ReasoningError(
+                .tooLong,
+                "the template has more than \(TaggedSteps.maximumSteps) steps, or a step more than "
+                    + "\(TaggedSteps.maximumKeys) key notes"
+            )
+        }
         guard !tree.steps.isEmpty else {
             throw ReasoningError(.malformedTemplate, "there is no <Step1> element")
         }

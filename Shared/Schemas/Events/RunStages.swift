@@ -148,6 +148,11 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
     public var wrongStepInContext: Bool?
     /// Whether only the tokens in which the two sides differ carry the preference.
     public var tokenWeighted: Bool?
+    /// What to do when the student's own correction is right: `keep` (reject it all the same), `drop` (no pair) or `step`
+    /// (reject the wrong step instead).
+    public var whenSelfCorrectionIsRight: String?
+    /// What to do when the student's own correction names another step or none: `keep`, `drop` or `step`.
+    public var whenSelfCorrectionNamesAnotherStep: String?
     /// Options that this version does not name.
     public var extra: [String: JSONValue]?
 
@@ -161,6 +166,8 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
         supervisedWeight: Double? = nil,
         wrongStepInContext: Bool? = nil,
         tokenWeighted: Bool? = nil,
+        whenSelfCorrectionIsRight: String? = nil,
+        whenSelfCorrectionNamesAnotherStep: String? = nil,
         extra: [String: JSONValue]? = nil
     ) {
         self.training = training
@@ -171,6 +178,8 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
         self.supervisedWeight = supervisedWeight
         self.wrongStepInContext = wrongStepInContext
         self.tokenWeighted = tokenWeighted
+        self.whenSelfCorrectionIsRight = whenSelfCorrectionIsRight
+        self.whenSelfCorrectionNamesAnotherStep = whenSelfCorrectionNamesAnotherStep
         self.extra = extra
     }
 
@@ -181,6 +190,17 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
         try check.range(labelSmoothing, 0...0.5, "\(field).labelSmoothing")
         try check.range(nllWeight, 0...1000, "\(field).nllWeight")
         try check.range(supervisedWeight, 0...1000, "\(field).supervisedWeight")
+        for (name, rule) in [
+            ("whenSelfCorrectionIsRight", whenSelfCorrectionIsRight),
+            ("whenSelfCorrectionNamesAnotherStep", whenSelfCorrectionNamesAnotherStep),
+        ] {
+            guard let rule else { continue }
+            try check.require(
+                ["keep", "drop", "step"].contains(rule),
+                "\(field).\(name)",
+                "is '\(rule)'; known are keep, drop, step"
+            )
+        }
     }
 }
 
