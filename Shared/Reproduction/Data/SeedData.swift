@@ -18,6 +18,15 @@ struct SeedData: Sendable {
     /// The training problems by id.
     let byID: [String: ProblemEvent]
 
+    /// Checked chains: wrong ones with the teacher's correction, right ones with none.
+    var corrections: [Correction] = []
+
+    /// A checked chain with its problem.
+    struct Correction: Sendable {
+        let problem: ProblemEvent
+        let trace: CorrectionTrace
+    }
+
     /// A dual pair with its problem.
     struct Dual: Sendable {
         let problem: ProblemEvent

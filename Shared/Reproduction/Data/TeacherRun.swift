@@ -1,3 +1,4 @@
+import Distillation
 import Foundation
 import Reasoning
 import Schemas
@@ -26,13 +27,15 @@ struct TeacherRun: Sendable {
     /// All that the teacher makes of a seed's problems.
     func collect() async throws -> SeedData {
         let problems = try SeedProblems(seed: seed, plan: plan)
-        return SeedData(
+        var data = SeedData(
             seed: seed,
             problems: problems,
             traces: try await traces(of: problems.training),
             repeated: try await repeatedChains(of: problems.training),
             developmentTraces: try await traces(of: problems.development)
         )
+        data.corrections = try await corrections(of: data.duals)
+        return data
     }
 
     /// Chains of all problems first, so that the examples of a corruption are drawn from the rectified pairs (EDIT,
@@ -67,14 +70,46 @@ struct TeacherRun: Sendable {
         return chains
     }
 
-    /// The teacher's corrections of wrong attempts.
-    func corrections(of attempts: [(attempt: AttemptEvent, problem: ProblemEvent)]) async throws -> [TraceEvent] {
-        let pipeline = TeachingPipeline(ledger: ledger)
-        var traces: [TraceEvent] = []
-        for (attempt, problem) in attempts {
+    /// The teacher's correction of a wrong attempt.
+    func correction(of attempt: AttemptEvent, problem: ProblemEvent) async throws -> TraceEvent? {
+        try await TeachingPipeline(ledger: ledger).traces(of: attempt, problem: problem).first
+    }
+
+    /// Corrections of the dual pairs' wrong chains, and right chains that need none: what lets a student that was
+    /// trained from nothing answer the correction prompt, as a pretrained one can without.
+    private func corrections(of duals: [SeedData.Dual]) async throws -> [SeedData.Correction] {
+        var corrections: [SeedData.Correction] = []
+        for dual in duals {
             try Task.checkCancellation()
-            traces += try await pipeline.traces(of: attempt, problem: problem)
+            let attempt = AttemptEvent(
+                id: DeterministicID.make(cause: dual.problem.id, parts: "dual-wrong"),
+                runId: "reproduction-\(seed)",
+                checkpointId: "none",
+                problemId: dual.problem.id,
+                sample: 0,
+                output: dual.body.wrong,
+                answer: dual.body.wrongAnswer,
+                correct: false,
+                promptFormat: StudentFormat.chainOfThought.rawValue
+            )
+            if let trace = try await correction(of: attempt, problem: dual.problem), trace.verified,
+                case .correction(let body) = trace.body
+            {
+                corrections.append(SeedData.Correction(problem: dual.problem, trace: CorrectionTrace(body)))
+            }
+            corrections.append(
+                SeedData.Correction(
+                    problem: dual.problem,
+                    trace: CorrectionTrace(
+                        steps: WorkedSolution.parse(dual.body.right).steps.map(\.text),
+                        firstWrongStep: nil,
+                        cause: nil,
+                        correction: nil,
+                        answer: dual.problem.answer
+                    )
+                )
+            )
         }
-        return traces
+        return corrections
     }
 }

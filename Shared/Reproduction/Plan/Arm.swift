@@ -110,17 +110,17 @@ public struct KeyStepRecipe: Sendable, Hashable, Codable {
     /// Only pairs of this mistake pattern, and of each pattern as many as of the rarest.
     public var mistake: String?
     /// Weight of the right chain's key tokens.
-    public var alpha: Float = 1
+    public var alpha: Double = 1
     /// Weight of the wrong chain's key tokens, as a magnitude.
-    public var beta: Float = 0.025
+    public var beta: Double = 0.025
     /// Weight of the right chain's other tokens.
-    public var gamma: Float = 0
+    public var gamma: Double = 0
     /// Whether the key tokens are drawn at random instead: the control.
     public var isRandom = false
     /// Whether wrong tokens are pushed down by −log(1 − p), which has a bound, instead of by log p.
     public var isBounded = false
     /// The weight of a supervised term on the first stage's examples.
-    public var supervisedWeight: Float = 0
+    public var supervisedWeight: Double = 0
     /// Whether each chain is divided by its length, as in the authors' code, or not, as in print.
     public var isNormalized = true
 

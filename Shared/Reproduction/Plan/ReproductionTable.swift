@@ -10,14 +10,24 @@ public struct ReproductionTable: Sendable, Hashable, Codable {
     public var claims: [Claim]
     /// What is traced over the course of KRSL, to see why it hurts.
     public var probes: [Probe]
+    /// The arm whose wrong attempts the teacher corrects, for preference pairs and to measure skill at corrections.
+    public var rolloutArm: String?
 
     /// Creates a table.
-    public init(id: String, title: String, arms: [Arm], claims: [Claim], probes: [Probe] = []) {
+    public init(
+        id: String,
+        title: String,
+        arms: [Arm],
+        claims: [Claim],
+        probes: [Probe] = [],
+        rolloutArm: String? = nil
+    ) {
         self.id = id
         self.title = title
         self.arms = arms
         self.claims = claims
         self.probes = probes
+        self.rolloutArm = rolloutArm
     }
 
     /// The arm of a name.

@@ -131,7 +131,8 @@ extension ReproductionTable {
                     "Preferences on key tokens alone do no worse", source: "ours", arm: "step-dpo-weighted", .above,
                     "step-dpo-stable"
                 ),
-            ]
+            ],
+            rolloutArm: "hsft"
         )
     }()
 }

@@ -207,10 +207,7 @@ extension Reproduction {
             right: texts.right,
             wrong: texts.wrong,
             tokens: .student(codec.tokenizer),
-            alpha: 1,
-            beta: 1,
-            gamma: 0,
-            tieRule: .edit
+            options: KeyStepOptions(beta: 1)
         )
         return Examples.Dual(
             question: dual.problem.question,

@@ -44,7 +44,9 @@ struct ArmExamples: Sendable {
                 )
             }
         case .corrections:
-            []
+            data.corrections.map {
+                SupervisedExamples.correction($0.trace, question: $0.problem.question, codec: codec)
+            }
         }
     }
 

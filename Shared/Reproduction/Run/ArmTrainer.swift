@@ -2,6 +2,7 @@ import Distillation
 import Foundation
 import Reasoning
 import Schemas
+import TensorEngine
 import Training
 
 /// Trains an arm by the trainers that the services use.
@@ -36,10 +37,10 @@ struct ArmTrainer: Sendable {
             let found = examples.supervised(recipe.sources)
             return Outcome(trained: try supervised(parent, name, found, options), examples: found.count)
         case .keySteps(let recipe):
-            let found = try examples.keySteps(recipe, seed: key.seed)
+            let found = examples.keySteps(recipe, seed: key.seed)
             return Outcome(trained: try supervised(parent, name, found, options), examples: found.count)
         case .preference(let recipe):
-            let pairs = try examples.pairs(recipe, rollout: rollout)
+            let pairs = examples.pairs(recipe, rollout: rollout)
             guard !pairs.isEmpty else {
                 throw ReproductionError("\(arm.id), seed \(key.seed): no wrong attempt gave a preference pair")
             }

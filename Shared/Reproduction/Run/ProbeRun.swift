@@ -28,7 +28,7 @@ struct ProbeRun {
         let options = ArmTrainer.options(recipe, plan: plan, rate: rate, seed: data.seed)
         let trainer = try SupervisedTrainer(
             model: model,
-            examples: try examples.keySteps(probe.recipe, seed: data.seed),
+            examples: examples.keySteps(probe.recipe, seed: data.seed),
             options: options
         )
         let watched = try WatchedPairs(Array(data.developmentDuals.prefix(Self.pairs)), codec: codec)
@@ -70,10 +70,7 @@ struct WatchedPairs {
                 right: texts.right,
                 wrong: texts.wrong,
                 tokens: .student(codec.tokenizer),
-                alpha: 1,
-                beta: 1,
-                gamma: 0,
-                tieRule: .edit
+                options: KeyStepOptions(beta: 1)
             )
             let prompt = codec.prompt(.chainOfThought, question: dual.problem.question)
             for side in [location.right, location.wrong] {

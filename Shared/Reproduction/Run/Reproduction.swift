@@ -74,29 +74,21 @@ public struct Reproduction: Sendable {
     private func final(_ arm: String, _ seed: UInt64) -> String { "final \(arm) \(seed)" }
     private func search(_ arm: String, _ rate: Double) -> String { "search \(arm) \(rate)" }
 
+    private func rollout(_ arm: String, _ seed: UInt64) -> String { "rollout \(arm) \(seed)" }
+
+    /// What must be done before an arm's student of a seed is there.
+    private func student(_ arm: Arm, _ seed: UInt64) -> [String] {
+        guard seed == plan.searchSeed else { return [final(arm.id, seed)] }
+        return plan.rates(arm.recipe).map { search(arm.id, $0) }
+    }
+
     private func add(_ arm: Arm, to graph: inout JobGraph) {
         let rates = plan.rates(arm.recipe)
-        let parent = arm.parent.flatMap { table.arm($0) }
-        let needsRollout = needsRollout(arm)
         func needs(_ seed: UInt64) -> [String] {
             var names = ["data \(seed)"]
-            if let parent {
-                names += seed == plan.searchSeed ? plan.rates(parent.recipe).map { search(parent.id, $0) } : []
-                if seed != plan.searchSeed { names.append(final(parent.id, seed)) }
-            }
-            if needsRollout, let parent { names.append("rollout \(parent.id) \(seed)") }
+            if let parent = arm.parent.flatMap({ table.arm($0) }) { names += student(parent, seed) }
+            if needsRollout(arm), let source = table.rolloutArm { names.append(rollout(source, seed)) }
             return names
-        }
-        if needsRollout, let parent, !graph.jobs.contains(where: { $0.id == "rollout \(parent.id) \(plan.searchSeed)" })
-        {
-            for seed in seeds {
-                let done =
-                    seed == plan.searchSeed
-                    ? plan.rates(parent.recipe).map { search(parent.id, $0) } : [final(parent.id, seed)]
-                graph.add("rollout \(parent.id) \(seed)", needs: ["data \(seed)"] + done) {
-                    try await rollOut(parent, seed: seed)
-                }
-            }
         }
         for rate in rates {
             graph.add(search(arm.id, rate), needs: needs(plan.searchSeed)) {
@@ -107,6 +99,17 @@ public struct Reproduction: Sendable {
             graph.add(final(arm.id, seed), needs: needs(seed) + rates.map { search(arm.id, $0) }) {
                 let rate = try await notebook.bestRate(arm, plan: plan)
                 try await trial(arm, TrialKey(arm: arm.id, seed: seed, rate: rate))
+            }
+        }
+        if arm.id == table.rolloutArm {
+            for seed in seeds {
+                graph.add(rollout(arm.id, seed), needs: student(arm, seed)) { try await rollOut(arm, seed: seed) }
+            }
+        }
+        guard let source = table.rolloutArm, arm.recipe.isTrained else { return }
+        for seed in plan.seeds {
+            graph.add("skill \(arm.id) \(seed)", needs: [final(arm.id, seed), rollout(source, seed)]) {
+                try await measureSkill(arm, seed: seed, rollout: source)
             }
         }
     }
@@ -153,7 +156,10 @@ public struct Reproduction: Sendable {
         try check()
         let data = try await notebook.seedData(key.seed)
         let parent = try await parentHash(arm, seed: key.seed)
-        let rollout = needsRollout(arm) ? try await notebook.rollout("rollouts/seed-\(key.seed)/\(arm.parent ?? "")") : nil
+        var rollout: Rollout?
+        if needsRollout(arm), let source = table.rolloutArm {
+            rollout = try await notebook.rollout(Rollout.name(source, seed: key.seed))
+        }
         let print = try fingerprint(arm.recipe, arm.style, plan, key.name, parent, rollout?.fingerprint, Self.version)
         if let known = files.read(key.name, as: Trial.self), known.fingerprint == print {
             await notebook.add(known, key)
@@ -194,15 +200,19 @@ public struct Reproduction: Sendable {
             : data.problems.suites
         for (name, problems) in suites.sorted(by: { $0.key < $1.key }) {
             let outcomes = try scorer.solve(problems, style: arm.style)
-            trial.suites[name] = SuiteResult(outcomes: Scorer.marks(outcomes.map(\.correct)))
+            var result = SuiteResult(outcomes: Scorer.marks(outcomes.map(\.correct)))
             if name == SuiteName.test { trial.outputs = outcomes.prefix(8).map(\.output) }
+            if arm.recipe == .selfCorrection {
+                result.outcomes = Scorer.marks(try scorer.correct(problems, outcomes))
+            } else if table.rolloutArm != nil, arm.recipe.isTrained, name == SuiteName.test {
+                result.selfCorrected = Scorer.marks(try scorer.correct(problems, outcomes))
+            }
+            trial.suites[name] = result
         }
     }
 
     /// Written into fingerprints: to be raised when the same plan comes to mean other work.
     static let version = 1
-
-    private func rollOut(_ arm: Arm, seed: UInt64) async throws { throw ReproductionError("todo") }
 
     private func run(_ probe: Probe) async throws {
         try check()

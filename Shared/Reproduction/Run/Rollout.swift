@@ -8,16 +8,117 @@ import Schemas
 struct Rollout: Sendable, Codable {
     /// What decides the outcome.
     var fingerprint: String
-    /// Problems attempted.
-    var attempted = 0
-    /// The wrong attempts.
-    var wrong: [Entry] = []
+    /// Wrong attempts at the problems that are held back for it: what the second stage learns from.
+    var training: [Entry] = []
+    /// Wrong attempts at development problems: what skill at corrections is measured on.
+    var development: [Entry] = []
 
     /// A wrong attempt.
     struct Entry: Sendable, Codable {
         var problem: ProblemEvent
         var attempt: AttemptEvent
-        /// The teacher's correction, verified or not.
-        var correction: TraceEvent?
+        var trace: TraceEvent
+    }
+
+    /// The attempts that the second stage learns from.
+    var corrected: [PreferencePairs.CorrectedAttempt] {
+        training.map { PreferencePairs.CorrectedAttempt(problem: $0.problem, attempt: $0.attempt, trace: $0.trace) }
+    }
+
+    /// The name of a roll-out's file.
+    static func name(_ arm: String, seed: UInt64) -> String { "rollouts/seed-\(seed)/\(arm)" }
+}
+
+extension Reproduction {
+    /// Lets an arm's student attempt problems, and the teacher correct the wrong attempts.
+    func rollOut(_ arm: Arm, seed: UInt64) async throws {
+        try check()
+        let data = try await notebook.seedData(seed)
+        let rate = try await notebook.bestRate(arm, plan: plan)
+        let hash = try await notebook.trial(TrialKey(arm: arm.id, seed: seed, rate: rate)).modelHash
+        let name = Rollout.name(arm.id, seed: seed)
+        let print = try fingerprint(plan, hash, Self.version)
+        if let known = files.read(name, as: Rollout.self), known.fingerprint == print {
+            await notebook.add(known, name)
+            return
+        }
+        let scorer = try Scorer(folder: try store.folder(hash), plan: plan, check: check)
+        let teacher = TeacherRun(seed: seed, plan: plan)
+        func entries(_ problems: [ProblemEvent]) async throws -> [Rollout.Entry] {
+            let attempts = try scorer.attempts(at: problems, seed: seed, checkpoint: hash)
+            let byID = Dictionary(problems.map { ($0.id, $0) }) { first, _ in first }
+            var entries: [Rollout.Entry] = []
+            for attempt in attempts where !attempt.correct {
+                guard let problem = byID[attempt.problemId] else { continue }
+                if let trace = try await teacher.correction(of: attempt, problem: problem) {
+                    entries.append(Rollout.Entry(problem: problem, attempt: attempt, trace: trace))
+                }
+            }
+            return entries
+        }
+        var rollout = Rollout(fingerprint: print)
+        rollout.training = try await entries(data.problems.rollout)
+        if seed != plan.searchSeed { rollout.development = try await entries(data.problems.development) }
+        try files.write(rollout, name)
+        await notebook.add(rollout, name)
+        log("roll-out of \(arm.id), seed \(seed): \(rollout.training.count) wrong of \(data.problems.rollout.count)")
+    }
+
+    /// Measures how well an arm's student finds and mends the first wrong step of attempts that are the same for every
+    /// arm of a seed (SuperCorrect, Table 6).
+    func measureSkill(_ arm: Arm, seed: UInt64, rollout: String) async throws {
+        try check()
+        let rate = try await notebook.bestRate(arm, plan: plan)
+        let key = TrialKey(arm: arm.id, seed: seed, rate: rate)
+        var trial = try await notebook.trial(key)
+        let attempts = try await notebook.rollout(Rollout.name(rollout, seed: seed))
+        let print = try fingerprint(attempts.fingerprint, trial.fingerprint)
+        if trial.correctionFingerprint != print {
+            let scorer = try Scorer(folder: try store.folder(trial.modelHash), plan: plan, check: check)
+            trial.correction = try scorer.skill(attempts.development)
+            trial.correctionFingerprint = print
+            try files.write(trial, key.name)
+            log("skill of \(arm.id), seed \(seed)")
+        }
+        await notebook.add(trial, key)
+    }
+}
+
+extension Scorer {
+    /// The temperature of attempts.
+    private static let temperature = 0.7
+
+    /// One sampled attempt a problem, with the student's own correction of the wrong ones.
+    func attempts(at problems: [ProblemEvent], seed: UInt64, checkpoint: String) throws -> [AttemptEvent] {
+        var parameters = greedy
+        parameters.temperature = Self.temperature
+        parameters.seed = seed
+        return try solver.attempts(
+            at: problems,
+            samples: 1,
+            format: .hierarchicalThought,
+            parameters: parameters,
+            runID: "reproduction-\(seed)",
+            checkpointID: checkpoint
+        ) { _ in try check() }
+    }
+
+    /// The student's corrections of others' attempts against the teacher's; attempts without a verified correction are
+    /// left out.
+    func skill(_ entries: [Rollout.Entry]) throws -> CorrectionResult {
+        let attempts = entries.compactMap { entry -> (entry: Rollout.Entry, teacher: CorrectionTrace)? in
+            guard entry.trace.verified, case .correction(let body) = entry.trace.body else { return nil }
+            return (entry, CorrectionTrace(body))
+        }
+        let own = try solver.correct(
+            attempts.map { (Self.task($0.entry.problem), $0.entry.attempt.output) },
+            parameters: StudentSolver.correctionParameters(greedy)
+        ) { _ in try check() }
+        let pairs = zip(own, attempts)
+        return CorrectionResult(
+            attempts: attempts.count,
+            located: Self.marks(pairs.map { CorrectionGrading.isLocated($0.trace, teacher: $1.teacher) }),
+            corrected: Self.marks(pairs.map { CorrectionGrading.isRight($0.trace, teacher: $1.teacher) })
+        )
     }
 }

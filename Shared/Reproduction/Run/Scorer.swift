@@ -38,6 +38,14 @@ struct Scorer {
         try solver.solve(problems.map(Self.task), format: style.format, parameters: greedy) { _ in try check() }
     }
 
+    /// Whether the answers are right after a second pass, in which the student corrects what it wrote.
+    func correct(_ problems: [ProblemEvent], _ outcomes: [StudentSolver.Outcome]) throws -> [Bool] {
+        try solver.selfCorrect(
+            zip(problems, outcomes).map { (Self.task($0), $1) },
+            parameters: StudentSolver.correctionParameters(greedy)
+        ) { _ in try check() }.map(\.correct)
+    }
+
     static func task(_ problem: ProblemEvent) -> StudentSolver.Task {
         StudentSolver.Task(question: problem.question, gold: problem.answer)
     }

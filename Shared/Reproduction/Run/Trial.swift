@@ -21,6 +21,8 @@ struct Trial: Sendable, Codable {
     var suites: [String: SuiteResult] = [:]
     /// How well wrong attempts are corrected.
     var correction: CorrectionResult?
+    /// What decides that.
+    var correctionFingerprint: String?
     /// What the student wrote for the first problems of the test.
     var outputs: [String] = []
 }

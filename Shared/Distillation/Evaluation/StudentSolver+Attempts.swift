@@ -1,0 +1,73 @@
+public import LanguageModel
+public import Reasoning
+public import Schemas
+
+/// Roll-outs: attempts of a student at problems, with its own correction of the wrong ones (SuperCorrect, steps 5, 6
+/// and 8).
+extension StudentSolver {
+    /// Lets the student attempt problems.
+    ///
+    /// Arguments:
+    ///   - samples: attempts a problem, each with a random stream of its own.
+    ///   - parameters: decoding of the attempts; corrections are greedy, see ``correctionParameters(_:maximumTokens:)``.
+    ///   - runID: the run that the attempts belong to.
+    ///   - checkpointID: the checkpoint that attempts; the attempts' ids derive from it.
+    ///   - onFinish: called after each text; throwing cancels.
+    /// - Returns: one attempt a problem and sample, problem by problem.
+    public func attempts(
+        at problems: [ProblemEvent],
+        samples: Int,
+        format: StudentFormat,
+        parameters: GenerationParameters,
+        runID: String,
+        checkpointID: String,
+        onFinish: ((Int) throws -> Void)? = nil
+    ) throws -> [AttemptEvent] {
+        let jobs = problems.indices.flatMap { problem in (0..<samples).map { (problem, sample: $0) } }
+        let tasks = jobs.map { problem, sample in
+            Task(
+                question: problems[problem].question,
+                gold: problems[problem].answer,
+                stream: UInt64(problem * samples + sample)
+            )
+        }
+        let outcomes = try solve(tasks, format: format, parameters: parameters, onFinish: onFinish)
+        let wrong = outcomes.indices.filter { !outcomes[$0].correct }
+        let corrections = try correct(
+            wrong.map { (tasks[$0], outcomes[$0].output) },
+            parameters: Self.correctionParameters(parameters),
+            onFinish: onFinish
+        )
+        let own = Dictionary(uniqueKeysWithValues: zip(wrong, corrections))
+        return jobs.indices.map { index in
+            let (problem, sample) = jobs[index]
+            let outcome = outcomes[index]
+            return AttemptEvent(
+                id: DeterministicID.make(cause: checkpointID, parts: "attempt", problems[problem].id, String(sample)),
+                runId: runID,
+                checkpointId: checkpointID,
+                problemId: problems[problem].id,
+                sample: sample,
+                output: Self.storable(outcome.output),
+                answer: outcome.answer,
+                correct: outcome.correct,
+                selfCorrection: own[index].map { own in
+                    SelfCorrection(
+                        output: Self.storable(own.output),
+                        firstWrongStep: own.trace?.firstWrongStep,
+                        cause: own.trace?.cause,
+                        correction: own.trace?.correction,
+                        answer: own.trace?.answer,
+                        correct: own.trace.map {
+                            AnswerEquivalence.equivalent(gold: problems[problem].answer, predicted: $0.answer)
+                        } ?? false
+                    )
+                },
+                promptFormat: format.rawValue
+            )
+        }
+    }
+
+    /// A text without NUL characters, which a database cannot hold.
+    public static func storable(_ text: String) -> String { text.replacing("\0", with: "\u{FFFD}") }
+}
