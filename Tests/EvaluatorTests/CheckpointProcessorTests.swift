@@ -15,12 +15,22 @@ import Training
 @Suite("Evaluating checkpoints")
 struct CheckpointProcessorTests {
     /// A student that answers every question with the same steps and 7.
-    private static func parrot(_ bench: StageBench) throws -> String {
-        let examples = (0..<8).map { number in
+    ///
+    /// With `correcting` it answers every request for a correction by saying that the step gives 8.
+    private static func parrot(_ bench: StageBench, correcting: Bool = false) throws -> String {
+        var examples = (0..<8).map { number in
             bench.codec.supervised(
                 prompt: bench.codec.prompt(.hierarchicalThought, question: Sum(number).question),
                 response: " <Step1>add</Step1><Answer>7</Answer>"
             )
+        }
+        if correcting {
+            let trace = CorrectionTrace(steps: ["add"], firstWrongStep: 0, cause: "c", correction: "d", answer: "8")
+            for number in 0..<8 {
+                examples.append(
+                    SupervisedExamples.correction(trace, question: Sum(number).question, codec: bench.codec)
+                )
+            }
         }
         return try StageTrainer(store: bench.store, workFolder: bench.workFolder).supervised(
             from: bench.student.hash,
@@ -91,6 +101,40 @@ struct CheckpointProcessorTests {
             #expect(abs(event.interval.low - 0.096_77) < 1e-4 && abs(event.interval.high - 0.700_01) < 1e-4)
             #expect(event.comparisons.isEmpty)
             #expect(try await EvaluationStore.evaluations(run: "r1", from: bench.pool) == [event])
+        }
+    }
+
+    @Test("a student that corrects itself is scored before and after")
+    func selfCorrection() async throws {
+        try await StageBench.with { bench in
+            try await insertSuite(bench)
+            var run = bench.run(stages: RunStages(hsft: SupervisedStage()), suites: [Self.suite])
+            run.decoding?.selfCorrection = true
+            try await bench.insert(run)
+            let parrot = try Self.parrot(bench, correcting: true)
+            let checkpoint = bench.checkpoint(.hsft, of: run, modelHash: parrot)
+            try await bench.insert(checkpoint)
+            let event = try #require(try events(EvaluationEvent.self, try await apply(checkpoint, bench)).first)
+            // The suite's answers are 7 twice and 8 four times; the student says 7, and 8 at second sight.
+            #expect(event.correct == 2 && event.answered == 6)
+            let score = try #require(event.selfCorrection)
+            #expect(score.correct == 4 && score.changedToRight == 4 && score.changedToWrong == 2)
+            #expect(score.readable == 6 && score.named == 6)
+            #expect(abs(score.accuracy - 4.0 / 6) < 1e-12)
+            // Wilson's interval for 4 of 6.
+            #expect(abs(score.interval.low - 0.299_99) < 1e-4 && abs(score.interval.high - 0.903_23) < 1e-4)
+            // What is kept of each problem, and compared between checkpoints, is the first pass.
+            let rows = try await bench.pool.query("SELECT answer FROM evaluation_results")
+            #expect(try rows.allSatisfy { try $0.get("answer", as: String?.self) == "7" })
+
+            // An untrained student's corrections cannot be read, so that nothing changes; without the wish, no score.
+            let untrained = bench.checkpoint(.initial, of: run)
+            let before = try #require(try events(EvaluationEvent.self, try await process(untrained, bench)).first)
+            #expect(before.selfCorrection?.readable == 0 && before.selfCorrection?.correct == before.correct)
+            let plain = bench.run("r2", stages: RunStages(hsft: SupervisedStage()), suites: [Self.suite])
+            try await bench.insert(plain)
+            let without = try await process(bench.checkpoint(.initial, of: plain), bench)
+            #expect(try events(EvaluationEvent.self, without).first?.selfCorrection == nil)
         }
     }
 

@@ -342,7 +342,16 @@ enum Samples {
             )
         ],
         decoding: decoding,
-        graderVersion: "1"
+        graderVersion: "1",
+        selfCorrection: SelfCorrectionScore(
+            correct: 103,
+            accuracy: 0.515,
+            interval: ConfidenceInterval(low: 0.44, high: 0.58),
+            changedToRight: 5,
+            changedToWrong: 2,
+            readable: 150,
+            named: 140
+        )
     )
     static let deadLetter = DeadLetterEvent(
         id: "d-1",

@@ -80,10 +80,16 @@ public struct CheckpointProcessor: EventProcessor {
         let format: StudentFormat = checkpoint.stage == .plain ? .chainOfThought : .hierarchicalThought
         let tasks = problems.map { StudentSolver.Task(question: $0.question, gold: $0.answer) }
         let started = ContinuousClock.now
-        let outcomes = try await DedicatedThread.run(name: "evaluate") { isCancelled in
-            try Self.solver(folder).solve(tasks, format: format, parameters: GenerationParameters(decoding)) { _ in
-                if isCancelled() { throw CancellationError() }
+        let (outcomes, corrected) = try await DedicatedThread.run(name: "evaluate") { isCancelled in
+            let solver = try Self.solver(folder)
+            let parameters = GenerationParameters(decoding)
+            let stop: (Int) throws -> Void = { _ in if isCancelled() { throw CancellationError() } }
+            guard decoding.selfCorrection == true else {
+                let outcomes = try solver.solve(tasks, format: format, parameters: parameters, onFinish: stop)
+                return (outcomes, [StudentSolver.CorrectedOutcome]?.none)
             }
+            let both = try solver.solveAndCorrect(tasks, format: format, parameters: parameters, onFinish: stop)
+            return (both.map(\.first), both)
         }
         let seconds = (ContinuousClock.now - started) / .seconds(1)
         let results = zip(problems, outcomes).map { problem, outcome in
@@ -95,7 +101,6 @@ public struct CheckpointProcessor: EventProcessor {
             )
         }
         let correct = results.count(where: \.correct)
-        let interval = WilsonInterval(successes: correct, trials: results.count)
         let event = EvaluationEvent(
             id: DeterministicID.make(cause: checkpoint.id, parts: "evaluation", suite.name),
             runId: run.id,
@@ -105,12 +110,13 @@ public struct CheckpointProcessor: EventProcessor {
             problems: results.count,
             correct: correct,
             accuracy: Double(correct) / Double(max(1, results.count)),
-            interval: ConfidenceInterval(low: interval.low, high: interval.high),
+            interval: ConfidenceInterval(successes: correct, trials: results.count),
             answered: results.count { $0.answer != nil },
             seconds: seconds,
             comparisons: try await comparisons(of: results, run: run, checkpoint: checkpoint, suite: suite),
             decoding: decoding,
-            graderVersion: StudentSolver.graderVersion
+            graderVersion: StudentSolver.graderVersion,
+            selfCorrection: corrected.map { SelfCorrectionScore(SelfCorrectionGain($0)) }
         )
         logger.info(
             "evaluated",
@@ -187,12 +193,9 @@ public struct CheckpointProcessor: EventProcessor {
                 onFinish: stop
             )
             let wrong = outcomes.indices.filter { !outcomes[$0].correct }
-            var greedy = parameters
-            greedy.temperature = 0
-            greedy.maximumNewTokens = min(greedy.maximumNewTokens, 128)
             let own = try solver.correct(
                 wrong.map { (tasks[$0], outcomes[$0].output) },
-                parameters: greedy,
+                parameters: StudentSolver.correctionParameters(parameters),
                 onFinish: stop
             )
             return (outcomes, Dictionary(uniqueKeysWithValues: zip(wrong, own)))
@@ -246,6 +249,29 @@ enum EvaluatorError: Error, CustomStringConvertible {
         case .suiteIncomplete(let name, let have, let want):
             "suite '\(name)' has \(have) of \(want) problems; submit the rest or correct expectedProblems"
         }
+    }
+}
+
+extension ConfidenceInterval {
+    /// Wilson's 95 % interval.
+    init(successes: Int, trials: Int) {
+        let interval = WilsonInterval(successes: successes, trials: trials)
+        self.init(low: interval.low, high: interval.high)
+    }
+}
+
+extension SelfCorrectionScore {
+    /// The score of a second pass.
+    init(_ gain: SelfCorrectionGain) {
+        self.init(
+            correct: gain.correct,
+            accuracy: Double(gain.correct) / Double(max(1, gain.tasks)),
+            interval: ConfidenceInterval(successes: gain.correct, trials: gain.tasks),
+            changedToRight: gain.changedToRight,
+            changedToWrong: gain.changedToWrong,
+            readable: gain.readable,
+            named: gain.named
+        )
     }
 }
 

@@ -33,6 +33,9 @@ public struct EvaluationEvent: EventPayload, Hashable {
     public var decoding: DecodingOptions
     /// The version of the rules that read and compare answers.
     public var graderVersion: String
+    /// The score after the student corrected itself in a second pass, where `decoding.selfCorrection` asks for it; all
+    /// other numbers are the first pass's.
+    public var selfCorrection: SelfCorrectionScore?
 
     /// Makes an evaluation.
     public init(
@@ -49,7 +52,8 @@ public struct EvaluationEvent: EventPayload, Hashable {
         seconds: Double,
         comparisons: [PairedComparison] = [],
         decoding: DecodingOptions,
-        graderVersion: String
+        graderVersion: String,
+        selfCorrection: SelfCorrectionScore? = nil
     ) {
         self.id = id
         self.runId = runId
@@ -65,6 +69,7 @@ public struct EvaluationEvent: EventPayload, Hashable {
         self.comparisons = comparisons
         self.decoding = decoding
         self.graderVersion = graderVersion
+        self.selfCorrection = selfCorrection
     }
 
     /// The run's id.
@@ -80,21 +85,7 @@ public struct EvaluationEvent: EventPayload, Hashable {
         try check.atLeast(problems, 1, "problems")
         try check.range(answered, 0...problems, "answered")
         try check.range(correct, 0...answered, "correct")
-        let share = Double(correct) / Double(problems)
-        try check.require(
-            abs(accuracy - share) < 1e-9,
-            "accuracy",
-            "is \(accuracy) but \(correct) of \(problems) is \(share)"
-        )
-        try check.range(interval.low, 0...1, "interval.low")
-        try check.range(interval.high, max(0, interval.low)...1, "interval.high")
-        try check.require(
-            (interval.low - 1e-9...interval.high + 1e-9).contains(accuracy),
-            "interval",
-            "does not hold the accuracy"
-        )
-        try check.require(interval.level > 0 && interval.level < 1, "interval.level", "must lie between 0 and 1")
-        try check.notBlank(interval.method, "interval.method")
+        try interval.validate(check, "", accuracy: accuracy, correct: correct, of: problems)
         try check.finite(seconds, "seconds")
         try check.atLeast(seconds, 0, "seconds")
         for (index, comparison) in comparisons.enumerated() {
@@ -107,6 +98,7 @@ public struct EvaluationEvent: EventPayload, Hashable {
         }
         try decoding.validate(check, "decoding")
         try check.notBlank(graderVersion, "graderVersion")
+        try selfCorrection?.validate(check, "selfCorrection", first: self)
     }
 }
 
@@ -127,6 +119,74 @@ public struct ConfidenceInterval: Sendable, Hashable, Codable {
         self.high = high
         self.level = level
         self.method = method
+    }
+
+    /// Checks that an accuracy is the share of its counts and lies in its interval; `prefix` is the place of both.
+    func validate(_ check: Validation, _ prefix: String, accuracy: Double, correct: Int, of problems: Int) throws {
+        let share = Double(correct) / Double(problems)
+        try check.require(
+            abs(accuracy - share) < 1e-9,
+            "\(prefix)accuracy",
+            "is \(accuracy) but \(correct) of \(problems) is \(share)"
+        )
+        try check.range(low, 0...1, "\(prefix)interval.low")
+        try check.range(high, max(0, low)...1, "\(prefix)interval.high")
+        try check.require(
+            (low - 1e-9...high + 1e-9).contains(accuracy),
+            "\(prefix)interval",
+            "does not hold the accuracy"
+        )
+        try check.require(level > 0 && level < 1, "\(prefix)interval.level", "must lie between 0 and 1")
+        try check.notBlank(method, "\(prefix)interval.method")
+    }
+}
+
+/// A score after a second pass, in which the student corrects each of its outputs without any reference.
+///
+/// The answer that counts is the correction's where one can be read, else the first one.
+public struct SelfCorrectionScore: Sendable, Hashable, Codable {
+    /// The number solved after the second pass.
+    public var correct: Int
+    /// The share solved, `correct / problems`.
+    public var accuracy: Double
+    /// The confidence interval of the accuracy.
+    public var interval: ConfidenceInterval
+    /// Problems that only the second pass solves.
+    public var changedToRight: Int
+    /// Problems that only the first pass solves.
+    public var changedToWrong: Int
+    /// The corrections that could be read: those with an answer.
+    public var readable: Int
+    /// The corrections that name a step of the attempt.
+    public var named: Int
+
+    /// Makes a score.
+    public init(
+        correct: Int,
+        accuracy: Double,
+        interval: ConfidenceInterval,
+        changedToRight: Int,
+        changedToWrong: Int,
+        readable: Int,
+        named: Int
+    ) {
+        self.correct = correct
+        self.accuracy = accuracy
+        self.interval = interval
+        self.changedToRight = changedToRight
+        self.changedToWrong = changedToWrong
+        self.readable = readable
+        self.named = named
+    }
+
+    func validate(_ check: Validation, _ field: String, first: EvaluationEvent) throws {
+        try check.range(changedToRight, 0...(first.problems - first.correct), "\(field).changedToRight")
+        try check.range(changedToWrong, 0...first.correct, "\(field).changedToWrong")
+        let sum = first.correct + changedToRight - changedToWrong
+        try check.require(correct == sum, "\(field).correct", "is \(correct) but the changes give \(sum)")
+        try interval.validate(check, "\(field).", accuracy: accuracy, correct: correct, of: first.problems)
+        try check.range(readable, 0...first.problems, "\(field).readable")
+        try check.range(named, 0...readable, "\(field).named")
     }
 }
 
