@@ -21,7 +21,7 @@ struct ReportFormsTests {
                 == ["0", "7", "1,000", "999,999", "2,000,000", "-1,234"]
         )
         #expect([0.4, 75, 4_985, 9_000].map(Figures.duration) == ["0 s", "75 s", "83 min", "2 h 30 min"])
-        #expect([Float(0.025), 1, 0].map(Figures.weight) == ["0.025", "1", "0"])
+        #expect([0.025, 1, 0].map(Figures.weight) == ["0.025", "1", "0"])
     }
 
     @Test(

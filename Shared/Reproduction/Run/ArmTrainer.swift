@@ -17,7 +17,7 @@ struct ArmTrainer: Sendable {
         var examples: Int
     }
 
-    /// Trains one arm from its parent's student.
+    /// Trains one arm from its parent's student; `nil` where the teacher's traces give it nothing to learn from.
     func train(
         _ arm: Arm,
         key: TrialKey,
@@ -25,7 +25,7 @@ struct ArmTrainer: Sendable {
         parent: String,
         data: SeedData,
         rollout: Rollout?
-    ) throws -> Outcome {
+    ) throws -> Outcome? {
         let codec = try trainer.codec(of: parent)
         let examples = ArmExamples(data: data, codec: codec, style: arm.style)
         let name = key.name.replacing("/", with: "_")
@@ -38,12 +38,11 @@ struct ArmTrainer: Sendable {
             return Outcome(trained: try supervised(parent, name, found, options), examples: found.count)
         case .keySteps(let recipe):
             let found = examples.keySteps(recipe, seed: key.seed)
+            guard !found.isEmpty else { return nil }
             return Outcome(trained: try supervised(parent, name, found, options), examples: found.count)
         case .preference(let recipe):
             let pairs = examples.pairs(recipe, rollout: rollout)
-            guard !pairs.isEmpty else {
-                throw ReproductionError("\(arm.id), seed \(key.seed): no wrong attempt gave a preference pair")
-            }
+            guard !pairs.isEmpty else { return nil }
             var preference = PreferenceOptions()
             preference.beta = recipe.beta
             preference.nllWeight = recipe.nllWeight

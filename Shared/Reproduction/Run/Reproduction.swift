@@ -173,12 +173,23 @@ public struct Reproduction: Sendable {
                 trainer: StageTrainer(store: store, workFolder: folder.appending(path: "work"), threads: 1),
                 check: check
             )
-            let outcome = try trainer.train(arm, key: key, rate: rate, parent: parent, data: data, rollout: rollout)
-            trial.modelHash = outcome.trained.stored.hash
-            trial.tokens = outcome.trained.tokens
-            trial.examples = outcome.examples
-            trial.loss = outcome.trained.finalLoss
-            trial.trainSeconds = outcome.trained.seconds
+            if let outcome = try trainer.train(
+                arm,
+                key: key,
+                rate: rate,
+                parent: parent,
+                data: data,
+                rollout: rollout
+            ) {
+                trial.modelHash = outcome.trained.stored.hash
+                trial.tokens = outcome.trained.tokens
+                trial.examples = outcome.examples
+                trial.loss = outcome.trained.finalLoss
+                trial.trainSeconds = outcome.trained.seconds
+            } else {
+                // The row then shows its parent's student, with 0 examples beside it.
+                log("\(arm.id), seed \(key.seed): the teacher's traces give it nothing to learn from")
+            }
         }
         let scorer = try Scorer(folder: try store.folder(trial.modelHash), plan: plan, check: check)
         try score(&trial, arm, scorer, data, isSearch: key.seed == plan.searchSeed)

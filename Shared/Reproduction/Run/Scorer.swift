@@ -33,9 +33,16 @@ struct Scorer {
         GenerationParameters(maximumNewTokens: plan.maximumNewTokens, temperature: 0)
     }
 
+    /// Greedy decoding; a chain without notes is a half as long as a template.
+    private func parameters(_ style: ResponseStyle) -> GenerationParameters {
+        var parameters = greedy
+        if style == .chain { parameters.maximumNewTokens = (parameters.maximumNewTokens + 1) / 2 }
+        return parameters
+    }
+
     /// The outcomes on problems, greedily.
     func solve(_ problems: [ProblemEvent], style: ResponseStyle) throws -> [StudentSolver.Outcome] {
-        try solver.solve(problems.map(Self.task), format: style.format, parameters: greedy) { _ in try check() }
+        try solver.solve(problems.map(Self.task), format: style.format, parameters: parameters(style)) { _ in try check() }
     }
 
     /// Whether the answers are right after a second pass, in which the student corrects what it wrote.

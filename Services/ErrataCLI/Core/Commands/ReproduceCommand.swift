@@ -51,10 +51,14 @@ struct ReproduceCommand: AsyncParsableCommand {
         )
         do {
             let results = try await reproduction.run()
+            let report = folder.appending(path: "\(table.rawValue).html")
+            let figures = folder.appending(path: "\(table.rawValue).json")
             let encoder = JSONEncoder()
             encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-            try encoder.encode(results).write(to: folder.appending(path: "\(table.rawValue).json"), options: .atomic)
-            Terminal.out("\(folder.appending(path: "\(table.rawValue).json").path)")
+            try encoder.encode(results).write(to: figures, options: .atomic)
+            try Data(ReproductionReport.html(results).utf8).write(to: report, options: .atomic)
+            Terminal.out(ReproductionReport.text(results))
+            Terminal.out("\(report.path)\n\(figures.path)")
         } catch is StopRequest.Stopped {
             Terminal.error("ended; the same command goes on from here")
             throw ExitCode(130)

@@ -47,7 +47,7 @@ enum Figures {
     }
 
     /// A weight as short as it can be written, such as `0.025` or `1`.
-    static func weight(_ value: Float) -> String {
+    static func weight(_ value: Double) -> String {
         let text = "\(value)"
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
     }

@@ -4,16 +4,16 @@ extension ReportDocument {
         /// The arm that all of them start from.
         var parent: String
         /// The rows' weights, rising.
-        var alphas: [Float]
+        var alphas: [Double]
         /// The columns' weights, rising.
-        var betas: [Float]
+        var betas: [Double]
         /// The row of results at a pair of weights.
         var rows: [Place: RowResult]
 
         /// A pair of weights.
         struct Place: Hashable {
-            var alpha: Float
-            var beta: Float
+            var alpha: Double
+            var beta: Double
         }
     }
 
