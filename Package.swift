@@ -232,7 +232,7 @@ let package = Package(
             tests("LanguageModelTests", ["LanguageModel", "TensorEngine", "Tokenization"]),
             tests("TrainingTests", ["Training", "LanguageModel", "TensorEngine", "Tokenization"]),
             tests("DistillationTests", numerics + ["Distillation", "Reasoning"]),
-            tests("ReasoningTests", ["Reasoning"]),
+            tests("ReasoningTests", ["Reasoning", "TeacherSimulation"]),
             tests(
                 "ReproductionTests",
                 numerics + ["Distillation", "Reasoning", "Reproduction", "Schemas", "Teaching"]

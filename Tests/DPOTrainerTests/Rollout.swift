@@ -102,7 +102,7 @@ struct Rollout {
         )
     }
 
-    func collect(_ layout: PreferencePairs.Layout = .step) async throws -> PreferenceData.Collected {
+    func collect(_ layout: PreferencePairs.Layout = .step) async throws -> PreferencePairs.Collected {
         try await PreferenceData(pool: bench.pool, codec: bench.codec, options: .init(layout: layout)).collect(run: run)
     }
 

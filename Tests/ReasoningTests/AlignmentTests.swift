@@ -1,4 +1,5 @@
 import Foundation
+import TeacherSimulation
 import Testing
 
 @testable import Reasoning
@@ -199,6 +200,27 @@ struct AlignmentTests {
             let wrong = WordTokens.identifiers(of: pair.wrong)
             #expect(Expected(right: right, wrong: wrong).difference() == nil)
         }
+    }
+
+    @Test("1,000 generated pairs align as the plain table says")
+    func generated() throws {
+        let teacher = SimulatedTeacher(seed: 5)
+        let problems = try ProblemGenerator(seed: 5).generate(count: 1_000, split: .train)
+        var distances = 0
+        for problem in problems {
+            let right = (problem.solution ?? "") + "\nThe answer is \(problem.answer)."
+            let request = TeacherRequest.corrupt(question: problem.question, chain: right)
+            let wrong = teacher.reply(
+                to: try request.messages().map { ($0.role, $0.content) },
+                temperature: 0.2,
+                sampleSeed: 1
+            )
+            let pair = Expected(right: WordTokens.identifiers(of: right), wrong: WordTokens.identifiers(of: wrong))
+            #expect(pair.difference() == nil)
+            distances += KeyStepAlignment.align(right: pair.right, wrong: pair.wrong).distance
+        }
+        // Every chain was corrupted somewhere.
+        #expect(distances >= 1_000)
     }
 }
 

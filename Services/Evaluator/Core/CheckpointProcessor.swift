@@ -97,7 +97,7 @@ public struct CheckpointProcessor: EventProcessor {
                 problemID: problem.id,
                 correct: outcome.correct,
                 answer: outcome.answer,
-                output: outcome.output.replacing("\0", with: "\u{FFFD}")
+                output: StudentSolver.storable(outcome.output)
             )
         }
         let correct = results.count(where: \.correct)
@@ -174,58 +174,17 @@ public struct CheckpointProcessor: EventProcessor {
         var parameters = GenerationParameters(run.decoding ?? DecodingOptions(temperature: 0, maximumNewTokens: 512))
         parameters.temperature = options.temperature
         parameters.seed = run.seed
-        // Each sample has a stream of its own, so that a problem's samples do not depend on the others'.
-        let jobs = problems.indices.flatMap { problem in (0..<options.samples).map { (problem, sample: $0) } }
-        let tasks = jobs.map { problem, sample in
-            StudentSolver.Task(
-                question: problems[problem].question,
-                gold: problems[problem].answer,
-                stream: UInt64(problem * options.samples + sample)
-            )
-        }
-        let solved = try await DedicatedThread.run(name: "roll-out") { [parameters] isCancelled in
-            let solver = try Self.solver(folder)
-            let stop: (Int) throws -> Void = { _ in if isCancelled() { throw CancellationError() } }
-            let outcomes = try solver.solve(
-                tasks,
+        return try await DedicatedThread.run(name: "roll-out") { [parameters] isCancelled in
+            try Self.solver(folder).attempts(
+                at: problems,
+                samples: options.samples,
                 format: .hierarchicalThought,
                 parameters: parameters,
-                onFinish: stop
-            )
-            let wrong = outcomes.indices.filter { !outcomes[$0].correct }
-            let own = try solver.correct(
-                wrong.map { (tasks[$0], outcomes[$0].output) },
-                parameters: StudentSolver.correctionParameters(parameters),
-                onFinish: stop
-            )
-            return (outcomes, Dictionary(uniqueKeysWithValues: zip(wrong, own)))
-        }
-        return jobs.indices.map { index in
-            let (problem, sample) = jobs[index]
-            let outcome = solved.0[index]
-            return AttemptEvent(
-                id: DeterministicID.make(cause: checkpoint.id, parts: "attempt", problems[problem].id, String(sample)),
-                runId: run.id,
-                checkpointId: checkpoint.id,
-                problemId: problems[problem].id,
-                sample: sample,
-                output: outcome.output.replacing("\0", with: "\u{FFFD}"),
-                answer: outcome.answer,
-                correct: outcome.correct,
-                selfCorrection: solved.1[index].map { own in
-                    SelfCorrection(
-                        output: own.output.replacing("\0", with: "\u{FFFD}"),
-                        firstWrongStep: own.trace?.firstWrongStep,
-                        cause: own.trace?.cause,
-                        correction: own.trace?.correction,
-                        answer: own.trace?.answer,
-                        correct: own.trace.map {
-                            AnswerEquivalence.equivalent(gold: problems[problem].answer, predicted: $0.answer)
-                        } ?? false
-                    )
-                },
-                promptFormat: StudentFormat.hierarchicalThought.rawValue
-            )
+                runID: run.id,
+                checkpointID: checkpoint.id
+            ) { _ in
+                if isCancelled() { throw CancellationError() }
+            }
         }
     }
 

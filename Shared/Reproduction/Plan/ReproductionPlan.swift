@@ -74,4 +74,32 @@ public struct ReproductionPlan: Sendable, Hashable, Codable {
         teacherErrorShare: 0.27,
         maximumNewTokens: 160
     )
+
+    /// Checks that there is something of everything, and that no seed is used twice.
+    ///
+    /// - Throws: ``ReproductionError`` that names the field.
+    public func validate() throws {
+        func check(_ holds: Bool, _ message: String) throws {
+            if !holds { throw ReproductionError(message) }
+        }
+        let sizes = [
+            ("trainingProblems", trainingProblems), ("rolloutProblems", rolloutProblems),
+            ("developmentProblems", developmentProblems), ("testProblems", testProblems),
+            ("outOfDomainProblems", outOfDomainProblems), ("supervisedTokens", supervisedTokens),
+            ("secondStageTokens", secondStageTokens), ("batchSequences", batchSequences),
+            ("maximumNewTokens", maximumNewTokens), ("student.hidden", student.hidden),
+            ("student.layers", student.layers), ("student.heads", student.heads),
+            ("student.intermediate", student.intermediate), ("student.vocabulary", student.vocabulary),
+        ]
+        for (name, value) in sizes { try check(value > 0, "\(name) is \(value); it must be at least 1") }
+        try check(!seeds.isEmpty, "seeds is empty; give at least one, three for a table")
+        try check(Set(seeds).count == seeds.count, "seeds holds a seed twice")
+        try check(!seeds.contains(searchSeed), "searchSeed is one of seeds; rates are chosen on a seed that is not reported")
+        for (name, rates) in [("supervisedRates", supervisedRates), ("secondStageRates", secondStageRates)] {
+            try check(!rates.isEmpty, "\(name) is empty")
+            try check(rates.allSatisfy { $0.isFinite && $0 > 0 }, "\(name) must be numbers above 0")
+            try check(Set(rates).count == rates.count, "\(name) holds a rate twice")
+        }
+        try check((0...0.3).contains(teacherErrorShare), "teacherErrorShare must lie in 0...0.3")
+    }
 }

@@ -126,6 +126,7 @@ public struct Reproduction: Sendable {
         try check()
         // The teacher takes seconds, so that its traces are made again rather than read: the same bits either way.
         let data = try await TeacherRun(seed: seed, plan: plan).collect()
+        try SeedFiles.write(data, to: folder.appending(path: "data/seed-\(seed)"))
         let name = "students/seed-\(seed)"
         let print = try fingerprint(plan.student, data.texts)
         var student: Notebook.Student
