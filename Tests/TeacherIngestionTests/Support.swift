@@ -128,12 +128,17 @@ struct Bench {
     let teacher: ScriptedTeacher
     let processor: TeacherIngestionProcessor
 
-    init(_ pool: PostgresPool, options: TeachingOptions = .init(), script: @escaping ScriptedTeacher.Script) {
+    init(
+        _ pool: PostgresPool,
+        options: TeachingOptions = .init(),
+        prompts: PromptLibrary = .shipped,
+        script: @escaping ScriptedTeacher.Script
+    ) {
         self.pool = pool
         teacher = ScriptedTeacher(script)
         processor = TeacherIngestionProcessor(
             pool: pool,
-            ledger: StoredTeacherLedger(teacher: teacher, pool: pool, logger: quiet),
+            ledger: StoredTeacherLedger(teacher: teacher, pool: pool, prompts: prompts, logger: quiet),
             options: options,
             logger: quiet
         )
