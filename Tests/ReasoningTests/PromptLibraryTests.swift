@@ -50,7 +50,8 @@ struct PromptLibraryTests {
     func exported() throws {
         let files = Dictionary(uniqueKeysWithValues: PromptLibrary.files.map { ($0.name, $0.text) })
         #expect(files.count == PromptID.allCases.count + 1)
-        #expect(try folder(files) { try PromptLibrary(folder: $0) } == .shipped)
+        let library = try folder(files) { try PromptLibrary(folder: $0) }
+        #expect(library == .shipped)
     }
 
     @Test("a file takes the place of the shipped prompt of its id, and its version shows its content")
@@ -60,8 +61,10 @@ struct PromptLibraryTests {
         #expect(messages == [PromptMessage(role: "user", content: "Q: QQ\nR: CC")])
         let version = try library.prompt(.corrupt).version
         #expect(version.hasPrefix("mine+") && version.count == 13)
-        #expect(version.dropFirst(5).allSatisfy(\.isHexDigit))
-        #expect(try library.prompt(.rectify) == PromptLibrary.shipped.prompt(.rectify))
+        let isHexadecimal = version.dropFirst(5).allSatisfy(\.isHexDigit)
+        #expect(isHexadecimal)
+        let shipped = try PromptLibrary.shipped.prompt(.rectify)
+        #expect(try library.prompt(.rectify) == shipped)
         let edited = try folder(["corrupt.md": Self.corrupt + "\nNow"]) { try PromptLibrary(folder: $0) }
         #expect(try edited.prompt(.corrupt).version != version)
     }
@@ -77,7 +80,8 @@ struct PromptLibraryTests {
         #expect(try library.demonstrations().map(\.question) == ["Q1?", "Q2?"])
         for id in PromptID.allCases {
             let shows = [.chainOfThought, .rectify, .corrupt].contains(id)
-            #expect(try library.prompt(id).version.contains("+") == shows)
+            let version = try library.prompt(id).version
+            #expect(version.contains("+") == shows)
         }
         func text(_ request: TeacherRequest) throws -> String {
             try request.messages(prompts: library).map(\.content).joined(separator: "\n")
@@ -86,7 +90,8 @@ struct PromptLibraryTests {
         #expect(chain.hasSuffix("### Response\n2 + 2 = 4.\nThe answer is 4.\n\n### Problem\nQ3?\n### Response"))
         let hinted = try text(.rectify(question: "Q3?", answer: "6", chain: "3 + 3 = 7"))
         #expect(hinted.contains("### Hint\nThe correct answer is 4.\n### Earlier attempt\n2 + 2 = 5."))
-        #expect(try !text(.rectify(question: "Q3?", answer: "6")).contains("Earlier attempt"))
+        let unguided = try text(.rectify(question: "Q3?", answer: "6"))
+        #expect(!unguided.contains("Earlier attempt"))
         let none = try folder(["demonstrations.jsonl": ""]) { try PromptLibrary(folder: $0) }
         let bare = try TeacherRequest.chainOfThought(question: "Q3?").messages(prompts: none).last?.content
         #expect(bare == "### Problem\nQ3?\n### Response")

@@ -75,6 +75,7 @@ enum Good {
         case .templateExtraction?: reply(template)
         case .inspectTemplate?, .inspectCorrection?: reply("<Verdict>ok</Verdict>")
         case .groundedCorrection?: reply(correction)
+        case .classifyMistake?: reply("<Rationale>The baskets are added.</Rationale><Category>b</Category>")
         default: reply("")
         }
     }

@@ -60,6 +60,12 @@ public enum TeacherIngestionService {
             unit: "rounds",
             "How often an inspector may send a template or a correction back; 0 leaves the inspector out."
         )
+        /// Whether the kinds of mistakes are asked for.
+        public static let classifyMistakes = ConfigurationKey<Bool>(
+            "ERRATA_CLASSIFY_MISTAKES",
+            default: true,
+            "Whether the teacher is asked what kind of mistake each dual pair shows, one more call a pair."
+        )
         /// The user's prompts.
         public static let prompts = ConfigurationKey<String>(
             "ERRATA_PROMPTS",
@@ -76,7 +82,7 @@ public enum TeacherIngestionService {
 
         /// All of them.
         public static let all: [any AnyConfigurationKey] = [
-            url, model, apiKey, timeout, concurrency, attempts, inspectorRounds, prompts,
+            url, model, apiKey, timeout, concurrency, attempts, inspectorRounds, classifyMistakes, prompts,
         ]
     }
 
@@ -112,7 +118,8 @@ public enum TeacherIngestionService {
             ledger: ledger,
             options: TeachingOptions(
                 attempts: try configuration.value(Keys.attempts),
-                inspectorRounds: try configuration.value(Keys.inspectorRounds)
+                inspectorRounds: try configuration.value(Keys.inspectorRounds),
+                classifiesMistakes: try configuration.value(Keys.classifyMistakes)
             ),
             logger: context.logger
         )
