@@ -192,7 +192,7 @@ let package = Package(
         )
         + service(
             "ErrataCLI",
-            core: plumbing + numerics + ["Distillation", "Reasoning", argumentParser, logging]
+            core: plumbing + numerics + ["Distillation", "Reasoning", "Teaching", argumentParser, logging]
         )
         + [
             .target(
@@ -264,7 +264,10 @@ let package = Package(
                 "EvaluatorTests",
                 plumbing + numerics + ["StageSupport", "EvaluatorCore", "Distillation", "Reasoning"]
             ),
-            tests("ErrataCLITests", plumbing + ["TestSupport", "ErrataCLICore", "Reasoning", argumentParser]),
+            tests(
+                "ErrataCLITests",
+                plumbing + ["TestSupport", "ErrataCLICore", "Reasoning", "Teaching", argumentParser]
+            ),
             tests("ServiceRuntimeTests", plumbing + ["TestSupport", logging, metrics, serviceLifecycle]),
         ],
     swiftLanguageModes: [.v6]
