@@ -198,7 +198,9 @@ let package = Package(
         )
         + service(
             "ErrataCLI",
-            core: plumbing + numerics + ["Distillation", "Reasoning", "Reproduction", argumentParser, logging]
+            core: plumbing + numerics + [
+                "Distillation", "Reasoning", "Reproduction", "Teaching", argumentParser, logging,
+            ]
         )
         + [
             .target(
@@ -274,7 +276,10 @@ let package = Package(
                 "EvaluatorTests",
                 plumbing + numerics + ["StageSupport", "EvaluatorCore", "Distillation", "Reasoning"]
             ),
-            tests("ErrataCLITests", plumbing + ["TestSupport", "ErrataCLICore", "Reasoning", argumentParser]),
+            tests(
+                "ErrataCLITests",
+                plumbing + ["TestSupport", "ErrataCLICore", "Reasoning", "Teaching", argumentParser]
+            ),
             tests("ServiceRuntimeTests", plumbing + ["TestSupport", logging, metrics, serviceLifecycle]),
         ],
     swiftLanguageModes: [.v6]

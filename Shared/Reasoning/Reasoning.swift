@@ -10,6 +10,8 @@ public struct ReasoningError: Error, Sendable, Hashable, CustomStringConvertible
         case malformedCorrection
         /// A text holds no verdict.
         case malformedVerdict
+        /// A text names no category of mistakes.
+        case malformedMistake
         /// A text is longer than the parsers accept.
         case tooLong
         /// The generator found no further distinct problem.

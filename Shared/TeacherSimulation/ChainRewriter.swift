@@ -5,11 +5,14 @@ struct ChainRewriter {
     /// A slip and the chain that comes of it.
     struct Corruption {
         var lines: [String]
+        /// The line of the first slip.
         var step: Int
         var answer: String
+        /// The kind of the slip, nil where only the result was misstated.
+        var kind: MistakePattern.Kind?
     }
 
-    private enum Slip: CaseIterable {
+    private enum Slip {
         case operation
         case quantity
         case calculation
@@ -17,32 +20,68 @@ struct ChainRewriter {
 
     private let lines: [[Unicode.Scalar]]
     private let answer: Rational
+    private let lawLines: Set<Int>
 
+    /// Takes a chain, its answer, and the lines that use a law of the story's world.
+    ///
     /// Nil where the answer is no number.
-    init?(lines: [String], answer: String) {
+    init?(lines: [String], answer: String, lawLines: Set<Int> = []) {
         guard let value = Rational(decimal: answer.trimmed) ?? Arithmetic.evaluate(answer) else { return nil }
         self.lines = lines.map { Array(WorkedSolution.withoutMarks($0).unicodeScalars) }
         self.answer = value
+        self.lawLines = lawLines
     }
 
     /// A wrong chain with another final answer; nil where no slip gives one.
-    func corrupt(random: inout ReasoningRandom) -> Corruption? {
-        var places: [(line: Int, calculation: Int, slip: Slip)] = []
-        for (index, line) in lines.enumerated() {
-            for calculation in CalculationScanner.scan(line).indices {
-                for slip in Slip.allCases { places.append((index, calculation, slip)) }
-            }
-        }
-        random.shuffle(&places)
+    func corrupt(mix: SlipMix = SlipMix(), random: inout ReasoningRandom) -> Corruption? {
+        let kinds = mix.order(&random)
         // Plausible results first (positive, whole where the right ones are), then anything that differs.
-        for strict in [true, false] {
-            for place in places.prefix(60) {
-                if let corruption = attempt(place.line, place.calculation, place.slip, strict, &random) {
+        guard
+            let first = slip(of: kinds, strict: true, &random) ?? slip(of: kinds, strict: false, &random)
+        else { return misstated(random: &random) }
+        guard random.chance(mix.second),
+            let again = ChainRewriter(lines: first.lines, answer: first.answer, lawLines: lawLines),
+            var second = again.slip(of: kinds.filter { $0 != first.kind }, after: first.step, strict: true, &random),
+            Rational(decimal: second.answer) != answer
+        else { return first }
+        second.step = first.step
+        return second
+    }
+
+    /// A slip of the first of the kinds that has a place for one behind a line.
+    private func slip(
+        of kinds: [MistakePattern.Kind],
+        after line: Int = -1,
+        strict: Bool,
+        _ random: inout ReasoningRandom
+    ) -> Corruption? {
+        for kind in kinds {
+            var places = places(of: kind).filter { $0.line > line }
+            random.shuffle(&places)
+            for place in places.prefix(40) {
+                if var corruption = attempt(place.line, place.calculation, place.slip, strict, &random) {
+                    corruption.kind = kind
                     return corruption
                 }
             }
         }
-        return misstated(random: &random)
+        return nil
+    }
+
+    private func places(of kind: MistakePattern.Kind) -> [(line: Int, calculation: Int, slip: Slip)] {
+        var places: [(line: Int, calculation: Int, slip: Slip)] = []
+        for (index, line) in lines.enumerated() {
+            for calculation in CalculationScanner.scan(line).indices {
+                switch kind {
+                case .calculation: places.append((index, calculation, .calculation))
+                case .knowledge: if lawLines.contains(index) { places.append((index, calculation, .operation)) }
+                case .logical:
+                    places.append((index, calculation, .quantity))
+                    if !lawLines.contains(index) { places.append((index, calculation, .operation)) }
+                }
+            }
+        }
+        return places
     }
 
     /// The last resort, for chains without a calculation that can be read: the result itself is misstated.
@@ -109,8 +148,13 @@ struct ChainRewriter {
         case .operation:
             let places = expression.indices.dropFirst().filter { ChainRewriter.isOperator(expression, at: $0) }
             guard let place = random.pick(places) else { return nil }
-            expression[place] = ChainRewriter.other(expression[place])
-            new = ChainRewriter.evaluate(expression)
+            var others = ChainRewriter.others(expression[place])
+            random.shuffle(&others)
+            for other in others {
+                expression[place] = other
+                new = ChainRewriter.evaluate(expression)
+                if let new, new != old, ChainRewriter.plausible(new, for: old, strict) { break }
+            }
         case .quantity:
             let numbers = ChainRewriter.numberRanges(expression)
             guard let range = random.pick(numbers),
@@ -161,14 +205,20 @@ struct ChainRewriter {
             let calculation = scanBefore(line, valueStart: range.lowerBound)
             if let value, let calculation {
                 guard let new = evaluate(Array(line[calculation])) else { return nil }
-                let right = changed.first { $0.value == new }.map(\.key)
-                if new != value, right != value,
+                if new != value, changed[value] != new,
                     !Calculation(expression: text(line[calculation]), value: text(line[range])).isRight
                 {
                     guard plausible(new, for: value, strict) else { return nil }
                     changed[value] = new
                     line.replaceSubrange(range, with: Array(new.rounded.unicodeScalars))
                     place = range.lowerBound + new.rounded.unicodeScalars.count
+                    continue
+                }
+                // A value that follows from what stands before it is no consequence of a slip, though it may be the
+                // same number as one that is; from here on the number means this one.
+                if new == value {
+                    changed[value] = nil
+                    place = range.upperBound
                     continue
                 }
             }
@@ -194,17 +244,18 @@ struct ChainRewriter {
 
     static func text(_ slice: ArraySlice<Unicode.Scalar>) -> String { String(String.UnicodeScalarView(slice)) }
 
-    private static func isOperator(_ expression: [Unicode.Scalar], at index: Int) -> Bool {
+    static func isOperator(_ expression: [Unicode.Scalar], at index: Int) -> Bool {
         "+-*/x\u{D7}\u{F7}\u{2212}".unicodeScalars.contains(expression[index])
             && expression[..<index].contains { $0.properties.numericType != nil }
     }
 
-    private static func other(_ sign: Unicode.Scalar) -> Unicode.Scalar {
+    /// The operations that are taken in place of another.
+    private static func others(_ sign: Unicode.Scalar) -> [Unicode.Scalar] {
         switch sign {
-        case "+": "-"
-        case "-", "\u{2212}": "+"
-        case "/", "\u{F7}": "*"
-        default: "/"
+        case "+": ["-"]
+        case "-", "\u{2212}": ["+"]
+        case "/", "\u{F7}": ["*", "-"]
+        default: ["/", "+"]
         }
     }
 

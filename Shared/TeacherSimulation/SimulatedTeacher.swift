@@ -4,12 +4,15 @@ import Reasoning
 public struct SimulatedTeacher: Sendable {
     /// The share of chains of thought with a slip at temperature 1; at temperature 0 there is none.
     public var errorRate: Double
+    /// The kinds of its slips, in wrong chains and in corrupted ones.
+    public var slips: SlipMix
     private let seed: UInt64
 
     /// Makes a teacher.
-    public init(seed: UInt64, errorRate: Double = 0.5) {
+    public init(seed: UInt64, errorRate: Double = 0.5, slips: SlipMix = SlipMix()) {
         self.seed = seed
         self.errorRate = errorRate
+        self.slips = slips
     }
 
     /// The reply to a chat; the same for the same arguments.
@@ -38,6 +41,8 @@ public struct SimulatedTeacher: Sendable {
         case .inspectCorrection?: return Inspector.correction(request).xml
         case .corrupt?: return corrupt(request, &random)
         case .rectify?: return rectify(request)
+        case .classifyMistake?:
+            return MistakeClassifier.classify(question: request.problem, right: request.chain, wrong: request.wrong).xml
         case .groundedCorrection?:
             return Corrector.trace(question: request.problem, reference: request.reference, attempt: request.attempt)
                 .xml
@@ -59,7 +64,7 @@ public struct SimulatedTeacher: Sendable {
     private func chain(_ question: String, temperature: Double, _ random: inout ReasoningRandom) -> Chain {
         let right = solve(question)
         guard temperature > 0, random.chance(min(1, errorRate * temperature)),
-            let slip = ChainRewriter(lines: right.lines, answer: right.answer)?.corrupt(random: &random)
+            let slip = slip(question, right.lines, answer: right.answer, &random)
         else { return right }
         return Chain(lines: slip.lines, answer: slip.answer)
     }
@@ -91,9 +96,19 @@ public struct SimulatedTeacher: Sendable {
         let solution = WorkedSolution.parse(request.chain)
         let lines = solution.steps.map(\.text)
         guard let answer = solution.answer,
-            let slip = ChainRewriter(lines: lines, answer: answer)?.corrupt(random: &random)
+            let slip = slip(request.problem, lines, answer: answer, &random)
         else { return (lines + ["The answer is \(solution.answer ?? "")."]).joined(separator: "\n") }
         return Chain(lines: slip.lines, answer: slip.answer).text
+    }
+
+    private func slip(
+        _ question: String,
+        _ lines: [String],
+        answer: String,
+        _ random: inout ReasoningRandom
+    ) -> ChainRewriter.Corruption? {
+        let laws = LawLines.indices(question: question, lines: lines)
+        return ChainRewriter(lines: lines, answer: answer, lawLines: laws)?.corrupt(mix: slips, random: &random)
     }
 
     private func rectify(_ request: RequestText) -> String {
@@ -148,6 +163,7 @@ struct RequestText {
     var reference: String { sections["Worked solution"] ?? "" }
     var candidate: String { sections["Candidate"] ?? "" }
     var chain: String { sections["Right response"] ?? "" }
+    var wrong: String { sections["Wrong response"] ?? "" }
     var attempt: [String] {
         (sections["Attempt"] ?? "").split(separator: "\n").map { String($0).trimmed }.filter { !$0.isEmpty }
     }

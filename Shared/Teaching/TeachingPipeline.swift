@@ -60,28 +60,20 @@ public struct TeachingPipeline: Sendable {
 
 /// The chains that a teacher gave for a problem before any was corrupted.
 public struct ProblemChains: Sendable {
-    /// The wrong chain and the right one that came of it, as an example for the corruption of other problems' chains;
-    /// nil where the first chain is right or none came of it.
-    public func demonstration(of problem: ProblemEvent) -> CorruptionDemonstration? {
-        guard chain.isWrong, let rectified, rectified.failure == nil else { return nil }
-        return CorruptionDemonstration(question: problem.question, right: rectified.text, wrong: chain.text)
-    }
-
     let chain: ChainStage.Outcome
     /// A right chain with the answer as a hint, where the first one is not right.
     var rectified: ChainStage.Outcome?
-}
 
-extension ProblemChains {
     /// The first right chain, the teacher's own or the rectified one.
     public var rightChain: String? {
         if chain.failure == nil { return chain.text }
         return rectified.flatMap { $0.failure == nil ? $0.text : nil }
     }
 
-    /// The wrong chain with its rectified one, as an example of a corruption; nil where there is no such pair.
-    public func rectifiedPair(question: String) -> CorruptionDemonstration? {
+    /// The wrong chain and the right one that came of it, as an example for the corruption of other problems' chains;
+    /// nil where the first chain is right or none came of it.
+    public func demonstration(of problem: ProblemEvent) -> CorruptionDemonstration? {
         guard chain.isWrong, let rectified, rectified.failure == nil else { return nil }
-        return CorruptionDemonstration(question: question, right: rectified.text, wrong: chain.text)
+        return CorruptionDemonstration(question: problem.question, right: rectified.text, wrong: chain.text)
     }
 }

@@ -48,7 +48,7 @@ KNOWN_KEYS = {
     "teacher-ingestion": COMMON | {
         "ERRATA_TEACHER_URL", "ERRATA_TEACHER_MODEL", "ERRATA_TEACHER_API_KEY", "ERRATA_TEACHER_API_KEY_FILE",
         "ERRATA_TEACHER_TIMEOUT_SECONDS", "ERRATA_TEACHER_CONCURRENCY", "ERRATA_TEACHER_ATTEMPTS",
-        "ERRATA_INSPECTOR_ROUNDS",
+        "ERRATA_INSPECTOR_ROUNDS", "ERRATA_PROMPTS", "ERRATA_CLASSIFY_MISTAKES",
     },
 }
 SECRET_KEYS = {
@@ -303,6 +303,13 @@ def test_external_kafka_takes_the_broker_out(document):
     ]
 
 
+def test_own_prompts_are_mounted_where_the_service_looks(document):
+    merged = merge(document, load("own-prompts.yaml"))
+    assert violations(merged) == []
+    service = merged["services"]["teacher-ingestion"]
+    assert service["environment"]["ERRATA_PROMPTS"] in [volume["target"] for volume in service["volumes"]]
+
+
 # The compose specification
 
 def schema_errors(document: dict, folder: pathlib.Path) -> str:
@@ -320,7 +327,7 @@ def test_compose_file_fits_the_specification(document, tmp_path):
     assert schema_errors(document, tmp_path) == ""
     if shutil.which("docker") and subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
         command = ["docker", "compose", "--env-file", "settings.env", "-f", "compose.yaml"]
-        for more in ([], ["-f", "external-kafka.yaml"]):
+        for more in ([], ["-f", "external-kafka.yaml"], ["-f", "own-prompts.yaml"]):
             done = subprocess.run(command + more + ["config", "-q"], cwd=COMPOSE, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
 
@@ -354,7 +361,9 @@ def drift(compose: str, text: str) -> list[str]:
 
 
 def test_settings_list_every_variable_with_its_default():
-    compose = "".join((COMPOSE / name).read_text() for name in ("compose.yaml", "external-kafka.yaml"))
+    compose = "".join(
+        (COMPOSE / name).read_text() for name in ("compose.yaml", "external-kafka.yaml", "own-prompts.yaml")
+    )
     code = "\n".join(line for line in compose.splitlines() if not line.lstrip().startswith("#"))
     text = (COMPOSE / "settings.env").read_text()
     assert drift(code, text) == []

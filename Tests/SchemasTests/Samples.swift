@@ -213,7 +213,9 @@ enum Samples {
                 rightAnswer: "5",
                 wrongAnswer: "6",
                 method: .corrupted,
-                mistake: "calculation"
+                mistake: "knowledge+calculation",
+                mistakeSource: .teacher,
+                attempts: 2
             )
         ),
         .template(

@@ -75,6 +75,7 @@ enum Good {
         case .templateExtraction?: reply(template)
         case .inspectTemplate?, .inspectCorrection?: reply("<Verdict>ok</Verdict>")
         case .groundedCorrection?: reply(correction)
+        case .classifyMistake?: reply("<Rationale>The baskets are added.</Rationale><Category>b</Category>")
         default: reply("")
         }
     }
@@ -128,12 +129,17 @@ struct Bench {
     let teacher: ScriptedTeacher
     let processor: TeacherIngestionProcessor
 
-    init(_ pool: PostgresPool, options: TeachingOptions = .init(), script: @escaping ScriptedTeacher.Script) {
+    init(
+        _ pool: PostgresPool,
+        options: TeachingOptions = .init(),
+        prompts: PromptLibrary = .shipped,
+        script: @escaping ScriptedTeacher.Script
+    ) {
         self.pool = pool
         teacher = ScriptedTeacher(script)
         processor = TeacherIngestionProcessor(
             pool: pool,
-            ledger: StoredTeacherLedger(teacher: teacher, pool: pool, logger: quiet),
+            ledger: StoredTeacherLedger(teacher: teacher, pool: pool, prompts: prompts, logger: quiet),
             options: options,
             logger: quiet
         )

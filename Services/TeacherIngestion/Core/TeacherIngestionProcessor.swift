@@ -30,7 +30,11 @@ public struct TeacherIngestionProcessor: EventProcessor {
         logger: Logger
     ) {
         self.pool = pool
-        pipeline = TeachingPipeline(ledger: ledger, options: options)
+        pipeline = TeachingPipeline(
+            ledger: ledger,
+            options: options,
+            demonstrations: StoredDemonstrations(pool: pool, prompts: ledger.prompts)
+        )
         self.logger = logger
     }
 

@@ -2,6 +2,7 @@ import AsyncHTTPClient
 public import Foundation
 import KafkaClient
 import PostgresClient
+import Reasoning
 public import ServiceRuntime
 import Teaching
 
@@ -59,10 +60,29 @@ public enum TeacherIngestionService {
             unit: "rounds",
             "How often an inspector may send a template or a correction back; 0 leaves the inspector out."
         )
+        /// Whether the kinds of mistakes are asked for.
+        public static let classifyMistakes = ConfigurationKey<Bool>(
+            "ERRATA_CLASSIFY_MISTAKES",
+            default: true,
+            "Whether the teacher is asked what kind of mistake each dual pair shows, one more call a pair."
+        )
+        /// The user's prompts.
+        public static let prompts = ConfigurationKey<String>(
+            "ERRATA_PROMPTS",
+            optional: true,
+            "A folder with prompts and worked examples in place of the shipped ones; `errata prompts export` makes one."
+        ) { folder in
+            do {
+                _ = try PromptLibrary(folder: URL(filePath: folder, directoryHint: .isDirectory))
+                return nil
+            } catch {
+                return (error as? ReasoningError)?.message ?? "\(error)"
+            }
+        }
 
         /// All of them.
         public static let all: [any AnyConfigurationKey] = [
-            url, model, apiKey, timeout, concurrency, attempts, inspectorRounds,
+            url, model, apiKey, timeout, concurrency, attempts, inspectorRounds, classifyMistakes, prompts,
         ]
     }
 
@@ -87,6 +107,9 @@ public enum TeacherIngestionService {
         let ledger = StoredTeacherLedger(
             teacher: teacher,
             pool: service.pool,
+            prompts: try configuration.optionalValue(Keys.prompts).map {
+                try PromptLibrary(folder: URL(filePath: $0, directoryHint: .isDirectory))
+            } ?? .shipped,
             concurrency: try configuration.value(Keys.concurrency),
             logger: context.logger
         )
@@ -95,7 +118,8 @@ public enum TeacherIngestionService {
             ledger: ledger,
             options: TeachingOptions(
                 attempts: try configuration.value(Keys.attempts),
-                inspectorRounds: try configuration.value(Keys.inspectorRounds)
+                inspectorRounds: try configuration.value(Keys.inspectorRounds),
+                classifiesMistakes: try configuration.value(Keys.classifyMistakes)
             ),
             logger: context.logger
         )

@@ -41,6 +41,8 @@ package struct DerivationStep: Hashable, Sendable {
     package var operation: Character
     package var right: Int
     package var value: Int
+    /// Whether it uses a law of the world, which the story leaves unsaid.
+    package var isByLaw = false
 }
 
 /// What the pattern of a sentence means; `{P}` and `{Q}` are names, `{n}` a number, `{o}` things.

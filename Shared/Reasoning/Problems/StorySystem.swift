@@ -111,7 +111,7 @@ package struct StorySystem: Sendable {
                 forget()
                 return nil
             }
-            return settle(make(quantity, left, operation, right), quantity, mark)
+            return settle(make(quantity, left, operation, right, isByLaw: true), quantity, mark)
         }
 
         private mutating func settle(_ step: DerivationStep?, _ quantity: Quantity, _ mark: Int) -> Int? {
@@ -133,9 +133,22 @@ package struct StorySystem: Sendable {
             }
         }
 
-        private func make(_ quantity: Quantity, _ left: Int, _ operation: Character, _ right: Int) -> DerivationStep? {
+        private func make(
+            _ quantity: Quantity,
+            _ left: Int,
+            _ operation: Character,
+            _ right: Int,
+            isByLaw: Bool = false
+        ) -> DerivationStep? {
             StorySystem.calculate(left, operation, right).map {
-                DerivationStep(subject: .value(quantity), left: left, operation: operation, right: right, value: $0)
+                DerivationStep(
+                    subject: .value(quantity),
+                    left: left,
+                    operation: operation,
+                    right: right,
+                    value: $0,
+                    isByLaw: isByLaw
+                )
             }
         }
     }

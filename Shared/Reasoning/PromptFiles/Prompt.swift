@@ -30,6 +30,8 @@ public enum PromptID: String, Sendable, Hashable, Codable, CaseIterable {
     case corrupt
     /// Solve a problem with the answer as a hint (AHP).
     case rectify
+    /// Say what kind of mistake a wrong chain makes.
+    case classifyMistake = "classify-mistake"
     /// Correct an attempt, knowing the solution.
     case groundedCorrection = "grounded-correction"
     /// Correct an attempt without the solution.
@@ -43,6 +45,7 @@ public enum PromptID: String, Sendable, Hashable, Codable, CaseIterable {
         case .inspectTemplate, .inspectCorrection: ["question", "reference", "candidate"]
         case .corrupt: ["question", "chain"]
         case .rectify: ["question", "answer"]
+        case .classifyMistake: ["question", "right", "wrong"]
         case .groundedCorrection: ["question", "reference", "attempt"]
         case .correction: ["question", "attempt"]
         }
@@ -54,7 +57,7 @@ public enum PromptID: String, Sendable, Hashable, Codable, CaseIterable {
         case .chainOfThought, .corrupt: ["demonstrations"]
         case .rectify: ["demonstrations", "chain"]
         case .templateExtraction, .groundedCorrection: ["remarks"]
-        case .hierarchicalThought, .inspectTemplate, .inspectCorrection, .correction: []
+        case .hierarchicalThought, .inspectTemplate, .inspectCorrection, .classifyMistake, .correction: []
         }
     }
 }

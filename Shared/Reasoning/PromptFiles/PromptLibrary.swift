@@ -125,6 +125,7 @@ public struct PromptLibrary: Sendable, Hashable {
             case .inspectCorrection: PackageResources.inspect_correction_md
             case .corrupt: PackageResources.corrupt_md
             case .rectify: PackageResources.rectify_md
+            case .classifyMistake: PackageResources.classify_mistake_md
             case .groundedCorrection: PackageResources.grounded_correction_md
             case .correction: PackageResources.correction_md
             }

@@ -14,6 +14,8 @@ public enum TeacherRequest: Sendable, Hashable {
     case corrupt(question: String, chain: String, demonstrations: [CorruptionDemonstration] = [])
     /// Solve with the answer as a hint; `chain` is the earlier wrong one, or empty.
     case rectify(question: String, answer: String, chain: String = "")
+    /// Say what kind of mistake the wrong chain makes.
+    case classifyMistake(question: String, right: String, wrong: String)
     /// Correct an attempt, knowing the reference.
     case groundedCorrection(question: String, reference: String, attempt: [String], remarks: String = "")
     /// Correct an attempt.
@@ -29,6 +31,7 @@ public enum TeacherRequest: Sendable, Hashable {
         case .inspectCorrection: .inspectCorrection
         case .corrupt: .corrupt
         case .rectify: .rectify
+        case .classifyMistake: .classifyMistake
         case .groundedCorrection: .groundedCorrection
         case .correction: .correction
         }
@@ -73,6 +76,8 @@ public enum TeacherRequest: Sendable, Hashable {
                         + "\(earlier)### Response\n\(example.right)\n"
                 }.joined(separator: "\n"),
             ]
+        case .classifyMistake(let question, let right, let wrong):
+            ["question": question, "right": right, "wrong": wrong]
         case .groundedCorrection(let question, let reference, let attempt, let remarks):
             [
                 "question": question, "reference": reference, "remarks": remarks,

@@ -44,7 +44,7 @@ struct TeacherRun: Sendable {
         let plain = TeachingPipeline(ledger: ledger)
         var chains: [ProblemChains] = []
         for problem in problems { chains.append(try await plain.chains(of: problem)) }
-        let pairs = zip(problems, chains).compactMap { $1.rectifiedPair(question: $0.question) }
+        let pairs = zip(problems, chains).compactMap { $1.demonstration(of: $0) }
         let pipeline = TeachingPipeline(
             ledger: ledger,
             demonstrations: RectifiedDemonstrations(pairs: pairs, seed: seed)

@@ -28,6 +28,7 @@ public enum TraceBody: Sendable, Hashable {
         case .chainOfThought(let body):
             if verified { try check.notBlank(body.text, "body.text") }
         case .dual(let body):
+            try check.atLeast(body.attempts, 1, "body.attempts")
             if verified {
                 try check.notBlank(body.right, "body.right")
                 try check.notBlank(body.wrong, "body.wrong")
@@ -94,6 +95,14 @@ public struct DualBody: Sendable, Hashable, Codable {
         case corrupted
     }
 
+    /// Who found the pattern of a mistake.
+    public enum MistakeSource: String, Sendable, Hashable, Codable, CaseIterable {
+        /// The teacher, asked for it.
+        case teacher
+        /// The numbers of both solutions: `calculation` or `logical`, as far as they show it.
+        case numbers
+    }
+
     /// The right solution.
     public var right: String
     /// The wrong solution.
@@ -104,8 +113,12 @@ public struct DualBody: Sendable, Hashable, Codable {
     public var wrongAnswer: String?
     /// How the pair came to be.
     public var method: Method
-    /// The pattern of the mistake: `logical`, `knowledge`, `calculation`, `other`.
+    /// The pattern of the mistake: `logical`, `knowledge`, `calculation`, mixes joined by `+` in this order, or `other`.
     public var mistake: String?
+    /// Who found the pattern.
+    public var mistakeSource: MistakeSource?
+    /// How often the chain was asked for that makes the pair, the last time included.
+    public var attempts: Int?
 
     /// Makes a pair.
     public init(
@@ -114,7 +127,9 @@ public struct DualBody: Sendable, Hashable, Codable {
         rightAnswer: String? = nil,
         wrongAnswer: String? = nil,
         method: Method,
-        mistake: String? = nil
+        mistake: String? = nil,
+        mistakeSource: MistakeSource? = nil,
+        attempts: Int? = nil
     ) {
         self.right = right
         self.wrong = wrong
@@ -122,6 +137,8 @@ public struct DualBody: Sendable, Hashable, Codable {
         self.wrongAnswer = wrongAnswer
         self.method = method
         self.mistake = mistake
+        self.mistakeSource = mistakeSource
+        self.attempts = attempts
     }
 }
 

@@ -9,6 +9,7 @@ public enum DatabaseSchema {
             migration(1, "delivery", PackageResources.V0001_delivery_sql),
             migration(2, "pipeline", PackageResources.V0002_pipeline_sql),
             migration(3, "outbox-refusals", PackageResources.V0003_outbox_refusals_sql),
+            migration(4, "corruption-demonstrations", PackageResources.V0004_corruption_demonstrations_sql),
             migration(5, "key-step-tie-rules", PackageResources.V0005_key_step_tie_rules_sql),
         ]
     }

@@ -45,6 +45,23 @@ public enum TraceStore {
         ).first?.get("count", as: Int.self) ?? 0
     }
 
+    /// All traces, `page` at a time in order of id, each handed to `body` once.
+    ///
+    /// Traces that come in between may or may not be among them.
+    public static func forEach(page: Int = 1_000, from pool: PostgresPool, _ body: (TraceEvent) -> Void) async throws {
+        var last = ""
+        while true {
+            let rows = try await pool.query(
+                "SELECT id, body::text AS body FROM traces WHERE id > \(last) ORDER BY id LIMIT \(page)"
+            )
+            for row in rows {
+                body(try EventBody.event(TraceEvent.self, of: row))
+                last = try row.get("id", as: String.self)
+            }
+            if rows.count < page { return }
+        }
+    }
+
     /// The verified template of a problem.
     public static func template(of problemID: String, from pool: PostgresPool) async throws -> TraceEvent? {
         try await pool.query(

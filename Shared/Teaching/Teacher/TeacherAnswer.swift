@@ -54,8 +54,13 @@ public struct TeacherAnswer: Sendable, Hashable {
 /// The calls that were made for one trace.
 struct CallTally: Sendable {
     private(set) var answers: [TeacherAnswer] = []
+    /// Answers about the trace, of which only the cost counts.
+    private(set) var furtherAnswers: [TeacherAnswer] = []
 
     mutating func add(_ answer: TeacherAnswer) { answers.append(answer) }
+
+    /// Adds the calls of another tally for their cost.
+    mutating func addCost(of tally: CallTally) { furtherAnswers += tally.answers }
 
     /// The provenance of a trace: the last call gave it, and its cost is that of all.
     ///
@@ -77,16 +82,17 @@ struct CallTally: Sendable {
                 finishReason: "not-asked"
             )
         }
+        let paid = answers + furtherAnswers
         return TeacherCall(
             model: last.reply.model.isEmpty ? ledger.model : last.reply.model,
             promptId: last.promptID,
             promptVersion: last.promptVersion,
             temperature: last.temperature,
             seed: UInt64(max(0, last.seed)),
-            calls: answers.count,
-            promptTokens: answers.reduce(0) { $0 + $1.reply.promptTokens },
-            completionTokens: answers.reduce(0) { $0 + $1.reply.completionTokens },
-            latencyMs: Double(answers.reduce(0) { $0 + $1.reply.latencyMilliseconds }),
+            calls: paid.count,
+            promptTokens: paid.reduce(0) { $0 + $1.reply.promptTokens },
+            completionTokens: paid.reduce(0) { $0 + $1.reply.completionTokens },
+            latencyMs: Double(paid.reduce(0) { $0 + $1.reply.latencyMilliseconds }),
             finishReason: last.reply.finishReason
         )
     }

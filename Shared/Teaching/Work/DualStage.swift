@@ -22,6 +22,10 @@ struct DualStage: Sendable {
     /// A wrong chain is rectified. A right one is corrupted; so is, where the teacher did not get to a right one even
     /// with the answer as a hint, the problem's reference solution.
     func pair(_ problem: ProblemEvent, chains: ProblemChains) async throws -> Outcome {
+        try await classified(try await unclassified(problem, chains: chains), problem: problem)
+    }
+
+    private func unclassified(_ problem: ProblemEvent, chains: ProblemChains) async throws -> Outcome {
         let chain = chains.chain
         guard let rectified = chains.rectified else {
             return try await corrupted(chain.text, answer: chain.answer, problem: problem, tally: CallTally())
@@ -41,7 +45,7 @@ struct DualStage: Sendable {
                 rightAnswer: rectified.answer,
                 wrongAnswer: chain.answer,
                 method: .rectified,
-                mistake: Self.mistake(right: rectified.text, wrong: chain.text)
+                attempts: rectified.tally.answers.count
             )
             return Outcome(body: body, tally: rectified.tally, prompt: .rectify, rightChain: rectified.text)
         }
@@ -53,7 +57,8 @@ struct DualStage: Sendable {
             wrong: chain.text,
             rightAnswer: rectified.answer,
             wrongAnswer: chain.answer,
-            method: .rectified
+            method: .rectified,
+            attempts: max(1, rectified.tally.answers.count)
         )
         let failure = "no right chain: \(rectified.failure ?? "none was given")"
         return Outcome(body: body, failure: failure, tally: rectified.tally, prompt: .rectify)
@@ -79,6 +84,8 @@ struct DualStage: Sendable {
                 attempt: attempt,
                 tally: &outcome.tally
             )
+            body.attempts = attempt + 1
+            outcome.body.attempts = attempt + 1
             if let failure = reply.failure {
                 if outcome.body.wrong.isEmpty { outcome.failure = failure }
                 continue
@@ -86,10 +93,34 @@ struct DualStage: Sendable {
             body.wrong = reply.text
             body.wrongAnswer = AnswerExtraction.extract(reply.text)
             outcome.failure = Self.failure(of: body, gold: problem.answer)
-            body.mistake = outcome.failure == nil ? Self.mistake(right: right, wrong: reply.text) : nil
             outcome.body = body
             if outcome.failure == nil { return outcome }
         }
+        return outcome
+    }
+
+    /// Has the pattern of a verified pair's mistake told by the teacher; by the numbers where it is not asked or its
+    /// answers cannot be read.
+    private func classified(_ pair: Outcome, problem: ProblemEvent) async throws -> Outcome {
+        guard pair.failure == nil else { return pair }
+        var outcome = pair
+        outcome.body.mistake = Self.mistake(right: pair.body.right, wrong: pair.body.wrong)
+        outcome.body.mistakeSource = .numbers
+        guard work.options.classifiesMistakes else { return outcome }
+        var tally = CallTally()
+        for attempt in 0..<work.options.attempts {
+            let answer = try await work.ask(
+                .classifyMistake(question: problem.question, right: pair.body.right, wrong: pair.body.wrong),
+                subject: problem.id,
+                attempt: attempt,
+                tally: &tally
+            )
+            guard answer.failure == nil, let pattern = try? MistakePattern.parse(answer.text) else { continue }
+            outcome.body.mistake = pattern.name
+            outcome.body.mistakeSource = .teacher
+            break
+        }
+        outcome.tally.addCost(of: tally)
         return outcome
     }
 
@@ -102,7 +133,8 @@ struct DualStage: Sendable {
         let right = WorkedSolution.parse(body.right).steps.map(\.text)
         let wrong = WorkedSolution.parse(body.wrong).steps.map(\.text)
         if wrong.isEmpty { return "the corrupted chain has no steps" }
-        return right == wrong ? "the corrupted chain differs in nothing but its answer" : nil
+        if right == wrong { return "the corrupted chain differs in nothing but its answer" }
+        return LeakFilter.mentionsReference(body.wrong) ? "the text mentions a given answer" : nil
     }
 
     /// The reference solution as a chain of thought, where it is one that holds.

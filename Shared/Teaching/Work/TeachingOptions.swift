@@ -4,6 +4,10 @@ public struct TeachingOptions: Sendable, Hashable {
     public var attempts: Int
     /// How often an inspector may send a template or a correction back; 0 leaves the inspector out.
     public var inspectorRounds: Int
+    /// Whether the teacher is asked what kind of mistake each dual pair shows (EDIT, table 29).
+    ///
+    /// Default true; else, and where its answers cannot be read, the numbers of both chains say it.
+    public var classifiesMistakes: Bool
     /// The temperature of the first attempt.
     ///
     /// Default 0.2, as EDIT's published settings have it.
@@ -17,12 +21,14 @@ public struct TeachingOptions: Sendable, Hashable {
     public init(
         attempts: Int = 4,
         inspectorRounds: Int = 3,
+        classifiesMistakes: Bool = true,
         temperature: Double = 0.2,
         temperatureStep: Double = 0.2,
         maximumTemperature: Double = 1.5
     ) {
         self.attempts = max(1, attempts)
         self.inspectorRounds = max(0, inspectorRounds)
+        self.classifiesMistakes = classifiesMistakes
         self.temperature = temperature
         self.temperatureStep = temperatureStep
         self.maximumTemperature = maximumTemperature

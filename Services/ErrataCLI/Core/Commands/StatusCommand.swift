@@ -4,6 +4,7 @@ import KafkaClient
 import PostgresClient
 import Schemas
 import ServiceRuntime
+import Teaching
 
 /// `errata status`: how much is done, and what waits.
 struct StatusCommand: AsyncParsableCommand {
@@ -23,10 +24,14 @@ struct StatusCommand: AsyncParsableCommand {
     ]
 
     func run() async throws {
-        let counts = try await system.withDatabase { try await PipelineCounts.read(from: $0) }
+        let (counts, yields) = try await system.withDatabase { pool in
+            var yields = TeachingYields()
+            try await TraceStore.forEach(from: pool) { yields.add($0) }
+            return (try await PipelineCounts.read(from: pool), yields)
+        }
         var table = TextTable([("", .left), ("count", .right), ("share", .right)])
         for line in counts.lines { table.add([line.name, String(line.count), line.share]) }
-        Terminal.out(table.rendered())
+        Terminal.out(table.rendered() + "\n\n" + Self.rendered(yields))
         var lags = TextTable([("consumer group", .left), ("topics", .left), ("lag", .right)])
         let admin = try KafkaAdmin(try system.kafka())
         for entry in Self.groups {
@@ -35,6 +40,23 @@ struct StatusCommand: AsyncParsableCommand {
             lags.add([entry.group, names, String(lag.values.reduce(0, +))])
         }
         Terminal.out("\n" + lags.rendered())
+    }
+}
+
+extension StatusCommand {
+    /// The yields of the teacher's work, stage by stage.
+    static func rendered(_ yields: TeachingYields) -> String {
+        var table = TextTable([
+            ("teacher's work", .left), ("asked", .right), ("verified", .right), ("share", .right), ("", .left),
+        ])
+        for line in yields.lines {
+            let share = PipelineCounts.share(line.verified, of: line.asked)
+            table.add([line.stage, String(line.asked), String(line.verified), share, line.note])
+        }
+        let patterns = yields.patterns.map { "\($0.name) \($0.count)" }.joined(separator: ", ")
+        return table.rendered()
+            + (patterns.isEmpty ? "" : "\n\nmistakes of the dual pairs: \(patterns)")
+            + "\nteacher's calls: \(yields.calls), tokens sent \(yields.promptTokens), received \(yields.completionTokens)"
     }
 }
 
@@ -90,17 +112,20 @@ struct PipelineCounts: Sendable {
         )
     }
 
+    /// A share in percent, empty of nothing.
+    static func share(_ part: Int, of whole: Int) -> String {
+        whole == 0 ? "" : "\((Double(part) / Double(whole) * 1000).rounded() / 10) %"
+    }
+
     /// The lines of `errata status`.
     var lines: [(name: String, count: Int, share: String)] {
-        func share(_ part: Int, of whole: Int) -> String {
-            whole == 0 ? "" : "\((Double(part) / Double(whole) * 1000).rounded() / 10) %"
-        }
+        let share = Self.share
         return [
             ("problems", problems, ""),
             ("  answered by the teacher", ingested, ""),
-            ("  with a verified template", templates, share(templates, of: ingested)),
-            ("  with a verified dual pair", duals, share(duals, of: ingested)),
-            ("dual pairs with key steps", keySteps, share(keySteps, of: duals)),
+            ("  with a verified template", templates, share(templates, ingested)),
+            ("  with a verified dual pair", duals, share(duals, ingested)),
+            ("dual pairs with key steps", keySteps, share(keySteps, duals)),
             ("attempts", attempts, ""),
             ("verified corrections", corrections, ""),
             ("evaluations", evaluations, ""),

@@ -196,7 +196,7 @@ final class LocalSystem: Sendable {
         case "teacher-ingestion":
             environment["ERRATA_TEACHER_URL"] = teacherURL
             environment["ERRATA_TEACHER_MODEL"] = options.teacherModel
-            for key in ["ERRATA_TEACHER_API_KEY", "ERRATA_TEACHER_API_KEY_FILE"] {
+            for key in ["ERRATA_TEACHER_API_KEY", "ERRATA_TEACHER_API_KEY_FILE", "ERRATA_PROMPTS"] {
                 environment[key] = ProcessInfo.processInfo.environment[key]
             }
         case "template-distiller", "dpo-trainer":

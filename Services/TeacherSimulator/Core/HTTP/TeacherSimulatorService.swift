@@ -24,8 +24,8 @@ public enum TeacherSimulatorService {
     public static let errorRate = ConfigurationKey<Double>(
         "ERRATA_SIMULATOR_ERROR_RATE",
         default: 0.5,
-        in: 0...1,
-        "The share of chains of thought with a slip at temperature 1; at temperature 0 there is none."
+        in: 0...10,
+        "The share of chains of thought with a slip at temperature 1, in proportion to it at others: 1.35 gives 27 % at 0.2."
     )
 
     /// All keys.
