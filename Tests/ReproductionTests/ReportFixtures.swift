@@ -171,8 +171,8 @@ enum ReportFixtures {
                 SeedYields(
                     seed: seed,
                     stages: [
-                        .init(name: "Right chains", verified: 580 + Int(seed), asked: 800),
-                        .init(name: "Rectified", verified: 201, asked: 219 - Int(seed)),
+                        .init(name: "Right chains", verified: 580 + Int(seed), asked: 800, retries: 0),
+                        .init(name: "Rectified", verified: 201, asked: 219 - Int(seed), retries: 7),
                     ]
                 )
             },
@@ -277,7 +277,9 @@ enum ReportFixtures {
                 ClaimResult(claim: claim, measured: comparison(claim.against, 0.015), verdict: verdict)
             },
             probes: [],
-            yields: [SeedYields(seed: 1, stages: [.init(name: "Templates \(hostile)", verified: 0, asked: 0)])],
+            yields: [
+                SeedYields(seed: 1, stages: [.init(name: "Templates \(hostile)", verified: 0, asked: 0, retries: 0)])
+            ],
             examples: Examples(
                 duals: [
                     .init(

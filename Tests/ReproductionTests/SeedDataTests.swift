@@ -99,7 +99,10 @@ struct SeedDataTests {
         #expect(Set(try #require(mixed.last).weights) == [0, 0.5])
     }
 
-    @Test("every arm's parent and comparisons stand before or beside it", arguments: [ReproductionTable.edit, .supercorrect])
+    @Test(
+        "every arm's parent and comparisons stand before or beside it",
+        arguments: [ReproductionTable.edit, .supercorrect]
+    )
     func tables(table: ReproductionTable) throws {
         var seen: Set<String> = []
         let names = Set(table.arms.map(\.id))

@@ -1,8 +1,8 @@
 import Foundation
 import Reasoning
 import Schemas
-import Teaching
 import TeacherSimulation
+import Teaching
 
 /// The problems of one seed with all that the teacher made of them.
 struct SeedData: Sendable {

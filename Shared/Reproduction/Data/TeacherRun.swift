@@ -2,8 +2,8 @@ import Distillation
 import Foundation
 import Reasoning
 import Schemas
-import Teaching
 import TeacherSimulation
+import Teaching
 
 /// Has the simulated teacher work on a seed's problems, by the same pipeline as the TeacherIngestion service.
 struct TeacherRun: Sendable {

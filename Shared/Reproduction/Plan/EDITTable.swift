@@ -16,7 +16,16 @@ extension ReproductionTable {
             _ recipe: Recipe,
             against: [String] = ["rwc", "continued"]
         ) -> Arm {
-            Arm(id, title, group: group, source: source, parent: parent, recipe: recipe, style: .chain, against: against)
+            Arm(
+                id,
+                title,
+                group: group,
+                source: source,
+                parent: parent,
+                recipe: recipe,
+                style: .chain,
+                against: against
+            )
         }
         let main = "Main (Tables 1, 2 and 5)"
         let grid = "Weights alpha and beta (Table 4)"
@@ -27,91 +36,176 @@ extension ReproductionTable {
             title: "EDIT: key-step learning from dual chains of thought",
             arms: [
                 Arm(
-                    "untrained", "Untrained student", group: main, source: "Table 1, zero-shot", recipe: .untrained,
+                    "untrained",
+                    "Untrained student",
+                    group: main,
+                    source: "Table 1, zero-shot",
+                    recipe: .untrained,
                     style: .chain
                 ),
                 Arm(
-                    "std-cot", "Std-CoT: right chains", group: main, source: "Table 1", parent: "untrained",
-                    recipe: supervised([.right]), style: .chain
+                    "std-cot",
+                    "Std-CoT: right chains",
+                    group: main,
+                    source: "Table 1",
+                    parent: "untrained",
+                    recipe: supervised([.right]),
+                    style: .chain
                 ),
                 Arm(
-                    "rwc", "Right and rectified chains, no KRSL", group: main, source: "Table 1, w/ RWC, w/o KRSL",
-                    parent: "untrained", recipe: supervised([.right, .rectified]), style: .chain, against: ["std-cot"]
+                    "rwc",
+                    "Right and rectified chains, no KRSL",
+                    group: main,
+                    source: "Table 1, w/ RWC, w/o KRSL",
+                    parent: "untrained",
+                    recipe: supervised([.right, .rectified]),
+                    style: .chain,
+                    against: ["std-cot"]
                 ),
                 Arm(
-                    "repeated", "Std-CoT, repeat sampling", group: main, source: "Table 5", parent: "untrained",
-                    recipe: supervised([.right, .rectified, .repeated]), style: .chain, against: ["rwc"]
+                    "repeated",
+                    "Std-CoT, repeat sampling",
+                    group: main,
+                    source: "Table 5",
+                    parent: "untrained",
+                    recipe: supervised([.right, .rectified, .repeated]),
+                    style: .chain,
+                    against: ["rwc"]
                 ),
                 Arm(
-                    "dual", "Std-CoT on dual chains", group: main, source: "Table 5", parent: "untrained",
-                    recipe: supervised([.right, .rectified, .counterfactual]), style: .chain, against: ["rwc"]
-                ),
-                second(
-                    "std-cot-krsl-corrupted", "Std-CoT, then KRSL on D+dual", group: main,
-                    source: "Table 1, w/o RWC", parent: "std-cot", krsl { $0.pairs = .corrupted }, against: ["std-cot"]
-                ),
-                second(
-                    "std-cot-krsl", "Std-CoT, then KRSL on Ddual", group: main, source: "Table 1, w/o RWC",
-                    parent: "std-cot", krsl(), against: ["std-cot"]
-                ),
-                second(
-                    "krsl-corrupted", "KRSL on D+dual", group: main, source: "Table 2", krsl { $0.pairs = .corrupted }
-                ),
-                second(
-                    "krsl-rectified", "KRSL on D-dual", group: main, source: "Table 2", krsl { $0.pairs = .rectified }
-                ),
-                second(
-                    "edit", "EDIT: KRSL on Ddual, alpha 1, beta 0.025", group: main, source: "Tables 1, 2, 4 and 5",
-                    krsl(), against: ["rwc", "std-cot", "repeated", "dual", "continued"]
-                ),
-                Arm(
-                    "continued", "Control: fine-tuning goes on, as long as KRSL", group: main, parent: "rwc",
-                    recipe: .supervised(SupervisedRecipe([.right, .rectified], isSecondStage: true)), style: .chain,
+                    "dual",
+                    "Std-CoT on dual chains",
+                    group: main,
+                    source: "Table 5",
+                    parent: "untrained",
+                    recipe: supervised([.right, .rectified, .counterfactual]),
+                    style: .chain,
                     against: ["rwc"]
                 ),
                 second(
-                    "krsl-0-025", "alpha 0, beta 0.025", group: grid, source: "Table 4",
+                    "std-cot-krsl-corrupted",
+                    "Std-CoT, then KRSL on D+dual",
+                    group: main,
+                    source: "Table 1, w/o RWC",
+                    parent: "std-cot",
+                    krsl { $0.pairs = .corrupted },
+                    against: ["std-cot"]
+                ),
+                second(
+                    "std-cot-krsl",
+                    "Std-CoT, then KRSL on Ddual",
+                    group: main,
+                    source: "Table 1, w/o RWC",
+                    parent: "std-cot",
+                    krsl(),
+                    against: ["std-cot"]
+                ),
+                second(
+                    "krsl-corrupted",
+                    "KRSL on D+dual",
+                    group: main,
+                    source: "Table 2",
+                    krsl { $0.pairs = .corrupted }
+                ),
+                second(
+                    "krsl-rectified",
+                    "KRSL on D-dual",
+                    group: main,
+                    source: "Table 2",
+                    krsl { $0.pairs = .rectified }
+                ),
+                second(
+                    "edit",
+                    "EDIT: KRSL on Ddual, alpha 1, beta 0.025",
+                    group: main,
+                    source: "Tables 1, 2, 4 and 5",
+                    krsl(),
+                    against: ["rwc", "std-cot", "repeated", "dual", "continued"]
+                ),
+                Arm(
+                    "continued",
+                    "Control: fine-tuning goes on, as long as KRSL",
+                    group: main,
+                    parent: "rwc",
+                    recipe: .supervised(SupervisedRecipe([.right, .rectified], isSecondStage: true)),
+                    style: .chain,
+                    against: ["rwc"]
+                ),
+                second(
+                    "krsl-0-025",
+                    "alpha 0, beta 0.025",
+                    group: grid,
+                    source: "Table 4",
                     krsl { ($0.alpha, $0.beta) = (0, 0.025) }
                 ),
                 second("krsl-1-0", "alpha 1, beta 0", group: grid, source: "Table 4", krsl { $0.beta = 0 }),
                 second(
-                    "krsl-1-05", "alpha 1, beta 0.05", group: grid, source: "Table 4", krsl { $0.beta = 0.05 },
+                    "krsl-1-05",
+                    "alpha 1, beta 0.05",
+                    group: grid,
+                    source: "Table 4",
+                    krsl { $0.beta = 0.05 },
                     against: ["rwc", "edit"]
                 ),
             ]
                 + ArmExamples.patterns.map { pattern in
                     second(
-                        "krsl-\(pattern)", "KRSL on \(pattern) mistakes", group: mistakes, source: "Table 7",
+                        "krsl-\(pattern)",
+                        "KRSL on \(pattern) mistakes",
+                        group: mistakes,
+                        source: "Table 7",
                         krsl { $0.mistake = pattern }
                     )
                 } + [
                     second(
-                        "dpo", "DPO in place of KRSL", group: forms, source: "Table 9",
-                        .preference(PreferenceRecipe(.duals)), against: ["rwc", "edit"]
+                        "dpo",
+                        "DPO in place of KRSL",
+                        group: forms,
+                        source: "Table 9",
+                        .preference(PreferenceRecipe(.duals)),
+                        against: ["rwc", "edit"]
                     ),
                     second(
-                        "krsl-random", "Control: as many key tokens, at random places", group: forms,
-                        krsl { $0.isRandom = true }, against: ["edit", "rwc"]
-                    ),
-                    second(
-                        "krsl-printed", "KRSL without length normalisation, as printed", group: forms,
-                        krsl { $0.isNormalized = false }, against: ["edit", "rwc"]
-                    ),
-                    second(
-                        "krsl-gamma", "KRSL with gamma 1", group: forms, krsl { $0.gamma = 1 },
-                        against: ["edit", "rwc", "continued"]
-                    ),
-                    second(
-                        "krsl-sft", "KRSL with a supervised term of weight 1", group: forms,
-                        krsl { $0.supervisedWeight = 1 }, against: ["edit", "rwc", "continued"]
-                    ),
-                    second(
-                        "krsl-bounded", "KRSL with a bounded unlikelihood", group: forms, krsl { $0.isBounded = true },
+                        "krsl-random",
+                        "Control: as many key tokens, at random places",
+                        group: forms,
+                        krsl { $0.isRandom = true },
                         against: ["edit", "rwc"]
                     ),
                     second(
-                        "krsl-cured", "KRSL with gamma 1 and a bounded unlikelihood of weight 1", group: forms,
-                        krsl { ($0.gamma, $0.isBounded, $0.beta) = (1, true, 1) }, against: ["edit", "rwc", "continued"]
+                        "krsl-printed",
+                        "KRSL without length normalisation, as printed",
+                        group: forms,
+                        krsl { $0.isNormalized = false },
+                        against: ["edit", "rwc"]
+                    ),
+                    second(
+                        "krsl-gamma",
+                        "KRSL with gamma 1",
+                        group: forms,
+                        krsl { $0.gamma = 1 },
+                        against: ["edit", "rwc", "continued"]
+                    ),
+                    second(
+                        "krsl-sft",
+                        "KRSL with a supervised term of weight 1",
+                        group: forms,
+                        krsl { $0.supervisedWeight = 1 },
+                        against: ["edit", "rwc", "continued"]
+                    ),
+                    second(
+                        "krsl-bounded",
+                        "KRSL with a bounded unlikelihood",
+                        group: forms,
+                        krsl { $0.isBounded = true },
+                        against: ["edit", "rwc"]
+                    ),
+                    second(
+                        "krsl-cured",
+                        "KRSL with gamma 1 and a bounded unlikelihood of weight 1",
+                        group: forms,
+                        krsl { ($0.gamma, $0.isBounded, $0.beta) = (1, true, 1) },
+                        against: ["edit", "rwc", "continued"]
                     ),
                 ],
             claims: editClaims,
@@ -121,51 +215,90 @@ extension ReproductionTable {
 
     private static let editClaims: [Claim] = [
         Claim(
-            "Rectified wrong chains add to right ones", source: "Table 1: 44.3 against 41.8 (average)",
-            arm: "rwc", .above, "std-cot"
+            "Rectified wrong chains add to right ones",
+            source: "Table 1: 44.3 against 41.8 (average)",
+            arm: "rwc",
+            .above,
+            "std-cot"
         ),
         Claim(
-            "EDIT beats the student that it starts from", source: "Table 1: 60.9 against 59.7 on BBH, 46.5 against 44.3",
-            arm: "edit", .above, "rwc"
+            "EDIT beats the student that it starts from",
+            source: "Table 1: 60.9 against 59.7 on BBH, 46.5 against 44.3",
+            arm: "edit",
+            .above,
+            "rwc"
         ),
         Claim("EDIT beats Std-CoT", source: "Table 1: 46.5 against 41.8", arm: "edit", .above, "std-cot"),
         Claim(
-            "EDIT beats Std-CoT outside the training domain", source: "Table 1: 31.1 against 28.7 on BB-sub",
-            arm: "edit", .above, "std-cot", suite: SuiteName.longer
+            "EDIT beats Std-CoT outside the training domain",
+            source: "Table 1: 31.1 against 28.7 on BB-sub",
+            arm: "edit",
+            .above,
+            "std-cot",
+            suite: SuiteName.longer
         ),
         Claim(
-            "EDIT beats repeat sampling of equal size", source: "Table 5: 46.5 against 42.8", arm: "edit", .above,
+            "EDIT beats repeat sampling of equal size",
+            source: "Table 5: 46.5 against 42.8",
+            arm: "edit",
+            .above,
             "repeated"
         ),
         Claim(
-            "EDIT beats fine-tuning on dual chains", source: "Table 5: 46.5 against 43.8", arm: "edit", .above, "dual"
+            "EDIT beats fine-tuning on dual chains",
+            source: "Table 5: 46.5 against 43.8",
+            arm: "edit",
+            .above,
+            "dual"
         ),
         Claim(
-            "KRSL helps without rectified chains too", source: "Table 1: 44.3 against 41.8", arm: "std-cot-krsl",
-            .above, "std-cot"
+            "KRSL helps without rectified chains too",
+            source: "Table 1: 44.3 against 41.8",
+            arm: "std-cot-krsl",
+            .above,
+            "std-cot"
         ),
         Claim(
-            "More pairs of both kinds beat the rectified ones alone", source: "Table 2: 46.5 against 46.4", arm: "edit",
-            .above, "krsl-rectified"
+            "More pairs of both kinds beat the rectified ones alone",
+            source: "Table 2: 46.5 against 46.4",
+            arm: "edit",
+            .above,
+            "krsl-rectified"
         ),
         Claim(
-            "Pushing wrong tokens down adds to lifting right ones", source: "Table 4: 46.50 against 44.96", arm: "edit",
-            .above, "krsl-1-0"
+            "Pushing wrong tokens down adds to lifting right ones",
+            source: "Table 4: 46.50 against 44.96",
+            arm: "edit",
+            .above,
+            "krsl-1-0"
         ),
         Claim(
-            "Twice the beta loses the gain", source: "Table 4: 44.36 against 46.50", arm: "krsl-1-05", .below, "edit"
+            "Twice the beta loses the gain",
+            source: "Table 4: 44.36 against 46.50",
+            arm: "krsl-1-05",
+            .below,
+            "edit"
         ),
         Claim(
-            "Logical mistakes teach more than calculation mistakes", source: "Table 7: 44.9 against 44.5",
-            arm: "krsl-logical", .above, "krsl-calculation"
+            "Logical mistakes teach more than calculation mistakes",
+            source: "Table 7: 44.9 against 44.5",
+            arm: "krsl-logical",
+            .above,
+            "krsl-calculation"
         ),
         Claim("DPO in place of KRSL collapses", source: "Table 9: 8.1 against 46.5", arm: "dpo", .below, "edit"),
         Claim(
-            "Key tokens matter: random ones do worse", source: "not in the paper; its premise", arm: "krsl-random",
-            .below, "edit"
+            "Key tokens matter: random ones do worse",
+            source: "not in the paper; its premise",
+            arm: "krsl-random",
+            .below,
+            "edit"
         ),
         Claim(
-            "KRSL beats fine-tuning that goes on as long", source: "not in the paper; its premise", arm: "edit", .above,
+            "KRSL beats fine-tuning that goes on as long",
+            source: "not in the paper; its premise",
+            arm: "edit",
+            .above,
             "continued"
         ),
     ]
@@ -181,7 +314,13 @@ extension ReproductionTable {
             ("bounded", "bounded unlikelihood", KeyStepRecipe { $0.isBounded = true }),
         ]
         return forms.map {
-            Probe("\($0.id)-\(share)", "\($0.title), \(share) of the rate", parent: "rwc", recipe: $0.recipe, rateShare: share)
+            Probe(
+                "\($0.id)-\(share)",
+                "\($0.title), \(share) of the rate",
+                parent: "rwc",
+                recipe: $0.recipe,
+                rateShare: share
+            )
         }
     }
 }

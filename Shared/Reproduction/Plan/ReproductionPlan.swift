@@ -94,7 +94,10 @@ public struct ReproductionPlan: Sendable, Hashable, Codable {
         for (name, value) in sizes { try check(value > 0, "\(name) is \(value); it must be at least 1") }
         try check(!seeds.isEmpty, "seeds is empty; give at least one, three for a table")
         try check(Set(seeds).count == seeds.count, "seeds holds a seed twice")
-        try check(!seeds.contains(searchSeed), "searchSeed is one of seeds; rates are chosen on a seed that is not reported")
+        try check(
+            !seeds.contains(searchSeed),
+            "searchSeed is one of seeds; rates are chosen on a seed that is not reported"
+        )
         for (name, rates) in [("supervisedRates", supervisedRates), ("secondStageRates", secondStageRates)] {
             try check(!rates.isEmpty, "\(name) is empty")
             try check(rates.allSatisfy { $0.isFinite && $0 > 0 }, "\(name) must be numbers above 0")

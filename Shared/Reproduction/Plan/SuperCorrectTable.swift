@@ -6,7 +6,10 @@ extension ReproductionTable {
         let main = "Main (Tables 2 and 7)"
         let styles = "Prompt styles (Table 8)"
         let beyond = "Beyond the paper"
-        func preference(_ pairs: PreferenceRecipe.Pairs, _ change: (inout PreferenceRecipe) -> Void = { _ in }) -> Recipe {
+        func preference(
+            _ pairs: PreferenceRecipe.Pairs,
+            _ change: (inout PreferenceRecipe) -> Void = { _ in }
+        ) -> Recipe {
             .preference(PreferenceRecipe(pairs, change))
         }
         func stable(_ recipe: inout PreferenceRecipe) {
@@ -22,14 +25,26 @@ extension ReproductionTable {
             against: [String] = ["hsft", "continued"]
         ) -> Arm {
             Arm(
-                id, title, group: group, source: source, parent: "hsft", recipe: recipe, style: .template,
+                id,
+                title,
+                group: group,
+                source: source,
+                parent: "hsft",
+                recipe: recipe,
+                style: .template,
                 against: against
             )
         }
         func style(_ id: String, _ title: String, _ style: ResponseStyle) -> Arm {
             Arm(
-                id, title, group: styles, source: "Table 8", parent: "untrained",
-                recipe: .supervised(SupervisedRecipe([.templates, .corrections])), style: style, against: ["sft"]
+                id,
+                title,
+                group: styles,
+                source: "Table 8",
+                parent: "untrained",
+                recipe: .supervised(SupervisedRecipe([.templates, .corrections])),
+                style: style,
+                against: ["sft"]
             )
         }
         return ReproductionTable(
@@ -38,50 +53,88 @@ extension ReproductionTable {
             arms: [
                 Arm("untrained", "Base: untrained student", group: main, recipe: .untrained, style: .template),
                 Arm(
-                    "sft", "SFT: chains of thought", group: main, source: "Tables 7 and 8, CoT", parent: "untrained",
-                    recipe: .supervised(SupervisedRecipe([.templates, .corrections])), style: .chain
+                    "sft",
+                    "SFT: chains of thought",
+                    group: main,
+                    source: "Tables 7 and 8, CoT",
+                    parent: "untrained",
+                    recipe: .supervised(SupervisedRecipe([.templates, .corrections])),
+                    style: .chain
                 ),
                 Arm(
-                    "hsft", "HSFT: thought templates", group: main, source: "Tables 7 and 8, ours",
-                    parent: "untrained", recipe: .supervised(SupervisedRecipe([.templates, .corrections])),
-                    style: .template, against: ["sft"]
+                    "hsft",
+                    "HSFT: thought templates",
+                    group: main,
+                    source: "Tables 7 and 8, ours",
+                    parent: "untrained",
+                    recipe: .supervised(SupervisedRecipe([.templates, .corrections])),
+                    style: .template,
+                    against: ["sft"]
                 ),
                 second(
-                    "continued", "Control: HSFT goes on, as long as DPO", group: main,
-                    .supervised(SupervisedRecipe([.templates, .corrections], isSecondStage: true)), against: ["hsft"]
-                ),
-                second(
-                    "reflexion", "HSFT + Reflexion-style retry", group: main, source: "Table 7", .selfCorrection,
+                    "continued",
+                    "Control: HSFT goes on, as long as DPO",
+                    group: main,
+                    .supervised(SupervisedRecipe([.templates, .corrections], isSecondStage: true)),
                     against: ["hsft"]
                 ),
                 second(
-                    "instance-dpo", "HSFT + instance-level DPO", group: main, preference(.instance)
+                    "reflexion",
+                    "HSFT + Reflexion-style retry",
+                    group: main,
+                    source: "Table 7",
+                    .selfCorrection,
+                    against: ["hsft"]
                 ),
                 second(
-                    "cross-dpo", "HSFT + cross-model DPO", group: main, source: "Tables 2 and 7", preference(.prefix),
+                    "instance-dpo",
+                    "HSFT + instance-level DPO",
+                    group: main,
+                    preference(.instance)
+                ),
+                second(
+                    "cross-dpo",
+                    "HSFT + cross-model DPO",
+                    group: main,
+                    source: "Tables 2 and 7",
+                    preference(.prefix),
                     against: ["hsft", "continued", "instance-dpo", "sft"]
                 ),
                 style("notes", "Chain, then key notes", .chainWithNotes),
                 style("notes-method", "Chain, then key notes and method", .chainWithMethod),
                 style("template-text", "Template without XML", .templateText),
                 second(
-                    "cross-dpo-weighted", "Cross-model DPO on key tokens", group: beyond,
-                    preference(.prefix) { $0.isTokenWeighted = true }, against: ["cross-dpo", "hsft"]
-                ),
-                second(
-                    "cross-dpo-stable", "Cross-model DPO with likelihood and template terms", group: beyond,
-                    preference(.prefix, stable), against: ["cross-dpo", "hsft", "continued"]
-                ),
-                second(
-                    "step-dpo", "DPO on steps within the solution", group: beyond, preference(.step),
+                    "cross-dpo-weighted",
+                    "Cross-model DPO on key tokens",
+                    group: beyond,
+                    preference(.prefix) { $0.isTokenWeighted = true },
                     against: ["cross-dpo", "hsft"]
                 ),
                 second(
-                    "step-dpo-stable", "The same with likelihood and template terms", group: beyond,
-                    preference(.step, stable), against: ["step-dpo", "hsft", "continued"]
+                    "cross-dpo-stable",
+                    "Cross-model DPO with likelihood and template terms",
+                    group: beyond,
+                    preference(.prefix, stable),
+                    against: ["cross-dpo", "hsft", "continued"]
                 ),
                 second(
-                    "step-dpo-weighted", "The same on key tokens", group: beyond,
+                    "step-dpo",
+                    "DPO on steps within the solution",
+                    group: beyond,
+                    preference(.step),
+                    against: ["cross-dpo", "hsft"]
+                ),
+                second(
+                    "step-dpo-stable",
+                    "The same with likelihood and template terms",
+                    group: beyond,
+                    preference(.step, stable),
+                    against: ["step-dpo", "hsft", "continued"]
+                ),
+                second(
+                    "step-dpo-weighted",
+                    "The same on key tokens",
+                    group: beyond,
                     preference(.step) {
                         stable(&$0)
                         $0.isTokenWeighted = true
@@ -91,44 +144,83 @@ extension ReproductionTable {
             ],
             claims: [
                 Claim(
-                    "Templates beat chains of thought", source: "Table 7: 62.4 against 57.4 on MATH (Qwen)", arm: "hsft",
-                    .above, "sft"
+                    "Templates beat chains of thought",
+                    source: "Table 7: 62.4 against 57.4 on MATH (Qwen)",
+                    arm: "hsft",
+                    .above,
+                    "sft"
                 ),
                 Claim(
-                    "A Reflexion-style retry adds little", source: "Table 7: 63.1 against 62.4", arm: "reflexion", .above,
+                    "A Reflexion-style retry adds little",
+                    source: "Table 7: 63.1 against 62.4",
+                    arm: "reflexion",
+                    .above,
                     "hsft"
                 ),
                 Claim(
-                    "Cross-model DPO beats HSFT", source: "Table 7: 70.2 against 62.4", arm: "cross-dpo", .above, "hsft"
+                    "Cross-model DPO beats HSFT",
+                    source: "Table 7: 70.2 against 62.4",
+                    arm: "cross-dpo",
+                    .above,
+                    "hsft"
                 ),
                 Claim(
-                    "It beats instance-level DPO", source: "section 4.2, in words", arm: "cross-dpo", .above,
+                    "It beats instance-level DPO",
+                    source: "section 4.2, in words",
+                    arm: "cross-dpo",
+                    .above,
                     "instance-dpo"
                 ),
                 Claim(
-                    "It finds more first wrong steps", source: "Table 6: .67 against .43", arm: "cross-dpo", .above,
-                    "hsft", measure: .locate
+                    "It finds more first wrong steps",
+                    source: "Table 6: .67 against .43",
+                    arm: "cross-dpo",
+                    .above,
+                    "hsft",
+                    measure: .locate
                 ),
                 Claim(
-                    "It corrects more of them", source: "Table 6: .46 against .12", arm: "cross-dpo", .above, "hsft",
+                    "It corrects more of them",
+                    source: "Table 6: .46 against .12",
+                    arm: "cross-dpo",
+                    .above,
+                    "hsft",
                     measure: .correct
                 ),
                 Claim(
-                    "A second pass gains after cross-model DPO", source: "Fig. 3: 70.2 to 75.4", arm: "cross-dpo",
-                    .above, "cross-dpo", measure: .selfCorrectionGain
+                    "A second pass gains after cross-model DPO",
+                    source: "Fig. 3: 70.2 to 75.4",
+                    arm: "cross-dpo",
+                    .above,
+                    "cross-dpo",
+                    measure: .selfCorrectionGain
                 ),
                 Claim(
-                    "Key notes help chains", source: "Table 8: 59.7 against 57.4", arm: "notes", .above, "sft"
+                    "Key notes help chains",
+                    source: "Table 8: 59.7 against 57.4",
+                    arm: "notes",
+                    .above,
+                    "sft"
                 ),
                 Claim(
-                    "The general method helps too", source: "Table 8: 60.8 against 59.7", arm: "notes-method", .above,
+                    "The general method helps too",
+                    source: "Table 8: 60.8 against 59.7",
+                    arm: "notes-method",
+                    .above,
                     "notes"
                 ),
                 Claim(
-                    "XML helps", source: "Table 8: 62.4 against 61.8", arm: "hsft", .above, "template-text"
+                    "XML helps",
+                    source: "Table 8: 62.4 against 61.8",
+                    arm: "hsft",
+                    .above,
+                    "template-text"
                 ),
                 Claim(
-                    "Preferences on key tokens alone do no worse", source: "ours", arm: "step-dpo-weighted", .above,
+                    "Preferences on key tokens alone do no worse",
+                    source: "ours",
+                    arm: "step-dpo-weighted",
+                    .above,
                     "step-dpo-stable"
                 ),
             ],

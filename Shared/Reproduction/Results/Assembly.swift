@@ -2,6 +2,7 @@ import Distillation
 import Foundation
 import Reasoning
 import Schemas
+import Teaching
 
 extension Reproduction {
     /// Puts together what the jobs found.
@@ -82,7 +83,13 @@ extension Reproduction {
 
     private func comparisons(_ row: RowResult, _ other: RowResult) -> [Comparison] {
         SuiteName.reported.compactMap { suite in
-            compare(row, other, suite: suite, first: { $0.suites[suite]?.outcomes }, second: { $0.suites[suite]?.outcomes })
+            compare(
+                row,
+                other,
+                suite: suite,
+                first: { $0.suites[suite]?.outcomes },
+                second: { $0.suites[suite]?.outcomes }
+            )
         }
     }
 
@@ -116,21 +123,34 @@ extension Reproduction {
             switch claim.measure {
             case .accuracy:
                 compare(
-                    row, other, suite: suite, first: { $0.suites[suite]?.outcomes },
+                    row,
+                    other,
+                    suite: suite,
+                    first: { $0.suites[suite]?.outcomes },
                     second: { $0.suites[suite]?.outcomes }
                 )
             case .selfCorrectionGain:
                 compare(
-                    row, row, suite: suite, first: { $0.suites[suite]?.selfCorrected },
+                    row,
+                    row,
+                    suite: suite,
+                    first: { $0.suites[suite]?.selfCorrected },
                     second: { $0.suites[suite]?.outcomes }
                 )
             case .locate:
                 compare(
-                    row, other, suite: suite, first: { $0.correction?.located }, second: { $0.correction?.located }
+                    row,
+                    other,
+                    suite: suite,
+                    first: { $0.correction?.located },
+                    second: { $0.correction?.located }
                 )
             case .correct:
                 compare(
-                    row, other, suite: suite, first: { $0.correction?.corrected },
+                    row,
+                    other,
+                    suite: suite,
+                    first: { $0.correction?.corrected },
                     second: { $0.correction?.corrected }
                 )
             }
@@ -153,14 +173,12 @@ extension Reproduction {
         var yields: [SeedYields] = []
         for seed in plan.seeds {
             let data = try await notebook.seedData(seed)
-            var stages: [SeedYields.Yield] = []
-            func add(_ name: String, _ traces: [TraceEvent]) {
-                stages.append(
-                    SeedYields.Yield(name: name, verified: traces.count(where: \.verified), asked: traces.count)
-                )
-            }
-            for kind in [TraceKind.chainOfThought, .template, .dual] {
-                add(kind.rawValue, data.traces.filter { $0.kind == kind })
+            let found = TeachingYields(data.traces)
+            let stages = [
+                ("chains of thought", found.chains), ("rectified chains", found.rectified),
+                ("corrupted chains", found.corrupted), ("thought templates", found.templates.stage),
+            ].map { name, stage in
+                SeedYields.Yield(name: name, verified: stage.verified, asked: stage.asked, retries: stage.retries)
             }
             yields.append(SeedYields(seed: seed, stages: stages))
         }

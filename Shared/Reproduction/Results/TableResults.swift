@@ -35,6 +35,8 @@ public struct SeedYields: Sendable, Codable {
         public var verified: Int
         /// What was asked for.
         public var asked: Int
+        /// The teacher's answers beyond the first that it took.
+        public var retries: Int
     }
 }
 
@@ -127,7 +129,7 @@ public struct Comparison: Sendable, Codable, Hashable {
     public var suite: String
     /// This arm's mean accuracy less the other's.
     public var difference: Double
-    /// The 95 % interval of the difference, by a bootstrap over problems within each seed.
+    /// The 95 % interval of the difference over problems, see `PairedDifference`.
     public var low: Double
     /// Its upper end.
     public var high: Double
@@ -141,13 +143,13 @@ public struct Comparison: Sendable, Codable, Hashable {
 public struct ClaimResult: Sendable, Codable {
     /// What came of a claim.
     public enum Verdict: String, Sendable, Codable {
-        /// The direction is the paper's, and the 95 % interval leaves out 0.
+        /// The direction is the paper's in every seed, and the 95 % interval leaves out 0.
         case shown
-        /// The direction is the paper's, but the interval does not leave out 0.
+        /// The direction is the paper's, but not clearly so.
         case inDirection = "in-direction"
-        /// The direction is the other one, but the interval does not leave out 0.
+        /// The direction is not the paper's, but not clearly the other one.
         case notShown = "not-shown"
-        /// The direction is the other one, and the interval leaves out 0.
+        /// The direction is the other one in every seed, and the interval leaves out 0.
         case reversed
     }
 

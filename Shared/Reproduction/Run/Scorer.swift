@@ -12,8 +12,12 @@ struct Scorer {
     let plan: ReproductionPlan
     let check: @Sendable () throws -> Void
 
-    init(model: CausalLanguageModel, codec: StudentCodec, plan: ReproductionPlan, check: @escaping @Sendable () throws -> Void)
-    {
+    init(
+        model: CausalLanguageModel,
+        codec: StudentCodec,
+        plan: ReproductionPlan,
+        check: @escaping @Sendable () throws -> Void
+    ) {
         solver = StudentSolver(model: model, codec: codec)
         self.plan = plan
         self.check = check
@@ -42,7 +46,9 @@ struct Scorer {
 
     /// The outcomes on problems, greedily.
     func solve(_ problems: [ProblemEvent], style: ResponseStyle) throws -> [StudentSolver.Outcome] {
-        try solver.solve(problems.map(Self.task), format: style.format, parameters: parameters(style)) { _ in try check() }
+        try solver.solve(problems.map(Self.task), format: style.format, parameters: parameters(style)) { _ in
+            try check()
+        }
     }
 
     /// Whether the answers are right after a second pass, in which the student corrects what it wrote.

@@ -31,11 +31,13 @@ extension ReportDocument {
                 """
             ))
             <p class="note">The shaded side of 0 is the one that the paper claims. \u{201C}Shown\u{201D}: the paper\u{2019}s \
-            direction, and the interval leaves out 0. \u{201C}In the paper\u{2019}s direction, within noise\u{201D}: the \
-            interval holds 0. \u{201C}Not shown\u{201D}: the other direction or none, and the interval holds 0. \
-            \u{201C}Reversed\u{201D}: the other direction, and the interval leaves out 0. The interval is a bootstrap over \
-            problems within each seed, and p is that of the exact McNemar test over the problems of all seeds: neither \
-            holds the variation from one training to the next, which the differences by seed show.</p>
+            direction in every seed, and the interval leaves out 0. \u{201C}In the paper\u{2019}s direction, within \
+            noise\u{201D}: its direction on average, but a seed goes the other way or the interval holds 0. \
+            \u{201C}Not shown\u{201D}: no difference, or the other direction within noise. \u{201C}Reversed\u{201D}: the \
+            other direction in every seed, and the interval leaves out 0. The interval is over problems (a normal \
+            approximation of the paired differences within each seed), and p is that of the exact McNemar test over the \
+            problems of all seeds: neither holds the variation from one training to the next, which the differences by \
+            seed show.</p>
             """
     }
 

@@ -11,7 +11,8 @@ extension ReportDocument {
             let total = SeedYields.Yield(
                 name: name,
                 verified: found.reduce(0) { $0 + ($1?.verified ?? 0) },
-                asked: found.reduce(0) { $0 + ($1?.asked ?? 0) }
+                asked: found.reduce(0) { $0 + ($1?.asked ?? 0) },
+                retries: found.reduce(0) { $0 + ($1?.retries ?? 0) }
             )
             let cells = (found + (found.count > 1 ? [total] : [])).map(Self.cell(of:))
             return "<tr><th scope=\"row\">\(name)</th>\(cells)</tr>" as Markup
@@ -31,6 +32,9 @@ extension ReportDocument {
     private static func cell(of yield: SeedYields.Yield?) -> Markup {
         guard let yield else { return "<td class=\"figure\">\(Figures.none)</td>" }
         let share = yield.asked > 0 ? " (\(Figures.percent(Double(yield.verified) / Double(yield.asked))) %)" : ""
-        return "<td class=\"figure\">\(Figures.count(yield.verified)) of \(Figures.count(yield.asked))\(share)</td>"
+        let retries = yield.retries > 0 ? ", \(Figures.count(yield.retries)) retries" : ""
+        return """
+            <td class="figure">\(Figures.count(yield.verified)) of \(Figures.count(yield.asked))\(share)\(retries)</td>
+            """
     }
 }
