@@ -4,8 +4,10 @@ public struct PairedDifference: Sendable, Hashable {
     public let difference: Double
     /// The differences by group.
     public let byGroup: [Double]
-    /// Lower end of the 95 % interval over problems: a normal approximation from the variance of the paired differences
-    /// within each group. It says how much the problems' choice matters, not how much the groups' does; see ``byGroup``.
+    /// Lower end of the 95 % interval over problems.
+    ///
+    /// A normal approximation from the variance of the paired differences within each group. It says how much the
+    /// problems' choice matters, not how much the groups' does; see ``byGroup``.
     public let low: Double
     /// Its upper end.
     public let high: Double

@@ -29,7 +29,7 @@ actor Notebook {
     func trial(_ key: TrialKey) throws -> Trial { try known(trials[key.name], key.name) }
     func rollout(_ name: String) throws -> Rollout { try known(rollouts[name], name) }
 
-    /// The rate of the best trial on the development split; of equals the lowest. `nil` for an arm that is not trained.
+    /// The rate of the best trial on the development split, of equals the lowest; `nil` for an arm that is not trained.
     func bestRate(_ arm: Arm, plan: ReproductionPlan) throws -> Double? {
         let points = try search(arm, plan: plan)
         return points.max { ($0.accuracy, -$0.rate) < ($1.accuracy, -$1.rate) }?.rate
