@@ -26,6 +26,12 @@ struct FirstWrongStepTests {
         return example.found
     }
 
+    private func kinds(_ example: Example) -> [StepKind?] {
+        let quantities = ReferenceQuantities(question: example.question, reference: example.reference)
+        let attempt = example.attempt.map { StepText($0) }
+        return StepKinds(attempt: attempt, reference: quantities).observations.map { $0?.kind }
+    }
+
     @Test("a value that is not its expression's is wrong, whatever follows")
     func miscalculated() {
         #expect(pencils("There are 6 x 14 = 94 pencils.", "Then 94 - 20 = 74 stay.", "74") == 0)
@@ -68,10 +74,7 @@ struct FirstWrongStepTests {
                 "900 - 120 = 780 hatch.", "780",
             ]
         )
-        let quantities = ReferenceQuantities(question: example.question, reference: example.reference)
-        let evidence = StepEvidence(attempt: example.attempt.map { StepText($0) }, reference: quantities)
-        #expect(evidence.strengths[0][StepEvidence.Feature.reorderedResult.rawValue] == 1)
-        #expect(evidence.strengths[3][StepEvidence.Feature.reorderedResult.rawValue] == 0)
+        #expect(kinds(example) == [.reordered, .reference, .reference, .new, nil])
         #expect(example.found == 3)
     }
 
@@ -108,13 +111,146 @@ struct FirstWrongStepTests {
         #expect(calculations.allSatisfy { $0.claim == value && !$0.isMiscalculated })
     }
 
-    @Test("an unknown is told from times")
+    @Test("what a step is like is told by how it makes its value, not by the value")
+    func kindsOfSteps() {
+        var example = pencils
+        example.attempt = [
+            // The same in another form and with the steps joined.
+            "7 * 6 * 2 = 84", "(14 * 6) - 20 = 64 stay.",
+            // A value of the question by chance, and the reference's operands with another sign.
+            "There are 14 + 6 = 20 pencils.", "She has 15 + 5 = 20 left.",
+            // Neither has the value; made of a new value; and not the expression's value.
+            "20 + 5 = 25 go.", "84 - 25 = 59 stay.", "84 - 20 = 54 stay.", "64",
+        ]
+        #expect(
+            kinds(example) == [.coincident, .reference, .new, .coincident, .new, .new, .miscalculated, nil]
+        )
+        let quantities = ReferenceQuantities(question: example.question, reference: example.reference)
+        let observed = StepKinds(attempt: example.attempt.map { StepText($0) }, reference: quantities)
+        #expect(observed.observations.map { $0?.isCarried } == [false, false, false, false, false, true, false, nil])
+        #expect(observed.isMiscalculated.firstIndex(of: true) == 6)
+    }
+
+    @Test(
+        "a share and its percentage are one quantity, another unit is not, and a rate of one's own is another quantity"
+    )
+    func unitsAndRates() {
+        let example = Example(
+            question: "A tank of 60 litres is 25% full. A cup takes 5 litres a day. How many days does it last?",
+            reference: "60*25/100=15 litres are left.\n15/5=3 days.\n#### 3",
+            attempt: [
+                "25% of 60 = 15 litres.", "60 - 60 * 75 / 100 = 15 litres.", "15 / 5 = 3 litres per cup.",
+                "15 * 1000 = 15000",
+            ]
+        )
+        #expect(kinds(example) == [.reference, .reference, .coincident, .reordered])
+    }
+
+    @Test("unknowns stand for quantities of the reference")
     func unknowns() {
-        #expect(StepText("3 x 4 = 12").variables.isEmpty)
-        #expect(StepText("3x + 4 = 13").variables == ["x"])
-        #expect(StepText("3x + 4 = 13").isSolved(byOneOf: [Rational(3)]) == true)
-        #expect(StepText("3x + 4 = 13").isSolved(byOneOf: [Rational(4)]) == false)
-        #expect(StepText("A bag has 4 + 5 = 9 nuts").variables.isEmpty)
+        #expect(StepText("3 x 4 = 12").unknowns.isEmpty)
+        #expect(StepText("200 ml/person x 30 persons = 6000 ml").calculations.map(\.value) == [Rational(6_000)])
+        #expect(StepText("3x + 4 = 13").unknowns == ["x"])
+        #expect(StepText("A bag has 4 + 5 = 9 nuts").unknowns.isEmpty)
+        #expect(StepText("108/3 = 36 M&Ms").unknowns.isEmpty)
+        let reference = ReferenceQuantities(question: "", reference: "2*5=10\n10+3=13\n#### 13")
+        func fits(_ steps: String...) -> [Int: UnknownValues.Fit]? {
+            UnknownValues(attempt: steps.map { StepText($0) }, reference: reference)?.holds
+        }
+        #expect(
+            fits("Let n be it.", "n + 3 = 13", "2n = 21", "n = 10.5") == [
+                1: .fits, 2: .wrongEquation, 3: .wrongEquation,
+            ]
+        )
+        #expect(fits("a + b = 23", "a - b = 3", "a * b") == [0: .fits, 1: .fits, 2: .unknownValue])
+        #expect(fits("a + b + c = 23") == nil)
+        #expect(fits("no letter: 3 + 4") == nil)
+    }
+
+    @Test(
+        "TeX, emphasis, spoken operations, remarks, mixed numbers and powers are read",
+        arguments: [
+            (#"\( 6 \times 14 = 84 \) pencils"#, Rational(84)),
+            (#"\[ \frac{1}{4} \times 200 = 50 \]"#, Rational(50)),
+            (#"$1{,}200 \div 4 = 300 \text{ apples}$"#, Rational(300)),
+            ("**Total**: 6 * 14 = **84**", Rational(84)),
+            ("6 times 14 equals 84", Rational(84)),
+            ("$90 - $5 (tokens) = $85", Rational(85)),
+            ("10 * 1 1/2 = 15", Rational(15)),
+            ("2^3 + 4 = 12", Rational(12)),
+            ("((2 + 5) * 2) = (7 * 2) = 14", Rational(14)),
+        ]
+    )
+    func forms(text: String, value: Rational) {
+        let calculations = StepText(text).calculations
+        #expect(calculations.map(\.value) == [value])
+        #expect(calculations.allSatisfy { $0.claim == value && !$0.isMiscalculated })
+        #expect(StepText("7 - 2 <= 28").calculations.allSatisfy { $0.claim == nil })
+    }
+
+    @Test("fingerprints tell functions of the question's numbers, not values")
+    func fingerprints() throws {
+        let question = StepText("6 boxes, 14 pencils, 25% off, and half of 84")
+        func fingerprint(_ text: String, _ reading: QuestionNumbers.Reading = .allVary) throws -> QuantityFingerprint {
+            let numbers = QuestionNumbers(question, reading)
+            let tree = try #require(ExpressionTree(StepTokens.tokens(text)[...]))
+            return try #require(tree.fingerprints { [numbers[$0]] }.first)
+        }
+        #expect(try fingerprint("6 * (14 + 84)") == fingerprint("84 * 6 + 6 * 14"))
+        #expect(try fingerprint("6 * 14") != fingerprint("84"))
+        #expect(try fingerprint("84 * 0.75") == fingerprint("84 - 25/100 * 84"))
+        #expect(try fingerprint("84 / 2") == fingerprint("84 * 0.5"))
+        #expect(try fingerprint("14 - 6").magnitude == fingerprint("6 - 14").magnitude)
+        #expect(try fingerprint("6^2") == fingerprint("6 * 6"))
+        #expect(try fingerprint("14 * 2", .smallAreConstant) == fingerprint("14 + 14", .smallAreConstant))
+        let field = QuantityFingerprint(random: Rational(3), seed: 9)
+        #expect(field * field.inverse == .one)
+        #expect(field - field == .zero)
+    }
+
+    @Test("the earliest sufficient evidence is blamed, and what follows from it is not")
+    func model() {
+        func step(_ kind: StepKind, carried: Bool = false) -> StepObservation {
+            StepObservation(kind: kind, isCarried: carried)
+        }
+        let right = step(.reference)
+        #expect(FirstErrorModel.mostLikely([right, step(.new), step(.new, carried: true)], before: 3) == 1)
+        #expect(FirstErrorModel.mostLikely([step(.reordered), right, right, step(.new)], before: 4) == 3)
+        #expect(FirstErrorModel.mostLikely([right, step(.reordered), step(.new)], before: 3) == 1)
+        #expect(FirstErrorModel.mostLikely([right, step(.reordered), step(.reordered, carried: true)], before: 3) == 1)
+        #expect(FirstErrorModel.mostLikely([nil, step(.new), step(.new)], before: 3) == 1)
+        #expect(FirstErrorModel.mostLikely([right, step(.new)], before: 1) == 0)
+        #expect(FirstErrorModel.mostLikely([nil, nil], before: 2) == nil)
+    }
+
+    @Test("steps are aligned with the reference's lines by tokens and results, in order")
+    func alignment() {
+        let lines = ["The key is in the red box.", "So 6 * 14 = 84 pencils.", "The cat sleeps on the mat."]
+        let steps = ["The key is in a red box.", "It rains.", "14 * 6 = 84", "The cat sleeps."]
+        func alignment(_ steps: [String]) -> StepAlignment {
+            StepAlignment(attempt: steps.map { StepText($0) }, reference: lines.map { StepText($0) })
+        }
+        #expect(alignment(steps).steps == [0, 2, 3])
+        #expect(alignment(steps).firstGap == nil)
+        #expect(alignment([steps[0], steps[1], steps[3]]).firstGap == 1)
+        #expect(alignment([steps[3], steps[0]]).steps.compactMap(\.self).count == 1)
+        #expect(alignment(["It rains."]).firstGap == 0)
+        #expect(alignment([]).steps == [nil, nil, nil])
+        let words = Example(
+            question: "Who has the key?",
+            reference: "Ann gave the key to Bob.\nBob lost the key to Cid at cards.\nSo Cid has it.\n#### Cid",
+            attempt: [
+                "We are asked for the key.", "Ann gave the key to Bob.", "Nobody plays.", "So Bob has it.", "Bob",
+            ]
+        )
+        #expect(words.found == 2)
+    }
+
+    @Test("an attempt that stops too early is wrong where it stops")
+    func stopped() {
+        #expect(pencils("There are 6 x 14 = 84 pencils.", "So 84 stay.", "84") == 1)
+        #expect(pencils("I do not know.") == 0)
+        #expect(pencils("Let me think.", "It is hard.", "I do not know.") == 1)
     }
 
     @Test("arbitrary text neither crashes nor takes long")
@@ -140,30 +276,119 @@ struct FirstWrongStepTests {
         let clock = ContinuousClock()
         let time = clock.measure { _ = FirstWrongStep.locate(attempt: [long, long], reference: long, question: long) }
         #expect(time < .seconds(5))
+        let many = [String](repeating: String(long.prefix(4_000)), count: 200)
+        let whole = many.joined(separator: "\n")
+        #expect(
+            clock.measure { _ = FirstWrongStep.locate(attempt: many, reference: whole, question: long) } < .seconds(30)
+        )
+        let tower = String(repeating: "((((x + 2)^6)^6)^6)^6 = 1/7 * ", count: 100)
+        #expect(clock.measure { _ = FirstWrongStep.locate(attempt: [tower, tower], reference: tower) } < .seconds(5))
     }
 
-    @Test("human-labelled attempts: half of the labels, where two people agree on .58 of them")
-    func labels() throws {
-        struct Attempt: Decodable {
-            let question: String
-            let steps: [String]
-            let firstError: Int
-            let referenceSolution: String
+    /// The solution of a generated problem with one step's sign or operand changed, and what follows carried on.
+    private func slipped(_ problem: Problem, at slip: Int, _ source: inout ReasoningRandom) -> [String]? {
+        var changed: [String: String] = [:]
+        var lines: [String] = []
+        for (step, line) in WorkedSolution.parse(problem.solution ?? "").steps.enumerated() {
+            guard let calculation = line.calculations.first,
+                let sign = calculation.expression.lastIndex(where: { "+-*/".contains($0) })
+            else { return nil }
+            var parts = [
+                calculation.expression[..<sign], calculation.expression[calculation.expression.index(after: sign)...],
+            ]
+            .map { String($0).trimmed }.map { changed[$0] ?? $0 }
+            var operation = calculation.expression[sign]
+            if step == slip {
+                if source.integer(0...1) == 0 {
+                    operation = operation == "+" ? "-" : "+"
+                } else {
+                    let others = AnswerExtraction.numbers(in: problem.question).filter { !parts.contains($0) }
+                    guard !others.isEmpty else { return nil }
+                    parts[1] = others[source.integer(0...(others.count - 1))]
+                }
+            }
+            let expression = "\(parts[0]) \(operation) \(parts[1])"
+            guard let value = Arithmetic.evaluate(expression), value.isWhole else { return nil }
+            changed[calculation.value] = "\(value.numerator)"
+            lines.append("So \(expression) = \(value.numerator).")
         }
+        return lines.last?.hasSuffix("= \(problem.answer).") == false ? lines : nil
+    }
+
+    @Test("a changed sign or operand in a generated solution is found where it is, not where it is carried on")
+    func generated() throws {
+        var source = ReasoningRandom(seed: 8)
+        var hits = 0
+        var count = 0
+        for problem in try ProblemGenerator(seed: 31).generate(count: 400, split: .test) {
+            let steps = WorkedSolution.parse(problem.solution ?? "").steps.count
+            let slip = source.integer(0...max(0, steps - 1))
+            guard let attempt = slipped(problem, at: slip, &source) else { continue }
+            let found = FirstWrongStep.locate(
+                attempt: attempt,
+                reference: (problem.solution ?? "") + "\n#### " + problem.answer,
+                question: problem.question
+            )
+            count += 1
+            if found == slip { hits += 1 }
+        }
+        print("first wrong step, generated: \(hits) of \(count)")
+        #expect(count > 150)
+        #expect(Double(hits) >= 0.9 * Double(count))
+    }
+
+    private struct LabelledAttempt: Decodable {
+        let question: String
+        let steps: [String]
+        let firstError: Int
+        let referenceSolution: String?
+        let goldAnswer: String
+        let domain: String
+    }
+
+    private func labelled(_ name: String) throws -> [LabelledAttempt] {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
-        var hits = 0
-        let lines = try TestData.lines("first_error/verify_then_generate.jsonl")
-        for line in lines {
-            let item = try decoder.decode(Attempt.self, from: Data(line.utf8))
+        return try TestData.lines(name).map { try decoder.decode(LabelledAttempt.self, from: Data($0.utf8)) }
+    }
+
+    /// The share of exact hits; a label below zero says that no step is wrong.
+    private func hits(_ items: [LabelledAttempt]) -> Double {
+        let hits = items.count { item in
             let found = FirstWrongStep.locate(
                 attempt: item.steps,
-                reference: item.referenceSolution,
+                reference: item.referenceSolution ?? item.goldAnswer,
                 question: item.question
             )
-            if found == item.firstError { hits += 1 }
+            return found == (item.firstError < 0 ? nil : item.firstError)
         }
-        print("first wrong step: \(hits) of \(lines.count)")
-        #expect(Double(hits) >= 0.5 * Double(lines.count))
+        return Double(hits) / Double(max(1, items.count))
+    }
+
+    // The labels of two people for one attempt agree in .58 of the cases; the first step with a number that neither
+    // question nor reference has is right in .447.
+    @Test(
+        "human-labelled attempts at grade-school problems: more than half of the labels, on each half of the problems"
+    )
+    func labels() throws {
+        let items = try labelled("first_error/verify_then_generate.jsonl")
+        let share = hits(items)
+        let halves = [true, false].map { half in
+            hits(items.filter { (StableHash.value(of: $0.question) & 1 == 0) == half })
+        }
+        print("first wrong step: \(share) of \(items.count), by halves \(halves)")
+        #expect(items.count > 900)
+        #expect(share >= 0.525)
+        #expect(halves.allSatisfy { $0 >= 0.5 })
+    }
+
+    @Test("human-labelled traces of plain arithmetic, without a reference but for the answer")
+    func arithmeticLabels() throws {
+        let items = try labelled("first_error/bigbench_mistake_two_tasks.jsonl")
+        let arithmetic = items.filter { $0.domain == "multistep_arithmetic" }
+        let share = hits(arithmetic)
+        print("first wrong step, arithmetic: \(share) of \(arithmetic.count)")
+        #expect(arithmetic.count == 300)
+        #expect(share >= 0.88)
     }
 }

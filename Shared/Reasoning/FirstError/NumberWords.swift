@@ -23,41 +23,41 @@ enum NumberWords {
 enum WordStems {
     private static let stops: Set<String> = [
         "the", "and", "for", "she", "they", "his", "her", "their", "that", "this", "which", "will", "has", "have",
-        "had",
-        "with", "from", "then", "therefore", "thus", "since", "each", "per", "would", "need", "needs", "can", "let",
-        "not", "does", "did", "there", "was", "were", "are", "been",
+        "had", "with", "from", "then", "therefore", "thus", "since", "each", "per", "would", "need", "needs", "can",
+        "let", "not", "does", "did", "there", "was", "were", "are", "been",
     ]
-    /// Stems of words that say which quantity is meant: the same numbers with another of these are another quantity.
-    static let quantities: Set<String> = [
-        "total", "altogether", "left", "remain", "more", "less", "fewer", "day", "week", "month", "year", "hour",
-        "minute", "person", "rest", "extra", "additional", "net", "profit", "cost", "first", "second", "third", "now",
-        "still", "another",
+    private static let rates: Set<String> = ["per", "each", "every"]
+    /// Words after `each` and its like that name nothing.
+    private static let nameless: Set<String> = [
+        "of", "in", "on", "at", "to", "by", "as", "or", "but", "so", "if", "it", "its", "he", "is", "be", "per",
+        "each", "every", "a", "an", "the", "for", "more", "less", "than", "total",
     ]
-    /// Units of time and people, that something may be per.
-    private static let units: Set<String> = ["day", "week", "month", "year", "hour", "minute", "person", "meal"]
-    private static let rates: Set<String> = ["per", "each", "every", "a"]
 
     /// The stems of the words that carry meaning.
     static func stems(_ tokens: [StepToken]) -> Set<String> {
         var stems: Set<String> = []
         for case .word(let word) in tokens where word.count > 2 && !stops.contains(word) {
-            guard NumberWords.value(of: word) == nil else { continue }
-            var stem = word[...]
-            for ending in ["es", "s", "ed", "ing"] where stem.hasSuffix(ending) && stem.count > ending.count + 2 {
-                stem = stem.dropLast(ending.count)
-                break
-            }
-            stems.insert(String(stem))
+            if NumberWords.value(of: word) == nil { stems.insert(stem(word)) }
         }
         return stems
     }
 
-    /// The units that the text calls something per.
+    private static func stem(_ word: String) -> String {
+        for ending in ["es", "s", "ed", "ing"] where word.hasSuffix(ending) && word.count > ending.count + 2 {
+            return String(word.dropLast(ending.count))
+        }
+        return word
+    }
+
+    /// The stems of what the text calls something per: `per day`, `each player`, `km/hour`.
     static func ratedUnits(_ tokens: [StepToken]) -> Set<String> {
         var found: Set<String> = []
         for (first, second) in zip(tokens, tokens.dropFirst()) {
-            if case .word(let rate) = first, case .word(let unit) = second, rates.contains(rate), units.contains(unit) {
-                found.insert(unit)
+            guard case .word(let unit) = second else { continue }
+            if case .word(let rate) = first {
+                if rates.contains(rate), !stops.contains(unit), !nameless.contains(unit) { found.insert(stem(unit)) }
+            } else if first == .operation("/") {
+                found.insert(stem(unit))
             }
         }
         return found

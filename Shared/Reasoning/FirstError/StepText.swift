@@ -1,138 +1,91 @@
-/// What a step's text says in numbers: its calculations, its numbers, its equations and its words.
+/// What a step's text says in numbers: its calculations, its equations, its numbers and its words.
 struct StepText {
-    /// The most words between a number and the operator that follows: the number's unit.
-    private static let unitWords = 6
+    /// The most calculations and statements about unknowns of a step that are read.
+    private static let maximumCalculations = 60
+
+    /// One side of an equation, or an expression on its own, that has an unknown in it.
+    struct UnknownSide {
+        var tree: ExpressionTree
+        /// The other sides of the same equation.
+        var others: [ExpressionTree]
+    }
 
     /// The text's tokens.
     let tokens: [StepToken]
     /// The letters that stand for numbers.
-    let variables: Set<String>
+    let unknowns: Set<String>
     /// The numbers in figures and in words; a percentage also as a fraction and what it leaves or adds.
     let numbers: [Rational]
     /// The calculations in the text, in order.
     let calculations: [StepExpression]
+    /// What the text says of its unknowns, in order.
+    let unknownSides: [UnknownSide]
     /// The stems of the words that carry meaning.
     let words: Set<String>
+
+    /// Whether it has a percent sign.
+    var hasPercent: Bool { tokens.contains(.percent) }
 
     init(_ text: String) {
         tokens = StepTokens.tokens(text)
         var letters: Set<String> = []
         for case .variable(let letter) in tokens { letters.insert(letter) }
-        variables = letters
+        unknowns = letters
         numbers = StepText.numbers(tokens)
         words = WordStems.stems(tokens)
-        let found = StepText.calculations(StepText.withoutUnits(tokens))
-        let isEquation = letters.count == 1 && !StepText.equations(tokens, letters, at: StepText.probe).isEmpty
-        calculations = letters.isEmpty ? found : isEquation ? [] : found.filter { $0.claim != nil }
+        var calculations: [StepExpression] = []
+        var unknownSides: [UnknownSide] = []
+        for run in StepPhrases.expressionRuns(tokens) {
+            guard calculations.count + unknownSides.count < StepText.maximumCalculations else { break }
+            let parts = run.split(
+                separator: .equals,
+                maxSplits: StepText.maximumCalculations,
+                omittingEmptySubsequences: false
+            )
+            let sides = parts.enumerated().map { StepText.side($0.element, isFirst: $0.offset == 0) }
+            for (index, side) in sides.enumerated() {
+                guard let side else { continue }
+                if side.hasUnknown {
+                    let others = sides.enumerated().filter { $0.offset != index }.compactMap(\.element)
+                    unknownSides.append(UnknownSide(tree: side, others: others))
+                } else if let calculation = StepText.calculation(side, index, sides) {
+                    calculations.append(calculation)
+                }
+            }
+        }
+        self.calculations = calculations
+        self.unknownSides = unknownSides
     }
 
-    /// A value that solves no equation by chance.
-    private static let probe = Rational(7, over: 3) ?? Rational(7)
-
-    /// Whether the text's equations in one unknown hold for one of the values; nil where it has none.
-    func isSolved(byOneOf values: Set<Rational>) -> Bool? {
-        guard variables.count == 1, !StepText.equations(tokens, variables, at: StepText.probe).isEmpty else {
+    /// The calculation that a side without unknowns is, where it is one of its own.
+    private static func calculation(_ side: ExpressionTree, _ index: Int, _ sides: [ExpressionTree?]) -> StepExpression?
+    {
+        let claim = sides[(index + 1)...].lazy.compactMap { $0 }.filter { !$0.hasUnknown }.compactMap { $0.value() }
+            .first
+        guard let found = StepExpression(side, claim: claim) else { return nil }
+        // A fraction or a range that nothing is claimed for.
+        if claim == nil, found.operations.count == 1, let sign = found.operations.first?.sign,
+            sign == "/" || sign == "-"
+        {
             return nil
         }
-        return values.contains { value in StepText.equations(tokens, variables, at: value).allSatisfy { $0 } }
-    }
-
-    /// Whether each equation in one unknown holds at a value.
-    private static func equations(_ tokens: [StepToken], _ letters: Set<String>, at value: Rational) -> [Bool] {
-        var held: [Bool] = []
-        for run in runs(tokens) where run.contains(.equals) {
-            var hasLetter = false
-            var filled: [StepToken] = []
-            for token in run {
-                guard case .variable(let letter) = token, letters.contains(letter) else {
-                    filled.append(token)
-                    continue
-                }
-                if filled.last?.endsValue == true { filled.append(.operation("*")) }
-                filled.append(.number(value))
-                hasLetter = true
-            }
-            guard hasLetter else { continue }
-            let sides = filled.split(separator: .equals).map { StepExpression($0)?.value }
-            for (left, right) in zip(sides, sides.dropFirst()) {
-                if let left, let right { held.append(left == right) }
-            }
-        }
-        return held
-    }
-
-    /// The longest stretches of tokens that belong to expressions.
-    private static func runs(_ tokens: [StepToken]) -> [ArraySlice<StepToken>] {
-        tokens.split { !$0.isExpression }
-    }
-
-    /// Drops the units inside expressions (`5 hours * 3`), and reads `20% of` and `1/4 of` as times.
-    private static func withoutUnits(_ tokens: [StepToken]) -> [StepToken] {
-        var result: [StepToken] = []
-        var index = 0
-        func isWord(_ index: Int) -> Bool {
-            if index < tokens.count, case .word = tokens[index] { return true }
-            return false
-        }
-        while index < tokens.count {
-            let previous = result.last ?? .mark
-            if isWord(index) {
-                var end = index
-                while isWord(end) { end += 1 }
-                let next: StepToken = end < tokens.count ? tokens[end] : .mark
-                let isPart =
-                    previous == .percent || result.count > 1 && result[result.count - 2] == .operation("/")
-                if tokens[index] == .word("of"), end == index + 1, isPart, previous.endsValue {
-                    var startsValue = next == .open
-                    if case .number = next { startsValue = true }
-                    if startsValue {
-                        result.append(.operation("*"))
-                        index = end
-                        continue
-                    }
-                }
-                var continues = next == .equals || next == .close
-                if case .operation = next { continues = true }
-                if previous.endsValue, end - index <= unitWords, continues {
-                    index = end
-                    while index + 1 < tokens.count, tokens[index] == .operation("/"), isWord(index + 1) { index += 2 }
-                } else {
-                    result += tokens[index..<end]
-                    index = end
-                }
-            } else if tokens[index] == .operation("/"), isWord(index + 1), case .number = previous {
-                index += 2
-            } else {
-                result.append(tokens[index])
-                index += 1
-            }
-        }
-        return result
-    }
-
-    private static func calculations(_ tokens: [StepToken]) -> [StepExpression] {
-        var found: [StepExpression] = []
-        for run in runs(tokens) {
-            let parts = run.split(separator: .equals, omittingEmptySubsequences: false)
-            let sides = parts.enumerated().map { expression($0.element, isFirst: $0.offset == 0) }
-            for (index, side) in sides.enumerated() {
-                guard var side, let sign = side.operations.first?.sign else { continue }
-                side.claim = sides[(index + 1)...].lazy.compactMap { $0?.value }.first
-                // A fraction or a range that nothing is claimed for.
-                if side.claim == nil, side.operations.count == 1, sign == "/" || sign == "-" { continue }
-                found.append(side)
-            }
+        // A side with the value of the one before it is the same calculation, worked out further.
+        if index > 0, !found.isMiscalculated, let before = sides[index - 1], before.value() == found.value {
+            return nil
         }
         return found
     }
 
-    /// What can be read: from anywhere to the end, or for a claimed value from the start to anywhere.
-    private static func expression(_ part: ArraySlice<StepToken>, isFirst: Bool) -> StepExpression? {
-        let bounded = part.prefix(60)
-        if let whole = StepExpression(bounded) { return whole }
+    /// The most tokens of a side that are read.
+    private static let maximumSide = 100
+
+    /// What can be read of a side: all of it, else the first side's end, or another side's start.
+    private static func side(_ part: ArraySlice<StepToken>, isFirst: Bool) -> ExpressionTree? {
+        let bounded = part.prefix(maximumSide)
+        if let whole = ExpressionTree(bounded) { return whole }
         for cut in bounded.indices.dropFirst() {
             let rest = isFirst ? bounded[cut...] : bounded[..<(bounded.startIndex + bounded.endIndex - cut)]
-            if let expression = StepExpression(rest) { return expression }
+            if let tree = ExpressionTree(rest) { return tree }
         }
         return nil
     }
