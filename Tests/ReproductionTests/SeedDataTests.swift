@@ -75,7 +75,9 @@ struct SeedDataTests {
         let counterfactual = examples.supervised([.counterfactual])
         #expect(counterfactual.count == data.duals.count)
         #expect(codec.tokenizer.decode(counterfactual[0].tokens).contains(ArmExamples.counterfactualMark))
-        #expect(examples.supervised([.corrections]).count > data.duals.count)
+        let corrections = examples.supervised([.corrections])
+        #expect(corrections.count == data.corrections.count)
+        #expect(corrections.count >= data.duals.count / 3 && data.corrections.contains { $0.trace.firstWrongStep == nil })
 
         let corrupted = examples.duals(KeyStepRecipe { $0.pairs = .corrupted }).count
         let rectifiedPairs = examples.duals(KeyStepRecipe { $0.pairs = .rectified }).count

@@ -79,37 +79,44 @@ struct TeacherRun: Sendable {
     /// trained from nothing answer the correction prompt, as a pretrained one can without.
     private func corrections(of duals: [SeedData.Dual]) async throws -> [SeedData.Correction] {
         var corrections: [SeedData.Correction] = []
-        for dual in duals {
+        // Every fourth pair's wrong chain and every fourth's right one: the format is soon learnt, and what is left of the
+        // tokens goes into solving.
+        for (index, dual) in duals.enumerated() {
             try Task.checkCancellation()
-            let attempt = AttemptEvent(
-                id: DeterministicID.make(cause: dual.problem.id, parts: "dual-wrong"),
-                runId: "reproduction-\(seed)",
-                checkpointId: "none",
-                problemId: dual.problem.id,
-                sample: 0,
-                output: dual.body.wrong,
-                answer: dual.body.wrongAnswer,
-                correct: false,
-                promptFormat: StudentFormat.chainOfThought.rawValue
-            )
-            if let trace = try await correction(of: attempt, problem: dual.problem), trace.verified,
-                case .correction(let body) = trace.body
-            {
-                corrections.append(SeedData.Correction(problem: dual.problem, trace: CorrectionTrace(body)))
-            }
-            corrections.append(
-                SeedData.Correction(
-                    problem: dual.problem,
-                    trace: CorrectionTrace(
-                        steps: WorkedSolution.parse(dual.body.right).steps.map(\.text),
-                        firstWrongStep: nil,
-                        cause: nil,
-                        correction: nil,
-                        answer: dual.problem.answer
-                    )
+            switch index % 4 {
+            case 0:
+                let trace = try await correction(of: wrongAttempt(dual), problem: dual.problem)
+                if let trace, trace.verified, case .correction(let body) = trace.body {
+                    corrections.append(SeedData.Correction(problem: dual.problem, trace: CorrectionTrace(body)))
+                }
+            case 2:
+                let steps = WorkedSolution.parse(dual.body.right).steps.map(\.text)
+                let trace = CorrectionTrace(
+                    steps: steps,
+                    firstWrongStep: nil,
+                    cause: nil,
+                    correction: nil,
+                    answer: dual.problem.answer
                 )
-            )
+                corrections.append(SeedData.Correction(problem: dual.problem, trace: trace))
+            default: break
+            }
         }
         return corrections
+    }
+
+    /// The wrong chain of a dual pair, as if a student had written it.
+    private func wrongAttempt(_ dual: SeedData.Dual) -> AttemptEvent {
+        AttemptEvent(
+            id: DeterministicID.make(cause: dual.problem.id, parts: "dual-wrong"),
+            runId: "reproduction-\(seed)",
+            checkpointId: "none",
+            problemId: dual.problem.id,
+            sample: 0,
+            output: dual.body.wrong,
+            answer: dual.body.wrongAnswer,
+            correct: false,
+            promptFormat: StudentFormat.chainOfThought.rawValue
+        )
     }
 }
