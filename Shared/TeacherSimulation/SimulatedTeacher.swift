@@ -6,13 +6,17 @@ public struct SimulatedTeacher: Sendable {
     public var errorRate: Double
     /// The kinds of its slips, in wrong chains and in corrupted ones.
     public var slips: SlipMix
+    /// The share of sums and products in right chains whose operands change places, at temperature 1; by default none
+    /// do, so that a right chain is always told in the same way.
+    public var rewording: Double
     private let seed: UInt64
 
     /// Makes a teacher.
-    public init(seed: UInt64, errorRate: Double = 0.5, slips: SlipMix = SlipMix()) {
+    public init(seed: UInt64, errorRate: Double = 0.5, slips: SlipMix = SlipMix(), rewording: Double = 0) {
         self.seed = seed
         self.errorRate = errorRate
         self.slips = slips
+        self.rewording = rewording
     }
 
     /// The reply to a chat; the same for the same arguments.
@@ -65,7 +69,11 @@ public struct SimulatedTeacher: Sendable {
         let right = solve(question)
         guard temperature > 0, random.chance(min(1, errorRate * temperature)),
             let slip = slip(question, right.lines, answer: right.answer, &random)
-        else { return right }
+        else {
+            guard rewording * temperature > 0 else { return right }
+            let chance = min(1, rewording * temperature)
+            return Chain(lines: Rewording.swapped(right.lines, chance: chance, &random), answer: right.answer)
+        }
         return Chain(lines: slip.lines, answer: slip.answer)
     }
 

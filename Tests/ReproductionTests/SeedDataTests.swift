@@ -77,7 +77,8 @@ struct SeedDataTests {
         #expect(codec.tokenizer.decode(counterfactual[0].tokens).contains(ArmExamples.counterfactualMark))
         let corrections = examples.supervised([.corrections])
         #expect(corrections.count == data.corrections.count)
-        #expect(corrections.count >= data.duals.count / 3 && data.corrections.contains { $0.trace.firstWrongStep == nil })
+        #expect(corrections.count >= data.duals.count / 3)
+        #expect(data.corrections.contains { $0.trace.firstWrongStep == nil })
 
         let corrupted = examples.duals(KeyStepRecipe { $0.pairs = .corrupted }).count
         let rectifiedPairs = examples.duals(KeyStepRecipe { $0.pairs = .rectified }).count

@@ -124,4 +124,23 @@ struct SimulatedTeacherTests {
         #expect(!reply.isEmpty)
         #expect(!teacher.reply(to: [], temperature: 1, sampleSeed: 1).isEmpty)
     }
+
+    @Test("a chain told again has the same results, with operands in other places")
+    func rewording() throws {
+        let plain = SimulatedTeacher(seed: 1, errorRate: 0)
+        let other = SimulatedTeacher(seed: 1, errorRate: 0, rewording: 1)
+        var changed = 0
+        for problem in try ProblemGenerator(seed: 3).generate(count: 200, split: .train) {
+            let request = try TeacherRequest.chainOfThought(question: problem.question).messages()
+                .map { ($0.role, $0.content) }
+            let first = plain.reply(to: request, temperature: 0.7, sampleSeed: 1)
+            let second = other.reply(to: request, temperature: 0.7, sampleSeed: 1)
+            let (one, two) = (WorkedSolution.parse(first), WorkedSolution.parse(second))
+            #expect(one.answer == two.answer && two.isArithmeticRight)
+            #expect(one.steps.map { $0.calculations.map(\.value) } == two.steps.map { $0.calculations.map(\.value) })
+            #expect(first.sorted() == second.sorted())
+            if first != second { changed += 1 }
+        }
+        #expect(changed > 100)
+    }
 }

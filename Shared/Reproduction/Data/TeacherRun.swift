@@ -15,9 +15,9 @@ struct TeacherRun: Sendable {
     /// The temperature of repeated samples.
     private static let repeatTemperature = 0.7
 
-    private func ledger(errorRate: Double, salt: UInt64 = 0) -> DirectTeacherLedger {
+    private func ledger(errorRate: Double, rewording: Double = 0) -> DirectTeacherLedger {
         DirectTeacherLedger(
-            teacher: InProcessTeacher(SimulatedTeacher(seed: seed ^ salt, errorRate: errorRate))
+            teacher: InProcessTeacher(SimulatedTeacher(seed: seed, errorRate: errorRate, rewording: rewording))
         )
     }
 
@@ -60,7 +60,7 @@ struct TeacherRun: Sendable {
     /// One further right chain a problem, sampled by a teacher that makes no slips and words things otherwise.
     private func repeatedChains(of problems: [ProblemEvent]) async throws -> [String: String] {
         let pipeline = TeachingPipeline(
-            ledger: ledger(errorRate: 0, salt: 0x5245_5045),
+            ledger: ledger(errorRate: 0, rewording: 0.5 / Self.repeatTemperature),
             options: TeachingOptions(temperature: Self.repeatTemperature)
         )
         var chains: [String: String] = [:]

@@ -41,17 +41,17 @@ public struct ReproductionPlan: Sendable, Hashable, Codable {
     public static let full = ReproductionPlan(
         seeds: [1, 2, 3],
         searchSeed: 101,
-        trainingProblems: 800,
+        trainingProblems: 1_000,
         rolloutProblems: 1_000,
-        developmentProblems: 300,
+        developmentProblems: 400,
         testProblems: 500,
         outOfDomainProblems: 200,
         student: .demo,
-        supervisedTokens: 1_500_000,
-        secondStageTokens: 250_000,
-        supervisedRates: [5e-4, 1e-3, 2e-3],
+        supervisedTokens: 2_000_000,
+        secondStageTokens: 400_000,
+        supervisedRates: [5e-4, 1e-3],
         secondStageRates: [1e-5, 5e-5, 2.5e-4],
-        batchSequences: 16,
+        batchSequences: 8,
         teacherErrorShare: 0.27,
         maximumNewTokens: 260
     )

@@ -119,41 +119,18 @@ extension Reproduction {
             let other = rows.first(where: { $0.arm == claim.against })
         else { return nil }
         let suite = claim.suite
-        let measured: Comparison? =
-            switch claim.measure {
-            case .accuracy:
-                compare(
-                    row,
-                    other,
-                    suite: suite,
-                    first: { $0.suites[suite]?.outcomes },
-                    second: { $0.suites[suite]?.outcomes }
-                )
-            case .selfCorrectionGain:
-                compare(
-                    row,
-                    row,
-                    suite: suite,
-                    first: { $0.suites[suite]?.selfCorrected },
-                    second: { $0.suites[suite]?.outcomes }
-                )
-            case .locate:
-                compare(
-                    row,
-                    other,
-                    suite: suite,
-                    first: { $0.correction?.located },
-                    second: { $0.correction?.located }
-                )
-            case .correct:
-                compare(
-                    row,
-                    other,
-                    suite: suite,
-                    first: { $0.correction?.corrected },
-                    second: { $0.correction?.corrected }
-                )
-            }
+        // What is compared of each arm: one mark a problem or attempt.
+        let first: (SeedResult) -> String?
+        var second: ((SeedResult) -> String?)?
+        switch claim.measure {
+        case .accuracy: first = { $0.suites[suite]?.outcomes }
+        case .locate: first = { $0.correction?.located }
+        case .correct: first = { $0.correction?.corrected }
+        case .selfCorrectionGain:
+            first = { $0.suites[suite]?.selfCorrected }
+            second = { $0.suites[suite]?.outcomes }
+        }
+        let measured = compare(row, other, suite: suite, first: first, second: second ?? first)
         guard let measured else { return nil }
         return ClaimResult(claim: claim, measured: measured, verdict: Self.verdict(claim.direction, measured))
     }

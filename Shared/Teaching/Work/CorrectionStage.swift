@@ -38,62 +38,36 @@ struct CorrectionStage: Sendable {
         tally calls: CallTally
     ) async throws -> [TraceEvent] {
         var tally = calls
-        var verdicts: [TraceEvent] = []
-        var candidate: CorrectionTrace?
-        var failure: String? = "no correction was asked for"
-        var remarks = ""
-        var refused = 0
-        while refused < work.options.attempts {
-            let answer = try await work.ask(
+        let outcome = try await InspectorLoop(
+            work: work,
+            trace: .correction,
+            traceID: Self.id(of: attempt),
+            problemID: attempt.problemId,
+            subject: attempt.id,
+            attempt: attempt,
+            question: {
                 .groundedCorrection(
                     question: problem.question,
                     reference: reference,
                     attempt: steps,
-                    remarks: remarks
-                ),
-                subject: attempt.id,
-                attempt: refused + verdicts.count,
-                tally: &tally
-            )
-            let (found, fault) = read(answer, gold: problem.answer, steps: steps)
-            candidate = found ?? candidate
-            failure = fault
-            guard let found, fault == nil else {
-                refused += 1
-                if answer.failure == nil { remarks = fault ?? "" }
-                continue
-            }
-            if work.options.inspectorRounds == 0 { break }
-            let round = verdicts.count + 1
-            let inspection = try await work.inspect(
-                .inspectCorrection(question: problem.question, reference: reference, candidate: found.xml),
-                subject: attempt.id,
-                round: round
-            )
-            verdicts.append(
-                try work.verdictTrace(
-                    inspection,
-                    id: DeterministicID.make(
-                        cause: attempt.id,
-                        parts: TraceKind.inspectorVerdict.rawValue,
-                        TraceKind.correction.rawValue,
-                        String(round)
-                    ),
-                    problemID: attempt.problemId,
-                    inspectedTraceID: Self.id(of: attempt),
-                    round: round,
-                    prompt: .inspectCorrection,
-                    attempt: attempt
+                    remarks: $0
                 )
-            )
-            guard let remark = inspection.remarks else { break }
-            failure = "the inspector's round \(round): \(remark)"
-            remarks = remark
-            if round >= work.options.inspectorRounds { break }
-        }
+            },
+            read: { read($0, gold: problem.answer, steps: steps) },
+            inspection: {
+                .inspectCorrection(question: problem.question, reference: reference, candidate: $0.xml)
+            }
+        ).run(tally: &tally)
         return [
-            try trace(attempt, steps: steps, found: candidate, failure: failure, rounds: verdicts.count, tally: tally)
-        ] + verdicts
+            try trace(
+                attempt,
+                steps: steps,
+                found: outcome.candidate,
+                failure: outcome.failure,
+                rounds: outcome.verdicts.count,
+                tally: tally
+            )
+        ] + outcome.verdicts
     }
 
     /// The gold solution, or a chain of the teacher's that reaches the gold answer.
@@ -113,7 +87,6 @@ struct CorrectionStage: Sendable {
         gold: String,
         steps: [String]
     ) -> (CorrectionTrace?, String?) {
-        if let failure = answer.failure { return (nil, failure) }
         do {
             var trace = try CorrectionTrace.parse(answer.text)
             let failure = trace.failure(gold: gold, attempt: steps)

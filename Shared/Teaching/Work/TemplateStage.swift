@@ -22,63 +22,34 @@ struct TemplateStage: Sendable {
                 )
             ]
         }
-        var verdicts: [TraceEvent] = []
         var tally = CallTally()
-        var candidate: ThoughtTemplate?
-        var failure: String? = "no template was asked for"
-        var remarks = ""
-        var refused = 0
-        // Each turn ends in a refusal of our own, of which `attempts` are allowed, or in an inspector's round.
-        while refused < work.options.attempts {
-            let answer = try await work.ask(
-                .templateExtraction(question: problem.question, reference: reference, remarks: remarks),
-                subject: problem.id,
-                attempt: refused + verdicts.count,
-                tally: &tally
-            )
-            let (template, fault) = read(answer, gold: problem.answer)
-            candidate = template ?? candidate
-            failure = fault
-            guard let template, fault == nil else {
-                refused += 1
-                // An answer that was cut says nothing about the template.
-                if answer.failure == nil { remarks = fault ?? "" }
-                continue
+        let outcome = try await InspectorLoop(
+            work: work,
+            trace: .template,
+            traceID: id,
+            problemID: problem.id,
+            subject: problem.id,
+            question: {
+                .templateExtraction(question: problem.question, reference: reference, remarks: $0)
+            },
+            read: { read($0, gold: problem.answer) },
+            inspection: {
+                .inspectTemplate(question: problem.question, reference: reference, candidate: $0.xml)
             }
-            if work.options.inspectorRounds == 0 { break }
-            let round = verdicts.count + 1
-            let inspection = try await work.inspect(
-                .inspectTemplate(question: problem.question, reference: reference, candidate: template.xml),
-                subject: problem.id,
-                round: round
-            )
-            verdicts.append(
-                try work.verdictTrace(
-                    inspection,
-                    id: DeterministicID.make(
-                        cause: problem.id,
-                        parts: TraceKind.inspectorVerdict.rawValue,
-                        TraceKind.template.rawValue,
-                        String(round)
-                    ),
-                    problemID: problem.id,
-                    inspectedTraceID: id,
-                    round: round,
-                    prompt: .inspectTemplate
-                )
-            )
-            guard let found = inspection.remarks else { break }
-            failure = "the inspector's round \(round): \(found)"
-            remarks = found
-            if round >= work.options.inspectorRounds { break }
-        }
+        ).run(tally: &tally)
         return [
-            try trace(id, problem, template: candidate, failure: failure, rounds: verdicts.count, tally: tally)
-        ] + verdicts
+            try trace(
+                id,
+                problem,
+                template: outcome.candidate,
+                failure: outcome.failure,
+                rounds: outcome.verdicts.count,
+                tally: tally
+            )
+        ] + outcome.verdicts
     }
 
     private func read(_ answer: TeacherAnswer, gold: String) -> (ThoughtTemplate?, String?) {
-        if let failure = answer.failure { return (nil, failure) }
         do {
             let template = try ThoughtTemplate.parse(answer.text)
             return (template, template.failure(gold: gold))
