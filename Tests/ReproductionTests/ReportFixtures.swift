@@ -102,10 +102,10 @@ enum ReportFixtures {
             )
         }
         let arms = [
-            arm("std", "Std-CoT", "Baselines", .supervised(.init([.right])), source: "EDIT, Table 1"),
-            arm("repeat", "Std-CoT, repeat sampling", "Baselines", .supervised(.init([.right, .repeated]))),
-            arm("dual", "Std-CoT on dual chains", "Baselines", .supervised(.init([.right, .counterfactual]))),
-            arm("rwc", "Rectified too, no KRSL", "EDIT", .supervised(.init([.right, .rectified]))),
+            arm("std", "Std-CoT", "Baselines", .supervised(.init([.right], .tokens)), source: "EDIT, Table 1"),
+            arm("repeat", "Std-CoT, repeat sampling", "Baselines", .supervised(.init([.right, .repeated], .tokens))),
+            arm("dual", "Std-CoT on dual chains", "Baselines", .supervised(.init([.right, .counterfactual], .tokens))),
+            arm("rwc", "Rectified too, no KRSL", "EDIT", .supervised(.init([.right, .rectified], .tokens))),
             arm("edit", "EDIT: \u{3B1} 1, \u{3B2} 0.025", "EDIT", key { _ in }, source: "EDIT, Table 1"),
             arm("a1b0", "KRSL, \u{3B1} 1, \u{3B2} 0", "Weights (Table 4)", key { $0.beta = 0 }),
             arm("a0b25", "KRSL, \u{3B1} 0, \u{3B2} 0.025", "Weights (Table 4)", key { $0.alpha = 0 }),
@@ -221,13 +221,13 @@ enum ReportFixtures {
     static var superCorrect: TableResults {
         let arms = [
             Arm("base", "Untrained", group: "Stages", recipe: .untrained, style: .template),
-            Arm("sft", "SFT on chains", group: "Stages", recipe: .supervised(.init([.right])), style: .chain),
+            Arm("sft", "SFT on chains", group: "Stages", recipe: .supervised(.init([.right], .tokens)), style: .chain),
             Arm(
                 "hsft",
                 "HSFT \(hostile)",
                 group: "Stages \(hostile)",
                 source: "Table 7 \(hostile)",
-                recipe: .supervised(.init([.templates, .corrections])),
+                recipe: .supervised(.init([.templates, .corrections], .tokens)),
                 style: .template
             ),
             Arm(

@@ -83,13 +83,23 @@ public struct SupervisedRecipe: Sendable, Hashable, Codable {
 
     /// What is learnt from.
     public var sources: [Source]
-    /// Whether it is a second stage: its tokens and rates are then those of the second stages.
-    public var isSecondStage = false
+    /// How long it goes on.
+    public enum Length: String, Sendable, Hashable, Codable {
+        /// As many tokens as every such arm.
+        case tokens
+        /// As many passes over its examples as every such arm.
+        case passes
+        /// A second stage: as many tokens as every second stage, at one of its rates.
+        case secondStage = "second-stage"
+    }
+
+    /// How long it goes on.
+    public var length: Length
 
     /// Creates a recipe.
-    public init(_ sources: [Source], isSecondStage: Bool = false) {
+    public init(_ sources: [Source], _ length: Length) {
         self.sources = sources
-        self.isSecondStage = isSecondStage
+        self.length = length
     }
 }
 

@@ -3,7 +3,9 @@ import Reasoning
 extension ReproductionTable {
     /// EDIT's main table, with its ablations and what this project adds to them.
     public static let edit: ReproductionTable = {
-        func supervised(_ sources: [SupervisedRecipe.Source]) -> Recipe { .supervised(SupervisedRecipe(sources)) }
+        func supervised(_ sources: [SupervisedRecipe.Source]) -> Recipe {
+            .supervised(SupervisedRecipe(sources, .tokens))
+        }
         func krsl(_ change: (inout KeyStepRecipe) -> Void = { _ in }) -> Recipe {
             .keySteps(KeyStepRecipe(change))
         }
@@ -127,7 +129,7 @@ extension ReproductionTable {
                     "Control: fine-tuning goes on, as long as KRSL",
                     group: main,
                     parent: "rwc",
-                    recipe: .supervised(SupervisedRecipe([.right, .rectified], isSecondStage: true)),
+                    recipe: .supervised(SupervisedRecipe([.right, .rectified], .secondStage)),
                     style: .chain,
                     against: ["rwc"]
                 ),

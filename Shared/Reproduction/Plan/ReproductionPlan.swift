@@ -22,8 +22,10 @@ public struct ReproductionPlan: Sendable, Hashable, Codable {
     public var outOfDomainProblems: Int
     /// The student's size.
     public var student: StudentFactory.Size
-    /// Tokens of stage one, the same for every arm.
+    /// Tokens of stage one where arms are compared at equal cost: EDIT's, whose data sets differ in size.
     public var supervisedTokens: Int
+    /// Passes of stage one where arms are compared on the same problems, seen as often: SuperCorrect's, as in the paper.
+    public var supervisedPasses: Double
     /// Tokens of the second stage, the same for every arm that has one.
     public var secondStageTokens: Int
     /// Candidate rates of stage one.
@@ -48,6 +50,7 @@ public struct ReproductionPlan: Sendable, Hashable, Codable {
         outOfDomainProblems: 200,
         student: .demo,
         supervisedTokens: 2_000_000,
+        supervisedPasses: 16,
         secondStageTokens: 400_000,
         supervisedRates: [5e-4, 1e-3],
         secondStageRates: [1e-5, 5e-5, 2.5e-4],
@@ -67,6 +70,7 @@ public struct ReproductionPlan: Sendable, Hashable, Codable {
         outOfDomainProblems: 10,
         student: StudentFactory.Size(hidden: 32, layers: 1, heads: 2, intermediate: 64, vocabulary: 400),
         supervisedTokens: 40_000,
+        supervisedPasses: 2,
         secondStageTokens: 10_000,
         supervisedRates: [5e-3],
         secondStageRates: [1e-3],
@@ -92,6 +96,7 @@ public struct ReproductionPlan: Sendable, Hashable, Codable {
             ("student.intermediate", student.intermediate), ("student.vocabulary", student.vocabulary),
         ]
         for (name, value) in sizes { try check(value > 0, "\(name) is \(value); it must be at least 1") }
+        try check(supervisedPasses.isFinite && supervisedPasses > 0, "supervisedPasses must be a number above 0")
         try check(!seeds.isEmpty, "seeds is empty; give at least one, three for a table")
         try check(Set(seeds).count == seeds.count, "seeds holds a seed twice")
         try check(

@@ -42,7 +42,7 @@ extension ReproductionTable {
                 group: styles,
                 source: "Table 8",
                 parent: "untrained",
-                recipe: .supervised(SupervisedRecipe([.templates, .corrections])),
+                recipe: .supervised(SupervisedRecipe([.templates, .corrections], .passes)),
                 style: style,
                 against: ["sft"]
             )
@@ -58,7 +58,7 @@ extension ReproductionTable {
                     group: main,
                     source: "Tables 7 and 8, CoT",
                     parent: "untrained",
-                    recipe: .supervised(SupervisedRecipe([.templates, .corrections])),
+                    recipe: .supervised(SupervisedRecipe([.templates, .corrections], .passes)),
                     style: .chain
                 ),
                 Arm(
@@ -67,7 +67,7 @@ extension ReproductionTable {
                     group: main,
                     source: "Tables 7 and 8, ours",
                     parent: "untrained",
-                    recipe: .supervised(SupervisedRecipe([.templates, .corrections])),
+                    recipe: .supervised(SupervisedRecipe([.templates, .corrections], .passes)),
                     style: .template,
                     against: ["sft"]
                 ),
@@ -75,7 +75,7 @@ extension ReproductionTable {
                     "continued",
                     "Control: HSFT goes on, as long as DPO",
                     group: main,
-                    .supervised(SupervisedRecipe([.templates, .corrections], isSecondStage: true)),
+                    .supervised(SupervisedRecipe([.templates, .corrections], .secondStage)),
                     against: ["hsft"]
                 ),
                 second(

@@ -111,6 +111,13 @@ struct ReportDocument {
         let trials = plan.supervisedRates.map(Figures.rate)
         let second = plan.secondStageRates.map(Figures.rate)
         let size = plan.student
+        let isByPasses = results.table.arms.contains { arm in
+            if case .supervised(let recipe) = arm.recipe { recipe.length == .passes } else { false }
+        }
+        let stageOne =
+            isByPasses
+            ? "\(Figures.weight(plan.supervisedPasses)) passes over the examples"
+            : "\(Figures.count(plan.supervisedTokens)) tokens"
         return """
             <p>\(arms) run with \(seeds) (\(names)), each with training problems, a simulated teacher, a tokenizer and \
             initial weights of its own. A seed has \(Figures.count(plan.trainingProblems)) training problems, \
@@ -120,11 +127,10 @@ struct ReportDocument {
             The student is a decoder of \(Figures.count(size.layers, "layer", "layers")), width \(size.hidden), \
             \(Figures.count(size.heads, "head", "heads")), feed-forward width \(size.intermediate) and at most \
             \(Figures.count(size.vocabulary)) tokens of vocabulary, trained from random weights: stage one on \
-            \(Figures.count(plan.supervisedTokens)) tokens, a second stage on \
-            \(Figures.count(plan.secondStageTokens)). Learning rates were chosen on the development split of seed \
+            \(stageOne), a second stage on \(Figures.count(plan.secondStageTokens)) tokens. Learning rates were chosen on the development split of seed \
             \(String(plan.searchSeed)), which is in no figure, from as many candidates for every arm of a stage: \
             \(Figures.list(trials)) in stage one, \(Figures.list(second)) in the second. All work took \
-            \(Figures.duration(results.seconds)) of wall-clock time.</p>
+            \(Figures.duration(results.seconds)) of computing on one thread.</p>
             """
     }
 }

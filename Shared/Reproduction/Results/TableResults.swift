@@ -16,7 +16,7 @@ public struct TableResults: Sendable, Codable {
     public var yields: [SeedYields]
     /// A few things to look at.
     public var examples: Examples
-    /// Wall-clock seconds of all work, whenever it was done.
+    /// Seconds of computing, summed over all students, each on one thread; whenever it was done.
     public var seconds: Double
 }
 

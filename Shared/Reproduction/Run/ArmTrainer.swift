@@ -77,12 +77,21 @@ struct ArmTrainer: Sendable {
     ) -> TrainingOptions {
         var options = TrainingOptions(
             learningRate: rate,
-            maximumTokens: plan.tokens(recipe),
+            maximumTokens: plan.secondStageTokens,
             batchSequences: plan.batchSequences,
             schedule: .cosine,
             warmupRatio: 0.05,
             seed: seed
         )
+        if case .supervised(let recipe) = recipe {
+            switch recipe.length {
+            case .tokens: options.maximumTokens = plan.supervisedTokens
+            case .passes:
+                options.maximumTokens = nil
+                options.epochs = plan.supervisedPasses
+            case .secondStage: break
+            }
+        }
         if case .keySteps(let recipe) = recipe {
             options.normalization = recipe.isNormalized ? .perSequence : .none
             if recipe.isBounded { options.negativeTokens = .unlikelihood }

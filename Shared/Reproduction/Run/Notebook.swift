@@ -75,14 +75,8 @@ extension ReproductionPlan {
     func rates(_ recipe: Recipe) -> [Double] {
         switch recipe {
         case .untrained, .selfCorrection: []
-        case .supervised(let recipe): recipe.isSecondStage ? secondStageRates : supervisedRates
+        case .supervised(let recipe): recipe.length == .secondStage ? secondStageRates : supervisedRates
         case .keySteps, .preference: secondStageRates
         }
-    }
-
-    /// The tokens that an arm of a recipe is trained on.
-    func tokens(_ recipe: Recipe) -> Int {
-        if case .supervised(let recipe) = recipe, !recipe.isSecondStage { return supervisedTokens }
-        return secondStageTokens
     }
 }

@@ -27,7 +27,7 @@ extension ReportDocument {
         let training = results.rows.flatMap(\.seeds).reduce(0) { $0 + $1.trainSeconds }
         return """
             <p>Seeds \(Figures.list(results.plan.seeds.map(String.init))); the search used seed \
-            \(String(results.plan.searchSeed)). Wall-clock time \(Figures.duration(results.seconds)) in all, of which \
+            \(String(results.plan.searchSeed)). Computing took \(Figures.duration(results.seconds)) on one thread a student, of which \
             \(Figures.duration(training)) were training of the reported arms.</p>
             <details><summary>Plan and table as JSON</summary>
             <pre>\(json)</pre>
