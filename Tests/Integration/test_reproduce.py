@@ -69,6 +69,8 @@ def test_report_needs_no_other_file(edit):
     parser.feed((folder / "edit.html").read_text())
     assert parser.found == []
     assert {"svg", "table", "mark"} <= parser.tags and "script" not in parser.tags
+    claims = (folder / "edit.md").read_text()
+    assert all(claim["text"] in claims for claim in results["table"]["claims"])
 
 
 def test_training_moves_the_student(edit):

@@ -144,7 +144,7 @@ extension Reproduction {
         return leavesOutZero && isOneWay ? .reversed : .notShown
     }
 
-    // MARK: Yields and examples
+    // MARK: Yields
 
     private func yields() async throws -> [SeedYields] {
         var yields: [SeedYields] = []
@@ -160,75 +160,6 @@ extension Reproduction {
             yields.append(SeedYields(seed: seed, stages: stages))
         }
         return yields
-    }
-
-    private func examples() async throws -> Examples {
-        let seed = plan.seeds[0]
-        let data = try await notebook.seedData(seed)
-        let student = try await notebook.student(seed)
-        let codec = try StageTrainer(store: store, workFolder: folder).codec(of: student.modelHash)
-        var examples = Examples()
-        for method in [DualBody.Method.rectified, .corrupted] {
-            if let dual = data.duals.first(where: { $0.body.method == method }) {
-                examples.duals.append(Self.example(dual, codec: codec))
-            }
-        }
-        examples.templates = data.templates.prefix(1).map {
-            Examples.Template(question: $0.problem.question, body: $0.template)
-        }
-        for arm in table.arms where arm.recipe.isTrained {
-            let rate = try await notebook.bestRate(arm, plan: plan)
-            let trial = try await notebook.trial(TrialKey(arm: arm.id, seed: seed, rate: rate))
-            let problems = data.problems.suites[SuiteName.test] ?? []
-            for (problem, output) in zip(problems, trial.outputs).prefix(1) {
-                let outcome = StudentSolver.grade(output, gold: problem.answer)
-                examples.solutions.append(
-                    Examples.Solution(
-                        arm: arm.id,
-                        question: problem.question,
-                        gold: problem.answer,
-                        output: output,
-                        isCorrect: outcome.correct
-                    )
-                )
-            }
-        }
-        return examples
-    }
-
-    private static func example(_ dual: SeedData.Dual, codec: StudentCodec) -> Examples.Dual {
-        let texts = ArmExamples.texts(dual) ?? (dual.body.right, dual.body.wrong)
-        let location = KeyStepLocation(
-            right: texts.right,
-            wrong: texts.wrong,
-            tokens: .student(codec.tokenizer),
-            options: KeyStepOptions(beta: 1)
-        )
-        return Examples.Dual(
-            question: dual.problem.question,
-            origin: [dual.body.method.rawValue, dual.body.mistake].compactMap { $0 }.joined(separator: ", "),
-            right: pieces(location.right),
-            wrong: pieces(location.wrong)
-        )
-    }
-
-    /// A chain cut at the bounds of its key spans.
-    private static func pieces(_ side: KeyStepLocation.Side) -> [Examples.Piece] {
-        let bytes = Array(side.text.utf8)
-        var pieces: [Examples.Piece] = []
-        var end = 0
-        func add(_ range: Range<Int>, isKey: Bool) {
-            if !range.isEmpty {
-                pieces.append(Examples.Piece(text: String(decoding: bytes[range], as: UTF8.self), isKey: isKey))
-            }
-        }
-        for span in side.spans {
-            add(end..<max(end, span.bytes.lowerBound), isKey: false)
-            add(max(end, span.bytes.lowerBound)..<max(end, span.bytes.upperBound), isKey: true)
-            end = max(end, span.bytes.upperBound)
-        }
-        add(end..<bytes.count, isKey: false)
-        return pieces
     }
 }
 

@@ -25,6 +25,21 @@ struct Rollout: Sendable, Codable {
         training.map { PreferencePairs.CorrectedAttempt(problem: $0.problem, attempt: $0.attempt, trace: $0.trace) }
     }
 
+    /// Verified corrections beside the student's own; first those in which the student names a step too.
+    func examples(_ count: Int) -> [Examples.Correction] {
+        let found = training.compactMap { entry -> Examples.Correction? in
+            guard entry.trace.verified, case .correction(let body) = entry.trace.body else { return nil }
+            return Examples.Correction(
+                question: entry.problem.question,
+                steps: body.steps,
+                teacher: body,
+                student: entry.attempt.selfCorrection
+            )
+        }
+        let named = found.filter { $0.student?.firstWrongStep != nil }
+        return Array((named + found.filter { $0.student?.firstWrongStep == nil }).prefix(count))
+    }
+
     /// The name of a roll-out's file.
     static func name(_ arm: String, seed: UInt64) -> String { "rollouts/seed-\(seed)/\(arm)" }
 }

@@ -9,8 +9,8 @@ struct ReproduceCommand: AsyncParsableCommand {
         abstract: "Reproduces a paper's table on the built-in domain, with small students trained from nothing.",
         discussion: """
             Everything is kept in the folder: the same command goes on where it was ended, a training in progress \
-            included. It writes TABLE.json with all figures, the configuration and the seeds, and TABLE.html, a report \
-            that needs no other file.
+            included. It writes TABLE.json with all figures, the configuration and the seeds, TABLE.html, a report that \
+            needs no other file, and TABLE.md, the paper's claims beside what was measured.
             """
     )
 
@@ -80,6 +80,8 @@ struct ReproduceCommand: AsyncParsableCommand {
             let figures = folder.appending(path: "\(table.rawValue).json")
             try encoder.encode(results).write(to: figures, options: .atomic)
             try Data(ReproductionReport.html(results).utf8).write(to: report, options: .atomic)
+            let claims = folder.appending(path: "\(table.rawValue).md")
+            try Data(ReproductionReport.markdown(results).utf8).write(to: claims, options: .atomic)
             Terminal.out(ReproductionReport.text(results))
             Terminal.out("\(report.path)\n\(figures.path)")
         } catch is StopRequest.Stopped {
