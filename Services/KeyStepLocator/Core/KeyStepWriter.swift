@@ -12,14 +12,8 @@ struct KeyStepWriter: Sendable {
     /// The key steps of a pair as the student writes it; `nil` where the problem has no template to write it with.
     func event(trace: TraceEvent, dual: DualBody, template: TraceBody?) throws -> KeyStepsEvent? {
         guard case .template(let body) = template else { return nil }
-        let thought = ThoughtTemplate(
-            steps: body.steps.map { TemplateStep(text: $0.text, keyNotes: $0.keyNotes) },
-            generalization: body.generalization,
-            answer: body.answer
-        )
-        guard let pair = DualRendering.hierarchical(right: dual.right, wrong: dual.wrong, template: thought) else {
-            return nil
-        }
+        let pair = DualRendering.hierarchical(right: dual.right, wrong: dual.wrong, template: ThoughtTemplate(body))
+        guard let pair else { return nil }
         return try event(trace: trace, right: pair.right, wrong: pair.wrong)
     }
 

@@ -111,13 +111,13 @@ extension PreferenceStage {
     public func pairOptions() throws -> PreferencePairs.Options {
         var layout = PreferencePairs.Layout.step
         if let value = extra?["layout"] {
-            layout = try Self.word(value.stringValue ?? "\(value)", "dpo.extra.layout", of: PreferencePairs.Layout.self)
+            layout = try PreferencePairs.Layout(word: value.stringValue ?? "\(value)", of: "dpo.extra.layout")
         }
         let right = try whenSelfCorrectionIsRight.map {
-            try Self.word($0, "dpo.whenSelfCorrectionIsRight", of: PreferencePairs.SelfCorrectionRule.self)
+            try PreferencePairs.SelfCorrectionRule(word: $0, of: "dpo.whenSelfCorrectionIsRight")
         }
         let elsewhere = try whenSelfCorrectionNamesAnotherStep.map {
-            try Self.word($0, "dpo.whenSelfCorrectionNamesAnotherStep", of: PreferencePairs.SelfCorrectionRule.self)
+            try PreferencePairs.SelfCorrectionRule(word: $0, of: "dpo.whenSelfCorrectionNamesAnotherStep")
         }
         if let wrongStepInContext, let always = layout.hasWrongStepInContext, wrongStepInContext != always {
             throw DistillationError(
@@ -145,17 +145,5 @@ extension PreferenceStage {
             whenSelfCorrectionIsRight: right,
             whenSelfCorrectionNamesAnotherStep: elsewhere
         )
-    }
-
-    private static func word<Word: RawRepresentable & CaseIterable>(
-        _ value: String,
-        _ key: String,
-        of type: Word.Type
-    ) throws -> Word where Word.RawValue == String {
-        guard let word = Word(rawValue: value) else {
-            let known = type.allCases.map(\.rawValue).joined(separator: ", ")
-            throw DistillationError("\(key) is '\(value)'; known are \(known)")
-        }
-        return word
     }
 }

@@ -15,7 +15,7 @@ extension KeyStepStage {
         if let beta { options.beta = beta }
         if let gamma { options.gamma = gamma }
         if let tieRule {
-            options.tieRule = try Self.word(tieRule, "tieRule", KeyStepAlignment.TieRule.self)
+            options.tieRule = try KeyStepAlignment.TieRule(word: tieRule, of: "stages.krsl.tieRule")
         }
         switch keyTokens {
         case nil, "edit": options.keyTokens = .edit
@@ -31,21 +31,9 @@ extension KeyStepStage {
     public func trainingOptions(defaults: TrainingOptions, seed: UInt64) throws -> TrainingOptions {
         var options = try (training ?? TrainingBlock()).options(defaults: defaults, seed: seed)
         if let wrongTokens {
-            options.negativeTokens = try Self.word(wrongTokens, "wrongTokens", NegativeTokenLoss.self)
+            options.negativeTokens = try NegativeTokenLoss(word: wrongTokens, of: "stages.krsl.wrongTokens")
         }
         if let nllThreshold { options.negativeThreshold = nllThreshold }
         return options
-    }
-
-    private static func word<Word: RawRepresentable & CaseIterable>(
-        _ value: String,
-        _ field: String,
-        _ type: Word.Type
-    ) throws -> Word where Word.RawValue == String {
-        guard let word = Word(rawValue: value) else {
-            let known = type.allCases.map(\.rawValue).joined(separator: ", ")
-            throw DistillationError("stages.krsl.\(field) is '\(value)'; known are \(known)")
-        }
-        return word
     }
 }

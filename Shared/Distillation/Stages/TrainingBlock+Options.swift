@@ -19,26 +19,12 @@ extension TrainingBlock {
         if let weightDecay { options.weightDecay = weightDecay }
         if let maximumGradientNorm { options.maxGradientNorm = maximumGradientNorm }
         if let schedule {
-            guard let known = LearningRateSchedule(rawValue: schedule) else {
-                throw DistillationError(Self.unknown("schedule", schedule, LearningRateSchedule.self))
-            }
-            options.schedule = known
+            options.schedule = try LearningRateSchedule(word: schedule, of: "training.schedule")
         }
         if let normalization {
-            guard let known = LossNormalization(rawValue: normalization) else {
-                throw DistillationError(Self.unknown("normalization", normalization, LossNormalization.self))
-            }
-            options.normalization = known
+            options.normalization = try LossNormalization(word: normalization, of: "training.normalization")
         }
         return options
-    }
-
-    private static func unknown<Word: RawRepresentable & CaseIterable>(
-        _ key: String,
-        _ value: String,
-        _ type: Word.Type
-    ) -> String where Word.RawValue == String {
-        "training.\(key) is '\(value)'; known are \(type.allCases.map(\.rawValue).joined(separator: ", "))"
     }
 }
 
@@ -48,13 +34,7 @@ extension PreferenceStage {
     /// - Throws: ``DistillationError`` that names a loss the trainer does not know.
     public func preferenceOptions() throws -> PreferenceOptions {
         var options = PreferenceOptions()
-        if let loss {
-            guard let known = PreferenceLoss(rawValue: loss) else {
-                let names = PreferenceLoss.allCases.map(\.rawValue).joined(separator: ", ")
-                throw DistillationError("dpo.loss is '\(loss)'; known are \(names)")
-            }
-            options.loss = known
-        }
+        if let loss { options.loss = try PreferenceLoss(word: loss, of: "dpo.loss") }
         if let beta { options.beta = beta }
         if let labelSmoothing { options.labelSmoothing = labelSmoothing }
         if let nllWeight { options.nllWeight = nllWeight }

@@ -24,8 +24,7 @@ extension Reproduction {
             examples.corrections = rollout.examples(2)
         }
         for arm in table.arms where arm.recipe.isTrained {
-            let rate = try await notebook.bestRate(arm, plan: plan)
-            let trial = try await notebook.trial(TrialKey(arm: arm.id, seed: seed, rate: rate))
+            let trial = try await notebook.chosen(arm, seed: seed, plan: plan).trial
             let problems = data.problems.suites[SuiteName.test] ?? []
             for (problem, output) in zip(problems, trial.outputs).prefix(1) {
                 let outcome = StudentSolver.grade(output, gold: problem.answer)

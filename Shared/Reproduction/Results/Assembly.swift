@@ -37,10 +37,9 @@ extension Reproduction {
     }
 
     private func trials(of arm: Arm) async throws -> [(seed: UInt64, trial: Trial)] {
-        let rate = try await notebook.bestRate(arm, plan: plan)
         var trials: [(UInt64, Trial)] = []
         for seed in plan.seeds {
-            trials.append((seed, try await notebook.trial(TrialKey(arm: arm.id, seed: seed, rate: rate))))
+            trials.append((seed, try await notebook.chosen(arm, seed: seed, plan: plan).trial))
         }
         return trials
     }
@@ -83,13 +82,7 @@ extension Reproduction {
 
     private func comparisons(_ row: RowResult, _ other: RowResult) -> [Comparison] {
         SuiteName.reported.compactMap { suite in
-            compare(
-                row,
-                other,
-                suite: suite,
-                first: { $0.suites[suite]?.outcomes },
-                second: { $0.suites[suite]?.outcomes }
-            )
+            compare(row, other, suite: suite, first: { $0.suites[suite]?.outcomes })
         }
     }
 
@@ -97,11 +90,13 @@ extension Reproduction {
         _ row: RowResult,
         _ other: RowResult,
         suite: String,
-        first: (SeedResult) -> String?,
-        second: (SeedResult) -> String?
+        first: @escaping (SeedResult) -> String?,
+        second: ((SeedResult) -> String?)? = nil
     ) -> Comparison? {
         func outcomes(_ text: String?) -> [Bool] { (text ?? "").utf8.map { $0 == UInt8(ascii: "1") } }
-        let groups = zip(row.seeds, other.seeds).map { (first: outcomes(first($0)), second: outcomes(second($1))) }
+        let groups = zip(row.seeds, other.seeds).map {
+            (first: outcomes(first($0)), second: outcomes((second ?? first)($1)))
+        }
         guard let found = PairedDifference(groups) else { return nil }
         return Comparison(
             against: other.arm,
@@ -130,7 +125,7 @@ extension Reproduction {
             first = { $0.suites[suite]?.selfCorrected }
             second = { $0.suites[suite]?.outcomes }
         }
-        let measured = compare(row, other, suite: suite, first: first, second: second ?? first)
+        let measured = compare(row, other, suite: suite, first: first, second: second)
         guard let measured else { return nil }
         return ClaimResult(claim: claim, measured: measured, verdict: Self.verdict(claim.direction, measured))
     }

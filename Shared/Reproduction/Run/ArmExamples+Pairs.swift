@@ -28,11 +28,7 @@ extension ArmExamples {
         }
         guard recipe.supervisedWeight > 0 else { return examples }
         return examples
-            + supervised([.right, .rectified]).map { example in
-                var weighted = example
-                weighted.weights = example.weights.map { $0 * Float(recipe.supervisedWeight) }
-                return weighted
-            }
+            + supervised([.right, .rectified]).map { $0.weighted(by: Float(recipe.supervisedWeight)) }
     }
 
     // MARK: Preferences

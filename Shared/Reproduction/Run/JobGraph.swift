@@ -19,7 +19,8 @@ struct JobGraph {
 
     /// Does all of it, `workers` pieces at a time, each as soon as what it needs is there and in the order given.
     ///
-    /// - Throws: what the first piece that fails throws; those in progress are cancelled.
+    /// - Throws: what the first piece that fails throws; those in progress are cancelled. ``ReproductionError`` for pieces
+    ///   that need what is not among them.
     func run(workers: Int) async throws {
         try await withThrowingTaskGroup(of: String.self) { group in
             var done: Set<String> = []
@@ -42,7 +43,9 @@ struct JobGraph {
                 done.insert(finished)
                 startReady()
             }
-            precondition(left.isEmpty, "jobs that need what nobody does: \(left.map(\.id))")
+            guard left.isEmpty else {
+                throw ReproductionError("nobody does what these need: \(left.map(\.id).joined(separator: ", "))")
+            }
         }
     }
 }

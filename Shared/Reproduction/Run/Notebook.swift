@@ -9,7 +9,6 @@ actor Notebook {
     struct Student: Sendable, Codable {
         var fingerprint: String
         var modelHash: String
-        var parameters: Int
     }
 
     private var data: [UInt64: SeedData] = [:]
@@ -33,6 +32,12 @@ actor Notebook {
     func bestRate(_ arm: Arm, plan: ReproductionPlan) throws -> Double? {
         let points = try search(arm, plan: plan)
         return points.max { ($0.accuracy, -$0.rate) < ($1.accuracy, -$1.rate) }?.rate
+    }
+
+    /// The trial of an arm for a seed at its best rate, with its key.
+    func chosen(_ arm: Arm, seed: UInt64, plan: ReproductionPlan) throws -> (key: TrialKey, trial: Trial) {
+        let key = TrialKey(arm: arm.id, seed: seed, rate: try bestRate(arm, plan: plan))
+        return (key, try trial(key))
     }
 
     /// The accuracy on the development split by candidate rate.

@@ -134,7 +134,7 @@ public struct Reproduction: Sendable {
             student = known
         } else {
             let created = try StudentFactory.create(texts: data.texts, size: plan.student, seed: seed, in: store)
-            student = Notebook.Student(fingerprint: print, modelHash: created.hash, parameters: created.parameters)
+            student = Notebook.Student(fingerprint: print, modelHash: created.hash)
             try files.write(student, name)
         }
         await notebook.add(data)
@@ -148,9 +148,8 @@ public struct Reproduction: Sendable {
         guard let parent = arm.parent.flatMap({ table.arm($0) }) else {
             return try await notebook.student(seed).modelHash
         }
-        let rate = try await notebook.bestRate(parent, plan: plan)
         if case .untrained = parent.recipe { return try await notebook.student(seed).modelHash }
-        return try await notebook.trial(TrialKey(arm: parent.id, seed: seed, rate: rate)).modelHash
+        return try await notebook.chosen(parent, seed: seed, plan: plan).trial.modelHash
     }
 
     private func trial(_ arm: Arm, _ key: TrialKey) async throws {
@@ -229,10 +228,9 @@ public struct Reproduction: Sendable {
     private func run(_ probe: Probe) async throws {
         try check()
         let seed = plan.seeds[0]
-        guard let parent = table.arm(probe.parent), let rate = try await notebook.bestRate(parent, plan: plan) else {
-            throw ReproductionError("the probe \(probe.id) starts from \(probe.parent), which is no trained arm")
-        }
-        let start = try await notebook.trial(TrialKey(arm: parent.id, seed: seed, rate: rate))
+        guard let parent = table.arm(probe.parent),
+            case (let key, let start) = try await notebook.chosen(parent, seed: seed, plan: plan), let rate = key.rate
+        else { throw ReproductionError("the probe \(probe.id) starts from \(probe.parent), which is no trained arm") }
         let name = "probes/\(probe.id)"
         struct Kept: Codable {
             var fingerprint: String
@@ -256,5 +254,5 @@ public struct Reproduction: Sendable {
         log("probe \(probe.id): \(result.points.last?.accuracy.map(percent) ?? "")")
     }
 
-    private func percent(_ share: Double) -> String { "\((share * 1000).rounded() / 10) %" }
+    private func percent(_ share: Double) -> String { Figures.percent(share) + " %" }
 }

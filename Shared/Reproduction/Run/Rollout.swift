@@ -18,6 +18,12 @@ struct Rollout: Sendable, Codable {
         var problem: ProblemEvent
         var attempt: AttemptEvent
         var trace: TraceEvent
+
+        /// The teacher's correction, where it was verified.
+        var correction: CorrectionBody? {
+            guard trace.verified, case .correction(let body) = trace.body else { return nil }
+            return body
+        }
     }
 
     /// The attempts that the second stage learns from.
@@ -27,14 +33,15 @@ struct Rollout: Sendable, Codable {
 
     /// Verified corrections beside the student's own; first those in which the student names a step too.
     func examples(_ count: Int) -> [Examples.Correction] {
-        let found = training.compactMap { entry -> Examples.Correction? in
-            guard entry.trace.verified, case .correction(let body) = entry.trace.body else { return nil }
-            return Examples.Correction(
-                question: entry.problem.question,
-                steps: body.steps,
-                teacher: body,
-                student: entry.attempt.selfCorrection
-            )
+        let found = training.compactMap { entry in
+            entry.correction.map {
+                Examples.Correction(
+                    question: entry.problem.question,
+                    steps: $0.steps,
+                    teacher: $0,
+                    student: entry.attempt.selfCorrection
+                )
+            }
         }
         let named = found.filter { $0.student?.firstWrongStep != nil }
         return Array((named + found.filter { $0.student?.firstWrongStep == nil }).prefix(count))
@@ -49,8 +56,7 @@ extension Reproduction {
     func rollOut(_ arm: Arm, seed: UInt64) async throws {
         try check()
         let data = try await notebook.seedData(seed)
-        let rate = try await notebook.bestRate(arm, plan: plan)
-        let hash = try await notebook.trial(TrialKey(arm: arm.id, seed: seed, rate: rate)).modelHash
+        let hash = try await notebook.chosen(arm, seed: seed, plan: plan).trial.modelHash
         let name = Rollout.name(arm.id, seed: seed)
         let print = try fingerprint(plan, hash, Self.version)
         if let known = files.read(name, as: Rollout.self), known.fingerprint == print {
@@ -83,9 +89,7 @@ extension Reproduction {
     /// arm of a seed (SuperCorrect, Table 6).
     func measureSkill(_ arm: Arm, seed: UInt64, rollout: String) async throws {
         try check()
-        let rate = try await notebook.bestRate(arm, plan: plan)
-        let key = TrialKey(arm: arm.id, seed: seed, rate: rate)
-        var trial = try await notebook.trial(key)
+        var (key, trial) = try await notebook.chosen(arm, seed: seed, plan: plan)
         let attempts = try await notebook.rollout(Rollout.name(rollout, seed: seed))
         let print = try fingerprint(attempts.fingerprint, trial.fingerprint)
         if trial.correctionFingerprint != print {
@@ -121,9 +125,8 @@ extension Scorer {
     /// The student's corrections of others' attempts against the teacher's; attempts without a verified correction are
     /// left out.
     func skill(_ entries: [Rollout.Entry]) throws -> CorrectionResult {
-        let attempts = entries.compactMap { entry -> (entry: Rollout.Entry, teacher: CorrectionTrace)? in
-            guard entry.trace.verified, case .correction(let body) = entry.trace.body else { return nil }
-            return (entry, CorrectionTrace(body))
+        let attempts = entries.compactMap { entry in
+            entry.correction.map { (entry: entry, teacher: CorrectionTrace($0)) }
         }
         let own = try solver.correct(
             attempts.map { (Self.task($0.entry.problem), $0.entry.attempt.output) },
