@@ -53,7 +53,7 @@ public struct ReproductionPlan: Sendable, Hashable, Codable {
         supervisedPasses: 16,
         secondStageTokens: 400_000,
         supervisedRates: [5e-4, 1e-3],
-        secondStageRates: [1e-5, 5e-5, 2.5e-4],
+        secondStageRates: [2e-6, 1e-5, 5e-5, 2.5e-4],
         batchSequences: 8,
         teacherErrorShare: 0.27,
         maximumNewTokens: 260
@@ -78,6 +78,16 @@ public struct ReproductionPlan: Sendable, Hashable, Codable {
         teacherErrorShare: 0.27,
         maximumNewTokens: 160
     )
+
+    /// What decides a single training beside its arm, seed and rate: the plan without the lists of these, so that a seed or
+    /// a rate that is added later leaves what is done as it is.
+    var withoutChoices: ReproductionPlan {
+        var plan = self
+        plan.seeds = []
+        plan.supervisedRates = []
+        plan.secondStageRates = []
+        return plan
+    }
 
     /// Checks that there is something of everything, and that no seed is used twice.
     ///

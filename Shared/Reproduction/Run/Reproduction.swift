@@ -160,7 +160,15 @@ public struct Reproduction: Sendable {
         if needsRollout(arm), let source = table.rolloutArm {
             rollout = try await notebook.rollout(Rollout.name(source, seed: key.seed))
         }
-        let print = try fingerprint(arm.recipe, arm.style, plan, key.name, parent, rollout?.fingerprint, Self.version)
+        let print = try fingerprint(
+            arm.recipe,
+            arm.style,
+            plan.withoutChoices,
+            key.name,
+            parent,
+            rollout?.fingerprint,
+            Self.version
+        )
         if let known = files.read(key.name, as: Trial.self), known.fingerprint == print {
             await notebook.add(known, key)
             return
@@ -236,7 +244,7 @@ public struct Reproduction: Sendable {
             var fingerprint: String
             var result: ProbeResult
         }
-        let print = try fingerprint(probe, plan, start.modelHash, Self.version)
+        let print = try fingerprint(probe, plan.withoutChoices, seed, start.modelHash, Self.version)
         if let known = files.read(name, as: Kept.self), known.fingerprint == print {
             await notebook.add(known.result)
             return

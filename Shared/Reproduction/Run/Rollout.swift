@@ -58,7 +58,7 @@ extension Reproduction {
         let data = try await notebook.seedData(seed)
         let hash = try await notebook.chosen(arm, seed: seed, plan: plan).trial.modelHash
         let name = Rollout.name(arm.id, seed: seed)
-        let print = try fingerprint(plan, hash, Self.version)
+        let print = try fingerprint(plan.withoutChoices, hash, Self.version)
         if let known = files.read(name, as: Rollout.self), known.fingerprint == print {
             await notebook.add(known, name)
             return
