@@ -179,13 +179,38 @@ struct FirstWrongStepTests {
             ("10 * 1 1/2 = 15", Rational(15)),
             ("2^3 + 4 = 12", Rational(12)),
             ("((2 + 5) * 2) = (7 * 2) = 14", Rational(14)),
+            ("9 T-shirts + 3 T-shirts = 12 T-shirts", Rational(12)),
+            ("$80 000 x 20/100 = $16 000", Rational(16_000)),
         ]
     )
     func forms(text: String, value: Rational) {
         let calculations = StepText(text).calculations
         #expect(calculations.map(\.value) == [value])
         #expect(calculations.allSatisfy { $0.claim == value && !$0.isMiscalculated })
+        #expect(StepText("(80/400)*100 = 20%").calculations.map(\.isMiscalculated) == [false])
         #expect(StepText("7 - 2 <= 28").calculations.allSatisfy { $0.claim == nil })
+    }
+
+    @Test("a number that is only stated counts where nobody has said it before")
+    func statedNumbers() {
+        var example = pencils
+        example.attempt = [
+            "Mia packs 6 boxes, a third of 18.", "So 18 boxes.", "One in 7:9, or 5/11, or 12%.", "That is 14 each.",
+            "She keeps 43 of them.", "6 * 14 = 84.",
+        ]
+        #expect(kinds(example) == [.new, nil, nil, nil, .new, .reference])
+        #expect(example.found == 0)
+        #expect(
+            StepText("Twelve of 30 cost $4 or 3^7, the 1 left 1.5.").loneNumbers == [12, 30, 4].map { Rational($0) }
+        )
+    }
+
+    @Test("what the reference subtracts the other way round is not the reference's")
+    func negativeDifference() {
+        var example = pencils
+        example.attempt = ["6 * 14 = 84 pencils.", "20 - 84 = -64 stay."]
+        #expect(kinds(example) == [.reference, .new])
+        #expect(example.found == 1)
     }
 
     @Test("fingerprints tell functions of the question's numbers, not values")
@@ -378,8 +403,8 @@ struct FirstWrongStepTests {
         }
         print("first wrong step: \(share) of \(items.count), by halves \(halves)")
         #expect(items.count > 900)
-        #expect(share >= 0.525)
-        #expect(halves.allSatisfy { $0 >= 0.5 })
+        #expect(share >= 0.55)
+        #expect(halves.allSatisfy { $0 >= 0.52 })
     }
 
     @Test("human-labelled traces of plain arithmetic, without a reference but for the answer")

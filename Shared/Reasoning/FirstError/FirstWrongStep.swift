@@ -45,10 +45,11 @@ public enum FirstWrongStep {
         _ quantities: ReferenceQuantities,
         _ reference: String
     ) -> Bool {
-        if let answer = quantities.answer, let given = text.numbers.last, answer == given { return true }
-        guard let answer = AnswerExtraction.extract(reference), let given = AnswerExtraction.extract(step) else {
-            return false
-        }
+        let said = AnswerExtraction.extract(step)
+        // The text's numbers have no sign.
+        let isNegative = said?.hasPrefix("-") == true
+        if let answer = quantities.answer, let given = text.numbers.last, answer == given, !isNegative { return true }
+        guard let answer = AnswerExtraction.extract(reference), let given = said else { return false }
         return AnswerEquivalence.equivalent(gold: answer, predicted: given)
     }
 }

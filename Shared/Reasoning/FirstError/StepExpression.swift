@@ -32,6 +32,8 @@ struct StepExpression: Hashable {
     /// Whether the claim is not the value, even rounded to the places that it shows or as a percentage.
     var isMiscalculated: Bool {
         guard let claim, claim != value else { return false }
+        let ratio = claim.doubleValue / value.doubleValue
+        if abs(ratio - 100) <= 1e-9 || abs(ratio - 0.01) <= 1e-9 { return false }
         if value.isWhole { return true }
         var tolerance = 0.500_001
         var scaled = claim
@@ -40,9 +42,7 @@ struct StepExpression: Hashable {
             scaled = next
             tolerance /= 10
         }
-        if abs(claim.doubleValue - value.doubleValue) <= tolerance { return false }
-        let ratio = claim.doubleValue / value.doubleValue
-        return abs(ratio - 100) > 1e-9 && abs(ratio - 0.01) > 1e-9
+        return abs(claim.doubleValue - value.doubleValue) > tolerance
     }
 
     /// The value and, where the text states another for it, that one.

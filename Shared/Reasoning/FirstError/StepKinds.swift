@@ -7,7 +7,7 @@ enum StepKind: Hashable {
     /// Another calculation that has a value of question or reference, or the reference's with a unit that something
     /// is per and that neither question nor reference has.
     case coincident
-    /// A value that neither has, or the reference's operands with another sign.
+    /// A value that neither has, calculated or only stated, or the reference's operands with another sign.
     case new
     /// One with a stated value that is not its own.
     case miscalculated
@@ -27,7 +27,7 @@ struct StepObservation: Hashable {
 /// question's numbers. So a step that goes on from a wrong value in the right way is not the reference's, one that does
 /// the same in another form is, and one that only happens to have the reference's value is told from both.
 struct StepKinds {
-    /// For each step what is seen; nil where it has no calculation, or only ones of earlier steps.
+    /// For each step what is seen; nil where it has no calculation, or only ones of earlier steps, and no new number.
     private(set) var observations: [StepObservation?] = []
     /// For each step whether it states a value for an expression that is not the expression's.
     private(set) var isMiscalculated: [Bool] = []
@@ -37,6 +37,8 @@ struct StepKinds {
     private var readings: [[Rational: [QuantityFingerprint]]]
     private var wrongValues: Set<Rational> = []
     private var shapes: Set<StepExpression.Shape> = []
+    /// The numbers of the steps so far.
+    private var stated: Set<Rational> = []
 
     init(attempt: [StepText], reference: ReferenceQuantities) {
         self.reference = reference
@@ -68,8 +70,9 @@ struct StepKinds {
             worst = (kind, isCarried)
         }
         self.isMiscalculated.append(isMiscalculated)
+        defer { stated.formUnion(text.numbers) }
         guard let worst else {
-            observations.append(nil)
+            observations.append(statesNewNumber(text) ? StepObservation(kind: .new, isCarried: false) : nil)
             return
         }
         var observation = StepObservation(kind: worst.kind.kind, isCarried: worst.isCarried)
@@ -78,6 +81,12 @@ struct StepKinds {
             observation.kind = .coincident
         }
         observations.append(observation)
+    }
+
+    /// Whether a step without calculations states a number that question, reference and the steps so far do not have.
+    private func statesNewNumber(_ text: StepText) -> Bool {
+        guard text.calculations.isEmpty, text.unknownSides.isEmpty else { return false }
+        return text.loneNumbers.contains { !reference.known.contains($0) && !stated.contains($0) }
     }
 
     /// The kinds in the order in which one calculation of a step outweighs another.
@@ -138,6 +147,8 @@ struct StepKinds {
                 all.contains { graph[keyPath: set].contains(($0 * factor).magnitude) }
             }
         }
+        let negative = calculation.value < Rational(0) && !reference.known.contains(calculation.value)
+        if negative, Rational(0).subtracting(calculation.value).map(reference.known.contains) == true { return .new }
         if isIn(\.results, times: .one) { return .reference }
         if isIn(\.reordered, times: .one) { return .reordered }
         if isIn(\.given, times: .one) { return .given }

@@ -23,6 +23,35 @@ struct StepText {
     /// The stems of the words that carry meaning.
     let words: Set<String>
 
+    /// The whole numbers above one that stand alone, not in a fraction, a ratio, a percentage or a power.
+    var loneNumbers: [Rational] {
+        tokens.indices.compactMap { index in
+            let number: Rational? =
+                switch tokens[index] {
+                case .number(let number): number
+                case .word(let word): NumberWords.value(of: word)
+                default: nil
+                }
+            guard let number, number.isWhole, Rational(1) < number else { return nil }
+            let isPart =
+                StepText.joinsNumbers(tokens, index - 1, index - 2)
+                || StepText.joinsNumbers(tokens, index + 1, index + 2)
+            return isPart ? nil : number
+        }
+    }
+
+    /// Whether the token at a place makes one number of its neighbours: a sign, or a mark with a number behind it.
+    private static func joinsNumbers(_ tokens: [StepToken], _ place: Int, _ beyond: Int) -> Bool {
+        guard tokens.indices.contains(place) else { return false }
+        switch tokens[place] {
+        case .operation, .percent, .power: return true
+        case .mark:
+            guard tokens.indices.contains(beyond), case .number = tokens[beyond] else { return false }
+            return true
+        default: return false
+        }
+    }
+
     /// Whether it has a percent sign.
     var hasPercent: Bool { tokens.contains(.percent) }
 

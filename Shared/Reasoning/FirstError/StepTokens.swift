@@ -62,6 +62,8 @@ enum StepTokens {
                     index += 1
                 }
                 tokens.append(.word(String(word).lowercased()))
+            } else if isHyphen(scalars, index) {
+                index += 1
             } else {
                 index += 1
                 // An inequality says nothing of a value.
@@ -77,6 +79,22 @@ enum StepTokens {
 
     private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }
 
+    /// Whether a minus sign joins two words (`T-shirts`), which are no values.
+    private static func isHyphen(_ scalars: [Unicode.Scalar], _ index: Int) -> Bool {
+        guard Arithmetic.operation(scalars[index]) == "-", index > 1, index + 2 < scalars.count else { return false }
+        func isLetter(_ index: Int) -> Bool { scalars[index].properties.isAlphabetic }
+        return isLetter(index - 1) && isLetter(index + 1) && (isLetter(index - 2) || isLetter(index + 2))
+    }
+
+    /// Whether a blank at a place separates thousands (`80 000`): between digits, and before three zeros.
+    private static func separatesThousands(_ scalars: [Unicode.Scalar], _ index: Int) -> Bool {
+        guard " \u{A0}\u{2009}\u{202F}".unicodeScalars.contains(scalars[index]), index + 3 < scalars.count else {
+            return false
+        }
+        return scalars[(index + 1)...(index + 3)].allSatisfy { $0 == "0" }
+            && (index + 4 == scalars.count || !isDigit(scalars[index + 4]))
+    }
+
     private static func number(_ scalars: [Unicode.Scalar], _ index: inout Int) -> StepToken {
         let start = index
         var hasPoint = false
@@ -84,12 +102,14 @@ enum StepTokens {
             let isInner = index + 1 < scalars.count && isDigit(scalars[index + 1])
             if scalars[index] == ".", !hasPoint, isInner {
                 hasPoint = true
+            } else if !hasPoint, separatesThousands(scalars, index) {
+                index += 3
             } else if !isDigit(scalars[index]), scalars[index] != "," || !isInner {
                 break
             }
             index += 1
         }
-        let text = String(String.UnicodeScalarView(scalars[start..<index].filter { $0 != "," }))
+        let text = String(String.UnicodeScalarView(scalars[start..<index].filter { isDigit($0) || $0 == "." }))
         return Rational(decimal: text).map { .number($0) } ?? .mark
     }
 
