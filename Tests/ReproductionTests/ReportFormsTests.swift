@@ -70,7 +70,7 @@ struct ReportFormsTests {
             omittingEmptySubsequences: false
         )
         #expect(lines.count <= 40)
-        #expect(lines.first == "EDIT on the built-in domain (3 seeds, 83 min)")
+        #expect(lines.first == "EDIT on the built-in domain (3 seeds, 83 min of computing)")
         let rows = lines.filter { $0.contains(" ± ") }
         #expect(rows.count == 12)
         #expect(Set(rows.map(\.count)).count == 1)
@@ -100,7 +100,7 @@ struct ReportFormsTests {
 
     @Test("results with nothing in them have a text and a table without rows")
     func empty() {
-        #expect(ReproductionReport.text(ReportFixtures.empty).hasPrefix("Nothing (3 seeds, 0 s)\n"))
+        #expect(ReproductionReport.text(ReportFixtures.empty).hasPrefix("Nothing (3 seeds, 0 s of computing)\n"))
         #expect(ReproductionReport.markdown(ReportFixtures.empty).split(separator: "\n").count == 2)
         #expect(!ReproductionReport.text(ReportFixtures.odd).isEmpty)
     }

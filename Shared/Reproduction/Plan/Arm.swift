@@ -79,6 +79,8 @@ public struct SupervisedRecipe: Sendable, Hashable, Codable {
         case templates
         /// Corrections of the dual pairs' wrong chains: what lets a student that was trained from nothing correct at all.
         case corrections
+        /// The teacher's steps in place of the student's first wrong ones, in the roll-out: what preferences on steps choose.
+        case steps
     }
 
     /// What is learnt from.

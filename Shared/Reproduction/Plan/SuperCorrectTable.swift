@@ -129,7 +129,13 @@ extension ReproductionTable {
                     "The same with likelihood and template terms",
                     group: beyond,
                     preference(.step, stable),
-                    against: ["step-dpo", "hsft", "continued"]
+                    against: ["step-dpo", "step-control", "hsft", "continued"]
+                ),
+                second(
+                    "step-control",
+                    "Control: these steps and templates by likelihood alone",
+                    group: beyond,
+                    .supervised(SupervisedRecipe([.templates, .corrections, .steps], .secondStage))
                 ),
                 second(
                     "step-dpo-weighted",
@@ -215,6 +221,20 @@ extension ReproductionTable {
                     arm: "hsft",
                     .above,
                     "template-text"
+                ),
+                Claim(
+                    "Preferences on steps add to likelihood on the same steps",
+                    source: "ours",
+                    arm: "step-dpo-stable",
+                    .above,
+                    "step-control"
+                ),
+                Claim(
+                    "They beat HSFT that goes on as long",
+                    source: "ours",
+                    arm: "step-dpo-stable",
+                    .above,
+                    "continued"
                 ),
                 Claim(
                     "Preferences on key tokens alone do no worse",

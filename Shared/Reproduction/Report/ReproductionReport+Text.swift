@@ -26,7 +26,7 @@ extension ReproductionReport {
             }
         }
         let seeds = Figures.count(results.plan.seeds.count, "seed", "seeds")
-        var text = "\(line(results.table.title)) (\(seeds), \(Figures.duration(results.seconds)))\n\n"
+        var text = "\(line(results.table.title)) (\(seeds), \(Figures.duration(results.seconds)) of computing)\n\n"
         text += aligned(lines)
         guard !results.claims.isEmpty else { return text }
         let claims = results.claims.map { result in

@@ -34,7 +34,7 @@ extension ArmExamples {
     // MARK: Preferences
 
     /// The pairs of a recipe.
-    func pairs(_ recipe: PreferenceRecipe, rollout: Rollout?) -> [PreferenceExample] {
+    func pairs(_ recipe: PreferenceRecipe) -> [PreferenceExample] {
         switch recipe.pairs {
         case .duals:
             return duals(KeyStepRecipe()).compactMap { dual in
@@ -46,13 +46,13 @@ extension ArmExamples {
                     rejected: codec.response(texts.wrong)
                 )
             }
-        case .instance: return corrections(rollout, .init(layout: .instance))
-        case .prefix: return corrections(rollout, .init(layout: .prefix, tokenWeighted: recipe.isTokenWeighted))
-        case .step: return corrections(rollout, .init(layout: .step, tokenWeighted: recipe.isTokenWeighted))
+        case .instance: return corrections(.init(layout: .instance))
+        case .prefix: return corrections(.init(layout: .prefix, tokenWeighted: recipe.isTokenWeighted))
+        case .step: return corrections(.init(layout: .step, tokenWeighted: recipe.isTokenWeighted))
         }
     }
 
-    private func corrections(_ rollout: Rollout?, _ options: PreferencePairs.Options) -> [PreferenceExample] {
+    func corrections(_ options: PreferencePairs.Options) -> [PreferenceExample] {
         PreferencePairs.collect(rollout?.corrected ?? [], options: options, codec: codec).pairs
     }
 

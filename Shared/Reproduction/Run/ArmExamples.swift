@@ -8,6 +8,8 @@ struct ArmExamples: Sendable {
     let data: SeedData
     let codec: StudentCodec
     let style: ResponseStyle
+    /// Wrong attempts with their corrections, for arms that learn from them.
+    var rollout: Rollout?
 
     /// The mark before the question of a wrong chain (EDIT, section 4.1).
     static let counterfactualMark = "[Counterfactual Reasoning] "
@@ -47,6 +49,8 @@ struct ArmExamples: Sendable {
             data.corrections.map {
                 SupervisedExamples.correction($0.trace, question: $0.problem.question, codec: codec)
             }
+        case .steps:
+            corrections(.init(layout: .step)).map { SupervisedExample(prompt: $0.prompt, response: $0.chosen) }
         }
     }
 

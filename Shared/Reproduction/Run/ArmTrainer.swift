@@ -27,9 +27,9 @@ struct ArmTrainer: Sendable {
         rollout: Rollout?
     ) throws -> Outcome? {
         let codec = try trainer.codec(of: parent)
-        let examples = ArmExamples(data: data, codec: codec, style: arm.style)
+        let examples = ArmExamples(data: data, codec: codec, style: arm.style, rollout: rollout)
         let name = key.name.replacing("/", with: "_")
-        let options = Self.options(arm.recipe, plan: plan, rate: rate, seed: key.seed)
+        var options = Self.options(arm.recipe, plan: plan, rate: rate, seed: key.seed)
         switch arm.recipe {
         case .untrained, .selfCorrection:
             throw ReproductionError("the arm \(arm.id) is not trained")
@@ -41,22 +41,34 @@ struct ArmTrainer: Sendable {
             guard !found.isEmpty else { return nil }
             return Outcome(trained: try supervised(parent, name, found, options), examples: found.count)
         case .preference(let recipe):
-            let pairs = examples.pairs(recipe, rollout: rollout)
+            let pairs = examples.pairs(recipe)
             guard !pairs.isEmpty else { return nil }
             var preference = PreferenceOptions()
             preference.beta = recipe.beta
             preference.nllWeight = recipe.nllWeight
             preference.supervisedWeight = recipe.supervisedWeight
+            let mixed = recipe.supervisedWeight > 0 ? examples.stageOne(recipe) : []
+            options.maximumTokens = options.maximumTokens.map { Self.limit($0, pairs: pairs, mixed: mixed) }
             let trained = try trainer.preference(
                 from: parent,
                 name: name,
                 pairs: pairs,
                 options: options,
                 preference: preference,
-                supervised: recipe.supervisedWeight > 0 ? examples.stageOne(recipe) : []
+                supervised: mixed
             ) { _ in try check() }
             return Outcome(trained: trained, examples: pairs.count)
         }
+    }
+
+    /// The share of a stage's tokens that is left for pairs when as many examples are mixed in: an arm with a supervised
+    /// term then sees as many tokens in all as one without.
+    static func limit(_ tokens: Int, pairs: [PreferenceExample], mixed: [SupervisedExample]) -> Int {
+        guard !pairs.isEmpty, !mixed.isEmpty else { return tokens }
+        let paired = pairs.reduce(0) { $0 + $1.prompt.count + $1.chosen.count + $1.rejected.count }
+        let pair = Double(paired) / Double(pairs.count)
+        let example = Double(mixed.reduce(0) { $0 + $1.tokens.count }) / Double(mixed.count)
+        return max(1, Int((Double(tokens) * pair / (pair + example)).rounded()))
     }
 
     private func supervised(

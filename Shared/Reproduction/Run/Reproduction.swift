@@ -115,8 +115,11 @@ public struct Reproduction: Sendable {
     }
 
     private func needsRollout(_ arm: Arm) -> Bool {
-        if case .preference(let recipe) = arm.recipe { return recipe.pairs != .duals }
-        return false
+        switch arm.recipe {
+        case .preference(let recipe): recipe.pairs != .duals
+        case .supervised(let recipe): recipe.sources.contains(.steps)
+        case .untrained, .keySteps, .selfCorrection: false
+        }
     }
 
     // MARK: Pieces of work
@@ -166,7 +169,7 @@ public struct Reproduction: Sendable {
             plan.withoutChoices,
             key.name,
             parent,
-            rollout?.fingerprint,
+            rollout?.training,
             Self.version
         )
         if let known = files.read(key.name, as: Trial.self), known.fingerprint == print {

@@ -91,7 +91,7 @@ extension Reproduction {
         try check()
         var (key, trial) = try await notebook.chosen(arm, seed: seed, plan: plan)
         let attempts = try await notebook.rollout(Rollout.name(rollout, seed: seed))
-        let print = try fingerprint(attempts.fingerprint, trial.fingerprint)
+        let print = try fingerprint(attempts.development, trial.fingerprint)
         if trial.correctionFingerprint != print {
             let scorer = try Scorer(folder: try store.folder(trial.modelHash), plan: plan, check: check)
             trial.correction = try scorer.skill(attempts.development)
