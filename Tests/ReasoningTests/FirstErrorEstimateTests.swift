@@ -12,11 +12,11 @@ private struct FirstErrorEstimate {
 
     private static let rounds = 60
     private static let reference = StepObservation(kind: .reference, isCarried: false)
-    private let kinds: [StepObservation]
+    private let kinds: Set<StepObservation>
 
     /// Solutions as the observations of their steps, those without an observation left out.
     init(right: [[StepObservation]], wrong: [[StepObservation]]) {
-        kinds = Set((right + wrong).joined()).sorted { "\($0)" < "\($1)" }
+        kinds = Set((right + wrong).joined())
         // At first the first step that is not the reference's is the first wrong one.
         var chances = wrong.map { steps in
             let first = steps.firstIndex { $0 != FirstErrorEstimate.reference } ?? steps.count - 1

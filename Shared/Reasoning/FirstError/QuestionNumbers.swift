@@ -15,13 +15,9 @@ struct QuestionNumbers {
     init(_ question: StepText, _ reading: Reading) {
         var own: [Rational] = []
         for token in question.tokens {
-            let value: Rational? =
-                switch token {
-                case .number(let number): number
-                case .word(let word): NumberWords.value(of: word)
-                default: nil
-                }
-            guard let value, value != Rational(0), value != Rational(1), fingerprints[value] == nil else { continue }
+            guard let value = token.value, value != Rational(0), value != Rational(1), fingerprints[value] == nil else {
+                continue
+            }
             if reading == .smallAreConstant, !(Rational(5) < value) { continue }
             fingerprints[value] = QuantityFingerprint(random: value, seed: reading == .allVary ? 1 : 2)
             own.append(value)

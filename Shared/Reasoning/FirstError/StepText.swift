@@ -26,13 +26,7 @@ struct StepText {
     /// The whole numbers above one that stand alone, not in a fraction, a ratio, a percentage or a power.
     var loneNumbers: [Rational] {
         tokens.indices.compactMap { index in
-            let number: Rational? =
-                switch tokens[index] {
-                case .number(let number): number
-                case .word(let word): NumberWords.value(of: word)
-                default: nil
-                }
-            guard let number, number.isWhole, Rational(1) < number else { return nil }
+            guard let number = tokens[index].value, number.isWhole, Rational(1) < number else { return nil }
             let isPart =
                 StepText.joinsNumbers(tokens, index - 1, index - 2)
                 || StepText.joinsNumbers(tokens, index + 1, index + 2)
@@ -122,20 +116,17 @@ struct StepText {
     private static func numbers(_ tokens: [StepToken]) -> [Rational] {
         var numbers: [Rational] = []
         for (index, token) in tokens.enumerated() {
-            switch token {
-            case .word(let word): NumberWords.value(of: word).map { numbers.append($0) }
-            case .number(let number):
-                numbers.append(number)
-                let next = index + 1 < tokens.count ? tokens[index + 1] : .mark
-                if next == .percent || next == .word("percent"), let part = number.divided(by: Rational(100)) {
-                    numbers.append(part)
-                    Rational(1).subtracting(part).map { numbers.append($0) }
-                    Rational(1).adding(part).map { numbers.append($0) }
-                }
-                if next == .operation("/"), index + 2 < tokens.count, case .number(let below) = tokens[index + 2] {
-                    number.divided(by: below).map { numbers.append($0) }
-                }
-            default: continue
+            guard let number = token.value else { continue }
+            numbers.append(number)
+            guard case .number = token else { continue }
+            let next = index + 1 < tokens.count ? tokens[index + 1] : .mark
+            if next == .percent || next == .word("percent"), let part = number.divided(by: Rational(100)) {
+                numbers.append(part)
+                Rational(1).subtracting(part).map { numbers.append($0) }
+                Rational(1).adding(part).map { numbers.append($0) }
+            }
+            if next == .operation("/"), index + 2 < tokens.count, case .number(let below) = tokens[index + 2] {
+                number.divided(by: below).map { numbers.append($0) }
             }
         }
         return numbers

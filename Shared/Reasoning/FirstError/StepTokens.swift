@@ -15,6 +15,15 @@ enum StepToken: Hashable {
     case variable(String)
     case mark
 
+    /// The number that it is, in figures or in words.
+    var value: Rational? {
+        switch self {
+        case .number(let number): number
+        case .word(let word): NumberWords.value(of: word)
+        default: nil
+        }
+    }
+
     /// Whether a value may end here.
     var endsValue: Bool {
         switch self {
