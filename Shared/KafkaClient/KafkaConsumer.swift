@@ -130,8 +130,8 @@ public final class KafkaConsumer: Sendable, Service {
     }
 
     /// Goes on reading held partitions from these offsets; what is buffered of them is dropped.
-    public func seek(_ offsets: [TopicPartitionOffset], timeout: Duration = .seconds(10)) async throws {
-        try await core.seek(offsets, timeout: timeout)
+    public func seek(_ offsets: [TopicPartitionOffset]) async throws {
+        try await core.seek(offsets)
     }
 
     /// The latest statistics; nil before the first `statistics.interval.ms` (5 s unless set) has passed.

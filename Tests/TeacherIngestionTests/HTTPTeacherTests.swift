@@ -73,7 +73,7 @@ struct HTTPTeacherTests {
                     baseURL: "http://127.0.0.1:\(number)/v1/",
                     model: "asked",
                     apiKey: apiKey,
-                    timeout: .seconds(10),
+                    timeout: .seconds(60),
                     attempts: attempts
                 ),
                 client: .shared,

@@ -23,7 +23,7 @@ struct TeacherServerTests {
             request.method = method
             request.headers.add(name: "content-type", value: "application/json")
             if let body { request.body = .bytes(ByteBuffer(string: body)) }
-            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
+            let response = try await HTTPClient.shared.execute(request, timeout: .seconds(120))
             let data = Data(try await response.body.collect(upTo: 1 << 20).readableBytesView)
             let json = (try? JSONSerialization.jsonObject(with: data)) as? [String: Any]
             return (Int(response.status.code), response.headers.first(name: "content-type"), json ?? [:])

@@ -182,12 +182,14 @@ final class ConsumerCore: Sendable {
         }
     }
 
-    func seek(_ offsets: [TopicPartitionOffset], timeout: Duration) async throws {
+    func seek(_ offsets: [TopicPartitionOffset]) async throws {
         guard !offsets.isEmpty else { return }
         try await onThread { [self] handle in
             let list = TopicPartitionList(offsets)
+            // Without a limit: a seek asks no broker and is always answered, and librdkafka before 2.1 takes the
+            // milliseconds of a limit for microseconds, so that on a busy machine one of 10 s runs out.
             let error = handle.withClient { client in
-                list.withPointer { rd_kafka_seek_partitions(client, $0, timeout.milliseconds) }
+                list.withPointer { rd_kafka_seek_partitions(client, $0, -1) }
             }
             if let error { throw KafkaError(consuming: error, "\(name): seek") }
             try list.checkElements("\(name): seek")
