@@ -49,6 +49,7 @@ public final class PreferenceTrainer {
             model: model,
             lengths: pairs.map { $0.computedTokens(sharesPrefixes: preference.sharesPrefixes) },
             countedLengths: pairs.map { $0.computedTokens(sharesPrefixes: false) },
+            mix: mix,
             content: ContentDigest.hex(of: pairs),
             options: options
         )
@@ -80,11 +81,12 @@ public final class PreferenceTrainer {
     /// Adds the gradients of an update's loss to the model's.
     ///
     /// - Parameters:
-    ///   - chosen: The pairs of the update.
+    ///   - update: The pairs of the update, and what is mixed in.
     ///   - passes: The same pairs in groups that are computed at once.
     /// - Returns: Loss and metrics of the update.
     /// - Throws: `TensorError` for tokens outside the vocabulary.
-    func gradients(of chosen: [Int], passes: [[Int]]) throws -> TrainingLoop.Outcome {
+    func gradients(of update: TrainingPlan.Update, passes: [[Int]]) throws -> TrainingLoop.Outcome {
+        let chosen = update.examples
         let chosenTokens = chosen.reduce(0) { $0 + pairs[$1].chosen.count }
         var totals = PreferenceTotals()
         for pass in passes {
@@ -95,15 +97,14 @@ public final class PreferenceTrainer {
             metrics: totals.metrics(pairs: chosen.count, chosenTokens: chosenTokens)
         )
         if let mix {
-            let mixed = try mix.backward(
-                step: loop.step,
+            let loss = try mix.backward(
+                update.mixed,
                 weight: preference.supervisedWeight,
                 model: loop.model,
                 options: loop.options
             )
-            outcome.loss += preference.supervisedWeight * mixed.loss
-            outcome.metrics["supervised_loss"] = mixed.loss
-            outcome.mixedTokens = mixed.tokens
+            outcome.loss += preference.supervisedWeight * loss
+            outcome.metrics["supervised_loss"] = loss
         }
         return outcome
     }

@@ -20,30 +20,46 @@ struct SupervisedMix {
     /// Decides, with the rest of a run's options, how the run goes on.
     var fingerprint: String { "\(examples.count) \(ContentDigest.hex(of: examples))" }
 
-    /// The examples of the update after `step` others: any update can be made without those before it.
-    func indices(step: Int) -> [Int] {
-        var order: [Int] = []
-        var orderEpoch = -1
-        return (step * perUpdate..<(step + 1) * perUpdate).map { position in
-            let epoch = position / examples.count
-            if epoch != orderEpoch {
-                order = Array(examples.indices)
-                var generator = SeededGenerator(seed: seed, stream: UInt64(epoch) &+ 0x4D49_5845)
-                order.shuffle(using: &generator)
-                orderEpoch = epoch
-            }
-            return order[position % examples.count]
+    /// The examples of one update after another, without end.
+    struct Draws {
+        private let count: Int
+        private let perUpdate: Int
+        private let seed: UInt64
+        private var epoch: UInt64 = 0
+        private var left: ArraySlice<Int> = []
+
+        fileprivate init(count: Int, perUpdate: Int, seed: UInt64) {
+            self.count = count
+            self.perUpdate = perUpdate
+            self.seed = seed
+        }
+
+        mutating func next() -> [Int] { (0..<perUpdate).map { _ in one() } }
+
+        private mutating func one() -> Int {
+            if let next = left.popFirst() { return next }
+            var order = Array(0..<count)
+            var generator = SeededGenerator(seed: seed, stream: epoch &+ 0x4D49_5845)
+            order.shuffle(using: &generator)
+            epoch += 1
+            left = order.dropFirst()
+            return order[0]
         }
     }
 
-    /// Adds the gradients of `weight` times the mean negative log-likelihood a response token.
+    func draws() -> Draws { Draws(count: examples.count, perUpdate: perUpdate, seed: seed) }
+
+    /// Tokens that these examples have, prompts included.
+    func tokens(_ chosen: [Int]) -> Int { chosen.reduce(0) { $0 + lengths[$1] } }
+
+    /// Adds the gradients of `weight` times the chosen examples' mean negative log-likelihood a response token, and returns
+    /// that mean.
     func backward(
-        step: Int,
+        _ chosen: [Int],
         weight: Double,
         model: CausalLanguageModel,
         options: TrainingOptions
-    ) throws -> (loss: Double, tokens: Int) {
-        let chosen = indices(step: step)
+    ) throws -> Double {
         let responseTokens = chosen.reduce(0) { $0 + examples[$1].countedLength }
         var result = WeightedLikelihood.Result()
         for pass in TrainingPlan.passes(chosen, lengths: lengths, limit: options.tokensAtOnce) {
@@ -53,6 +69,6 @@ struct SupervisedMix {
                 options: options
             ) { _ in weight / Double(responseTokens) }
         }
-        return (result.loss / weight, chosen.reduce(0) { $0 + lengths[$1] })
+        return result.loss / weight
     }
 }

@@ -32,7 +32,8 @@ public final class SupervisedTrainer {
     /// - Returns: Steps, tokens, loss and speed of the run.
     /// - Throws: ``TrainingError`` when the loss is no longer finite, or what `onStep` throws.
     public func run(onStep: (TrainingStep) throws -> Void = { _ in }) throws -> TrainingSummary {
-        try loop.run(onStep: onStep) { chosen, passes in
+        try loop.run(onStep: onStep) { update, passes in
+            let chosen = update.examples
             let normalizer: Double =
                 switch loop.options.normalization {
                 case .responseTokens: Double(chosen.reduce(0) { $0 + examples[$1].countedLength })

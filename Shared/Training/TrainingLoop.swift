@@ -8,14 +8,13 @@ final class TrainingLoop {
     struct Outcome {
         var loss: Double
         var metrics: [String: Double]
-        /// Tokens computed beside those of the plan's examples.
-        var mixedTokens = 0
     }
 
     let model: CausalLanguageModel
     let options: TrainingOptions
     let plan: TrainingPlan
     private let lengths: [Int]
+    private let mix: SupervisedMix?
     /// Tokens that TRL counts for each example and that are not computed, because two sequences share them.
     private let spared: [Int]
     private var sparedSoFar = 0
@@ -33,6 +32,7 @@ final class TrainingLoop {
         model: CausalLanguageModel,
         lengths: [Int],
         countedLengths: [Int]? = nil,
+        mix: SupervisedMix? = nil,
         content: String,
         options: TrainingOptions
     ) throws {
@@ -50,7 +50,8 @@ final class TrainingLoop {
         self.options = options
         self.lengths = lengths
         spared = zip(countedLengths ?? lengths, lengths).map { $0 - $1 }
-        plan = try TrainingPlan(lengths: lengths, options: options)
+        self.mix = mix
+        plan = try TrainingPlan(lengths: lengths, mix: mix, options: options)
         optimizer = AdamW(
             parameters: model.trainableParameters.map {
                 AdamW.Parameter(name: $0.name, tensor: $0.tensor, decays: $0.tensor.shape.count > 1)
@@ -62,12 +63,12 @@ final class TrainingLoop {
         )
     }
 
-    /// Runs the updates that are left; `gradients` computes the loss of the given examples and adds its gradients.
+    /// Runs the updates that are left; `gradients` computes the loss of an update's examples and adds its gradients.
     ///
     /// All of it in the precision of the options, `onStep` included.
     func run(
         onStep: (TrainingStep) throws -> Void,
-        gradients: (_ examples: [Int], _ passes: [[Int]]) throws -> Outcome
+        gradients: (_ update: TrainingPlan.Update, _ passes: [[Int]]) throws -> Outcome
     ) throws -> TrainingSummary {
         try LoRATraining.check(model, adapter)
         return try model.context.withPrecision(options.precision) {
@@ -77,7 +78,7 @@ final class TrainingLoop {
 
     private func runUpdates(
         onStep: (TrainingStep) throws -> Void,
-        gradients: (_ examples: [Int], _ passes: [[Int]]) throws -> Outcome
+        gradients: (_ update: TrainingPlan.Update, _ passes: [[Int]]) throws -> Outcome
     ) throws -> TrainingSummary {
         let clock = ContinuousClock()
         let started = clock.now
@@ -91,7 +92,7 @@ final class TrainingLoop {
             let update = plan.updates[step]
             let passes = TrainingPlan.passes(update.examples, lengths: lengths, limit: options.tokensAtOnce)
             adapter?.beginStep(step, seed: options.seed)
-            let outcome = try gradients(update.examples, passes)
+            let outcome = try gradients(update, passes)
             let rate =
                 options.learningRate
                 * options.schedule.factor(step: step, totalSteps: total, warmupSteps: warmup)
@@ -103,7 +104,7 @@ final class TrainingLoop {
                 )
             }
             optimizer.step(learningRate: rate, maximumNorm: options.maxGradientNorm, norm: norm)
-            let tokens = update.examples.reduce(0) { $0 + lengths[$1] } + outcome.mixedTokens
+            let tokens = update.examples.reduce(mix?.tokens(update.mixed) ?? 0) { $0 + lengths[$1] }
             step += 1
             tokensSeen += tokens
             sparedSoFar += update.examples.reduce(0) { $0 + spared[$1] }

@@ -47,8 +47,9 @@ public struct TrainingOptions: Sendable, Codable, Hashable {
     public var learningRate: Double
     /// Passes over the examples; may be broken.
     public var epochs: Double
-    /// Ends the run after about this many tokens (prompts included, examples that are mixed into preferences not), repeating
-    /// epochs as needed; overrides `epochs`.
+    /// Ends the run after about this many computed tokens, repeating epochs as needed; overrides `epochs`.
+    ///
+    /// Prompts count, and examples that are mixed in; a prefix that two completions share counts once.
     public var maximumTokens: Int?
     /// Ends the run after this many updates, repeating epochs as needed; overrides `epochs`.
     public var maximumSteps: Int?

@@ -5,19 +5,22 @@ struct TrainingPlan {
     struct Update {
         /// Indices of the examples.
         var examples: [Int]
+        /// Indices of the examples that are mixed in beside them.
+        var mixed: [Int] = []
         /// Passes over the data when this update is done.
         var epoch: Double
     }
 
     let updates: [Update]
 
-    init(lengths: [Int], options: TrainingOptions) throws {
+    init(lengths: [Int], mix: SupervisedMix? = nil, options: TrainingOptions) throws {
         guard !lengths.isEmpty else { throw TrainingError.invalidExample("there are none") }
         var updates: [Update] = []
         var tokens = 0
         var epoch = 0
         let wantedExamples = Int((options.epochs * Double(lengths.count)).rounded(.up))
         var used = 0
+        var draws = mix?.draws()
         func isFinished() -> Bool {
             if let limit = options.maximumSteps { return updates.count >= limit }
             if let limit = options.maximumTokens { return tokens >= limit }
@@ -56,8 +59,10 @@ struct TrainingPlan {
                 }
                 if chosen.isEmpty { break }
                 used += chosen.count
+                let mixed = draws?.next() ?? []
+                tokens += mix?.tokens(mixed) ?? 0
                 updates.append(
-                    Update(examples: chosen, epoch: Double(used) / Double(lengths.count))
+                    Update(examples: chosen, mixed: mixed, epoch: Double(used) / Double(lengths.count))
                 )
             }
             epoch += 1

@@ -102,18 +102,6 @@ struct SeedDataTests {
         #expect(Set(try #require(mixed.last).weights) == [0, 0.5])
     }
 
-    @Test("examples that are mixed in count towards a stage's tokens")
-    func sharedTokens() {
-        let pairs = [
-            PreferenceExample(id: "a", prompt: [1, 2], chosen: [3, 4], rejected: [5]),
-            PreferenceExample(id: "b", prompt: [1, 2, 3, 4], chosen: [3], rejected: [5, 6]),
-        ]
-        let mixed = [SupervisedExample(prompt: [1], response: [2]), SupervisedExample(prompt: [1], response: [2])]
-        #expect(ArmTrainer.limit(800, pairs: pairs, mixed: mixed) == 600)
-        #expect(ArmTrainer.limit(800, pairs: pairs, mixed: []) == 800)
-        #expect(ArmTrainer.limit(1, pairs: pairs, mixed: mixed) == 1)
-    }
-
     @Test(
         "every arm's parent and comparisons stand before or beside it",
         arguments: [ReproductionTable.edit, .supercorrect]

@@ -13,7 +13,7 @@ extension PreferenceTrainer {
     ) throws -> (outcome: TrainingLoop.Outcome, gradients: [String: [Float]]) {
         for (_, tensor) in model.parameters { tensor.clearGradient() }
         let all = Array(pairs.indices)
-        let outcome = try gradients(of: all, passes: passes ?? [all])
+        let outcome = try gradients(of: .init(examples: all, epoch: 1), passes: passes ?? [all])
         var gradients: [String: [Float]] = [:]
         for (name, tensor) in model.parameters { gradients[name] = tensor.gradient }
         return (outcome, gradients)

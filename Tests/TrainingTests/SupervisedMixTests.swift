@@ -111,19 +111,46 @@ struct SupervisedMixTests {
         #expect(abs(analytic - numeric) < 0.01 * max(abs(numeric), 0.1), "\(analytic) against \(numeric)")
     }
 
-    @Test("each pass over the examples takes every one once, and an update is the same without those before it")
+    @Test("each pass over the examples takes every one once, in another order, and the seed decides which")
     func order() throws {
-        let mix = try SupervisedMix(SmallStudent.examples(), perUpdate: 5, seed: 9)
-        let count = mix.examples.count
-        try #require(count % 5 == 0)
-        let first = (0..<count / 5).flatMap { mix.indices(step: $0) }
-        let second = (count / 5..<2 * count / 5).flatMap { mix.indices(step: $0) }
-        #expect(first.sorted() == Array(0..<count))
-        #expect(second.sorted() == Array(0..<count))
-        #expect(first != second)
-        #expect(
-            try SupervisedMix(SmallStudent.examples(), perUpdate: 5, seed: 9).indices(step: 4) == mix.indices(step: 4)
-        )
+        func drawn(_ updates: Int, seed: UInt64) throws -> [Int] {
+            var draws = try SupervisedMix(SmallStudent.examples(), perUpdate: 7, seed: seed).draws()
+            return (0..<updates).flatMap { _ in draws.next() }
+        }
+        let count = SmallStudent.examples().count
+        let found = try drawn(count, seed: 9)
+        let passes = stride(from: 0, to: 7 * count, by: count).map { Array(found[$0..<$0 + count]) }
+        for pass in passes { #expect(pass.sorted() == Array(0..<count)) }
+        #expect(Set(passes).count == 7)
+        #expect(try drawn(count, seed: 9) == found)
+        #expect(try drawn(count, seed: 10) != found)
+    }
+
+    @Test("mixed-in examples count towards a limit of tokens, as what the trainer reports")
+    func limit() throws {
+        let examples = SmallStudent.examples()
+        let own = pairs().reduce(0) { $0 + $1.computedTokens(sharesPrefixes: true) }
+        var options = options
+        options.maximumSteps = nil
+        options.maximumTokens = 10 * own
+        func run(supervisedWeight: Double) throws -> (steps: Int, tokens: Int) {
+            var last = 0
+            let trainer = try PreferenceTrainer(
+                model: model(),
+                pairs: pairs(),
+                options: options,
+                preference: PreferenceOptions(supervisedWeight: supervisedWeight),
+                supervised: examples
+            )
+            _ = try trainer.run { last = $0.tokensSeen }
+            return (trainer.totalSteps, last)
+        }
+        let without = try run(supervisedWeight: 0)
+        #expect(without.steps == 10 && without.tokens == 10 * own)
+        let with = try run(supervisedWeight: 1)
+        let longest = examples.map(\.tokens.count).max() ?? 0
+        #expect(with.steps < 10)
+        #expect((10 * own..<11 * own + 4 * longest).contains(with.tokens))
     }
 
     @Test("a run with mixed-in examples goes on bit for bit, and not with others")

@@ -48,7 +48,6 @@ struct ArmTrainer: Sendable {
             preference.nllWeight = recipe.nllWeight
             preference.supervisedWeight = recipe.supervisedWeight
             let mixed = recipe.supervisedWeight > 0 ? examples.stageOne(recipe) : []
-            options.maximumTokens = options.maximumTokens.map { Self.limit($0, pairs: pairs, mixed: mixed) }
             let trained = try trainer.preference(
                 from: parent,
                 name: name,
@@ -59,16 +58,6 @@ struct ArmTrainer: Sendable {
             ) { _ in try check() }
             return Outcome(trained: trained, examples: pairs.count)
         }
-    }
-
-    /// The share of a stage's tokens that is left for pairs when as many examples are mixed in: an arm with a supervised
-    /// term then sees as many tokens in all as one without.
-    static func limit(_ tokens: Int, pairs: [PreferenceExample], mixed: [SupervisedExample]) -> Int {
-        guard !pairs.isEmpty, !mixed.isEmpty else { return tokens }
-        let paired = pairs.reduce(0) { $0 + $1.prompt.count + $1.chosen.count + $1.rejected.count }
-        let pair = Double(paired) / Double(pairs.count)
-        let example = Double(mixed.reduce(0) { $0 + $1.tokens.count }) / Double(mixed.count)
-        return max(1, Int((Double(tokens) * pair / (pair + example)).rounded()))
     }
 
     private func supervised(
