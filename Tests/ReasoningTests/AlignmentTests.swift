@@ -150,10 +150,12 @@ struct AlignmentTests {
     func words() {
         var source = ReasoningRandom(seed: 13)
         for count in [1, 63, 64, 65, 127, 128, 129, 255, 256, 257, 319, 320, 321] {
-            let right = random(count, 4, &source)
-            #expect(Expected(right: right, wrong: edited(right, 5, 4, &source)).difference() == nil)
-            #expect(Expected(right: right, wrong: []).difference() == nil)
-            #expect(Expected(right: right, wrong: right).difference() == nil)
+            for letters in [4, 500] {
+                let right = random(count, letters, &source)
+                #expect(Expected(right: right, wrong: edited(right, 5, letters, &source)).difference() == nil)
+                #expect(Expected(right: right, wrong: []).difference() == nil)
+                #expect(Expected(right: right, wrong: right).difference() == nil)
+            }
         }
     }
 

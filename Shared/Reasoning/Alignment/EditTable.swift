@@ -72,7 +72,12 @@ struct EditTable: ~Copyable {
         while true {
             let band = Band(rows: first.count, columns: second.count, reach: reach)
             let cells = UnsafeMutablePointer<UInt64>.allocate(capacity: 2 * second.count * band.stride)
-            let bound = EditTable.fill(cells, band, positions, first.count, second.count, kept)
+            // Each its own loop: what is kept is not asked for each word.
+            let bound =
+                switch kept {
+                case .stepsFromLeft: EditTable.fill(cells, band, positions, first.count, second.count, .stepsFromLeft)
+                case .equalDiagonals: EditTable.fill(cells, band, positions, first.count, second.count, .equalDiagonals)
+                }
             if bound <= shift + 2 * reach + 1 || reach >= whole {
                 distance = bound
                 self.cells = Cells(words: cells, band: band)
@@ -87,6 +92,7 @@ struct EditTable: ~Copyable {
     deinit { cells.words.deallocate() }
 
     /// Fills the band's cells and returns the value of the last one.
+    @inline(__always)
     private static func fill(
         _ cells: UnsafeMutablePointer<UInt64>,
         _ band: Band,
@@ -95,7 +101,6 @@ struct EditTable: ~Copyable {
         _ columns: Int,
         _ kept: Kept
     ) -> Int {
-        let fromLeft: UInt64 = kept == .stepsFromLeft ? ~0 : 0
         let increases = UnsafeMutablePointer<UInt64>.allocate(capacity: 2 * band.words)
         defer { increases.deallocate() }
         let decreases = increases + band.words
@@ -130,7 +135,7 @@ struct EditTable: ~Copyable {
                 increases[word] = up
                 decreases[word] = shiftedLeft & same
                 output[0] = up
-                output[1] = (left & fromLeft) | (same & ~fromLeft)
+                output[1] = kept == .stepsFromLeft ? left : same
                 output += 2
                 word &+= 1
             }

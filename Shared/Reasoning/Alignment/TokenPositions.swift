@@ -1,112 +1,162 @@
 /// Where each token of the first sequence stands, laid out for rows of 64 bits: the match words of a column of the
 /// edit table.
 ///
-/// A token that stands in many places has its words ready; for a rare one the bits are set one by one, so that the
-/// memory stays far below one word row a distinct token.
+/// In a short sequence every token has its words ready. In a long one only a token that stands in many places has; for a
+/// rare one the bits are set one by one, so that the memory stays far below one word row a distinct token.
 ///
 /// The memory is its maker's to give back, with ``deallocate()``.
 struct TokenPositions {
-    /// A token in more places than this has its words ready.
+    /// In a long sequence, a token in more places than this has its words ready.
     private static let fewPlaces = 6
+    /// A sequence of so many words is short.
+    private static let fewWords = 4
 
-    /// For each token of the second sequence the number of its token in the first, or −1.
+    /// For each token of the second sequence the row of its words, or, where they are not ready, the token's number in
+    /// the first sequence with all bits flipped.
     private let columns: UnsafeMutablePointer<Int32>
     /// The first place of each number, and the next place of each place; −1 ends.
+    ///
+    /// Only in a long sequence.
     private let head: UnsafeMutablePointer<Int32>
     private let next: UnsafeMutablePointer<Int32>
-    /// The row of ready words of each number, or −1.
-    private let rows: UnsafeMutablePointer<Int32>
+    /// Rows of words: none set, which is right for tokens that only the second sequence has; what
+    /// ``matches(column:)`` sets for a rare token; and the ready ones.
     private let ready: UnsafeMutablePointer<UInt64>
-    private let scratch: UnsafeMutablePointer<UInt64>
     private let words: Int
 
-    /// Numbers the tokens of the first sequence; `words` is its length in words of 64, rounded up.
+    /// Finds the tokens of the first sequence; `words` is its length in words of 64, rounded up.
     init(_ first: UnsafeBufferPointer<Int32>, _ second: UnsafeBufferPointer<Int32>, words: Int) {
         self.words = words
-        // Open addressing with at least half of the slots free; a slot is a number and its token.
-        let bits = max(1, Int.bitWidth - (2 * first.count - 1).leadingZeroBitCount)
-        let capacity = 1 << bits
-        columns = .allocate(capacity: second.count + 3 * first.count + 2 * capacity)
+        let isShort = words <= TokenPositions.fewWords
+        let numbers = TokenNumbers(capacity: first.count)
+        defer { numbers.deallocate() }
+        columns = .allocate(capacity: second.count + (isShort ? 0 : 2 * first.count))
         head = columns + second.count
         next = head + first.count
-        rows = next + first.count
-        let slots = rows + first.count
-        slots.update(repeating: -1, count: 2 * capacity)
-        func slot(of token: Int32) -> Int {
-            let hash = UInt64(UInt32(bitPattern: token)) &* 0x9E37_79B9_7F4A_7C15
-            var place = Int(truncatingIfNeeded: hash &>> UInt64(64 - bits))
-            while slots[2 &* place] >= 0, slots[2 &* place &+ 1] != token { place = (place &+ 1) & (capacity &- 1) }
-            return place
+        if isShort {
+            ready = .allocate(capacity: (2 + first.count) * words)
+            ready.initialize(repeating: 0, count: (2 + first.count) * words)
+            var count: Int32 = 0
+            for index in first.indices {
+                let row = ready + (2 &+ Int(numbers.number(of: first[index], count: &count))) &* words
+                row[index >> 6] |= 1 &<< UInt64(truncatingIfNeeded: index)
+            }
+            for index in second.indices {
+                columns[index] = numbers.known(second[index]).map { $0 &+ 2 } ?? 0
+            }
+            return
         }
-        var count = 0
-        var places = 0
+        let rows = UnsafeMutablePointer<Int32>.allocate(capacity: first.count)
+        defer { rows.deallocate() }
+        var count: Int32 = 0
         // From the end, so that the places of a token ascend.
         for index in stride(from: first.count - 1, through: 0, by: -1) {
-            let place = slot(of: first[index])
-            if slots[2 * place] < 0 {
-                slots[2 * place] = Int32(count)
-                slots[2 * place + 1] = first[index]
-                head[count] = -1
-                rows[count] = 0
-                count += 1
+            let before = count
+            let number = Int(numbers.number(of: first[index], count: &count))
+            if count > before {
+                head[number] = -1
+                rows[number] = 0
             }
-            let number = Int(slots[2 * place])
             next[index] = head[number]
             head[number] = Int32(index)
             rows[number] += 1
         }
+        var row: Int32 = 2
         for number in 0..<count {
-            if rows[number] > TokenPositions.fewPlaces {
-                rows[number] = Int32(places)
-                places += 1
+            if rows[Int(number)] > TokenPositions.fewPlaces {
+                rows[Int(number)] = row
+                row += 1
             } else {
-                rows[number] = -1
+                rows[Int(number)] = ~number
             }
         }
-        scratch = .allocate(capacity: (places + 1) * words)
-        scratch.initialize(repeating: 0, count: (places + 1) * words)
-        ready = scratch + words
-        for number in 0..<count where rows[number] >= 0 {
-            let row = ready + Int(rows[number]) * words
-            var index = Int(head[number])
-            while index >= 0 {
-                row[index >> 6] |= 1 &<< UInt64(truncatingIfNeeded: index)
-                index = Int(next[index])
-            }
+        ready = .allocate(capacity: Int(row) * words)
+        ready.initialize(repeating: 0, count: Int(row) * words)
+        for number in 0..<count where rows[Int(number)] >= 0 { set(number, in: Int(rows[Int(number)])) }
+        for index in second.indices {
+            columns[index] = numbers.known(second[index]).map { rows[Int($0)] } ?? 0
         }
-        for index in second.indices { columns[index] = slots[2 * slot(of: second[index])] }
     }
 
     /// Gives the memory back.
     func deallocate() {
         columns.deallocate()
-        scratch.deallocate()
+        ready.deallocate()
     }
 
     /// The match words of a column, until ``clear(column:)``: bit `i % 64` of word `i / 64` is set where token `i` of
     /// the first sequence equals the column's token.
     @inline(__always)
     func matches(column: Int) -> UnsafeMutablePointer<UInt64> {
-        let number = Int(columns[column])
-        guard number >= 0 else { return scratch }
-        if rows[number] >= 0 { return ready + Int(rows[number]) &* words }
-        var index = Int(head[number])
-        while index >= 0 {
-            scratch[index >> 6] |= 1 &<< UInt64(truncatingIfNeeded: index)
-            index = Int(next[index])
-        }
-        return scratch
+        let row = columns[column]
+        if row >= 0 { return ready + Int(row) &* words }
+        set(~row, in: 1)
+        return ready + words
     }
 
     /// Takes the bits of a column out again.
     @inline(__always)
     func clear(column: Int) {
-        let number = Int(columns[column])
-        guard number >= 0, rows[number] < 0 else { return }
-        var index = Int(head[number])
+        let row = columns[column]
+        guard row < 0 else { return }
+        var index = Int(head[Int(~row)])
         while index >= 0 {
-            scratch[index >> 6] = 0
+            ready[words &+ (index >> 6)] = 0
             index = Int(next[index])
         }
+    }
+
+    /// Sets the bits of a token in a row of words.
+    @inline(__always)
+    private func set(_ number: Int32, in row: Int) {
+        let row = ready + row &* words
+        var index = Int(head[Int(number)])
+        while index >= 0 {
+            row[index >> 6] |= 1 &<< UInt64(truncatingIfNeeded: index)
+            index = Int(next[index])
+        }
+    }
+}
+
+/// Numbers for the tokens of a sequence, in the order in which they are asked for.
+///
+/// The memory is its maker's to give back, with ``deallocate()``.
+private struct TokenNumbers {
+    /// Open addressing with at least half of the slots free; a slot is a number, −1 where it is free, and its token.
+    private let slots: UnsafeMutablePointer<(number: Int32, token: Int32)>
+    private let bits: Int
+
+    init(capacity: Int) {
+        bits = max(1, Int.bitWidth - (2 * capacity - 1).leadingZeroBitCount)
+        slots = .allocate(capacity: 1 << bits)
+        slots.initialize(repeating: (-1, -1), count: 1 << bits)
+    }
+
+    func deallocate() { slots.deallocate() }
+
+    @inline(__always)
+    private func slot(of token: Int32) -> Int {
+        let hash = UInt64(UInt32(bitPattern: token)) &* 0x9E37_79B9_7F4A_7C15
+        var place = Int(truncatingIfNeeded: hash &>> UInt64(64 &- bits))
+        while slots[place].number >= 0, slots[place].token != token { place = (place &+ 1) & ((1 &<< bits) &- 1) }
+        return place
+    }
+
+    /// The number of a token, which is the next one where it has none.
+    @inline(__always)
+    func number(of token: Int32, count: inout Int32) -> Int32 {
+        let place = slot(of: token)
+        if slots[place].number < 0 {
+            slots[place] = (count, token)
+            count &+= 1
+        }
+        return slots[place].number
+    }
+
+    /// The number of a token that has one.
+    @inline(__always)
+    func known(_ token: Int32) -> Int32? {
+        let number = slots[slot(of: token)].number
+        return number < 0 ? nil : number
     }
 }

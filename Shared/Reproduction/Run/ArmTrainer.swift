@@ -29,7 +29,7 @@ struct ArmTrainer: Sendable {
         let codec = try trainer.codec(of: parent)
         let examples = ArmExamples(data: data, codec: codec, style: arm.style, rollout: rollout)
         let name = key.name.replacing("/", with: "_")
-        var options = Self.options(arm.recipe, plan: plan, rate: rate, seed: key.seed)
+        let options = Self.options(arm.recipe, plan: plan, rate: rate, seed: key.seed)
         switch arm.recipe {
         case .untrained, .selfCorrection:
             throw ReproductionError("the arm \(arm.id) is not trained")
