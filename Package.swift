@@ -209,6 +209,13 @@ let package = Package(
                 path: "Tests/Support",
                 swiftSettings: swiftSettings
             ),
+            .target(name: "DataSupport", path: "Tests/DataSupport", swiftSettings: swiftSettings),
+            .target(
+                name: "NumericSupport",
+                dependencies: ["DataSupport", "LanguageModel", "TensorEngine"],
+                path: "Tests/NumericSupport",
+                swiftSettings: swiftSettings
+            ),
             .target(
                 name: "StageSupport",
                 dependencies: plumbing + numerics + [
@@ -229,12 +236,12 @@ let package = Package(
                 path: "Tests/Benchmarks/Alignment",
                 swiftSettings: swiftSettings
             ),
-            tests("TensorEngineTests", ["TensorEngine"]),
-            tests("TokenizationTests", ["Tokenization"]),
-            tests("LanguageModelTests", ["LanguageModel", "TensorEngine", "Tokenization"]),
-            tests("TrainingTests", ["Training", "LanguageModel", "TensorEngine", "Tokenization"]),
+            tests("TensorEngineTests", ["NumericSupport", "TensorEngine"]),
+            tests("TokenizationTests", ["DataSupport", "Tokenization"]),
+            tests("LanguageModelTests", numerics + ["NumericSupport"]),
+            tests("TrainingTests", numerics + ["NumericSupport"]),
             tests("DistillationTests", numerics + ["Distillation", "Reasoning"]),
-            tests("ReasoningTests", ["Reasoning", "TeacherSimulation"]),
+            tests("ReasoningTests", ["DataSupport", "Reasoning", "TeacherSimulation"]),
             tests(
                 "ReproductionTests",
                 numerics + ["Distillation", "Reasoning", "Reproduction", "Schemas", "Teaching"]
@@ -242,8 +249,8 @@ let package = Package(
             tests(
                 "TeacherSimulatorTests",
                 [
-                    "TeacherSimulatorCore", "Reasoning", "Schemas", "TeacherSimulation", "Teaching", asyncHTTPClient,
-                    logging, nioCore, nioHTTP1,
+                    "DataSupport", "TeacherSimulatorCore", "Reasoning", "Schemas", "TeacherSimulation", "Teaching",
+                    asyncHTTPClient, logging, nioCore, nioHTTP1,
                 ]
             ),
             tests("SchemasTests", ["Schemas"]),

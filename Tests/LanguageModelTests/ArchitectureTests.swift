@@ -1,4 +1,5 @@
 import Foundation
+import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
@@ -111,7 +112,7 @@ struct ArchitectureTests {
 
     @Test("a Qwen3 model is saved under transformers' names and loads with the same bits")
     func saveQwen3() throws {
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             let model = try model(.qwen3)
             try model.save(to: folder)
             let file = try SafetensorsFile(url: folder.appendingPathComponent("model.safetensors"))

@@ -1,4 +1,5 @@
 import Foundation
+import NumericSupport
 import TensorEngine
 import Testing
 
@@ -9,7 +10,7 @@ private func withModel(
     _ type: ModelConfiguration.ModelType = .qwen2,
     _ body: (_ folder: URL, _ items: [SafetensorsWriter.Item]) throws -> Void
 ) throws {
-    try TestData.withFolder { folder in
+    try withTemporaryFolder { folder in
         let model = try CausalLanguageModel(
             configuration: ModelConfiguration(
                 modelType: type,
@@ -196,7 +197,7 @@ struct ReaderFuzzTests {
         arguments: 1...4
     )
     func safetensors(seed: UInt64) throws {
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("x.safetensors")
             try SafetensorsWriter.write(
                 [
@@ -242,13 +243,12 @@ struct ReaderFuzzTests {
 
     @Test("mutated configurations are refused or valid, for models, generation and adapters", arguments: 1...4)
     func configurations(seed: UInt64) throws {
-        let golden = try Golden.folder()
         var mutator = Mutator(generator: Xorshift(state: seed &* 131))
         var refusals = [0, 0, 0]
         var texts: [[UInt8]] = []
         for name in ["tiny-llama/config.json", "tiny-qwen2/generation_config.json", "lora/adapter/adapter_config.json"]
         {
-            texts.append(Array(try Data(contentsOf: golden.appendingPathComponent(name))))
+            texts.append(Array(try Data(contentsOf: Golden.url(name))))
         }
         for _ in 0..<1000 {
             for kind in 0..<3 {
@@ -279,8 +279,8 @@ struct ReaderFuzzTests {
 
     @Test("a model folder with mutated configuration, index or headers is loaded or refused", arguments: 1...2)
     func folders(seed: UInt64) throws {
-        try TestData.withFolder { folder in
-            let golden = try Golden.folder().appendingPathComponent("tiny-llama-sharded")
+        try withTemporaryFolder { folder in
+            let golden = try Golden.url("tiny-llama-sharded")
             let names = try FileManager.default.contentsOfDirectory(atPath: golden.path)
             for name in names {
                 try FileManager.default.copyItem(

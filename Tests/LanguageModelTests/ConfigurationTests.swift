@@ -1,25 +1,8 @@
 import Foundation
+import NumericSupport
 import Testing
 
 @testable import LanguageModel
-
-enum TestData {
-    static var golden: URL {
-        let root =
-            ProcessInfo.processInfo.environment["ERRATA_TEST_DATA"].map { URL(fileURLWithPath: $0) }
-            ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared/data")
-        return root.appendingPathComponent("golden")
-    }
-
-    /// Calls `body` with a fresh folder that is gone afterwards.
-    static func withFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        return try body(folder)
-    }
-}
 
 private let small = ModelConfiguration(
     modelType: .llama,
@@ -40,7 +23,7 @@ private let small = ModelConfiguration(
 
 @Test("both key layouts of config.json give the same configuration", arguments: ["tiny-llama", "tiny-qwen2"])
 func layouts(name: String) throws {
-    let folder = TestData.golden.appendingPathComponent(name)
+    let folder = try Golden.url(name)
     let current = try ModelConfiguration(folder: folder)
     let older = try ModelConfiguration(
         json: Data(contentsOf: folder.appendingPathComponent("config.v4.json")),
@@ -59,7 +42,7 @@ func layouts(name: String) throws {
 
 @Test("a written configuration reads back the same")
 func configurationRoundTrip() throws {
-    try TestData.withFolder { folder in
+    try withTemporaryFolder { folder in
         for type in ModelConfiguration.ModelType.allCases {
             var configuration = small
             configuration.modelType = type
@@ -77,7 +60,7 @@ func configurationRoundTrip() throws {
 
 @Test("the parameter count is that of the stored weights", arguments: ["tiny-llama", "tiny-qwen2"])
 func parameterCount(name: String) throws {
-    let folder = TestData.golden.appendingPathComponent(name)
+    let folder = try Golden.url(name)
     let weights = try SafetensorsCheckpoint(folder: folder)
     let stored = weights.names.compactMap { weights.entry($0)?.elementCount }.reduce(0, +)
     #expect(try ModelConfiguration(folder: folder).parameterCount == stored)
@@ -102,7 +85,7 @@ func parameterCount(name: String) throws {
     ]
 )
 func refusals(original: String, replacement: String, cause: String) throws {
-    let file = TestData.golden.appendingPathComponent("tiny-llama/config.v4.json")
+    let file = try Golden.url("tiny-llama/config.v4.json")
     let text = try String(contentsOf: file, encoding: .utf8)
     #expect(text.contains(original))
     let changed = text.replacingOccurrences(of: original, with: replacement)

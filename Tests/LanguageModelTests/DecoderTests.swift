@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
@@ -45,7 +46,7 @@ struct DecoderTests {
         let golden = try Golden.json("\(name).forward.json", as: ForwardGolden.self)
         let model = try Golden.model(name)
         let expected = try SafetensorsFile(
-            url: Golden.folder().appendingPathComponent("\(name).grads.safetensors")
+            url: Golden.url("\(name).grads.safetensors")
         )
         let sequences = golden.sequences
         let batch = PackedBatch(sequences)

@@ -1,4 +1,5 @@
 import Foundation
+import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
@@ -10,7 +11,7 @@ import Tokenization
 struct HalfWeightTests {
     private let prompts: [[TokenID]] = [[5, 100, 300, 511, 7], [9, 2], [44, 45, 46, 47, 48, 49, 50, 51, 52]]
 
-    private func folder() throws -> URL { try Golden.folder().appendingPathComponent("tiny-qwen2-bf16") }
+    private func folder() throws -> URL { try Golden.url("tiny-qwen2-bf16") }
 
     @Test("what the file holds in bfloat16 is read in place and computes what the widened weights do")
     func asStored() throws {
@@ -35,7 +36,7 @@ struct HalfWeightTests {
 
     @Test("a mapped model outlives its folder's file being replaced")
     func replaced() throws {
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             try Golden.model("tiny-qwen2").save(to: folder, elementType: .bfloat16)
             let model = try CausalLanguageModel.load(folder: folder, weights: .asStored)
             let before = try model.score(prompts)
@@ -46,7 +47,7 @@ struct HalfWeightTests {
 
     @Test("weights of other types are float32 as stored, and rounded where bfloat16 is asked for")
     func rounded() throws {
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             let model = try Golden.model("tiny-qwen2")
             try model.save(to: folder, elementType: .float16)
             let stored = try CausalLanguageModel.load(folder: folder, weights: .asStored)
@@ -123,7 +124,7 @@ struct HalfWeightTests {
 
     @Test("an odd start in the file is read by a copy")
     func oddStart() throws {
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("model.safetensors")
             var header = #"{"w":{"dtype":"BF16","shape":[2,3],"data_offsets":[0,12]}}"#
             if (8 + header.utf8.count) % 2 == 0 { header += " " }

@@ -1,4 +1,5 @@
 import Foundation
+import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
@@ -42,7 +43,7 @@ struct LoRATests {
 
     @Test("the goldens' adapter merges into PEFT's weights and logits")
     func mergedGolden() throws {
-        let folder = try Golden.folder().appendingPathComponent("lora")
+        let folder = try Golden.url("lora")
         let model = try Golden.model("tiny-qwen2")
         let plain = try model.logits(sequences)
         try model.attach(LoRAAdapter.load(folder: folder.appendingPathComponent("adapter"), for: model))
@@ -64,7 +65,7 @@ struct LoRATests {
 
     @Test("a saved adapter reads back the same bits and the same settings", arguments: [true, false])
     func saveAndLoad(stabilized: Bool) throws {
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             let model = try small()
             let configuration = LoRAConfiguration(
                 rank: 3,
@@ -91,8 +92,8 @@ struct LoRATests {
 
     @Test("a golden adapter written again holds the same bytes of every tensor")
     func goldenRoundTrip() throws {
-        try TestData.withFolder { folder in
-            let source = try Golden.folder().appendingPathComponent("lora/adapter_after3")
+        try withTemporaryFolder { folder in
+            let source = try Golden.url("lora/adapter_after3")
             let model = try Golden.model("tiny-qwen2")
             try LoRAAdapter.load(folder: source, for: model).save(to: folder)
             let file = "adapter_model.safetensors"
@@ -124,7 +125,7 @@ struct LoRATests {
             let scores = try model.logProbabilities([prompt + result.tokens])[0].suffix(result.tokens.count)
             expectClose(result.logProbabilities, Array(scores))
         }
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             try model.save(to: folder)
             let loaded = try CausalLanguageModel.load(folder: folder)
             #expect(loaded.parameters.map { $0.tensor.values } == merged.parameters.map { $0.tensor.values })
@@ -155,7 +156,7 @@ struct LoRATests {
         #expect(throws: ModelFileError.self) {
             try other.attach(LoRAAdapter(configuration: LoRAConfiguration(), for: model, seed: 1))
         }
-        let golden = try Golden.folder().appendingPathComponent("lora/adapter")
+        let golden = try Golden.url("lora/adapter")
         let error = #expect(throws: ModelFileError.self) { try LoRAAdapter.load(folder: golden, for: model) }
         #expect(error?.description.contains("has shape") == true)
     }
@@ -183,10 +184,10 @@ struct LoRATests {
         ]
     )
     func refusals(original: String, replacement: String, cause: String) throws {
-        let source = try Golden.folder().appendingPathComponent("lora/adapter/adapter_config.json")
+        let source = try Golden.url("lora/adapter/adapter_config.json")
         let text = try String(contentsOf: source, encoding: .utf8)
         #expect(text.contains(original))
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             // No weight file lies there: a refusal that came after it is opened would name that instead.
             try text.replacingOccurrences(of: original, with: replacement)
                 .write(to: folder.appendingPathComponent("adapter_config.json"), atomically: true, encoding: .utf8)
@@ -220,7 +221,7 @@ struct LoRATests {
             let name = "model.\(path)"
             #expect(throws: ModelFileError.self) { try LoRAConfiguration.targets(named: [name]) }
         }
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             let model = try small()
             let adapter = try adapter(LoRAConfiguration(rank: 2, targets: [.value]), for: model)
             try adapter.save(to: folder)
@@ -241,7 +242,7 @@ struct LoRATests {
 
     @Test("missing and unasked-for weights are refused by name")
     func weights() throws {
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             let model = try small()
             let adapter = try adapter(LoRAConfiguration(rank: 2, targets: [.query]), for: model)
             try adapter.save(to: folder)

@@ -1,4 +1,5 @@
 import Foundation
+import NumericSupport
 import Testing
 
 @testable import LanguageModel
@@ -13,7 +14,7 @@ private func model(in folder: URL, _ content: String = "weights") throws -> URL 
 
 @Test("a stored model is found by its hash, and storing it again changes nothing")
 func storeTwice() throws {
-    try TestData.withFolder { folder in
+    try withTemporaryFolder { folder in
         let store = try ModelStore(root: folder.appendingPathComponent("store"))
         let source = try model(in: folder)
         let first = try store.add(source)
@@ -29,7 +30,7 @@ func storeTwice() throws {
 
 @Test("names and contents both decide about the hash")
 func hashing() throws {
-    try TestData.withFolder { folder in
+    try withTemporaryFolder { folder in
         let source = try model(in: folder)
         let first = try ModelStore.hash(of: source)
         _ = try model(in: folder, "other weights")
@@ -45,7 +46,7 @@ func hashing() throws {
 
 @Test("a model that was changed in the store fails verification")
 func corruption() throws {
-    try TestData.withFolder { folder in
+    try withTemporaryFolder { folder in
         let store = try ModelStore(root: folder.appendingPathComponent("store"))
         let stored = try store.add(model(in: folder))
         try Data("tampered".utf8).write(to: stored.folder.appendingPathComponent("model.safetensors"))
@@ -56,7 +57,7 @@ func corruption() throws {
 
 @Test("an unknown or malformed hash and an empty folder are refused")
 func unknownModels() throws {
-    try TestData.withFolder { folder in
+    try withTemporaryFolder { folder in
         let store = try ModelStore(root: folder.appendingPathComponent("store"))
         let absent = #expect(throws: ModelFileError.self) { try store.folder(String(repeating: "0", count: 64)) }
         #expect(absent?.code == .missing)

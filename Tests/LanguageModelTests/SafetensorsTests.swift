@@ -1,4 +1,5 @@
 import Foundation
+import NumericSupport
 import Testing
 
 @testable import LanguageModel
@@ -11,7 +12,7 @@ private func file(header: String, data: [UInt8], declared: UInt64? = nil) -> Dat
 }
 
 private func open(_ data: Data) throws -> SafetensorsFile {
-    try TestData.withFolder { folder in
+    try withTemporaryFolder { folder in
         let url = folder.appendingPathComponent("x.safetensors")
         try data.write(to: url)
         return try SafetensorsFile(url: url)
@@ -20,7 +21,7 @@ private func open(_ data: Data) throws -> SafetensorsFile {
 
 @Test("tensors written in each element type read back, rounded as the type demands")
 func writeAndRead() throws {
-    try TestData.withFolder { folder in
+    try withTemporaryFolder { folder in
         let values: [Float] = [0, -0.0, 1, -2.5, 3.14159, 1e-7, 65504, 1e5, -.infinity, 6e-8]
         let url = folder.appendingPathComponent("model.safetensors")
         try SafetensorsWriter.write(
@@ -85,11 +86,11 @@ func bfloat16Rounding() {
 
 @Test("the goldens' shards hold the same weights as the single file")
 func shards() throws {
-    let single = try SafetensorsCheckpoint(folder: TestData.golden.appendingPathComponent("tiny-llama"))
-    let sharded = try SafetensorsCheckpoint(folder: TestData.golden.appendingPathComponent("tiny-llama-sharded"))
+    let single = try SafetensorsCheckpoint(folder: Golden.url("tiny-llama"))
+    let sharded = try SafetensorsCheckpoint(folder: Golden.url("tiny-llama-sharded"))
     #expect(single.names == sharded.names)
     for name in single.names { #expect(try single.floats(name) == sharded.floats(name)) }
-    let widened = try SafetensorsCheckpoint(folder: TestData.golden.appendingPathComponent("tiny-qwen2-bf16"))
+    let widened = try SafetensorsCheckpoint(folder: Golden.url("tiny-qwen2-bf16"))
     #expect(widened.entry(widened.names[0])?.elementType == .bfloat16)
     let values = try widened.floats(widened.names[0])
     #expect(values.allSatisfy { $0.isFinite })
@@ -101,7 +102,7 @@ func badIndex() throws {
         (#"{"w": "../model.safetensors"}"#, "no plain file name"), (#"{"w": "/etc/passwd"}"#, "no plain file name"),
         (#"{"w": "shard.safetensors"}"#, "does not hold it"), (#"{"w": 3}"#, "no file name"),
     ] {
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             try SafetensorsWriter.write(
                 [.init(name: "v", shape: [1], values: [1])],
                 to: folder.appendingPathComponent("shard.safetensors")
@@ -158,7 +159,7 @@ func sizes() {
 
 @Test("mutated files are read or refused, never worse")
 func mutatedFiles() throws {
-    try TestData.withFolder { folder in
+    try withTemporaryFolder { folder in
         let url = folder.appendingPathComponent("x.safetensors")
         try SafetensorsWriter.write(
             [.init(name: "a", shape: [2, 2], values: [1, 2, 3, 4]), .init(name: "b", shape: [1], values: [5])],
@@ -187,7 +188,7 @@ func mutatedFiles() throws {
 
 @Test("a name used twice or values that do not fill the shape are not written, and leave no file")
 func badWrites() throws {
-    try TestData.withFolder { folder in
+    try withTemporaryFolder { folder in
         let url = folder.appendingPathComponent("x.safetensors")
         let item = SafetensorsWriter.Item(name: "a", shape: [1], values: [1])
         #expect(throws: ModelFileError.self) { try SafetensorsWriter.write([item, item], to: url) }

@@ -1,4 +1,5 @@
 import Foundation
+import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
@@ -15,7 +16,7 @@ private struct PaddedGolden: Decodable {
 }
 
 private func tokenizer(_ name: String) throws -> Tokenizer {
-    try Tokenizer(folder: try Golden.folder().appendingPathComponent("tok/\(name)"))
+    try Tokenizer(folder: try Golden.url("tok/\(name)"))
 }
 
 @Suite("Streams of text")

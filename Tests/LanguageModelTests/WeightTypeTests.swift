@@ -1,4 +1,5 @@
 import Foundation
+import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
@@ -40,7 +41,7 @@ struct WeightTypeTests {
     )
     func save(type: SafetensorsFile.ElementType, name: String) throws {
         let model = try Golden.model(name)
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             try model.save(to: folder, elementType: type)
             #expect(try ModelConfiguration(folder: folder).torchDtype == type.torchName)
             let file = try SafetensorsFile(url: folder.appendingPathComponent("model.safetensors"))
@@ -64,11 +65,11 @@ struct WeightTypeTests {
 
     @Test("the bfloat16 that is saved equals PyTorch's bit for bit")
     func torchBits() throws {
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             try Golden.model("tiny-qwen2").save(to: folder, elementType: .bfloat16)
             let mine = try SafetensorsFile(url: folder.appendingPathComponent("model.safetensors"))
             let theirs = try SafetensorsFile(
-                url: Golden.folder().appendingPathComponent("tiny-qwen2-bf16/model.safetensors")
+                url: Golden.url("tiny-qwen2-bf16/model.safetensors")
             )
             #expect(Set(mine.entries.map(\.name)) == Set(theirs.entries.map(\.name)))
             for entry in theirs.entries {
@@ -80,7 +81,7 @@ struct WeightTypeTests {
 
     @Test("types that are no floats of 32 or 16 bits are not written")
     func refusedTypes() throws {
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             let model = try Golden.model("tiny-qwen2")
             #expect(throws: ModelFileError.self) { try model.save(to: folder, elementType: .float64) }
             #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).isEmpty)
@@ -89,7 +90,7 @@ struct WeightTypeTests {
 
     @Test("pages that were given back read the same again")
     func release() throws {
-        try TestData.withFolder { folder in
+        try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("x.safetensors")
             let values = (0..<50_000).map { Float($0) }
             try SafetensorsWriter.write(

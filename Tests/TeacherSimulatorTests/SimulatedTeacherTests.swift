@@ -1,3 +1,4 @@
+import DataSupport
 import Foundation
 import Reasoning
 import TeacherSimulation
@@ -90,12 +91,7 @@ struct SimulatedTeacherTests {
 
     @Test("real problems get verified templates, dual pairs and corrections")
     func real() throws {
-        let root =
-            ProcessInfo.processInfo.environment["ERRATA_TEST_DATA"].map { URL(fileURLWithPath: $0) }
-            ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared/data")
-        let text = try String(contentsOf: root.appendingPathComponent("gsm8k/train.jsonl"), encoding: .utf8)
-        let problems = try text.split(separator: "\n").prefix(500).map { try GSM8K.parse(line: String($0)) }
+        let problems = try TestData.lines("gsm8k/train.jsonl").prefix(500).map { try GSM8K.parse(line: $0) }
         let tally = try tally(problems)
         #expect(tally.share(tally.templates) >= 0.9)
         #expect(tally.share(tally.pairs) >= 0.85)

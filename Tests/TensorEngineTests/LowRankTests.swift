@@ -1,3 +1,4 @@
+import NumericSupport
 import TensorEngine
 import Testing
 

@@ -1,36 +1,11 @@
 import Foundation
+import NumericSupport
 import TensorEngine
 import Testing
 
 /// Random values in [-1, 1).
 func randomValues(_ count: Int, _ generator: inout SeededGenerator) -> [Float] {
     (0..<count).map { _ in Float(generator.nextUniform() * 2 - 1) }
-}
-
-/// Compares element by element: |a − b| ≤ atol · max|b| + rtol · |b|.
-func expectClose(
-    _ actual: [Float],
-    _ expected: [Float],
-    rtol: Float = 1e-4,
-    atol: Float = 1e-5,
-    _ label: String = "",
-    sourceLocation: SourceLocation = #_sourceLocation
-) {
-    guard actual.count == expected.count else {
-        Issue.record("\(label): \(actual.count) values, expected \(expected.count)", sourceLocation: sourceLocation)
-        return
-    }
-    let scale = expected.map { abs($0) }.max() ?? 0
-    for index in actual.indices {
-        let limit = atol * max(scale, 1e-6) + rtol * abs(expected[index])
-        if !(abs(actual[index] - expected[index]) <= limit) {
-            Issue.record(
-                "\(label)[\(index)]: \(actual[index]), expected \(expected[index])",
-                sourceLocation: sourceLocation
-            )
-            return
-        }
-    }
 }
 
 /// Holds the recorded gradients of Σ upstream · f(inputs) against central differences.

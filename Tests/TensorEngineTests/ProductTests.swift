@@ -1,3 +1,4 @@
+import NumericSupport
 import Testing
 
 @testable import TensorEngine

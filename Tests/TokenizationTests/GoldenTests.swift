@@ -1,3 +1,4 @@
+import DataSupport
 import Foundation
 import Testing
 
@@ -9,13 +10,7 @@ enum Golden {
         "qwen2-512", "qwen2-4096", "llama3-4096", "llama2-legacy-4096", "llama2-metaspace-4096",
     ]
 
-    static var folder: URL {
-        let root =
-            ProcessInfo.processInfo.environment["ERRATA_TEST_DATA"].map { URL(fileURLWithPath: $0) }
-            ?? URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().deletingLastPathComponent().appendingPathComponent("shared/data")
-        return root.appendingPathComponent("golden/tok")
-    }
+    static func url(_ path: String) throws -> URL { try TestData.url("golden/tok/\(path)") }
 
     struct Item: Decodable {
         let text: String
@@ -44,9 +39,9 @@ enum Golden {
     }
 
     static func load(_ name: String) throws -> (tokenizer: Tokenizer, strings: Strings) {
-        let data = try Data(contentsOf: folder.appendingPathComponent("\(name).strings.json"))
+        let data = try Data(contentsOf: url("\(name).strings.json"))
         return (
-            try Tokenizer(folder: folder.appendingPathComponent(name)),
+            try Tokenizer(folder: url(name)),
             try JSONDecoder().decode(Strings.self, from: data)
         )
     }

@@ -115,7 +115,7 @@ private func check(_ tokenizer: Tokenizer, _ text: String) {
 struct RobustnessTests {
     @Test("a real file with faults is read or refused with its place, never worse", arguments: Golden.names)
     func faults(name: String) throws {
-        let file = try Data(contentsOf: Golden.folder.appendingPathComponent("\(name)/tokenizer.json"))
+        let file = try Data(contentsOf: Golden.url("\(name)/tokenizer.json"))
         let root = try JSONNode.parse(file)
         var mutator = JSONMutator(generator: SplitMix(state: 11))
         var texts = SplitMix(state: 12)

@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
@@ -66,7 +67,7 @@ struct LoRATrainingTests {
     private func model(_ adapter: String) throws -> (CausalLanguageModel, LoRAAdapter) {
         let model = try Golden.model("tiny-qwen2")
         let adapter = try LoRAAdapter.load(
-            folder: Golden.folder().appendingPathComponent("lora/\(adapter)"),
+            folder: Golden.url("lora/\(adapter)"),
             for: model
         )
         try model.attach(adapter)
@@ -96,7 +97,7 @@ struct LoRATrainingTests {
         )
         try tape.backward()
         #expect(abs(result.loss - golden.loss) <= 1e-6 * golden.loss)
-        let expected = try SafetensorsFile(url: Golden.folder().appendingPathComponent("lora/grads.safetensors"))
+        let expected = try SafetensorsFile(url: Golden.url("lora/grads.safetensors"))
         #expect(expected.entries.count == adapter.parameters.count)
         for (name, tensor) in adapter.parameters {
             expectClose(try #require(tensor.gradient, "no gradient of \(name)"), try expected.floats(live(name)), name)
@@ -130,7 +131,7 @@ struct LoRATrainingTests {
             step += 1
         }
         #expect(step == 3)
-        let file = try SafetensorsFile(url: Golden.folder().appendingPathComponent(golden.file))
+        let file = try SafetensorsFile(url: Golden.url(golden.file))
         for (name, tensor) in adapter.parameters {
             // A fresh B starts at 0 and is all AdamW steps: the step of an element whose gradient is near 0 is as large
             // as any other and as inexact as its gradient. Measured: 1.5e-6, 0.05 % of three whole steps.

@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
@@ -123,7 +124,7 @@ struct PreferenceGoldenTests {
             step += 1
         }
         #expect(step == log.count)
-        let final = try SafetensorsFile(url: Golden.folder().appendingPathComponent("dpo_train.final.safetensors"))
+        let final = try SafetensorsFile(url: Golden.url("dpo_train.final.safetensors"))
         for (name, tensor) in model.parameters {
             expectClose(tensor.values, try final.floats(name), rtol: 1e-3, atol: 1e-3, name)
         }

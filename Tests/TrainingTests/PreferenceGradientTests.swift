@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
@@ -43,7 +44,7 @@ struct PreferenceGradientTests {
     @Test("every gradient of DPO equals TRL's element by element", arguments: [true, false])
     func sigmoid(sharesPrefixes: Bool) throws {
         let found = try probe(PreferenceOptions(sharesPrefixes: sharesPrefixes)).gradients
-        let file = try SafetensorsFile(url: Golden.folder().appendingPathComponent("dpo.sigmoid_grads.safetensors"))
+        let file = try SafetensorsFile(url: Golden.url("dpo.sigmoid_grads.safetensors"))
         #expect(found.count == 26)
         for (name, gradient) in found {
             expectClose(gradient, try file.floats(name), "gradient of \(name)")

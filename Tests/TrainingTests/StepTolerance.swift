@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import NumericSupport
 import Testing
 
 /// How near parameters must be to PyTorch's after some AdamW steps: rtol 1e-4 plus 1e-5 of the largest magnitude, as for
@@ -18,7 +19,7 @@ struct StepTolerance {
     let steps: Int
 
     init(model: String, learningRate: Double, steps: Int) throws {
-        gradients = try SafetensorsFile(url: Golden.folder().appendingPathComponent("\(model).grads.safetensors"))
+        gradients = try SafetensorsFile(url: Golden.url("\(model).grads.safetensors"))
         self.learningRate = learningRate
         self.steps = steps
     }

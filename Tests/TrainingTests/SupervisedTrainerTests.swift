@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
@@ -66,7 +67,7 @@ struct SupervisedTrainerTests {
             step += 1
         }
         let file = try SafetensorsFile(
-            url: Golden.folder().appendingPathComponent("\(name).adamw_hf_step3.safetensors")
+            url: Golden.url("\(name).adamw_hf_step3.safetensors")
         )
         let tolerance = try StepTolerance(model: name, learningRate: golden.lr, steps: 3)
         for (name, tensor) in model.parameters {
@@ -109,7 +110,7 @@ struct SupervisedTrainerTests {
             #expect(abs(norm - golden.allDecay.totalGradNorms[step]) <= 2e-4 * norm)
             guard step != 1 else { continue }
             let file = try SafetensorsFile(
-                url: Golden.folder().appendingPathComponent("\(name).adamw_step\(step + 1).safetensors")
+                url: Golden.url("\(name).adamw_step\(step + 1).safetensors")
             )
             let tolerance = try StepTolerance(model: name, learningRate: golden.lr, steps: step + 1)
             for (name, tensor) in model.parameters {

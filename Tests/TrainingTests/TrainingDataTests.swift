@@ -1,4 +1,5 @@
 import Foundation
+import NumericSupport
 import Testing
 import Tokenization
 import Training
@@ -19,7 +20,7 @@ private struct Pairs: Decodable {
 }
 
 private func qwen() throws -> Tokenizer {
-    try Tokenizer(folder: try Golden.folder().appendingPathComponent("tok/qwen2-512"))
+    try Tokenizer(folder: try Golden.url("tok/qwen2-512"))
 }
 
 private func reader(maximumLength: Int = 512, format: ChatFormat = .chatML) throws -> TrainingDataReader {
@@ -61,7 +62,7 @@ struct TrainingDataTests {
         arguments: ["llama2-legacy-4096", "llama2-metaspace-4096"]
     )
     func completionsOfLlama2(name: String) throws {
-        let tokenizer = try Tokenizer(folder: try Golden.folder().appendingPathComponent("tok/\(name)"))
+        let tokenizer = try Tokenizer(folder: try Golden.url("tok/\(name)"))
         let reader = try TrainingDataReader(
             tokenizer: tokenizer,
             chat: Result { try ChatTemplate(tokenizer: tokenizer, template: nil, format: .llama2) },
