@@ -4,8 +4,12 @@ import LanguageModel
 /// A reference model's log-probabilities of preference pairs, kept in a file so that no run computes them again.
 ///
 /// The file holds one JSON object a line: `pair` (SHA-256 of the pair's tokens and weights), `reference` (the model's
-/// ``LanguageModel/CausalLanguageModel/referenceHash(precision:)``), `chosen` and `rejected` (Σ weight · log p, nats). Values of several references lie side by side; a value is only ever used under
-/// the reference and the precision that it was computed with.
+/// ``LanguageModel/CausalLanguageModel/referenceHash(precision:)``), `chosen` and `rejected` (Σ weight · log p, nats).
+/// Values of several references lie side by side; a value is only ever used under the reference and the precision that it
+/// was computed with.
+///
+/// A value's last bit can depend on the pairs that it was computed beside. A run that goes on finds its own values and is
+/// the same to the bit; another list of pairs that finds them may differ in the last bit from one that computes its own.
 public struct ReferenceStore: Sendable {
     /// Where the values are kept; written atomically.
     public let url: URL

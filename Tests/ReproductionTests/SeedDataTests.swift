@@ -60,6 +60,10 @@ struct SeedDataTests {
         let again = try await TeacherRun(seed: 1, plan: Self.plan).collect()
         #expect(again.traces == data.traces)
         #expect(again.repeated == data.repeated)
+        #expect(try fingerprint(again) == fingerprint(data))
+        var other = data
+        other.corrections.removeLast()
+        #expect(try fingerprint(other) != fingerprint(data))
     }
 
     @Test("recipes choose the examples that they name")

@@ -5,7 +5,7 @@ import TeacherSimulation
 import Teaching
 
 /// The problems of one seed with all that the teacher made of them.
-struct SeedData: Sendable {
+struct SeedData: Sendable, Encodable {
     let seed: UInt64
     let problems: SeedProblems
     /// The traces of training problems: chains, templates, inspections, dual pairs.
@@ -22,7 +22,7 @@ struct SeedData: Sendable {
     var corrections: [Correction] = []
 
     /// A checked chain with its problem.
-    struct Correction: Sendable {
+    struct Correction: Sendable, Encodable {
         let problem: ProblemEvent
         let trace: CorrectionTrace
     }

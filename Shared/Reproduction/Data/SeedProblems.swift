@@ -2,7 +2,7 @@ public import Reasoning
 public import Schemas
 
 /// The problems of one seed: disjoint splits of the built-in domain, and two suites outside it.
-public struct SeedProblems: Sendable {
+public struct SeedProblems: Sendable, Encodable {
     /// Stage one learns from these.
     public let training: [ProblemEvent]
     /// Held back from stage one; its student attempts them.

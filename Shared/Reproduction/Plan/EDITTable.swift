@@ -204,9 +204,9 @@ extension ReproductionTable {
                     ),
                     second(
                         "krsl-cured",
-                        "KRSL with gamma 1 and a bounded unlikelihood of weight 1",
+                        "KRSL with gamma 1 and a bounded unlikelihood of weight 0.1",
                         group: forms,
-                        krsl { ($0.gamma, $0.isBounded, $0.beta) = (1, true, 1) },
+                        krsl { ($0.gamma, $0.isBounded, $0.beta) = (1, true, 0.1) },
                         against: ["edit", "rwc", "continued"]
                     ),
                 ],

@@ -11,22 +11,32 @@ actor Notebook {
         var modelHash: String
     }
 
-    private var data: [UInt64: SeedData] = [:]
+    /// A value with a short name of all that it says, which results made from it are kept under.
+    private struct Digested<Value> {
+        let value: Value
+        let digest: String
+    }
+
+    private var data: [UInt64: Digested<SeedData>] = [:]
     private var students: [UInt64: Student] = [:]
     private var trials: [String: Trial] = [:]
-    private var rollouts: [String: Rollout] = [:]
+    private var rollouts: [String: Digested<Rollout>] = [:]
     private(set) var probes: [String: ProbeResult] = [:]
 
-    func add(_ found: SeedData) { data[found.seed] = found }
+    func add(_ found: SeedData) throws { data[found.seed] = Digested(value: found, digest: try fingerprint(found)) }
     func add(_ student: Student, seed: UInt64) { students[seed] = student }
     func add(_ trial: Trial, _ key: TrialKey) { trials[key.name] = trial }
-    func add(_ rollout: Rollout, _ name: String) { rollouts[name] = rollout }
+    func add(_ rollout: Rollout, _ name: String) throws {
+        rollouts[name] = Digested(value: rollout, digest: try fingerprint(rollout.training))
+    }
     func add(_ probe: ProbeResult) { probes[probe.probe] = probe }
 
-    func seedData(_ seed: UInt64) throws -> SeedData { try known(data[seed], "the data of seed \(seed)") }
+    func seedData(_ seed: UInt64) throws -> SeedData { try known(data[seed], "the data of seed \(seed)").value }
+    func digest(ofSeed seed: UInt64) throws -> String { try known(data[seed], "the data of seed \(seed)").digest }
     func student(_ seed: UInt64) throws -> Student { try known(students[seed], "the student of seed \(seed)") }
     func trial(_ key: TrialKey) throws -> Trial { try known(trials[key.name], key.name) }
-    func rollout(_ name: String) throws -> Rollout { try known(rollouts[name], name) }
+    func rollout(_ name: String) throws -> Rollout { try known(rollouts[name], name).value }
+    func digest(ofRollout name: String) throws -> String { try known(rollouts[name], name).digest }
 
     /// The rate of the best trial on the development split, of equals the lowest; `nil` for an arm that is not trained.
     func bestRate(_ arm: Arm, plan: ReproductionPlan) throws -> Double? {

@@ -140,7 +140,7 @@ public struct Reproduction: Sendable {
             student = Notebook.Student(fingerprint: print, modelHash: created.hash)
             try files.write(student, name)
         }
-        await notebook.add(data)
+        try await notebook.add(data)
         await notebook.add(student, seed: seed)
         let duals = data.duals
         log("seed \(seed): \(data.templates.count) templates, \(duals.count) dual pairs")
@@ -160,8 +160,11 @@ public struct Reproduction: Sendable {
         let data = try await notebook.seedData(key.seed)
         let parent = try await parentHash(arm, seed: key.seed)
         var rollout: Rollout?
+        var rolloutDigest: String?
         if needsRollout(arm), let source = table.rolloutArm {
-            rollout = try await notebook.rollout(Rollout.name(source, seed: key.seed))
+            let name = Rollout.name(source, seed: key.seed)
+            rollout = try await notebook.rollout(name)
+            rolloutDigest = try await notebook.digest(ofRollout: name)
         }
         let print = try fingerprint(
             arm.recipe,
@@ -169,7 +172,8 @@ public struct Reproduction: Sendable {
             plan.withoutChoices,
             key.name,
             parent,
-            rollout?.training,
+            try await notebook.digest(ofSeed: key.seed),
+            rolloutDigest,
             Self.version
         )
         if let known = files.read(key.name, as: Trial.self), known.fingerprint == print {
@@ -233,7 +237,7 @@ public struct Reproduction: Sendable {
         }
     }
 
-    /// Written into fingerprints: to be raised when the same plan comes to mean other work.
+    /// Written into fingerprints: to be raised when the same plan and data come to mean other work.
     static let version = 1
 
     private func run(_ probe: Probe) async throws {
@@ -247,7 +251,8 @@ public struct Reproduction: Sendable {
             var fingerprint: String
             var result: ProbeResult
         }
-        let print = try fingerprint(probe, plan.withoutChoices, seed, start.modelHash, Self.version)
+        let digest = try await notebook.digest(ofSeed: seed)
+        let print = try fingerprint(probe, plan.withoutChoices, seed, digest, start.modelHash, Self.version)
         if let known = files.read(name, as: Kept.self), known.fingerprint == print {
             await notebook.add(known.result)
             return

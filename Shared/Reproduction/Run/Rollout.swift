@@ -58,9 +58,10 @@ extension Reproduction {
         let data = try await notebook.seedData(seed)
         let hash = try await notebook.chosen(arm, seed: seed, plan: plan).trial.modelHash
         let name = Rollout.name(arm.id, seed: seed)
-        let print = try fingerprint(plan.withoutChoices, hash, Self.version)
+        let digest = try await notebook.digest(ofSeed: seed)
+        let print = try fingerprint(plan.withoutChoices, hash, digest, Self.version)
         if let known = files.read(name, as: Rollout.self), known.fingerprint == print {
-            await notebook.add(known, name)
+            try await notebook.add(known, name)
             return
         }
         let scorer = try Scorer(folder: try store.folder(hash), plan: plan, check: check)
@@ -81,7 +82,7 @@ extension Reproduction {
         rollout.training = try await entries(data.problems.rollout)
         if seed != plan.searchSeed { rollout.development = try await entries(data.problems.development) }
         try files.write(rollout, name)
-        await notebook.add(rollout, name)
+        try await notebook.add(rollout, name)
         log("roll-out of \(arm.id), seed \(seed): \(rollout.training.count) wrong of \(data.problems.rollout.count)")
     }
 

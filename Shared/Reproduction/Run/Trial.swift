@@ -3,7 +3,7 @@ import Reasoning
 
 /// One training of one arm for one seed at one rate, with its scores: what is kept so that nothing is done twice.
 struct Trial: Sendable, Codable {
-    /// What decides the outcome: plan, arm, seed, rate, and the parent's weights.
+    /// What decides the outcome: plan, arm, seed, rate, the seed's data, the roll-out, and the parent's weights.
     var fingerprint: String
     /// The trained student in the model store.
     var modelHash: String
