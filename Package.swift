@@ -13,6 +13,7 @@ let swiftSettings: [SwiftSetting] = [
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
+let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
 let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
@@ -126,7 +127,7 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]
         ),
         shared("TensorEngine", ["COpenBLAS", "CTensorKernels"]),
-        shared("Tokenization", [crypto]),
+        shared("Tokenization", [crypto, heap]),
         shared("LanguageModel", ["TensorEngine", "Tokenization", crypto]),
         shared("Training", ["LanguageModel", "TensorEngine", "Tokenization"]),
 

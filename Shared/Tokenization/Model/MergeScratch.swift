@@ -1,3 +1,5 @@
+import HeapModule
+
 /// The symbols of one word while its pairs are merged; reused from word to word.
 ///
 /// Short words are merged by scanning for the best pair. Long ones (a metaspace tokenizer takes a whole text for one
@@ -5,11 +7,11 @@
 struct MergeScratch {
     private static let longWord = 32
 
-    private struct Candidate {
+    private struct Candidate: Comparable {
         let rank: Int32
         let position: Int32
 
-        static func precedes(_ left: Candidate, _ right: Candidate) -> Bool {
+        static func < (left: Candidate, right: Candidate) -> Bool {
             left.rank != right.rank ? left.rank < right.rank : left.position < right.position
         }
     }
@@ -19,7 +21,8 @@ struct MergeScratch {
     private var previous: [Int32] = []
     private var next: [Int32] = []
     private var ranks: [Int32] = []
-    private var heap: [Candidate] = []
+    /// Empty between words.
+    private var heap = Heap<Candidate>()
 
     mutating func reset() {
         ids.removeAll(keepingCapacity: true)
@@ -81,9 +84,8 @@ struct MergeScratch {
         let count = Int32(truncatingIfNeeded: ids.count)
         previous = Array(-1..<count - 1)
         next = Array(1..<count) + [-1]
-        heap.removeAll(keepingCapacity: true)
         for index in 0..<count - 1 { push(index, table) }
-        while let candidate = popFirst() {
+        while let candidate = heap.popMin() {
             let left = Int(candidate.position)
             guard ids[left] >= 0, next[left] >= 0 else { continue }
             let right = Int(next[left])
@@ -106,29 +108,6 @@ struct MergeScratch {
         let left = Int(position)
         let rank = table.rank(ids[left], ids[Int(next[left])])
         guard rank != .max else { return }
-        heap.append(Candidate(rank: rank, position: position))
-        var child = heap.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard Candidate.precedes(heap[child], heap[parent]) else { break }
-            heap.swapAt(child, parent)
-            child = parent
-        }
-    }
-
-    private mutating func popFirst() -> Candidate? {
-        guard let first = heap.first, let last = heap.popLast() else { return nil }
-        guard !heap.isEmpty else { return first }
-        heap[0] = last
-        var parent = 0
-        while true {
-            var child = parent * 2 + 1
-            guard child < heap.count else { break }
-            if child + 1 < heap.count, Candidate.precedes(heap[child + 1], heap[child]) { child += 1 }
-            guard Candidate.precedes(heap[child], heap[parent]) else { break }
-            heap.swapAt(child, parent)
-            parent = child
-        }
-        return first
+        heap.insert(Candidate(rank: rank, position: position))
     }
 }

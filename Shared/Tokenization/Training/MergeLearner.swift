@@ -1,3 +1,5 @@
+import HeapModule
+
 /// The inner loop of `BytePairTrainer`: pair counts kept up to date while words shrink.
 struct MergeLearner {
     struct Merge {
@@ -12,11 +14,12 @@ struct MergeLearner {
         let right: TokenID
     }
 
-    private struct Candidate {
+    /// The smallest is merged first: the most frequent, of equals the one with the smaller identifiers.
+    private struct Candidate: Comparable {
         let count: Int
         let pair: Pair
 
-        static func precedes(_ first: Candidate, _ second: Candidate) -> Bool {
+        static func < (first: Candidate, second: Candidate) -> Bool {
             if first.count != second.count { return first.count > second.count }
             if first.pair.left != second.pair.left { return first.pair.left < second.pair.left }
             return first.pair.right < second.pair.right
@@ -29,7 +32,7 @@ struct MergeLearner {
     private var idBySpelling: [[UInt8]: TokenID] = [:]
     private var counts: [Pair: Int] = [:]
     private var places: [Pair: Set<Int>] = [:]
-    private var heap: [Candidate] = []
+    private var heap = Heap<Candidate>()
 
     init(words: [(word: [UInt8], count: Int)], symbols: Int) {
         var idByByte = [TokenID](repeating: 0, count: 256)
@@ -39,14 +42,14 @@ struct MergeLearner {
         spellings = BytePairTrainer.orderedBytes.map { [$0] }
         for (id, spelling) in spellings.enumerated() { idBySpelling[spelling] = TokenID(id) }
         for index in self.words.indices { add(index, sign: 1) }
-        for (pair, count) in counts { push(Candidate(count: count, pair: pair)) }
+        for (pair, count) in counts { heap.insert(Candidate(count: count, pair: pair)) }
     }
 
     /// Merges until `count` tokens are new or no pair occurs `minimumFrequency` times.
     mutating func learn(count: Int, minimumFrequency: Int) -> [Merge] {
         var merges: [Merge] = []
         var created = 0
-        while created < count, let best = popFirst() {
+        while created < count, let best = heap.popMin() {
             let current = counts[best.pair] ?? 0
             guard current == best.count else { continue }  // a newer entry is in the heap
             guard current >= minimumFrequency else { break }
@@ -96,7 +99,7 @@ struct MergeLearner {
         // Stale heap entries are told by their count; the order of pushing does not matter.
         for changed in touched {
             guard let count = counts[changed], count > 0 else { continue }
-            push(Candidate(count: count, pair: changed))
+            heap.insert(Candidate(count: count, pair: changed))
         }
     }
 
@@ -111,32 +114,5 @@ struct MergeLearner {
             counts[pair, default: 0] += sign * wordCounts[index]
             if sign > 0 { places[pair, default: []].insert(index) }
         }
-    }
-
-    private mutating func push(_ candidate: Candidate) {
-        heap.append(candidate)
-        var child = heap.count - 1
-        while child > 0 {
-            let parent = (child - 1) / 2
-            guard Candidate.precedes(heap[child], heap[parent]) else { break }
-            heap.swapAt(child, parent)
-            child = parent
-        }
-    }
-
-    private mutating func popFirst() -> Candidate? {
-        guard let first = heap.first, let last = heap.popLast() else { return nil }
-        guard !heap.isEmpty else { return first }
-        heap[0] = last
-        var parent = 0
-        while true {
-            var child = parent * 2 + 1
-            guard child < heap.count else { break }
-            if child + 1 < heap.count, Candidate.precedes(heap[child + 1], heap[child]) { child += 1 }
-            guard Candidate.precedes(heap[child], heap[parent]) else { break }
-            heap.swapAt(child, parent)
-            parent = child
-        }
-        return first
     }
 }
