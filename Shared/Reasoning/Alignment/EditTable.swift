@@ -23,6 +23,8 @@ struct EditTable: ~Copyable {
 
     /// The edit distance.
     let distance: Int
+    /// How many words of 64 cells were filled to find it, those of bands that were too narrow included.
+    let filledWords: Int
     /// The table's answers, as long as it lives.
     let cells: Cells
 
@@ -69,8 +71,10 @@ struct EditTable: ~Copyable {
         let shift = abs(first.count - second.count)
         let whole = max(first.count, second.count)
         var reach = words <= EditTable.fewWords ? whole : EditTable.firstReach
+        var filled = 0
         while true {
             let band = Band(rows: first.count, columns: second.count, reach: reach)
+            filled += second.count * band.stride
             let cells = UnsafeMutablePointer<UInt64>.allocate(capacity: 2 * second.count * band.stride)
             // Each its own loop: what is kept is not asked for each word.
             let bound =
@@ -80,6 +84,7 @@ struct EditTable: ~Copyable {
                 }
             if bound <= shift + 2 * reach + 1 || reach >= whole {
                 distance = bound
+                filledWords = filled
                 self.cells = Cells(words: cells, band: band)
                 return
             }
