@@ -53,6 +53,12 @@ def violations(root: pathlib.Path) -> list[str]:
             why = refusal(parts, name, services)
             if why:
                 found.append(f"{path.relative_to(root)}: imports {name}: {why}")
+    # Targets that are no tests are built for the image too, with the static Swift run time, which has no Testing.
+    for folder in ("*Support", "Benchmarks"):
+        for path in sorted(root.glob(f"Tests/{folder}/**/*.swift")):
+            text = path.read_text(encoding="utf-8")
+            if "Testing" in IMPORT.findall(text) and "#if canImport(Testing)" not in text:
+                found.append(f"{path.relative_to(root)}: imports Testing: only under #if canImport(Testing)")
     return found
 
 
@@ -82,11 +88,14 @@ def self_test() -> int:
         "Services/Evaluator/Core/a.swift": "import struct TeacherIngestionCore.Teacher\n",
         "Services/Evaluator/Main/a.swift": "import COpenBLAS\n",
         "Shared/Schemas/a.swift": "import EvaluatorCore\n",
+        "Tests/NumericSupport/a.swift": "package import Testing\n",
     }
     allowed = {
         "Shared/Training/b.swift": "public import TensorEngine\nimport Foundation\n// import KafkaClient\n",
         "Services/Evaluator/Main/b.swift": "import EvaluatorCore\nimport Training\nimport KafkaClient\n",
         "Services/TeacherIngestion/Core/b.swift": "import NIOCore\n",
+        "Tests/NumericSupport/b.swift": "#if canImport(Testing)\nimport Testing\n#endif\n",
+        "Tests/ReasoningTests/b.swift": "import Testing\n",
     }
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
