@@ -200,7 +200,9 @@ let package = Package(
         + service(
             "ErrataCLI",
             core: plumbing + numerics + [
-                "Distillation", "Reasoning", "Reproduction", "Teaching", argumentParser, logging,
+                "Distillation", "Reasoning", "Reproduction", "Teaching", argumentParser, asyncHTTPClient, logging,
+                nioCore,
+                nioHTTP1,
             ]
         )
         + [

@@ -67,6 +67,8 @@ def refusal(parts: tuple[str, ...], name: str, services: set[str]) -> str | None
     owner = SOLE_IMPORTER.get(name)
     if owner and not (area == "Shared" and module == owner):
         return f"only {owner} may"
+    if name == "FoundationNetworking":
+        return "it needs libcurl, which the image does not have; use AsyncHTTPClient"
     if area == "Shared":
         if module not in ALLOWED:
             return None if name not in SHARED else f"{module} is not a known library: add it to the rules"
@@ -88,6 +90,7 @@ def self_test() -> int:
         "Services/Evaluator/Core/a.swift": "import struct TeacherIngestionCore.Teacher\n",
         "Services/Evaluator/Main/a.swift": "import COpenBLAS\n",
         "Shared/Schemas/a.swift": "import EvaluatorCore\n",
+        "Services/ErrataCLI/Core/a.swift": "#if canImport(FoundationNetworking)\nimport FoundationNetworking\n#endif\n",
         "Tests/NumericSupport/a.swift": "package import Testing\n",
     }
     allowed = {
