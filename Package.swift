@@ -201,8 +201,7 @@ let package = Package(
             "ErrataCLI",
             core: plumbing + numerics + [
                 "Distillation", "Reasoning", "Reproduction", "Teaching", argumentParser, asyncHTTPClient, logging,
-                nioCore,
-                nioHTTP1,
+                nioCore, nioHTTP1,
             ]
         )
         + [

@@ -14,7 +14,6 @@ final class TrainingLoop {
     let options: TrainingOptions
     let plan: TrainingPlan
     private let lengths: [Int]
-    private let mix: SupervisedMix?
     /// Tokens that TRL counts for each example and that are not computed, because two sequences share them.
     private let spared: [Int]
     private var sparedSoFar = 0
@@ -50,7 +49,6 @@ final class TrainingLoop {
         self.options = options
         self.lengths = lengths
         spared = zip(countedLengths ?? lengths, lengths).map { $0 - $1 }
-        self.mix = mix
         plan = try TrainingPlan(lengths: lengths, mix: mix, options: options)
         optimizer = AdamW(
             parameters: model.trainableParameters.map {
@@ -104,9 +102,8 @@ final class TrainingLoop {
                 )
             }
             optimizer.step(learningRate: rate, maximumNorm: options.maxGradientNorm, norm: norm)
-            let tokens = update.examples.reduce(mix?.tokens(update.mixed) ?? 0) { $0 + lengths[$1] }
             step += 1
-            tokensSeen += tokens
+            tokensSeen += update.tokens
             sparedSoFar += update.examples.reduce(0) { $0 + spared[$1] }
             losses.append(outcome.loss)
             let seconds = (clock.now - begun).seconds
@@ -125,7 +122,7 @@ final class TrainingLoop {
                     learningRate: rate,
                     gradientNorm: norm,
                     tokensSeen: tokensSeen,
-                    tokensPerSecond: seconds > 0 ? Double(tokens) / seconds : 0,
+                    tokensPerSecond: seconds > 0 ? Double(update.tokens) / seconds : 0,
                     metrics: metrics
                 )
             )

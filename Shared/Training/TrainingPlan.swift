@@ -7,6 +7,8 @@ struct TrainingPlan {
         var examples: [Int]
         /// Indices of the examples that are mixed in beside them.
         var mixed: [Int] = []
+        /// Tokens of both.
+        var tokens = 0
         /// Passes over the data when this update is done.
         var epoch: Double
     }
@@ -35,6 +37,7 @@ struct TrainingPlan {
             var cursor = 0
             while cursor < order.count, !isFinished() {
                 var chosen: [Int] = []
+                var updateTokens = 0
                 for _ in 0..<options.accumulation where cursor < order.count {
                     var batchTokens = 0
                     var batch = 0
@@ -55,15 +58,15 @@ struct TrainingPlan {
                         batch += 1
                         cursor += 1
                     }
-                    tokens += batchTokens
+                    updateTokens += batchTokens
                 }
                 if chosen.isEmpty { break }
                 used += chosen.count
                 let mixed = draws?.next() ?? []
-                tokens += mix?.tokens(mixed) ?? 0
-                updates.append(
-                    Update(examples: chosen, mixed: mixed, epoch: Double(used) / Double(lengths.count))
-                )
+                updateTokens += mix?.tokens(mixed) ?? 0
+                tokens += updateTokens
+                let passes = Double(used) / Double(lengths.count)
+                updates.append(Update(examples: chosen, mixed: mixed, tokens: updateTokens, epoch: passes))
             }
             epoch += 1
         }

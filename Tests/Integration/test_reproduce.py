@@ -121,6 +121,12 @@ def test_supercorrect(tmp_path):
         assert ("test" in row["selfCorrected"]) == trained
         assert ("locate" in row) == trained
     rows = {row["arm"]: row for row in results["rows"]}
+    # A second stage has its tokens, whatever is mixed in.
+    budget = results["plan"]["secondStageTokens"]
+    for arm in results["table"]["arms"]:
+        for seed in rows[arm["id"]]["seeds"]:
+            if arm.get("parent") == "hsft" and seed["examples"]:
+                assert seed["tokens"] >= budget, arm["id"]
     control = rows["step-control"]["seeds"][0]["examples"]
     assert control == rows["hsft"]["seeds"][0]["examples"] + rows["step-dpo"]["seeds"][0]["examples"]
     assert (tmp_path / "supercorrect.html").stat().st_size > 20_000

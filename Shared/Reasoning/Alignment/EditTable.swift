@@ -19,7 +19,7 @@ struct EditTable: ~Copyable {
     /// How far a first band goes beyond what the lengths ask for: two words a column.
     private static let firstReach = 31
     /// Tables of so few words a column are filled whole at once.
-    private static let fewWords = 4
+    static let fewWords = 4
 
     /// The edit distance.
     let distance: Int

@@ -1,15 +1,13 @@
 /// Where each token of the first sequence stands, laid out for rows of 64 bits: the match words of a column of the
 /// edit table.
 ///
-/// In a short sequence every token has its words ready. In a long one only a token that stands in many places has; for a
+/// In a short sequence (``EditTable/fewWords``) every token has its words ready. In a long one only a token that stands in many places has; for a
 /// rare one the bits are set one by one, so that the memory stays far below one word row a distinct token.
 ///
 /// The memory is its maker's to give back, with ``deallocate()``.
 struct TokenPositions {
     /// In a long sequence, a token in more places than this has its words ready.
     private static let fewPlaces = 6
-    /// A sequence of so many words is short.
-    private static let fewWords = 4
 
     /// For each token of the second sequence the row of its words, or, where they are not ready, the token's number in
     /// the first sequence with all bits flipped.
@@ -27,7 +25,7 @@ struct TokenPositions {
     /// Finds the tokens of the first sequence; `words` is its length in words of 64, rounded up.
     init(_ first: UnsafeBufferPointer<Int32>, _ second: UnsafeBufferPointer<Int32>, words: Int) {
         self.words = words
-        let isShort = words <= TokenPositions.fewWords
+        let isShort = words <= EditTable.fewWords
         let numbers = TokenNumbers(capacity: first.count)
         defer { numbers.deallocate() }
         columns = .allocate(capacity: second.count + (isShort ? 0 : 2 * first.count))
