@@ -14,7 +14,6 @@ let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package
 let asyncHTTPClient: Target.Dependency = .product(name: "AsyncHTTPClient", package: "async-http-client")
 let deque: Target.Dependency = .product(name: "DequeModule", package: "swift-collections")
 let heap: Target.Dependency = .product(name: "HeapModule", package: "swift-collections")
-let crypto: Target.Dependency = .product(name: "Crypto", package: "swift-crypto")
 let hummingbird: Target.Dependency = .product(name: "Hummingbird", package: "hummingbird")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
@@ -63,12 +62,13 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 let plumbing: [Target.Dependency] = ["KafkaClient", "PostgresClient", "ServiceRuntime", "Schemas"]
-let numerics: [Target.Dependency] = ["TensorEngine", "Tokenization", "LanguageModel", "Training"]
+let numerics: [Target.Dependency] = ["ModelFiles", "TensorEngine", "Tokenization", "LanguageModel", "Training"]
 
 let package = Package(
     name: "errata",
     platforms: [.macOS(.v15)],
     products: [
+        .library(name: "ModelFiles", targets: ["ModelFiles"]),
         .library(name: "TensorEngine", targets: ["TensorEngine"]),
         .library(name: "Tokenization", targets: ["Tokenization"]),
         .library(name: "LanguageModel", targets: ["LanguageModel"]),
@@ -91,7 +91,6 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
-        .package(url: "https://github.com/apple/swift-crypto", "3.12.0"..<"5.0.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
@@ -119,6 +118,16 @@ let package = Package(
             pkgConfig: "openblas",
             providers: [.apt(["libopenblas-dev"])]
         ),
+        .systemLibrary(
+            name: "CLibcrypto",
+            path: "Shared/CLibcrypto",
+            pkgConfig: "libcrypto",
+            providers: [.apt(["libssl-dev"])]
+        ),
+
+        // Files: digests, JSON as bytes, weights, atomic writing
+        shared("Digests", ["CLibcrypto"]),
+        shared("ModelFiles", ["Digests"]),
 
         // Numerics
         .target(
@@ -127,16 +136,16 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]
         ),
         shared("TensorEngine", ["COpenBLAS", "CTensorKernels"]),
-        shared("Tokenization", [crypto, heap]),
-        shared("LanguageModel", ["TensorEngine", "Tokenization", crypto]),
-        shared("Training", ["LanguageModel", "TensorEngine", "Tokenization"]),
+        shared("Tokenization", ["Digests", "ModelFiles", heap]),
+        shared("LanguageModel", ["Digests", "ModelFiles", "TensorEngine", "Tokenization"]),
+        shared("Training", ["LanguageModel", "ModelFiles", "TensorEngine", "Tokenization"]),
 
         // The methods: what a student is trained on and how it is asked
         shared("Distillation", numerics + ["Reasoning", "Schemas"]),
 
         // Pure text and contracts
         shared("Reasoning", resources: [.embedInCode("Prompts")]),
-        shared("Schemas", [crypto], resources: [.embedInCode("Documents")]),
+        shared("Schemas", ["Digests"], resources: [.embedInCode("Documents")]),
 
         // What a teacher is asked, and a teacher for the built-in domain
         shared("Teaching", ["Reasoning", "Schemas"]),
@@ -145,7 +154,7 @@ let package = Package(
         // Both papers' tables on the built-in domain
         shared(
             "Reproduction",
-            numerics + ["Distillation", "Reasoning", "Schemas", "Teaching", "TeacherSimulation", crypto]
+            numerics + ["Distillation", "Reasoning", "Schemas", "Teaching", "TeacherSimulation"]
         ),
 
         // Plumbing
@@ -239,7 +248,7 @@ let package = Package(
                 swiftSettings: swiftSettings
             ),
             tests("TensorEngineTests", ["NumericSupport", "TensorEngine"]),
-            tests("TokenizationTests", ["DataSupport", "Tokenization"]),
+            tests("TokenizationTests", ["DataSupport", "ModelFiles", "Tokenization"]),
             tests("LanguageModelTests", numerics + ["NumericSupport"]),
             tests("TrainingTests", numerics + ["NumericSupport"]),
             tests("DistillationTests", numerics + ["Distillation", "Reasoning"]),

@@ -7,6 +7,7 @@ say() { printf '%s\n' "$*" >&2; }
 errata_packages=(
     "librdkafka-dev:Kafka client library and embedded broker"
     "libpq-dev:PostgreSQL client library and pg_config"
+    "libssl-dev:SHA-256"
     "libopenblas-dev:matrix products"
     "postgresql:the private database cluster (initdb, postgres)"
 )

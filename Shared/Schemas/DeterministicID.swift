@@ -1,5 +1,4 @@
-import Crypto
-import Foundation
+import Digests
 
 /// Ids that are derived from a cause and the work done on it, so that work done twice gives the same id.
 public enum DeterministicID {
@@ -20,24 +19,19 @@ public enum DeterministicID {
     public static func make(cause: String, parts: [String]) -> String {
         var hash = SHA256()
         for component in [cause] + parts {
-            let bytes = Array(component.utf8)
-            hash.update(data: withUnsafeBytes(of: UInt64(bytes.count).bigEndian) { Data($0) })
-            hash.update(data: bytes)
+            withUnsafeBytes(of: UInt64(component.utf8.count).bigEndian) { hash.update($0) }
+            hash.update(component.utf8)
         }
         var digest = Array(hash.finalize().prefix(16))
         digest[6] = (digest[6] & 0x0F) | 0x80
         digest[8] = (digest[8] & 0x3F) | 0x80
+        let digits = Hexadecimal.text(digest)
         var text = ""
         text.reserveCapacity(36)
-        for (index, byte) in digest.enumerated() {
-            if [4, 6, 8, 10].contains(index) { text.append("-") }
-            text.append(hexadecimalDigit(byte >> 4))
-            text.append(hexadecimalDigit(byte & 0x0F))
+        for (index, digit) in digits.enumerated() {
+            if [8, 12, 16, 20].contains(index) { text.append("-") }
+            text.append(digit)
         }
         return text
-    }
-
-    private static func hexadecimalDigit(_ value: UInt8) -> Character {
-        Character(Unicode.Scalar(value < 10 ? 48 + value : 87 + value))
     }
 }

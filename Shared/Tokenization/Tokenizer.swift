@@ -1,4 +1,5 @@
 public import Foundation
+import ModelFiles
 
 /// A byte-pair tokenizer in Hugging Face's `tokenizer.json` format.
 ///

@@ -1,4 +1,5 @@
 import LanguageModel
+import ModelFiles
 
 /// What a run is trained on, so that a checkpoint is not taken up with other data.
 extension ContentDigest {

@@ -1,4 +1,5 @@
 import LanguageModel
+import ModelFiles
 import TensorEngine
 
 /// What a training run must know about a LoRA adapter.

@@ -1,5 +1,6 @@
 public import Foundation
 public import LanguageModel
+import ModelFiles
 import TensorEngine
 import Tokenization
 

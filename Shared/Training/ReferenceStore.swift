@@ -1,5 +1,6 @@
 public import Foundation
 import LanguageModel
+import ModelFiles
 
 /// A reference model's log-probabilities of preference pairs, kept in a file so that no run computes them again.
 ///

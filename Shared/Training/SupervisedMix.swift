@@ -1,4 +1,5 @@
 import LanguageModel
+import ModelFiles
 import TensorEngine
 
 /// Supervised examples that are mixed into another training: each update takes the next few of them, in an order that is

@@ -1,5 +1,6 @@
 public import Foundation
 public import LanguageModel
+import ModelFiles
 
 /// Trains on weighted log-likelihoods: plain fine-tuning, and KRSL through signed token weights.
 public final class SupervisedTrainer {

@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import ModelFiles
 import TensorEngine
 
 /// What both trainers share: the plan, the optimizer, the schedule, and checkpoints.

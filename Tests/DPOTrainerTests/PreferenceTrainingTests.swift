@@ -1,6 +1,7 @@
 import Distillation
 import Foundation
 import LanguageModel
+import ModelFiles
 import PostgresClient
 import Schemas
 import ServiceRuntime

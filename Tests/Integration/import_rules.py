@@ -12,25 +12,29 @@ import tempfile
 NUMERICS = {"TensorEngine", "LanguageModel", "Training"}
 PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
 PURE = {"Reasoning", "Schemas", "Tokenization"}
-SHARED = NUMERICS | PLUMBING | PURE | {"Distillation", "Teaching", "TeacherSimulation", "Reproduction"}
+FILES = {"Digests", "ModelFiles"}
+SHARED = NUMERICS | PLUMBING | PURE | FILES | {"Distillation", "Teaching", "TeacherSimulation", "Reproduction"}
 SOLE_IMPORTER = {
     "CLibrdkafka": "KafkaClient",
     "CLibpq": "PostgresClient",
     "COpenBLAS": "TensorEngine",
+    "CLibcrypto": "Digests",
     "CTensorKernels": "TensorEngine",
 }
 # What each shared library may import of ours.
 ALLOWED = {
     "TensorEngine": {"COpenBLAS", "CTensorKernels"},
-    "Tokenization": set(),
-    "LanguageModel": {"TensorEngine", "Tokenization"},
-    "Training": {"LanguageModel", "TensorEngine", "Tokenization"},
-    "Distillation": {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},
+    "Digests": {"CLibcrypto"},
+    "ModelFiles": {"Digests"},
+    "Tokenization": FILES,
+    "LanguageModel": FILES | {"TensorEngine", "Tokenization"},
+    "Training": FILES | {"LanguageModel", "TensorEngine", "Tokenization"},
+    "Distillation": FILES | {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},
     "Teaching": {"Reasoning", "Schemas"},
     "TeacherSimulation": {"Reasoning", "Teaching"},
-    "Reproduction": NUMERICS | PURE | {"Distillation", "Teaching", "TeacherSimulation"},
+    "Reproduction": NUMERICS | PURE | FILES | {"Distillation", "Teaching", "TeacherSimulation"},
     "Reasoning": set(),
-    "Schemas": set(),
+    "Schemas": {"Digests"},
     "KafkaClient": {"CLibrdkafka"},
     "PostgresClient": {"CLibpq"},
     "ServiceRuntime": {"KafkaClient", "PostgresClient", "Schemas"},

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 import NumericSupport
 import TensorEngine
 import Testing

@@ -1,4 +1,5 @@
 public import Foundation
+public import ModelFiles
 public import TensorEngine
 
 /// The trainable low-rank matrices of a LoRA adapter.

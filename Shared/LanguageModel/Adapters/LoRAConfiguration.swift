@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// The shape and constants of a LoRA adapter (arXiv 2106.09685), as PEFT's `adapter_config.json` has them.
 public struct LoRAConfiguration: Sendable, Equatable {
     /// A linear layer of a decoder layer that an adapter can change; the raw value is PEFT's name.

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 import Tokenization
 
 /// Typed reads of a configuration file that name the key when a value has the wrong kind.

@@ -1,4 +1,5 @@
 public import Foundation
+import ModelFiles
 public import Tokenization
 
 /// The sampling defaults of a model, as `generation_config.json` has them; nil means "not said".

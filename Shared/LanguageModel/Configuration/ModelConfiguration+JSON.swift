@@ -1,4 +1,5 @@
 public import Foundation
+import ModelFiles
 import Tokenization
 
 extension ModelConfiguration {

@@ -1,3 +1,4 @@
+import ModelFiles
 public import Tokenization
 
 /// The shape and constants of a decoder, as `config.json` has them.

@@ -1,4 +1,5 @@
 public import Foundation
+import ModelFiles
 public import TensorEngine
 
 /// How the weights of linear layers and embeddings are kept in memory; norms and biases are always float32.
@@ -34,7 +35,8 @@ extension CausalLanguageModel {
         return try CausalLanguageModel(configuration: configuration, context: context) { name, shape in
             let source = sources[name] ?? name
             let isHalf = checkpoint.entry(source)?.elementType == .bfloat16
-            if shape.count > 1, isHalf, weights != .float32, let block = try checkpoint.mappedHalves(source) {
+            if shape.count > 1, isHalf, weights != .float32, let mapped = try checkpoint.mappedBFloat16(source) {
+                let block = HalfBlock(borrowing: mapped.values, count: mapped.count, owner: mapped.owner)
                 return Tensor(block, shape: shape, context: context)
             }
             let tensor = Tensor(uninitialized: shape, context: context)

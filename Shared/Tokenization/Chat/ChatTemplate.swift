@@ -1,4 +1,5 @@
 public import Foundation
+import ModelFiles
 
 /// Lays conversations out as a model was trained to read them.
 ///

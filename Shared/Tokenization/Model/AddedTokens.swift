@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// Tokens that are found in the text before anything else happens to it, special ones among them.
 struct AddedTokens: Sendable {
     struct Token: Sendable {

@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// Byte-pair encoding of single words: vocabulary, merges by rank, and what happens to characters outside both.
 struct BytePairModel: Sendable {
     /// Largest id that a file may use.

@@ -1,5 +1,6 @@
-import Crypto
+import Digests
 import Foundation
+import ModelFiles
 
 /// Everything that a `tokenizer.json` says, read once and shared by all copies of a tokenizer.
 final class TokenizerModel: Sendable {
@@ -143,10 +144,7 @@ final class TokenizerModel: Sendable {
         }
         bytes +=
             "\(pairs.ignoresMerges) \(pairs.fallbackIDs != nil) \(pairs.unknownID ?? -1) \(pairs.fusesUnknown)".utf8
-        return SHA256.hash(data: bytes).map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.utf8.count == 1 ? "0" + digits : digits
-        }.joined()
+        return Hexadecimal.text(SHA256.hash(bytes))
     }
 
     var vocabularySize: Int { texts.count }

@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// The `decoder`: turns the texts of tokens back into one text.
 struct Decoder: Sendable {
     enum Step: Sendable {

@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// The `normalizer` of a tokenizer: steps applied in order to each stretch of text between special tokens.
 struct Normalizer: Sendable {
     enum Step: Sendable {

@@ -1,3 +1,5 @@
+import ModelFiles
+
 /// The `pre_tokenizer`: cuts a stretch of text into the words that merges may not cross.
 struct PreTokenizer: Sendable {
     enum Split: Sendable {

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 
 extension BytePairTrainer {
     /// The `tokenizer.json` of a trained vocabulary, laid out as Qwen2's.

@@ -1,3 +1,4 @@
+import ModelFiles
 package import Tokenization
 
 /// The fields of one line, as TRL lays them out.

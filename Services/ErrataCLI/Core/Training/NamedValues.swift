@@ -1,5 +1,6 @@
 public import ArgumentParser
 import LanguageModel
+import ModelFiles
 public import Reasoning
 public import TensorEngine
 public import Tokenization

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import LanguageModel
+import ModelFiles
 import TensorEngine
 import Tokenization
 import Training

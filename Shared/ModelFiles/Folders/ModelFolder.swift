@@ -1,5 +1,4 @@
 public import Foundation
-import Tokenization
 
 /// Names and small helpers for a folder in Hugging Face layout.
 public enum ModelFolder {
@@ -32,7 +31,7 @@ public enum ModelFolder {
     }
 
     /// The content of a file that is expected to be small.
-    static func read(_ file: URL, limit: Int) throws -> Data {
+    package static func read(_ file: URL, limit: Int) throws -> Data {
         let mapped = try MappedFile(url: file)
         guard mapped.count <= limit else {
             throw ModelFileError(
@@ -45,7 +44,7 @@ public enum ModelFolder {
     }
 
     /// A JSON object with one member a line, keys in order.
-    static func jsonObject(_ members: [(String, String)]) -> Data {
+    package static func jsonObject(_ members: [(String, String)]) -> Data {
         let lines = members.sorted { $0.0 < $1.0 }.map { "  \(JSONNode.quoted($0)): \($1)" }
         return Data("{\n\(lines.joined(separator: ",\n"))\n}\n".utf8)
     }

@@ -1,6 +1,4 @@
 public import Foundation
-import TensorEngine
-import Tokenization
 
 /// One safetensors file, mapped into memory, with every claim of its header checked before any tensor is touched.
 public final class SafetensorsFile: Sendable {
@@ -131,7 +129,7 @@ public final class SafetensorsFile: Sendable {
     /// A bfloat16 tensor where it lies in the mapped file; nil where it does not lie at an even address.
     ///
     /// Its values are read as they are, so only on processors that store the low byte first.
-    func mappedHalves(_ name: String) throws -> HalfBlock? {
+    package func mappedBFloat16(_ name: String) throws -> MappedBFloat16? {
         let entry = try required(name)
         guard entry.elementType == .bfloat16 else { return nil }
         return file.withBytes { bytes in
@@ -139,8 +137,8 @@ public final class SafetensorsFile: Sendable {
             guard let base = part.baseAddress, Int(bitPattern: base) % 2 == 0, UInt16(1).littleEndian == 1 else {
                 return nil
             }
-            return HalfBlock(
-                borrowing: base.assumingMemoryBound(to: UInt16.self),
+            return MappedBFloat16(
+                values: base.assumingMemoryBound(to: UInt16.self),
                 count: entry.elementCount,
                 owner: file
             )
@@ -148,7 +146,7 @@ public final class SafetensorsFile: Sendable {
     }
 
     /// Lets go of the memory that reading a tensor took, where it will not be read again soon.
-    func release(_ name: String) {
+    package func release(_ name: String) {
         if let entry = entry(name) { file.release(entry.byteRange) }
     }
 
@@ -158,4 +156,14 @@ public final class SafetensorsFile: Sendable {
         }
         return entry
     }
+}
+
+/// Bfloat16 values that lie in a mapped file.
+package struct MappedBFloat16 {
+    /// The values, as they are in the file.
+    package let values: UnsafePointer<UInt16>
+    /// How many there are.
+    package let count: Int
+    /// What keeps them in memory.
+    package let owner: AnyObject
 }

@@ -1,5 +1,6 @@
-import Crypto
+import Digests
 public import Foundation
+import ModelFiles
 
 /// A model folder in the store.
 public struct StoredModel: Sendable, Equatable {
@@ -117,13 +118,10 @@ public struct ModelStore: Sendable {
         var hasher = SHA256()
         for name in try fileNames(folder) {
             let file = try MappedFile(url: folder.appendingPathComponent(name))
-            hasher.update(data: Data("\(name.utf8.count) \(name) \(file.count)\n".utf8))
-            file.withBytes { hasher.update(bufferPointer: $0) }
+            hasher.update("\(name.utf8.count) \(name) \(file.count)\n".utf8)
+            file.withBytes { hasher.update($0) }
         }
-        return hasher.finalize().map { byte in
-            let digits = String(byte, radix: 16)
-            return digits.utf8.count == 1 ? "0" + digits : digits
-        }.joined()
+        return hasher.hex
     }
 
     private static func fileNames(_ folder: URL) throws -> [String] {

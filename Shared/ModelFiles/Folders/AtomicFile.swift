@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 #if canImport(Glibc)
 import Glibc
@@ -14,13 +14,13 @@ private func posixWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) ->
 }
 
 /// Writes a file beside its final place and renames it there once it is whole and on disk.
-struct AtomicFile: ~Copyable {
+package struct AtomicFile: ~Copyable {
     private let target: String
     private let temporary: String
     private var descriptor: Int32
 
     /// Opens the temporary file; `finish()` puts it in place, and a value that is dropped before leaves no trace.
-    init(url: URL) throws {
+    package init(url: URL) throws {
         target = url.path
         temporary =
             url.deletingLastPathComponent()
@@ -36,13 +36,13 @@ struct AtomicFile: ~Copyable {
         }
     }
 
-    static func write(_ data: Data, to url: URL) throws {
+    package static func write(_ data: Data, to url: URL) throws {
         var file = try AtomicFile(url: url)
         try data.withUnsafeBytes { try file.append($0) }
         try file.finish()
     }
 
-    mutating func append(_ bytes: UnsafeRawBufferPointer) throws {
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
             let part = UnsafeRawBufferPointer(rebasing: rest)
@@ -55,7 +55,7 @@ struct AtomicFile: ~Copyable {
         }
     }
 
-    mutating func finish() throws {
+    package mutating func finish() throws {
         guard fsync(descriptor) == 0 else { throw Self.failure(target, "write to disk") }
         close(descriptor)
         descriptor = -1

@@ -1,5 +1,4 @@
 public import Foundation
-import Tokenization
 
 /// Writes safetensors files: header and data are streamed to a temporary file that is renamed into place.
 public enum SafetensorsWriter {

@@ -1,10 +1,10 @@
 /// Bulk conversions between stored element types and `Float`; plain loops that the compiler vectorises.
-enum FloatConversion {
-    static func copyFloat32(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
+package enum FloatConversion {
+    package static func copyFloat32(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
         UnsafeMutableRawBufferPointer(destination).copyMemory(from: source)
     }
 
-    static func widenBFloat16(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
+    package static func widenBFloat16(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
         for index in destination.indices {
             let bits = UInt16(littleEndian: source.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self))
             destination[index] = Float(bitPattern: UInt32(bits) << 16)
@@ -12,7 +12,7 @@ enum FloatConversion {
     }
 
     /// Moves the fraction into place and rescales by 2^112, which is exact for normal and subnormal halves alike.
-    static func widenFloat16(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
+    package static func widenFloat16(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
         for index in destination.indices {
             let bits = UInt32(
                 UInt16(littleEndian: source.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self))
@@ -24,14 +24,14 @@ enum FloatConversion {
     }
 
     /// Rounds to nearest, ties to even; a NaN stays one.
-    static func bfloat16Bits(_ value: Float) -> UInt16 {
+    package static func bfloat16Bits(_ value: Float) -> UInt16 {
         let bits = value.bitPattern
         if value.isNaN { return UInt16(truncatingIfNeeded: bits >> 16) | 0x40 }
         return UInt16(truncatingIfNeeded: (bits &+ 0x7FFF &+ (bits >> 16 & 1)) >> 16)
     }
 
     /// Rounds to nearest, ties to even; what is too large becomes infinite.
-    static func float16Bits(_ value: Float) -> UInt16 {
+    package static func float16Bits(_ value: Float) -> UInt16 {
         let sign = UInt16(truncatingIfNeeded: value.bitPattern >> 16) & 0x8000
         let magnitude = value.magnitude
         if magnitude.isNaN { return sign | 0x7E00 }

@@ -1,4 +1,4 @@
-import Foundation
+package import Foundation
 
 #if canImport(Glibc)
 import Glibc
@@ -12,14 +12,14 @@ import Darwin
 ///
 /// Weight files are written once and replaced by renaming, so the mapping stays whole. Shortening a mapped file in place
 /// would fault on access, as with every memory-mapped reader.
-final class MappedFile: Sendable {
-    let path: String
+package final class MappedFile: Sendable {
+    package let path: String
     /// The content.
     ///
     /// Immutable for as long as this object lives, hence safe to share between threads.
     nonisolated(unsafe) private let bytes: UnsafeRawBufferPointer
 
-    init(url: URL) throws {
+    package init(url: URL) throws {
         path = url.path
         func failure(_ action: String) -> ModelFileError {
             ModelFileError(.inaccessible, place: url.path, "cannot \(action): \(String(cString: strerror(errno)))")
@@ -44,17 +44,17 @@ final class MappedFile: Sendable {
     }
 
     /// Bytes in the file.
-    var count: Int { bytes.count }
+    package var count: Int { bytes.count }
 
     /// Lends the content to `body`; the mapping outlives the call.
-    func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
+    package func withBytes<Result>(_ body: (UnsafeRawBufferPointer) throws -> Result) rethrows -> Result {
         try withExtendedLifetime(self) { try body(bytes) }
     }
 
     /// Gives the pages that lie wholly inside `range` back to the system, which reads them again when they are touched.
     ///
     /// So a model that is converted while it is loaded is not in memory twice.
-    func release(_ range: Range<Int>) {
+    package func release(_ range: Range<Int>) {
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))
         guard let base = bytes.baseAddress, page > 0, range.upperBound <= bytes.count else { return }
         let first = (range.lowerBound + page - 1) / page * page

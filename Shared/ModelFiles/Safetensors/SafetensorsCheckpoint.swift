@@ -1,6 +1,4 @@
 public import Foundation
-import TensorEngine
-import Tokenization
 
 /// The weights of a model folder: `model.safetensors`, or the shards that `model.safetensors.index.json` names.
 public struct SafetensorsCheckpoint: Sendable {
@@ -88,10 +86,10 @@ public struct SafetensorsCheckpoint: Sendable {
     }
 
     /// A bfloat16 tensor where it lies in its mapped file; nil where it does not lie at an even address.
-    func mappedHalves(_ name: String) throws -> HalfBlock? { try file(name).mappedHalves(name) }
+    package func mappedBFloat16(_ name: String) throws -> MappedBFloat16? { try file(name).mappedBFloat16(name) }
 
     /// Lets go of the memory that reading a tensor took, where it will not be read again soon.
-    func release(_ name: String) {
+    package func release(_ name: String) {
         if let index = fileByName[name] { files[index].release(name) }
     }
 

@@ -1,5 +1,4 @@
 import Foundation
-import Tokenization
 
 /// The header of a safetensors file: parsed and checked against the size of the file.
 ///
