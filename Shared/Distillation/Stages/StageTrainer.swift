@@ -54,11 +54,11 @@ public struct StageTrainer: Sendable {
         options: TrainingOptions,
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
-        let (model, tokenizer) = try load(modelHash)
+        let model = try load(modelHash)
         let trainer = try SupervisedTrainer(model: model, examples: examples, options: options)
         return try train(
             model: model,
-            tokenizer: tokenizer,
+            parent: modelHash,
             name: name,
             resume: trainer.resume,
             save: trainer.saveCheckpoint,
@@ -82,7 +82,7 @@ public struct StageTrainer: Sendable {
         onNotice: @escaping @Sendable (String) -> Void = { _ in },
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
-        let (model, tokenizer) = try load(modelHash)
+        let model = try load(modelHash)
         let trainer = try PreferenceTrainer(
             model: model,
             pairs: pairs,
@@ -96,7 +96,7 @@ public struct StageTrainer: Sendable {
         )
         return try train(
             model: model,
-            tokenizer: tokenizer,
+            parent: modelHash,
             name: name,
             resume: trainer.resume,
             save: trainer.saveCheckpoint,
@@ -110,15 +110,13 @@ public struct StageTrainer: Sendable {
         try StudentCodec(try Tokenizer(folder: try store.folder(modelHash)))
     }
 
-    private func load(_ hash: String) throws -> (CausalLanguageModel, Tokenizer) {
-        let folder = try store.folder(hash)
-        let context = ComputeContext(threads: threads)
-        return (try CausalLanguageModel.load(folder: folder, context: context), try Tokenizer(folder: folder))
+    private func load(_ hash: String) throws -> CausalLanguageModel {
+        try CausalLanguageModel.load(folder: try store.folder(hash), context: ComputeContext(threads: threads))
     }
 
     private func train(
         model: CausalLanguageModel,
-        tokenizer: Tokenizer,
+        parent: String,
         name: String,
         resume: (URL) throws -> Void,
         save: (URL) throws -> Void,
@@ -145,7 +143,8 @@ public struct StageTrainer: Sendable {
             }
             try onStep(step)
         }
-        let stored = try StudentFolder.store(model, tokenizer: tokenizer, in: store)
+        let stored = try StudentFolder.store(model, trainedFrom: try store.folder(parent), in: store)
+        try store.note(ModelRecord.Origin(source: "training \(name)", parent: parent), of: stored.hash)
         try? FileManager.default.removeItem(at: state)
         return Trained(
             stored: stored,

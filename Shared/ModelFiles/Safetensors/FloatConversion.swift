@@ -1,10 +1,16 @@
 /// Bulk conversions between stored element types and `Float`; plain loops that the compiler vectorises.
 package enum FloatConversion {
-    package static func copyFloat32(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
+    package static func copyFloat32(
+        _ source: UnsafeRawBufferPointer,
+        into destination: UnsafeMutableBufferPointer<Float>
+    ) {
         UnsafeMutableRawBufferPointer(destination).copyMemory(from: source)
     }
 
-    package static func widenBFloat16(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
+    package static func widenBFloat16(
+        _ source: UnsafeRawBufferPointer,
+        into destination: UnsafeMutableBufferPointer<Float>
+    ) {
         for index in destination.indices {
             let bits = UInt16(littleEndian: source.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self))
             destination[index] = Float(bitPattern: UInt32(bits) << 16)
@@ -12,7 +18,10 @@ package enum FloatConversion {
     }
 
     /// Moves the fraction into place and rescales by 2^112, which is exact for normal and subnormal halves alike.
-    package static func widenFloat16(_ source: UnsafeRawBufferPointer, into destination: UnsafeMutableBufferPointer<Float>) {
+    package static func widenFloat16(
+        _ source: UnsafeRawBufferPointer,
+        into destination: UnsafeMutableBufferPointer<Float>
+    ) {
         for index in destination.indices {
             let bits = UInt32(
                 UInt16(littleEndian: source.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self))

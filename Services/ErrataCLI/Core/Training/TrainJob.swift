@@ -224,7 +224,7 @@ struct TrainJob {
             let file = output.appending(path: name)
             let isOurs =
                 name == Self.stateFile || name.hasPrefix("model") && name.contains(".safetensors")
-                || ModelFolder.tokenizerFiles.contains(name)
+                || ModelFolder.companionFiles.contains(name)
                 || name == "adapter"
                     && files.fileExists(atPath: file.appending(path: ModelFolder.adapterConfigurationFile).path)
             if isOurs { try files.removeItem(at: file) }
@@ -232,15 +232,10 @@ struct TrainJob {
     }
 
     private func save(_ model: CausalLanguageModel) throws {
-        try ModelFolder.copyTokenizer(from: source, to: output)
         // With an adapter these are the merged weights, so that the folder is a model of its own.
         try model.save(to: output, elementType: options.saveDtype.elementType(model.configuration.torchDtype))
         try model.adapter?.save(to: output.appending(path: "adapter"))
-        // What the model says about sampling and its end tokens stays true.
-        let generation = source.appending(path: ModelFolder.generationFile)
-        if FileManager.default.fileExists(atPath: generation.path) {
-            try Data(contentsOf: generation)
-                .write(to: output.appending(path: ModelFolder.generationFile), options: .atomic)
-        }
+        // What the model says about text, sampling and its end tokens stays true.
+        try ModelFolder.copyCompanions(from: source, to: output)
     }
 }
