@@ -94,6 +94,8 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
     case diverged(String)
     /// A checkpoint that does not belong to this run.
     case invalidCheckpoint(String)
+    /// The training would need more memory than there is.
+    case insufficientMemory(String)
 
     /// Names what is wrong and where.
     public var description: String {
@@ -102,6 +104,7 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
         case .invalidExample(let text): "Training example: \(text)"
         case .diverged(let text): "Training diverged: \(text)"
         case .invalidCheckpoint(let text): "Training checkpoint: \(text)"
+        case .insufficientMemory(let text): "Training memory: \(text)"
         }
     }
 }

@@ -28,6 +28,10 @@ def model(tmp_path_factory) -> pathlib.Path:
         shutil.copy(golden() / "tiny-qwen2" / name, folder / name)
     for name in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(golden() / "tok/qwen2-512" / name, folder / name)
+    (folder / "chat_template.jinja").write_text(
+        "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+        "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    )
     return folder
 
 
@@ -263,6 +267,7 @@ def test_what_is_cut_is_counted_before_the_first_step(model, tmp_path):
     assert result.returncode == 0, result.stderr.decode()
     told = result.stderr.decode().splitlines()
     assert told[:2] == [f"{file}: 1 line was cut to 60 tokens", f"{held}: 2 lines were cut to 60 tokens"]
+    assert told[2].startswith("needs about ") and "optimizer" in told[2]
 
 
 def test_an_output_folder_in_use_is_kept_unless_it_may_be_replaced(model, tmp_path):
@@ -270,7 +275,7 @@ def test_an_output_folder_in_use_is_kept_unless_it_may_be_replaced(model, tmp_pa
     output.mkdir()
     (output / "notes.txt").write_text("mine")
     (output / "model.safetensors.index.json").write_text("{}")
-    (output / "chat_template.jinja").write_text("another model's")
+    (output / "special_tokens_map.json").write_text("another model's")
     (output / "adapter").mkdir()
     (output / "adapter" / "adapter_config.json").write_text("{}")
     file = data(tmp_path, "sft")
@@ -284,7 +289,7 @@ def test_an_output_folder_in_use_is_kept_unless_it_may_be_replaced(model, tmp_pa
     replaced = run(arguments("sft", file, model, output, "--max-steps", 1, "--overwrite"))
     assert replaced.returncode == 0, replaced.stderr.decode()
     assert (output / "notes.txt").read_text() == "mine"
-    for name in ("model.safetensors.index.json", "chat_template.jinja", "adapter"):
+    for name in ("model.safetensors.index.json", "special_tokens_map.json", "adapter"):
         assert not (output / name).exists(), name
 
 
@@ -389,8 +394,12 @@ def test_prompts_that_cannot_be_continued_are_told_before_anything_is(model, tmp
     assert same.returncode != 0 and b"--temperature" in same.stderr
     thoughts = run([*command, "--chat", "--no-thinking"])
     assert thoughts.returncode != 0 and b"enable_thinking" in thoughts.stderr
-    named = run([*command, "--chat", "--chat-format", "mistral"])
-    assert named.returncode != 0 and b"mistral" in named.stderr
+    missing = run([*command, "--chat", "--chat-template", str(tmp_path / "none.jinja")])
+    assert missing.returncode != 0 and b"none.jinja" in missing.stderr
+    template = tmp_path / "own.jinja"
+    template.write_text("{{ raise_exception('no ' + messages[0].content) }}")
+    refused = run([*command, "--chat", "--chat-template", str(template)])
+    assert refused.returncode != 0 and b"refuses the conversation: no x" in refused.stderr
 
 
 @pytest.mark.parametrize(

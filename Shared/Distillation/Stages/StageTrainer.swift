@@ -54,6 +54,7 @@ public struct StageTrainer: Sendable {
         options: TrainingOptions,
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
+        try checkMemory(of: modelHash, options, lengths: examples.map(\.tokens.count))
         let model = try load(modelHash)
         let trainer = try SupervisedTrainer(model: model, examples: examples, options: options)
         return try train(
@@ -82,6 +83,8 @@ public struct StageTrainer: Sendable {
         onNotice: @escaping @Sendable (String) -> Void = { _ in },
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
+        let lengths = pairs.map { $0.prompt.count + $0.chosen.count + $0.rejected.count }
+        try checkMemory(of: modelHash, options, lengths: lengths + supervised.map(\.tokens.count))
         let model = try load(modelHash)
         let trainer = try PreferenceTrainer(
             model: model,
@@ -108,6 +111,25 @@ public struct StageTrainer: Sendable {
     /// The codec of a stored student.
     public func codec(of modelHash: String) throws -> StudentCodec {
         try StudentCodec(try Tokenizer(folder: try store.folder(modelHash)))
+    }
+
+    /// Refuses a training that the machine, or the container, has no room for, before it takes the memory of others.
+    private func checkMemory(of hash: String, _ options: TrainingOptions, lengths: [Int]) throws {
+        let configuration = try ModelConfiguration(folder: try store.folder(hash))
+        func need(_ options: TrainingOptions) -> MemoryEstimate {
+            MemoryEstimate(
+                configuration,
+                options: options,
+                longest: lengths.max() ?? 0,
+                total: lengths.reduce(0, +)
+            )
+        }
+        var recomputing = options
+        recomputing.checkpointsActivations = true
+        try need(options).check(
+            available: MemoryBudget.current().limit,
+            cures: [("activations that are recomputed", need(recomputing))]
+        )
     }
 
     private func load(_ hash: String) throws -> CausalLanguageModel {

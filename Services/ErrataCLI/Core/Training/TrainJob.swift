@@ -25,7 +25,11 @@ struct TrainJob {
 
     let reader: TrainingDataReader
     private let options: TrainFileOptions
+    /// The model's folder, made of a GGUF file where that is what was given.
+    private let modelSource: ModelSource
     private let source: URL
+    private let modelConfiguration: ModelConfiguration
+    private let reference: URL?
     private let output: URL
     private let adapter: LoRAConfiguration?
     private let training: TrainingOptions
@@ -36,15 +40,24 @@ struct TrainJob {
     ///   - options: What is read and written.
     ///   - adapter: The adapter to train, where one is wanted.
     ///   - training: How the training goes; its seed is that of the adapter's first weights.
+    ///   - reference: A frozen reference that is another model, where there is one.
     /// - Throws: ``CLIError``, or the error of the model's files, that names the folder and what is wrong.
-    init(_ options: TrainFileOptions, adapter: TrainAdapterOptions, training: TrainingOptions) throws {
+    init(
+        _ options: TrainFileOptions,
+        adapter: TrainAdapterOptions,
+        training: TrainingOptions,
+        reference: URL? = nil
+    ) throws {
         self.options = options
         self.adapter = try adapter.configuration(baseModel: options.model)
         self.training = training
-        source = URL(fileURLWithPath: options.model)
+        self.reference = reference
+        modelSource = try ModelSource(options.store.model(options.model))
+        source = modelSource.folder
         output = URL(fileURLWithPath: options.output)
         let folder = source
         let configuration = try ModelConfiguration(folder: folder)
+        modelConfiguration = configuration
         let tokenizer = try Tokenizer(folder: folder)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw CLIError(
@@ -60,9 +73,8 @@ struct TrainJob {
         }
         reader = try TrainingDataReader(
             tokenizer: tokenizer,
-            chat: Result {
-                try ChatTemplate(folder: folder, tokenizer: tokenizer, format: options.chatFormat)
-            },
+            chat: Result { try options.chat.encoder(folder: folder, tokenizer: tokenizer) },
+            chatArguments: try options.chat.arguments(),
             endOfText: end,
             maximumLength: min(options.maxLength ?? .max, configuration.maximumPositions)
         )
@@ -99,15 +111,18 @@ struct TrainJob {
     /// Trains and writes the model, or the state where a signal ends it.
     ///
     /// - Parameters:
+    ///   - lengths: The tokens of each example or pair.
     ///   - note: What stands beside the progress bar.
     ///   - heldOut: Prepares what is measured, before the first step.
     ///   - make: Makes the trainer.
     /// - Throws: what the model, the trainer or a file throws; `ExitCode` 130 after a signal.
     func train(
+        lengths: [Int],
         note: (TrainingStep) -> String,
         heldOut: (CausalLanguageModel) throws -> HeldOut?,
         make: (CausalLanguageModel) throws -> any ResumableTrainer
     ) throws {
+        try checkMemory(lengths)
         let model = try CausalLanguageModel.load(
             folder: source,
             context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext(),
@@ -167,6 +182,44 @@ struct TrainJob {
             )
             throw ExitCode(130)
         }
+    }
+
+    /// Tells what the training will need, and refuses what there is no room for.
+    private func checkMemory(_ lengths: [Int]) throws {
+        let storedBytes = try CausalLanguageModel.inspect(folder: source).storedBytes
+        let other = try reference.map { path in
+            let reference = try ModelSource(path)
+            defer { reference.close() }
+            return try ModelConfiguration(folder: reference.folder)
+        }
+        func need(_ change: (inout TrainingOptions) -> Void = { _ in }, _ adapter: LoRAConfiguration?) -> MemoryEstimate {
+            var options = training
+            change(&options)
+            return MemoryEstimate(
+                modelConfiguration,
+                storedBytes: storedBytes,
+                adapter: adapter,
+                options: options,
+                longest: lengths.max() ?? 0,
+                total: lengths.reduce(0, +),
+                reference: other
+            )
+        }
+        let estimate = need(adapter)
+        Terminal.error("needs \(estimate.text) of memory")
+        let longest = lengths.max() ?? 0
+        let small = adapter ?? LoRAConfiguration()
+        func lean(_ options: inout TrainingOptions) {
+            options.checkpointsActivations = true
+            options.tokensAtOnce = min(options.tokensAtOnce, max(longest, 512))
+        }
+        var cures = [
+            ("--recompute-activations", need({ $0.checkpointsActivations = true }, adapter)),
+            ("--tokens-at-once \(max(longest, 512))", need({ $0.tokensAtOnce = max(longest, 512) }, adapter)),
+            ("both of them", need(lean, adapter)),
+        ]
+        if adapter == nil { cures += [("--lora-rank 16", need(small)), ("all three", need(lean, small))] }
+        try estimate.check(available: MemoryBudget.current().available, cures: cures.map { (name: $0.0, need: $0.1) })
     }
 
     /// What supervised training tells beside the bar.
