@@ -247,6 +247,7 @@ let package = Package(
                 path: "Tests/Benchmarks/Alignment",
                 swiftSettings: swiftSettings
             ),
+            tests("ModelFilesTests", ["DataSupport", "ModelFiles"]),
             tests("TensorEngineTests", ["NumericSupport", "TensorEngine"]),
             tests("TokenizationTests", ["DataSupport", "ModelFiles", "Tokenization"]),
             tests("LanguageModelTests", numerics + ["NumericSupport"]),

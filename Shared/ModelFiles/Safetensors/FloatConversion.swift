@@ -17,19 +17,24 @@ package enum FloatConversion {
         }
     }
 
-    /// Moves the fraction into place and rescales by 2^112, which is exact for normal and subnormal halves alike.
     package static func widenFloat16(
         _ source: UnsafeRawBufferPointer,
         into destination: UnsafeMutableBufferPointer<Float>
     ) {
         for index in destination.indices {
-            let bits = UInt32(
-                UInt16(littleEndian: source.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self))
+            destination[index] = float(
+                half: UInt16(littleEndian: source.loadUnaligned(fromByteOffset: index &* 2, as: UInt16.self))
             )
-            let scaled = (Float(bitPattern: (bits & 0x7FFF) << 13) * 0x1p112).bitPattern
-            let special: UInt32 = bits & 0x7C00 == 0x7C00 ? 0x7F80_0000 : 0
-            destination[index] = Float(bitPattern: scaled | special | (bits & 0x8000) << 16)
         }
+    }
+
+    /// Moves the fraction into place and rescales by 2^112, which is exact for normal and subnormal halves alike.
+    @inline(__always)
+    static func float(half: UInt16) -> Float {
+        let bits = UInt32(half)
+        let scaled = (Float(bitPattern: (bits & 0x7FFF) << 13) * 0x1p112).bitPattern
+        let special: UInt32 = bits & 0x7C00 == 0x7C00 ? 0x7F80_0000 : 0
+        return Float(bitPattern: scaled | special | (bits & 0x8000) << 16)
     }
 
     /// Rounds to nearest, ties to even; a NaN stays one.

@@ -132,17 +132,7 @@ public final class SafetensorsFile: Sendable {
     package func mappedBFloat16(_ name: String) throws -> MappedBFloat16? {
         let entry = try required(name)
         guard entry.elementType == .bfloat16 else { return nil }
-        return file.withBytes { bytes in
-            let part = UnsafeRawBufferPointer(rebasing: bytes[entry.byteRange])
-            guard let base = part.baseAddress, Int(bitPattern: base) % 2 == 0, UInt16(1).littleEndian == 1 else {
-                return nil
-            }
-            return MappedBFloat16(
-                values: base.assumingMemoryBound(to: UInt16.self),
-                count: entry.elementCount,
-                owner: file
-            )
-        }
+        return file.mappedBFloat16(entry.byteRange)
     }
 
     /// Lets go of the memory that reading a tensor took, where it will not be read again soon.
@@ -156,14 +146,4 @@ public final class SafetensorsFile: Sendable {
         }
         return entry
     }
-}
-
-/// Bfloat16 values that lie in a mapped file.
-package struct MappedBFloat16 {
-    /// The values, as they are in the file.
-    package let values: UnsafePointer<UInt16>
-    /// How many there are.
-    package let count: Int
-    /// What keeps them in memory.
-    package let owner: AnyObject
 }

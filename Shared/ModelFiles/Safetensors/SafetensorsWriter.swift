@@ -43,7 +43,7 @@ public enum SafetensorsWriter {
     /// Writes `items`, in the order of their names, to `url`; an existing file is replaced only by a whole one.
     ///
     /// - Throws: `ModelFileError` for a name used twice, an element type that cannot be written, a count that differs
-    ///   from the shape, or a file system error.
+    ///   from the shape, a finite value that is too large for its type, or a file system error.
     public static func write(_ items: [Item], metadata: [String: String] = ["format": "pt"], to url: URL) throws {
         let ordered = items.sorted { $0.name < $1.name }
         let header = try header(ordered, metadata: metadata, place: url.path)
@@ -51,7 +51,7 @@ public enum SafetensorsWriter {
         try header.withUnsafeBytes { try file.append($0) }
         for item in ordered {
             try item.withValuesChecked(place: url.path) { values in
-                try append(values, as: item.elementType, to: &file)
+                try append(values, of: item, place: url.path, to: &file)
             }
         }
         try file.finish()
@@ -59,22 +59,20 @@ public enum SafetensorsWriter {
 
     private static func append(
         _ values: UnsafeBufferPointer<Float>,
-        as type: SafetensorsFile.ElementType,
+        of item: Item,
+        place: String,
         to file: inout AtomicFile
     ) throws {
-        guard type != .float32 else { return try file.append(UnsafeRawBufferPointer(values)) }
-        var chunk: [UInt16] = []
-        chunk.reserveCapacity(1 << 16)
-        var start = 0
-        while start < values.count {
-            let end = min(start + 1 << 16, values.count)
-            chunk.removeAll(keepingCapacity: true)
-            for value in values[start..<end] {
-                let bits = type == .bfloat16 ? FloatConversion.bfloat16Bits(value) : FloatConversion.float16Bits(value)
-                chunk.append(bits.littleEndian)
-            }
-            try chunk.withUnsafeBytes { try file.append($0) }
-            start = end
+        switch item.elementType {
+        case .bfloat16, .float16:
+            try file.append(
+                values,
+                tensor: item.name,
+                place: place,
+                type: item.elementType.rawValue,
+                bits: item.elementType == .bfloat16 ? FloatConversion.bfloat16Bits : FloatConversion.float16Bits
+            )
+        default: try file.append(UnsafeRawBufferPointer(values))
         }
     }
 

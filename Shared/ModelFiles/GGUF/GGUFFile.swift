@@ -1,0 +1,100 @@
+public import Foundation
+
+/// One GGUF file (version 2 or 3, little endian), mapped into memory, with every claim of its header checked before any
+/// tensor is touched.
+public final class GGUFFile: Sendable {
+    /// What the header says about one tensor.
+    public struct Entry: Sendable, Equatable {
+        /// The tensor's name.
+        public let name: String
+        /// Its element type.
+        public let elementType: GGUFElementType
+        /// Its dimensions, outermost first (the file lists them the other way round).
+        public let shape: [Int]
+        /// Where its bytes lie in the file.
+        public let byteRange: Range<Int>
+
+        /// The product of the dimensions.
+        public var elementCount: Int { byteRange.count / elementType.blockByteCount * elementType.blockSize }
+    }
+
+    /// The file.
+    public let url: URL
+    /// The version of the format.
+    public let version: Int
+    /// The keys and values.
+    public let metadata: GGUFMetadata
+    /// The tensors, in the order of their bytes.
+    public let entries: [Entry]
+    private let file: MappedFile
+    private let indexByName: [String: Int]
+
+    /// Maps `url` and checks its header.
+    ///
+    /// - Throws: `ModelFileError` that names the file, the key or tensor, and what is wrong with it.
+    public init(url: URL) throws {
+        self.url = url
+        file = try MappedFile(url: url)
+        let header = try file.withBytes { try GGUFHeader(bytes: $0, place: url.path) }
+        version = header.version
+        metadata = header.metadata
+        entries = header.entries
+        indexByName = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.name, $0) })
+    }
+
+    /// Whether a file goes by the name of a GGUF file.
+    public static func isNamed(_ url: URL) -> Bool { url.pathExtension.lowercased() == "gguf" }
+
+    /// The entry of a tensor, or nil.
+    public func entry(_ name: String) -> Entry? { indexByName[name].map { entries[$0] } }
+
+    /// Calls `body` with a tensor's bytes (little-endian, not aligned).
+    public func withBytes<Result>(_ name: String, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
+        let entry = try required(name)
+        return try file.withBytes { try body(UnsafeRawBufferPointer(rebasing: $0[entry.byteRange])) }
+    }
+
+    /// A tensor as floats, dequantised where it is quantised.
+    public func floats(_ name: String) throws -> [Float] {
+        let entry = try required(name)
+        return try [Float](unsafeUninitializedCapacity: entry.elementCount) { buffer, count in
+            try read(name, into: UnsafeMutableBufferPointer(rebasing: buffer.prefix(entry.elementCount)))
+            count = entry.elementCount
+        }
+    }
+
+    /// Reads a tensor into `destination`, which must have exactly its element count.
+    public func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
+        let entry = try required(name)
+        guard destination.count == entry.elementCount else {
+            throw ModelFileError(
+                .malformed,
+                place: url.path,
+                "tensor \(name) has \(entry.elementCount) elements (shape \(entry.shape)); "
+                    + "\(destination.count) were expected"
+            )
+        }
+        try withBytes(name) { entry.elementType.dequantize($0, into: destination) }
+    }
+
+    /// A bfloat16 tensor where it lies in the mapped file; nil where it does not lie at an even address.
+    ///
+    /// Its values are read as they are, so only on processors that store the low byte first.
+    package func mappedBFloat16(_ name: String) throws -> MappedBFloat16? {
+        let entry = try required(name)
+        guard entry.elementType == .bfloat16 else { return nil }
+        return file.mappedBFloat16(entry.byteRange)
+    }
+
+    /// Lets go of the memory that reading a tensor took, where it will not be read again soon.
+    package func release(_ name: String) {
+        if let entry = entry(name) { file.release(entry.byteRange) }
+    }
+
+    private func required(_ name: String) throws -> Entry {
+        guard let entry = entry(name) else {
+            throw ModelFileError(.missing, place: url.path, "has no tensor \(name)")
+        }
+        return entry
+    }
+}
