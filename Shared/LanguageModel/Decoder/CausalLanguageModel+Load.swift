@@ -13,14 +13,15 @@ public enum WeightStorage: String, Sendable, CaseIterable {
 }
 
 extension CausalLanguageModel {
-    /// Reads a model folder in Hugging Face layout.
+    /// Reads a model folder in Hugging Face layout, or one of the model store whose weights are a GGUF file.
     ///
     /// - Throws: `ModelFileError` that names the file and what is wrong with it.
     public static func load(folder: URL, weights: WeightStorage = .float32) throws -> CausalLanguageModel {
         try load(folder: folder, context: ComputeContext(), weights: weights)
     }
 
-    /// Reads a model folder in Hugging Face layout into a given context.
+    /// Reads a model folder in Hugging Face layout, or one of the model store whose weights are a GGUF file, into a given
+    /// context.
     ///
     /// - Throws: `ModelFileError` that names the file and what is wrong with it.
     public static func load(
@@ -28,64 +29,113 @@ extension CausalLanguageModel {
         context: ComputeContext,
         weights: WeightStorage = .float32
     ) throws -> CausalLanguageModel {
-        let configuration = try ModelConfiguration(folder: folder)
-        let checkpoint = try SafetensorsCheckpoint(folder: folder)
+        var configuration = try ModelConfiguration(folder: folder)
+        let source = try WeightFiles.open(folder: folder, configuration: configuration)
+        if try hasHeadOfItsOwn(configuration, source) { configuration.tieWordEmbeddings = false }
         // Headers against configuration first: sizes that the files do not have must not cost the memory they ask for.
-        let sources = try sources(of: configuration, in: checkpoint)
+        let names = try sources(of: configuration, in: source)
         return try CausalLanguageModel(configuration: configuration, context: context) { name, shape in
-            let source = sources[name] ?? name
-            let isHalf = checkpoint.entry(source)?.elementType == .bfloat16
-            if shape.count > 1, isHalf, weights != .float32, let mapped = try checkpoint.mappedBFloat16(source) {
+            let stored = names[name] ?? name
+            if shape.count > 1, weights != .float32, let mapped = try source.mappedBFloat16(stored) {
                 let block = HalfBlock(borrowing: mapped.values, count: mapped.count, owner: mapped.owner)
                 return Tensor(block, shape: shape, context: context)
             }
             let tensor = Tensor(uninitialized: shape, context: context)
-            try tensor.withMutableValues { try checkpoint.read(source, into: $0) }
-            checkpoint.release(source)
+            try tensor.withMutableValues { try source.read(stored, into: $0) }
+            source.release(stored)
             return shape.count > 1 && weights == .bfloat16 ? tensor.converted(to: .bfloat16) : tensor
         }
     }
 
-    /// Checks names, shapes and element types of a folder's weights, and says where to read each.
+    /// Checks a folder's weights against its configuration without reading them.
+    ///
+    /// - Throws: `ModelFileError` that names the file and what is wrong with it.
+    public static func inspect(folder: URL) throws -> ModelFilesSummary {
+        let configuration = try ModelConfiguration(folder: folder)
+        let source = try WeightFiles.open(folder: folder, configuration: configuration)
+        let names = try sources(of: configuration, in: source)
+        // Norms are kept exactly by most formats; the matrices say what the model is stored as.
+        var counts: [String: Int] = [:]
+        for name in names.values {
+            guard let shape = source.shape(name), shape.count > 1, let type = source.typeName(name) else { continue }
+            counts[type, default: 0] += shape.reduce(1, *)
+        }
+        let main = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? "F32"
+        let isGGUF = source is GGUFWeights
+        return ModelFilesSummary(
+            format: "\(isGGUF ? "GGUF" : "safetensors") \(main)",
+            isGGUF: isGGUF,
+            storedBytes: main == "BF16" ? 2 : 4
+        )
+    }
+
+    /// Whether a folder whose configuration ties the output projection to the embedding holds another projection.
+    ///
+    /// `transformers` computes with the file's then, and so must a model that was trained apart.
+    private static func hasHeadOfItsOwn(_ configuration: ModelConfiguration, _ source: any WeightSource) throws -> Bool {
+        let (head, embedding) = ("lm_head.weight", "model.embed_tokens.weight")
+        guard configuration.tieWordEmbeddings, let shape = source.shape(head), source.shape(embedding) == shape,
+            shape == [configuration.vocabularySize, configuration.hiddenSize], source.isReadable(head),
+            source.isReadable(embedding)
+        else { return false }
+        let count = shape.reduce(1, *)
+        func values(_ name: String) throws -> [Float] {
+            try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+                try source.read(name, into: UnsafeMutableBufferPointer(rebasing: buffer.prefix(count)))
+                initialized = count
+            }
+        }
+        let (first, second) = (try values(head), try values(embedding))
+        return !zip(first, second).allSatisfy { $0.bitPattern == $1.bitPattern }
+    }
+
+    /// Checks names, shapes and element types of a folder's weights, and says under which name to read each.
     private static func sources(
         of configuration: ModelConfiguration,
-        in checkpoint: SafetensorsCheckpoint
+        in source: any WeightSource
     ) throws -> [String: String] {
         func failure(_ code: ModelFileError.Code, _ message: String) -> ModelFileError {
-            ModelFileError(code, place: checkpoint.folder.path, message)
+            ModelFileError(code, place: source.place, message)
         }
         var expected: [(name: String, shape: [Int])] = []
         _ = DecoderLayout<Void>(configuration) { name, shape in expected.append((name, shape)) }
-        var sources: [String: String] = [:]
+        var names: [String: String] = [:]
         for (name, shape) in expected {
-            var source = name
+            var stored = name
             // Sharing one storage, PyTorch may have saved a tied projection under either name.
-            if checkpoint.entry(name) == nil, name == "model.embed_tokens.weight", configuration.tieWordEmbeddings {
-                source = "lm_head.weight"
+            if source.shape(name) == nil, name == "model.embed_tokens.weight", configuration.tieWordEmbeddings {
+                stored = "lm_head.weight"
             }
-            guard let entry = checkpoint.entry(source) else {
+            guard let found = source.shape(stored) else {
                 throw failure(.malformed, "the weight \(name) is missing")
             }
-            guard entry.shape == shape else {
-                throw failure(
-                    .malformed,
-                    "the weight \(name) has shape \(entry.shape); config.json asks for \(shape)"
-                )
+            guard found == shape else {
+                throw failure(.malformed, "the weight \(name) has shape \(found); config.json asks for \(shape)")
             }
-            guard entry.elementType.torchName != nil else {
+            guard source.isReadable(stored) else {
                 throw failure(
                     .unsupported,
-                    "the weight \(name) has element type \(entry.elementType.rawValue); F32, BF16 and F16 can be read"
+                    "the weight \(name) has element type \(source.typeName(stored) ?? "?"); F32, BF16 and F16 can be read"
                 )
             }
-            sources[name] = source
+            names[name] = stored
         }
         // Weights that nothing computes with would change the model's answers unseen. Old files store the rotary
         // frequencies, which follow from the configuration, and a tied projection may be there twice.
-        for name in checkpoint.names
-        where sources[name] == nil && name != "lm_head.weight" && !name.hasSuffix(".rotary_emb.inv_freq") {
+        for name in source.names
+        where names[name] == nil && name != "lm_head.weight" && !name.hasSuffix(".rotary_emb.inv_freq") {
             throw failure(.unsupported, "holds the weight \(name), which config.json does not ask for")
         }
-        return sources
+        return names
     }
+}
+
+/// How a model's files hold its weights.
+public struct ModelFilesSummary: Sendable, Equatable {
+    /// The file format and the element type of most weights: `safetensors BF16`, `GGUF Q4_K`.
+    public let format: String
+    /// Whether the weights are a GGUF file.
+    public let isGGUF: Bool
+    /// Bytes that a weight takes where it is computed with as it is stored: 2 for bfloat16, else 4.
+    public let storedBytes: Int
 }

@@ -102,6 +102,9 @@ public struct ChatTemplate: Sendable {
         }
     }
 
+    /// The default template's source.
+    public var source: String { program.source }
+
     /// Whether the template's source mentions a name; a value that it does not mention changes nothing.
     package func mentions(_ name: String) -> Bool { named.values.contains { $0.source.contains(name) } }
 

@@ -57,8 +57,8 @@ struct ModelsExportCommand: ParsableCommand {
         switch dtype {
         case .float16: return .float16
         case .bfloat16: return .bfloat16
-        case .q8: return .q8_0
-        case .auto: return stored.hasPrefix("BF16") || stored.hasSuffix("BF16") ? .bfloat16 : .float16
+        case .q8: return .q80
+        case .auto: return stored.hasSuffix("BF16") ? .bfloat16 : .float16
         case .float32:
             throw ValidationError("--dtype float32 is for folders; a GGUF file can have float16, bfloat16 or q8_0")
         }
