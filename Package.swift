@@ -129,6 +129,9 @@ let package = Package(
         shared("Digests", ["CLibcrypto"]),
         shared("ModelFiles", ["Digests"]),
 
+        // Chat templates: an interpreter of Jinja
+        shared("TemplateEngine", ["ModelFiles"]),
+
         // Numerics
         .target(
             name: "CTensorKernels",
@@ -136,7 +139,7 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]
         ),
         shared("TensorEngine", ["COpenBLAS", "CTensorKernels"]),
-        shared("Tokenization", ["Digests", "ModelFiles", heap]),
+        shared("Tokenization", ["Digests", "ModelFiles", "TemplateEngine", heap]),
         shared("LanguageModel", ["Digests", "ModelFiles", "TensorEngine", "Tokenization"]),
         shared("Training", ["LanguageModel", "ModelFiles", "TensorEngine", "Tokenization"]),
 
@@ -249,6 +252,7 @@ let package = Package(
             ),
             tests("ModelFilesTests", ["DataSupport", "ModelFiles"]),
             tests("TensorEngineTests", ["NumericSupport", "TensorEngine"]),
+            tests("TemplateEngineTests", ["DataSupport", "ModelFiles", "TemplateEngine"]),
             tests("TokenizationTests", ["DataSupport", "ModelFiles", "Tokenization"]),
             tests("LanguageModelTests", numerics + ["NumericSupport"]),
             tests("TrainingTests", numerics + ["NumericSupport"]),

@@ -18,6 +18,9 @@ public struct ChatTemplate: Sendable {
     private let program: TemplateProgram
     /// The templates that a model has under names, `default` and `tool_use` among them.
     private let named: [String: TemplateProgram]
+    private let sources: [String: String]
+    /// The default template's source.
+    public let source: String
     private let specialTokens: [Conversation.Argument]
     private let place: String
 
@@ -65,7 +68,8 @@ public struct ChatTemplate: Sendable {
         var named: [String: TemplateProgram] = [:]
         for (name, source) in sources { named[name] = try Self.compile(source, place: place) }
         self.named = named
-        guard let program = named["default"] ?? (named.count == 1 ? named.first?.value : nil) else {
+        let name = sources["default"] == nil && sources.count == 1 ? sources.keys.first ?? "default" : "default"
+        guard let program = named[name], let source = sources[name] else {
             throw TokenizationError(
                 .unsupported,
                 place: place,
@@ -74,6 +78,8 @@ public struct ChatTemplate: Sendable {
             )
         }
         self.program = program
+        self.sources = sources
+        self.source = source
         self.specialTokens = specialTokens
         self.place = place
     }
@@ -98,15 +104,12 @@ public struct ChatTemplate: Sendable {
         do {
             return try TemplateProgram(source: source, name: place)
         } catch {
-            throw TokenizationError(.malformed, place: place, "the chat template cannot be read: \(error.whereAndWhat)")
+            throw TokenizationError(.malformed, place: place, "the chat template cannot be read: \(whereAndWhat(error))")
         }
     }
 
-    /// The default template's source.
-    public var source: String { program.source }
-
     /// Whether the template's source mentions a name; a value that it does not mention changes nothing.
-    package func mentions(_ name: String) -> Bool { named.values.contains { $0.source.contains(name) } }
+    package func mentions(_ name: String) -> Bool { sources.values.contains { $0.contains(name) } }
 
     // MARK: Rendering
 
@@ -165,31 +168,29 @@ public struct ChatTemplate: Sendable {
         date: Date
     ) throws(TokenizationError) -> Rendering {
         guard !conversation.messages.isEmpty else { throw failure("the conversation is empty; it needs a message") }
-        var members: [(key: [UInt8], value: JSONNode)] = []
-        func set(_ name: String, _ value: JSONNode) {
-            members.removeAll { $0.key == Array(name.utf8) }
-            members.append((Array(name.utf8), value))
-        }
-        for argument in specialTokens + conversation.arguments { set(argument.name, argument.value) }
-        set("messages", .array(conversation.messages.map(\.fields)))
-        set("tools", conversation.tools ?? .null)
-        set("documents", conversation.documents ?? .null)
-        set("add_generation_prompt", .bool(addGenerationPrompt))
+        var variables = TemplateVariables()
+        for argument in specialTokens + conversation.arguments { variables[argument.name] = argument.value }
+        variables["messages"] = .array(conversation.messages.map(\.fields))
+        variables["tools"] = conversation.tools ?? .null
+        variables["documents"] = conversation.documents ?? .null
+        variables["add_generation_prompt"] = .bool(addGenerationPrompt)
         do {
-            let result = try program.render(members, date: date)
+            let result = try program.render(variables, at: TemplateMoment(date))
             return Rendering(text: result.text, generationSpans: result.generationSpans)
+        } catch let error as TemplateError where error.code == .raised {
+            throw failure("the chat template refuses the conversation: \(error.message)")
         } catch {
-            if error.code == .raised { throw failure("the chat template refuses the conversation: \(error.message)") }
-            throw failure("the chat template fails: \(error.whereAndWhat)")
+            throw failure("the chat template fails: \(Self.whereAndWhat(error))")
         }
     }
 
     private func failure(_ message: String) -> TokenizationError {
         TokenizationError(.malformed, place: place, message)
     }
-}
 
-extension TemplateError {
-    /// The line, where one is to blame, and the message.
-    fileprivate var whereAndWhat: String { line.map { "line \($0): \(message)" } ?? message }
+    /// The line of the template, where one is to blame, and the fault.
+    private static func whereAndWhat(_ error: any Error) -> String {
+        guard let error = error as? TemplateError else { return "\(error)" }
+        return error.line.map { "line \($0): \(error.message)" } ?? error.message
+    }
 }

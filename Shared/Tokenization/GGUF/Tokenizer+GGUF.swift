@@ -1,4 +1,4 @@
-import ModelFiles
+package import ModelFiles
 
 extension Tokenizer {
     /// The tokenizer as GGUF's metadata, for llama.cpp.
