@@ -4,13 +4,13 @@ import Testing
 
 @testable import Tokenization
 
-/// The goldens of the `tokenizers` library, which lie outside the repository.
+/// The goldens of the `tokenizers` library: see `Tests/Goldens/README.md`.
 enum Golden {
     static let names = [
         "qwen2-512", "qwen2-4096", "llama3-4096", "llama2-legacy-4096", "llama2-metaspace-4096",
     ]
 
-    static func url(_ path: String) throws -> URL { try TestData.url("golden/tok/\(path)") }
+    static func url(_ path: String) throws -> URL { try TestData.golden("tok/\(path)") }
 
     struct Item: Decodable {
         let text: String
