@@ -10,24 +10,20 @@ import subprocess
 import time
 
 import pytest
-from conftest import binary
+from conftest import ROOT, binary
 
 
-def golden() -> pathlib.Path:
-    root = os.environ.get("ERRATA_TEST_DATA")
-    if not root:
-        pytest.fail("ERRATA_TEST_DATA must name the folder that holds golden/ (Tests/run sets it)")
-    return pathlib.Path(root) / "golden"
+GOLDENS = ROOT / "Tests" / "Goldens"
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> pathlib.Path:
-    """A folder with weights of 0.1 million parameters and a tokenizer of 512 tokens with ChatML's marks."""
+    """A folder with weights of 34,000 parameters and a tokenizer of 512 tokens with ChatML's marks."""
     folder = tmp_path_factory.mktemp("model")
     for name in ("config.json", "generation_config.json", "model.safetensors"):
-        shutil.copy(golden() / "tiny-qwen2" / name, folder / name)
+        shutil.copy(GOLDENS / "tiny-qwen2" / name, folder / name)
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(golden() / "tok/qwen2-512" / name, folder / name)
+        shutil.copy(GOLDENS / "tok/qwen2-512" / name, folder / name)
     (folder / "chat_template.jinja").write_text(
         "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
         "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"

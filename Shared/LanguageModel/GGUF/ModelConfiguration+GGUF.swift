@@ -1,5 +1,6 @@
 import Foundation
 package import ModelFiles
+import Tokenization
 
 extension ModelConfiguration {
     /// The configuration that a GGUF file's metadata and tensors describe.

@@ -1,4 +1,4 @@
-package import Foundation
+public import Foundation
 package import ModelFiles
 
 /// Where a model's weights are read from, under Hugging Face's names.

@@ -1,4 +1,5 @@
 public import LanguageModel
+import TensorEngine
 
 /// What a training will need in memory, from the model's shape and the training's options alone.
 ///
