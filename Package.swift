@@ -251,11 +251,11 @@ let package = Package(
                 swiftSettings: swiftSettings
             ),
             tests("ModelFilesTests", ["DataSupport", "ModelFiles"]),
-            tests("TensorEngineTests", ["NumericSupport", "TensorEngine"]),
+            tests("TensorEngineTests", ["DataSupport", "NumericSupport", "TensorEngine"]),
             tests("TemplateEngineTests", ["DataSupport", "ModelFiles", "TemplateEngine"]),
             tests("TokenizationTests", ["DataSupport", "ModelFiles", "Tokenization"]),
-            tests("LanguageModelTests", numerics + ["NumericSupport"]),
-            tests("TrainingTests", numerics + ["NumericSupport"]),
+            tests("LanguageModelTests", numerics + ["DataSupport", "NumericSupport"]),
+            tests("TrainingTests", numerics + ["DataSupport", "NumericSupport"]),
             tests("DistillationTests", numerics + ["Distillation", "Reasoning"]),
             tests("ReasoningTests", ["DataSupport", "Reasoning", "TeacherSimulation"]),
             tests(
