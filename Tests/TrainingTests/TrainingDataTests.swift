@@ -152,7 +152,7 @@ struct TrainingDataTests {
         "a bad line is told with its number, reason and cure, and the rest goes on",
         arguments: [
             ("{", "one JSON object"), ("[1]", "one JSON object"), ("{}", "give one of these"),
-            (#"{"text": ["x"]}"#, "must be a string"), (#"{"words": "x"}"#, "has words, but neither"),
+            (#"{"text": ["x"]}"#, "a message is an object"), (#"{"words": "x"}"#, "has words, but neither"),
             (#"{"prompt": "x"}"#, "give one of these"),
             (#"{"prompt": 1, "completion": "x"}"#, "must be a string or a list"),
             (#"{"prompt": [{"role": "user", "content": "x"}], "completion": "x"}"#, "mixes"),
@@ -184,8 +184,8 @@ struct TrainingDataTests {
         arguments: [
             (#"{"prompt": "x", "chosen": "a"}"#, "give \"prompt\" and these"),
             (#"{"chosen": "a", "rejected": "b"}"#, "no \"prompt\""),
-            (#"{"prompt": "x", "chosen": "a", "rejected": "a"}"#, "nothing to tell apart"),
-            (#"{"prompt": "", "chosen": "a", "rejected": "b"}"#, "is empty"),
+            (#"{"prompt": "x: ", "chosen": "a", "rejected": "a"}"#, "nothing to tell apart"),
+            (#"{"prompt": "", "chosen": "a", "rejected": "b"}"#, "no token of its own"),
             (#"{"prompt": [{"role": "user", "content": "x"}], "chosen": "a", "rejected": "b"}"#, "mixes"),
             (
                 #"{"chosen": [{"role": "user", "content": "x"}], "rejected": [{"role": "user", "content": "y"}]}"#,
@@ -199,7 +199,7 @@ struct TrainingDataTests {
         ]
     )
     func badPairs(line: String, cause: String) throws {
-        let good = #"{"prompt": "a", "chosen": "b", "rejected": "c"}"#
+        let good = #"{"prompt": "a: ", "chosen": "b", "rejected": "c"}"#
         let read = try reader().preferences(data(line, good), place: "f")
         #expect(read.examples.count == 1)
         #expect(read.rejected.map(\.number) == [1])
@@ -288,11 +288,7 @@ struct TrainingDataTests {
                 maximumLength: 512
             )
         }
-        func line(_ item: JSONNode) throws -> Data {
-            var bytes: [UInt8] = []
-            try #require(item["row"]).appendCanonical(to: &bytes)
-            return Data(bytes)
-        }
+        func line(_ item: JSONNode) throws -> Data { Data(try #require(item["line"]?.bytes)) }
         let supervised = try #require(golden["supervised"]?.array)
         #expect(supervised.count == 22)
         for item in supervised {

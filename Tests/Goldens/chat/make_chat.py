@@ -200,14 +200,14 @@ def main() -> None:
         head = {"tokenizer": name, "template": style, "special_tokens": special}
         rows = [row for row in SUPERVISED if style == "thoughts" or "chat_template_kwargs" not in row]
         for row, made in zip(rows, prepared(trl.SFTTrainer, trl.SFTConfig, rows, tok, ["input_ids", "labels"])):
-            supervised.append({**head, "row": row, **made})
+            supervised.append({**head, "line": json.dumps(row), **made})
         rows = []
         for row in PREFERENCES:
             # What the trainer itself does not do: the question in a text beside conversations that hold it.
             rows.append(trl.data_utils.maybe_extract_prompt(dict(row)))
         columns = ["prompt_ids", "chosen_ids", "rejected_ids"]
         for row, made in zip(PREFERENCES, prepared(trl.DPOTrainer, trl.DPOConfig, rows, tok, columns)):
-            preferences.append({**head, "row": row, **made})
+            preferences.append({**head, "line": json.dumps(row), **made})
     result = {
         "versions": {"transformers": transformers.__version__, "trl": trl.__version__},
         "templates": TEMPLATES,
