@@ -128,12 +128,12 @@ struct TrainingDataTests {
             #expect(pair.prompt == read.examples[0].prompt)
             // The mark that the user spelt is text: the turn's own end is the only one.
             #expect(pair.prompt.filter { $0 == 511 }.count == 1)
-            #expect(pair.chosenWeights == nil && pair.rejectedWeights == nil)
+            #expect(pair.chosenMask == nil && pair.rejectedMask == nil)
         }
         let turns = read.examples[2]
-        let weights = try #require(turns.chosenWeights)
-        #expect(weights.count == turns.chosen.count)
-        let own = zip(turns.chosen, weights).filter { $1 == 1 }.map { $0.0 }
+        let mask = try #require(turns.chosenMask)
+        #expect(mask.count == turns.chosen.count && turns.chosenWeights == nil)
+        let own = zip(turns.chosen, mask).filter(\.1).map { $0.0 }
         #expect(tokenizer.decode(own, skipSpecialTokens: false) == "A<|im_end|>B<|im_end|>")
         // An answer that begins with line feeds: nothing of the rendered conversation is lost.
         let feeds = read.examples[3]

@@ -190,8 +190,8 @@ public struct TrainingDataReader: Sendable {
         let isTruncated = pair.chosen.count > room || pair.rejected.count > room
         pair.chosen = Array(pair.chosen.prefix(room))
         pair.rejected = Array(pair.rejected.prefix(room))
-        pair.chosenWeights = pair.chosenWeights.map { Array($0.prefix(room)) }
-        pair.rejectedWeights = pair.rejectedWeights.map { Array($0.prefix(room)) }
+        pair.chosenMask = pair.chosenMask.map { Array($0.prefix(room)) }
+        pair.rejectedMask = pair.rejectedMask.map { Array($0.prefix(room)) }
         guard pair.chosen != pair.rejected else {
             throw TrainingLineError(
                 "\"\(chosenName)\" and \"\(rejectedName)\" are the same"
@@ -218,20 +218,20 @@ public struct TrainingDataReader: Sendable {
         else { throw TrainingLineError("a completion has no assistant message; it must say something") }
         // Where an answer's first characters and the template's last make one token, the prompts differ by it.
         let start = zip(first.ids[..<firstStart], second.ids[..<secondStart]).prefix { $0 == $1 }.count
-        func side(_ tokens: ChatTokens, _ own: Int, _ end: Int) -> (ids: [TokenID], weights: [Float]?) {
+        func side(_ tokens: ChatTokens, _ own: Int, _ end: Int) -> (ids: [TokenID], mask: [Bool]?) {
             let marks = tokens.isAssistant[own...end]
-            let weights = [Float](repeating: 1, count: own - start) + marks.map { $0 ? 1 : 0 }
-            return (Array(tokens.ids[start...end]), marks.contains(false) ? weights : nil)
+            let mask = [Bool](repeating: true, count: own - start) + marks
+            return (Array(tokens.ids[start...end]), marks.contains(false) ? mask : nil)
         }
-        let (chosenIDs, chosenWeights) = side(first, firstStart, firstEnd)
-        let (rejectedIDs, rejectedWeights) = side(second, secondStart, secondEnd)
+        let (chosenIDs, chosenMask) = side(first, firstStart, firstEnd)
+        let (rejectedIDs, rejectedMask) = side(second, secondStart, secondEnd)
         return PreferenceExample(
             id: id,
             prompt: Array(first.ids[..<start]),
             chosen: chosenIDs,
             rejected: rejectedIDs,
-            chosenWeights: chosenWeights,
-            rejectedWeights: rejectedWeights
+            chosenMask: chosenMask,
+            rejectedMask: rejectedMask
         )
     }
 
