@@ -251,7 +251,7 @@ let package = Package(
             tests("TokenizationTests", ["DataSupport", "ModelFiles", "Tokenization"]),
             tests("LanguageModelTests", numerics + ["NumericSupport"]),
             tests("TrainingTests", numerics + ["NumericSupport"]),
-            tests("DistillationTests", numerics + ["Distillation", "Reasoning"]),
+            tests("DistillationTests", numerics + ["Distillation", "NumericSupport", "Reasoning"]),
             tests("ReasoningTests", ["DataSupport", "Reasoning", "TeacherSimulation"]),
             tests(
                 "ReproductionTests",
