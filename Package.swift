@@ -256,7 +256,7 @@ let package = Package(
             tests("TokenizationTests", ["DataSupport", "ModelFiles", "Tokenization"]),
             tests("LanguageModelTests", numerics + ["DataSupport", "NumericSupport"]),
             tests("TrainingTests", numerics + ["DataSupport", "NumericSupport"]),
-            tests("DistillationTests", numerics + ["Distillation", "Reasoning"]),
+            tests("DistillationTests", numerics + ["DataSupport", "Distillation", "NumericSupport", "Reasoning"]),
             tests("ReasoningTests", ["DataSupport", "Reasoning", "TeacherSimulation"]),
             tests(
                 "ReproductionTests",

@@ -135,12 +135,12 @@ struct TrainingDataTests {
             #expect(pair.chosen == tokenizer.encode("Yes<|im_end|>\n"))
             #expect(pair.rejected == tokenizer.encode("No<|im_end|>\n"))
             #expect(pair.prompt == read.examples[0].prompt)
-            #expect(pair.chosenWeights == nil && pair.rejectedWeights == nil)
+            #expect(pair.chosenMask == nil && pair.rejectedMask == nil)
         }
         let turns = read.examples[2]
-        let weights = try #require(turns.chosenWeights)
-        #expect(weights.count == turns.chosen.count)
-        let own = zip(turns.chosen, weights).filter { $1 == 1 }.map { $0.0 }
+        let mask = try #require(turns.chosenMask)
+        #expect(mask.count == turns.chosen.count && turns.chosenWeights == nil)
+        let own = zip(turns.chosen, mask).filter(\.1).map { $0.0 }
         #expect(tokenizer.decode(own, skipSpecialTokens: false) == "A<|im_end|>\nB<|im_end|>\n")
         // An answer that begins with line feeds: nothing of the rendered conversation is lost.
         let feeds = read.examples[3]
@@ -304,7 +304,7 @@ struct TrainingDataTests {
             #expect(pair.prompt == tokens(item["prompt_ids"]), "\(item)")
             #expect(pair.chosen == tokens(item["chosen_ids"]), "\(item)")
             #expect(pair.rejected == tokens(item["rejected_ids"]), "\(item)")
-            #expect(pair.chosenWeights == nil && pair.rejectedWeights == nil)
+            #expect(pair.chosenMask == nil && pair.rejectedMask == nil)
         }
     }
 

@@ -46,12 +46,14 @@ public struct StageTrainer: Sendable {
     /// Arguments:
     ///   - modelHash: the model to start from.
     ///   - name: names the resumable state; the same work must have the same name.
+    ///   - onNotice: told where the work folder holds state of other work under this name, which is not used.
     ///   - onStep: called after each update; throwing ends the training with the state kept.
     public func supervised(
         from modelHash: String,
         name: String,
         examples: [SupervisedExample],
         options: TrainingOptions,
+        onNotice: @escaping @Sendable (String) -> Void = { _ in },
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         try checkMemory(of: modelHash, options, lengths: examples.map(\.tokens.count))
@@ -64,6 +66,7 @@ public struct StageTrainer: Sendable {
             resume: trainer.resume,
             save: trainer.saveCheckpoint,
             run: trainer.run,
+            onNotice: onNotice,
             onStep: onStep
         )
     }
@@ -72,7 +75,8 @@ public struct StageTrainer: Sendable {
     ///
     /// Arguments:
     ///   - supervised: examples of the supervised term, used where `preference.supervisedWeight` is above 0.
-    ///   - onNotice: told why log-probabilities of the reference that the work folder holds are not used.
+    ///   - onNotice: told why state of other work under this name, or log-probabilities of the reference that the work
+    ///     folder holds, are not used.
     public func preference(
         from modelHash: String,
         name: String,
@@ -104,6 +108,7 @@ public struct StageTrainer: Sendable {
             resume: trainer.resume,
             save: trainer.saveCheckpoint,
             run: trainer.run,
+            onNotice: onNotice,
             onStep: onStep
         )
     }
@@ -143,16 +148,21 @@ public struct StageTrainer: Sendable {
         resume: (URL) throws -> Void,
         save: (URL) throws -> Void,
         run: @escaping ((TrainingStep) throws -> Void) throws -> TrainingSummary,
+        onNotice: (String) -> Void,
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         try FileManager.default.createDirectory(at: workFolder, withIntermediateDirectories: true)
         let state = workFolder.appending(path: "\(name).state")
+        let unused = workFolder.appending(path: "\(name).state.unused")
         if FileManager.default.fileExists(atPath: state.path) {
             do {
                 try resume(state)
-            } catch is TrainingError {
-                // The state of other work under this name, e.g. after the data changed: begin anew.
-                try FileManager.default.removeItem(at: state)
+            } catch let error as TrainingError {
+                // Of other work under this name, e.g. after the data changed or the program did: begin anew, and leave the
+                // old state to whoever wants it. One is kept.
+                try? FileManager.default.removeItem(at: unused)
+                try FileManager.default.moveItem(at: state, to: unused)
+                onNotice("\(error); \(name) begins anew, and the old state is kept as \(unused.path) until it is done")
             }
         }
         var saved = ContinuousClock.now
@@ -167,7 +177,7 @@ public struct StageTrainer: Sendable {
         }
         let stored = try StudentFolder.store(model, trainedFrom: try store.folder(parent), in: store)
         try store.note(ModelRecord.Origin(source: "training \(name)", parent: parent), of: stored.hash)
-        try? FileManager.default.removeItem(at: state)
+        for file in [state, unused] { try? FileManager.default.removeItem(at: file) }
         return Trained(
             stored: stored,
             steps: last?.step ?? summary.steps,

@@ -31,23 +31,22 @@ extension TrainingDataReader {
         let first = try completion(conversation(of: row, prompt + chosen), prompt: prompt.count, before)
         let second = try completion(conversation(of: row, prompt + rejected), prompt: prompt.count, before)
         let start = min(first.start, second.start)
-        func side(_ completion: Completion) -> (ids: [TokenID], weights: [Float]?) {
+        func side(_ completion: Completion) -> (ids: [TokenID], mask: [Bool]?) {
             // Where one side's tokens differ from the prompt's earlier, the other's go with them.
             let own = [Bool](repeating: true, count: completion.start - start) + completion.isLearned
             let ids = Array(completion.ids[start...])
             let end = (own.lastIndex(of: true) ?? -1) + 1
-            let weights = own[..<end].contains(false) ? own[..<end].map { $0 ? Float(1) : 0 } : nil
-            return (Array(ids[..<end]), weights)
+            return (Array(ids[..<end]), own[..<end].contains(false) ? Array(own[..<end]) : nil)
         }
-        let (chosenIDs, chosenWeights) = side(first)
-        let (rejectedIDs, rejectedWeights) = side(second)
+        let (chosenIDs, chosenMask) = side(first)
+        let (rejectedIDs, rejectedMask) = side(second)
         return PreferenceExample(
             id: row.name,
             prompt: Array(before[..<start]),
             chosen: chosenIDs,
             rejected: rejectedIDs,
-            chosenWeights: chosenWeights,
-            rejectedWeights: rejectedWeights
+            chosenMask: chosenMask,
+            rejectedMask: rejectedMask
         )
     }
 

@@ -194,8 +194,8 @@ public struct TrainingDataReader: Sendable {
         let isTruncated = pair.chosen.count > room || pair.rejected.count > room
         pair.chosen = Array(pair.chosen.prefix(room))
         pair.rejected = Array(pair.rejected.prefix(room))
-        pair.chosenWeights = pair.chosenWeights.map { Array($0.prefix(room)) }
-        pair.rejectedWeights = pair.rejectedWeights.map { Array($0.prefix(room)) }
+        pair.chosenMask = pair.chosenMask.map { Array($0.prefix(room)) }
+        pair.rejectedMask = pair.rejectedMask.map { Array($0.prefix(room)) }
         guard pair.chosen != pair.rejected else {
             throw TrainingLineError(
                 "\"\(chosenName)\" and \"\(rejectedName)\" are the same"
