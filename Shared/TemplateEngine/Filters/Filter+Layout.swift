@@ -95,7 +95,7 @@ private struct WordWrapper {
             }
             if let chunk = chunks.first, chunk.count > width {
                 if breaksLongWords {
-                    let room = breakPoint(chunk, room: max(1, width - length))
+                    let room = breakPoint(chunk, room: width - length)
                     line.append(chunk.prefix(room))
                     chunks[chunks.startIndex] = chunk.dropFirst(room)
                 } else if line.isEmpty {

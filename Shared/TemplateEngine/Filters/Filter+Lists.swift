@@ -16,10 +16,10 @@ extension Filter {
             try interpreter.join(value, arguments)
         },
         Filter("batch", ["linecount", "fill_with"], required: 1) { value, arguments, interpreter in
-            try interpreter.batch(value, size: arguments.value(0), filling: arguments[1] ?? .none)
+            try interpreter.batch(value, arguments)
         },
         Filter("slice", ["slices", "fill_with"], required: 1) { value, arguments, interpreter in
-            try interpreter.slices(value, count: try arguments.integer(0), filling: arguments[1] ?? .none)
+            try interpreter.slices(value, arguments)
         },
         Filter("sum", ["attribute", "start"]) { value, arguments, interpreter in
             let path = try AttributePath(arguments[0] ?? .none)
@@ -94,17 +94,17 @@ extension Interpreter {
         return .string(Text(Array(pieces.joined(separator: between)), isMarkup: isMarkup))
     }
 
-    fileprivate func batch(_ value: Value, size: Value, filling fill: Value) throws -> Value {
-        guard let number = Number(size) else {
-            throw TemplateError(.type, "batch(): 'linecount' must be an integer, not \(size.typeName)")
-        }
-        let iterator = try iterate(value)
+    fileprivate func batch(_ value: Value, _ arguments: Bound) throws -> Value {
+        let fill = arguments[1] ?? .none
+        var iterator: ValueIterator?
         var waiting: Value?
         return try generator(over: max(value.depth, fill.depth)) { interpreter in
+            let values = try iterator ?? interpreter.iterate(value)
+            iterator = values
             var row: [Value] = waiting.map { [$0] } ?? []
             waiting = nil
-            while let value = try iterator.next(interpreter) {
-                if Number.int(row.count) == number {
+            while let value = try values.next(interpreter) {
+                if try interpreter.areEqual(.int(row.count), arguments.value(0)) {
                     waiting = value
                     return try interpreter.list(row)
                 }
@@ -112,7 +112,8 @@ extension Interpreter {
                 if row.count > interpreter.limits.items { try interpreter.checkItems(row.count) }
             }
             if row.isEmpty { return nil }
-            if !fill.isNone, let size = size.index, row.count < size {
+            if !fill.isNone, try interpreter.compare(.int(row.count), .less, arguments.value(0)) {
+                let size = try arguments.integer(0)
                 try interpreter.checkItems(size)
                 row += repeatElement(fill, count: size - row.count)
             }
@@ -120,11 +121,15 @@ extension Interpreter {
         }
     }
 
-    fileprivate func slices(_ value: Value, count: Int, filling fill: Value) throws -> Value {
-        let values = try array(value)
+    fileprivate func slices(_ value: Value, _ arguments: Bound) throws -> Value {
+        let fill = arguments[1] ?? .none
+        var known: [Value]?
         var number = 0
         var offset = 0
         return try generator(over: max(value.depth, fill.depth)) { interpreter in
+            let values = try known ?? interpreter.array(value)
+            known = values
+            let count = try arguments.integer(0)
             guard count != 0 else { throw TemplateError(.value, "integer division or modulo by zero") }
             guard number < count else { return nil }
             let size = values.count / count

@@ -11,12 +11,15 @@ extension Filter {
                 ?? .undefined(Undefined(.attribute(name, of: value.objectDescription)))
         },
         Filter("items") { value, _, interpreter in
-            switch value {
-            case .undefined: return try interpreter.generator(over: 0) { _ in nil }
-            case .dict(let dictionary):
-                let iterator = try interpreter.iterate(.object(DictView(.items, of: dictionary)))
-                return try interpreter.generator(over: value.depth) { try iterator.next($0) }
-            default: throw TemplateError(.type, "Can only get item pairs from a mapping.")
+            var iterator: ValueIterator?
+            return try interpreter.generator(over: value.depth) { interpreter in
+                if value.isUndefined { return nil }
+                guard case .dict(let dictionary) = value else {
+                    throw TemplateError(.type, "Can only get item pairs from a mapping.")
+                }
+                let pairs = try iterator ?? interpreter.iterate(.object(DictView(.items, of: dictionary)))
+                iterator = pairs
+                return try pairs.next(interpreter)
             }
         },
         Filter("dictsort", ["case_sensitive", "by", "reverse"]) { value, arguments, interpreter in
@@ -37,7 +40,7 @@ extension Interpreter {
         }
         let pairs = try array(.object(DictView(.items, of: dictionary)))
         let isCaseSensitive = arguments.isTrue(0)
-        let sorted = try sorted(pairs, reverse: arguments.isTrue(2)) { pair in
+        let sorted = try sorted(pairs, reverse: try arguments.flag(2)) { pair in
             guard case .tuple(let items) = pair else { return pair }
             return try comparable(items.values[by == "key" ? 0 : 1], isCaseSensitive: isCaseSensitive)
         }

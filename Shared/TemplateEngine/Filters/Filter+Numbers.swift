@@ -20,8 +20,8 @@ extension Filter {
             case .int, .bool: return .int(value.index ?? 0)
             case .float(let number): return try IntegerReader.truncated(number) ?? standard
             case .string(let text):
-                let base = try arguments.integer(1, default: 10)
-                if let number = try IntegerReader.read(text, base: base) { return .int(number) }
+                let base = arguments[1].map { $0.index } ?? 10
+                if let base, let number = try IntegerReader.read(text, base: base) { return .int(number) }
                 guard let number = FloatReader.read(text) else { return standard }
                 return try IntegerReader.truncated(number) ?? standard
             default: return value.isWide ? value : standard
@@ -91,11 +91,9 @@ private enum RoundFilter {
 
 /// Python's `int(text, base)`.
 enum IntegerReader {
-    /// The integer that a text writes; nil where it writes none.
+    /// The integer that a text writes; nil where it writes none or there is no such base.
     static func read(_ text: Text, base: Int) throws -> Int? {
-        guard base == 0 || (2...36).contains(base) else {
-            throw TemplateError(.value, "int() base must be >= 2 and <= 36, or 0")
-        }
+        guard base == 0 || (2...36).contains(base) else { return nil }
         let stripped = text.stripped(leading: true, trailing: true) { $0.isPythonSpace }
         var digits = Array(stripped.scalars)
         var isNegative = false

@@ -4,7 +4,7 @@ extension Filter {
         Filter("sort", ["reverse", "case_sensitive", "attribute"]) { value, arguments, interpreter in
             let paths = try AttributePath.several(arguments[2] ?? .none)
             let isCaseSensitive = arguments.isTrue(1)
-            let sorted = try interpreter.sorted(try interpreter.array(value), reverse: arguments.isTrue(0)) { value in
+            let sorted = try interpreter.sorted(try interpreter.array(value), reverse: try arguments.flag(0)) { value in
                 try interpreter.list(
                     try paths.map {
                         try interpreter.comparable(
@@ -25,10 +25,12 @@ extension Filter {
         Filter("unique", ["case_sensitive", "attribute"]) { value, arguments, interpreter in
             let isCaseSensitive = arguments.isTrue(0)
             let path = try AttributePath(arguments[1] ?? .none)
-            let iterator = try interpreter.iterate(value)
+            var iterator: ValueIterator?
             var seen: Set<HashKey> = []
             return try interpreter.generator(over: value.depth) { interpreter in
-                while let value = try iterator.next(interpreter) {
+                let values = try iterator ?? interpreter.iterate(value)
+                iterator = values
+                while let value = try values.next(interpreter) {
                     let key = try path.value(in: value, interpreter)
                     let comparable = try interpreter.comparable(key, isCaseSensitive: isCaseSensitive)
                     if seen.insert(try HashKey(comparable)).inserted { return value }

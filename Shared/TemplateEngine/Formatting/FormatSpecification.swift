@@ -4,6 +4,8 @@ struct FormatSpecification {
     private(set) var alignment: Unicode.Scalar?
     private(set) var sign: Unicode.Scalar = "-"
     private(set) var isAlternate = false
+    /// Whether a zero stands before the width, which fills up numbers between their sign and digits.
+    private(set) var isZeroPadded = false
     private(set) var width = 0
     private(set) var grouping: Unicode.Scalar?
     private(set) var precision: Int?
@@ -37,9 +39,9 @@ struct FormatSpecification {
         sign = take(["+", "-", " "]) ?? "-"
         _ = take(["z"])
         isAlternate = take(["#"]) != nil
-        if take(["0"]) != nil, alignment == nil {
+        if alignments.isDisjoint(with: scalars.dropFirst().prefix(1)), take(["0"]) != nil {
             fill = "0"
-            alignment = "="
+            isZeroPadded = true
         }
         width = try number() ?? 0
         grouping = take([",", "_"])
@@ -100,7 +102,8 @@ extension Interpreter {
             guard let scalar = UInt32(exactly: number).flatMap(Unicode.Scalar.init) else {
                 throw TemplateError(.value, "%c arg not in range(0x110000)")
             }
-            return try aligned(Text(scalars: [scalar]), prefix: "", format, standard: "<")
+            let standard: Unicode.Scalar = format.isZeroPadded ? "=" : "<"
+            return try aligned(Text(scalars: [scalar]), prefix: "", format, standard: standard)
         case "e", "E", "f", "F", "g", "G", "%": return try formatted(Double(number), value, format)
         default: throw format.unknownType(for: value)
         }
@@ -157,11 +160,12 @@ extension Interpreter {
         _ format: FormatSpecification,
         groupSize: Int
     ) throws -> Text {
+        let standard: Unicode.Scalar = format.isZeroPadded ? "=" : ">"
         guard let grouping = format.grouping else {
-            return try aligned(Text(digits + rest), prefix: prefix, format, standard: ">")
+            return try aligned(Text(digits + rest), prefix: prefix, format, standard: standard)
         }
         var digits = digits
-        if format.fill == "0", format.alignment == "=" {
+        if format.fill == "0", format.alignment ?? standard == "=" {
             // The zeros that fill up are grouped too.
             let room = format.width - prefix.count - rest.count
             try charge(bytes: max(0, room))
@@ -169,7 +173,7 @@ extension Interpreter {
             if Self.groupedLength(digits.count, groupSize) < room { digits = "0" + digits }
         }
         let grouped = NumberFormat.grouped(digits, by: Character(grouping), size: groupSize)
-        return try aligned(Text(grouped + rest), prefix: prefix, format, standard: ">")
+        return try aligned(Text(grouped + rest), prefix: prefix, format, standard: standard)
     }
 
     private static func groupedLength(_ count: Int, _ size: Int) -> Int { count + (count - 1) / size }

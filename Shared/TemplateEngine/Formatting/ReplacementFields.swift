@@ -35,7 +35,7 @@ private struct ReplacementFields {
     }
 
     mutating func text(of format: Text, isMarkup: Bool = false, depth: Int = 2) throws -> [UInt8] {
-        guard depth > 0 else { throw TemplateError(.value, "Max string recursion exceeded") }
+        guard depth >= 0 else { throw TemplateError(.value, "Max string recursion exceeded") }
         let scalars = Array(format.scalars)
         var output: [UInt8] = []
         var position = 0

@@ -50,7 +50,7 @@ extension Interpreter {
     /// The methods that take a text apart or put one together.
     func pieces(_ method: StringMethod, _ text: Text, _ arguments: Bound) throws -> Value {
         switch method {
-        case .splitlines: return try list(text.lines(keepingEnds: arguments.isTrue(0)))
+        case .splitlines: return try list(text.lines(keepingEnds: try arguments.flag(0)))
         case .partition, .rpartition: return try partition(method, text, try separator(arguments, 0))
         case .join: return .string(try join(arguments.value(0), separator: text))
         default: break

@@ -118,6 +118,15 @@ extension ArithmeticOperator {
             default: break
             }
         }
+        if self == .multiply {
+            for (sequence, other) in [(left, right), (right, left)] {
+                switch sequence {
+                case .string, .list, .tuple:
+                    return TemplateError(.type, "can't multiply sequence by non-int of type '\(other.typeName)'")
+                default: break
+                }
+            }
+        }
         let sign = self == .power ? "** or pow()" : rawValue
         return TemplateError(
             .type,

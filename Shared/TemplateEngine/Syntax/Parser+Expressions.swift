@@ -15,12 +15,11 @@ extension Parser {
     }
 
     /// What is assigned to: a name, a tuple or, where that is allowed, an attribute.
-    mutating func assignmentTarget(
-        allowsAttributes: Bool = false,
-        endingAt end: Text? = nil
-    ) throws -> ExpressionSyntax {
+    mutating func assignmentTarget(allowsAttributes: Bool = false) throws -> ExpressionSyntax {
         let line = current.line
-        let target = try tuple(endingAt: end) { try $0.primary(allowsAttributes: allowsAttributes) }
+        let target = try tuple {
+            try $0.primary(allowsAttributes: allowsAttributes)
+        }
         guard target.isAssignable else { throw failure("can't assign to this expression", line: line) }
         return target
     }
@@ -29,11 +28,9 @@ extension Parser {
 
     /// One expression or, with commas, a tuple.
     ///
-    /// - Parameter end: a name that ends the tuple after a comma.
     /// - Parameter element: reads one item, if not an expression.
     mutating func tuple(
         allowsConditional: Bool = true,
-        endingAt end: Text? = nil,
         isInParentheses: Bool = false,
         _ element: ((inout Parser) throws -> ExpressionSyntax)? = nil
     ) throws -> ExpressionSyntax {
@@ -41,10 +38,7 @@ extension Parser {
         var isTuple = false
         while true {
             if isTuple { try expectSymbol(",") }
-            let ends =
-                current.kind == .variableEnd || current.kind == .blockEnd || current.isSymbol(")")
-                || end.map { current.isName($0) } ?? false
-            if ends { break }
+            if current.kind == .variableEnd || current.kind == .blockEnd || current.isSymbol(")") { break }
             items.append(try element?(&self) ?? expression(allowsConditional: allowsConditional))
             guard current.isSymbol(",") else { break }
             isTuple = true

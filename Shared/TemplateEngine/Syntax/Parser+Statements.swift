@@ -31,9 +31,9 @@ extension Parser {
     ]
 
     private mutating func loop() throws -> LoopSyntax {
-        let target = try assignmentTarget(endingAt: "in")
+        let target = try assignmentTarget()
         try expectName("in")
-        let values = try tuple(allowsConditional: false, endingAt: "recursive")
+        let values = try tuple(allowsConditional: false)
         let filter = skipName("if") ? try expression() : nil
         let isRecursive = skipName("recursive")
         let body = try tagBody(until: "endfor", "else")

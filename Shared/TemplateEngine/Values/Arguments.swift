@@ -15,10 +15,8 @@ struct Arguments {
     func bound(to signature: Signature) throws -> Bound {
         guard positional.count <= signature.parameters.count else {
             let most = signature.parameters.count
-            throw TemplateError(
-                .type,
-                "\(signature.name)() takes at most \(most) argument\(most == 1 ? "" : "s") (\(positional.count) given)"
-            )
+            let allowed = most == 0 ? "no arguments" : "at most \(most) argument\(most == 1 ? "" : "s")"
+            throw TemplateError(.type, "\(signature.name)() takes \(allowed) (\(positional.count) given)")
         }
         var values = positional.map(Optional.some)
         values += [Value?](repeating: nil, count: signature.parameters.count - positional.count)
@@ -70,6 +68,13 @@ struct Bound {
     func value(_ position: Int) -> Value { values[position] ?? .none }
 
     func isTrue(_ position: Int, default standard: Bool = false) -> Bool { values[position]?.isTrue ?? standard }
+
+    /// A flag that Python wants to be an integer or boolean.
+    func flag(_ position: Int) throws -> Bool {
+        guard let value = values[position] else { return false }
+        guard let index = value.index else { throw mismatch(position, "a boolean") }
+        return index != 0
+    }
 
     private func mismatch(_ position: Int, _ wanted: String) -> TemplateError {
         let name = signature.parameters[position].string
