@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 
 /// What a process says about how its contexts compute.
 ///
@@ -57,12 +58,19 @@ public struct EngineSettings: Sendable, Hashable {
         try EngineSettings(environment: ProcessInfo.processInfo.environment)
     }
 
-    /// What contexts are made with, and why the environment is not heeded where it cannot be; read once.
-    static let ofProcess: (settings: EngineSettings, complaint: String?) = {
+    /// Makes these the settings of all contexts that are made from now on without settings of their own.
+    ///
+    /// For a program whose configuration may come from a file as well as from the environment.
+    public func adopt() { Self.current.withLock { $0 = (self, nil) } }
+
+    /// What contexts are made with, and why the environment is not heeded where it cannot be.
+    static var ofProcess: (settings: EngineSettings, complaint: String?) { current.withLock { $0 } }
+
+    private static let current: Mutex<(settings: EngineSettings, complaint: String?)> = {
         do throws(EngineSettingError) {
-            return (try check(), nil)
+            return Mutex((try check(), nil))
         } catch {
-            return (EngineSettings(), error.message)
+            return Mutex((EngineSettings(), error.message))
         }
     }()
 }

@@ -48,6 +48,7 @@ struct TrainJob {
         training: TrainingOptions,
         reference: URL? = nil
     ) throws {
+        try EngineSettings.check()
         self.options = options
         self.adapter = try adapter.configuration(baseModel: options.model)
         self.training = training
