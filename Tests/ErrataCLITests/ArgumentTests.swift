@@ -36,7 +36,11 @@ struct ArgumentTests {
         Bad("generate --model m --system x", "--system", "--chat"),
         Bad("generate --model m --chat-template t", "--chat-template", "--chat"),
         Bad("generate --model m --chat --chat-template-kwargs [1]", "--chat-template-kwargs", "an object"),
-        Bad("train sft --data d --model m --output o --chat-template-kwargs {", "--chat-template-kwargs", "not valid JSON"),
+        Bad(
+            "train sft --data d --model m --output o --chat-template-kwargs {",
+            "--chat-template-kwargs",
+            "not valid JSON"
+        ),
         Bad("models add", "source"), Bad("models rename a", "new-name"), Bad("models render m", "--messages"),
         Bad("models export m t.gguf --dtype q4_0", "--dtype", "q4_0"),
         Bad("generate --model m --max-tokens 0", "--max-tokens", "at least 1"),

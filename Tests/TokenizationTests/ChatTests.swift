@@ -97,7 +97,9 @@ struct ChatTests {
         for `case` in cases {
             let template = try ChatTemplate(source: `case`.template, specialTokens: `case`.specialTokens)
             guard let text = `case`.text else {
-                let error = #expect(throws: TokenizationError.self, "\(`case`.name)") { try template.render(`case`.request) }
+                let error = #expect(throws: TokenizationError.self, "\(`case`.name)") {
+                    try template.render(`case`.request)
+                }
                 if `case`.error?.contains("alternate") == true {
                     #expect(error?.message.contains("turns must alternate, the user first") == true)
                 }
@@ -185,11 +187,17 @@ struct ChatTests {
         let broken = failure { _ = try ChatTemplate(source: "a\n{% if %}", place: "the/folder") }
         #expect(broken.hasPrefix("the/folder: the chat template cannot be read: line 2"))
         let template = try ChatTemplate(source: "{{ messages[0].content.nothing.more }}")
-        #expect(failure { _ = try template.render(Conversation([ChatMessage("user", "x")])) }.contains("chat template fails"))
+        #expect(
+            failure { _ = try template.render(Conversation([ChatMessage("user", "x")])) }.contains(
+                "chat template fails"
+            )
+        )
         #expect(failure { _ = try template.render(Conversation([])) }.contains("the conversation is empty"))
     }
 
-    @Test("a folder's template is its chat_template.jinja, else that of its configuration, by name where there are several")
+    @Test(
+        "a folder's template is its chat_template.jinja, else that of its configuration, by name where there are several"
+    )
     func folders() throws {
         try withTemporaryFolder { folder in
             let plain = try Tokenizer(folder: Golden.url("qwen2-512"))
@@ -199,7 +207,8 @@ struct ChatTests {
             try? FileManager.default.removeItem(at: file)
             let missing = failure { _ = try ChatTemplate(folder: folder, tokenizer: try Tokenizer(folder: folder)) }
             #expect(missing.contains("no chat template") && missing.contains("--chat-template FILE"))
-            let named = #"{"chat_template": [{"name": "default", "template": "plain {{ bos_token }}"}, "#
+            let named =
+                #"{"chat_template": [{"name": "default", "template": "plain {{ bos_token }}"}, "#
                 + #"{"name": "tool_use", "template": "tools"}], "bos_token": {"content": "<|endoftext|>"}}"#
             try Data(named.utf8).write(to: file)
             let tokenizer = try Tokenizer(folder: folder)
@@ -212,7 +221,9 @@ struct ChatTests {
             #expect(try ChatTemplate(folder: folder, tokenizer: tokenizer).render(question).text == "own")
             let other = folder.appendingPathComponent("other.jinja")
             try Data("other".utf8).write(to: other)
-            #expect(try ChatTemplate(folder: folder, tokenizer: tokenizer, file: other).render(question).text == "other")
+            #expect(
+                try ChatTemplate(folder: folder, tokenizer: tokenizer, file: other).render(question).text == "other"
+            )
         }
     }
 

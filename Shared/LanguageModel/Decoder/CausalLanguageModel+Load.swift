@@ -72,7 +72,8 @@ extension CausalLanguageModel {
     /// Whether a folder whose configuration ties the output projection to the embedding holds another projection.
     ///
     /// `transformers` computes with the file's then, and so must a model that was trained apart.
-    private static func hasHeadOfItsOwn(_ configuration: ModelConfiguration, _ source: any WeightSource) throws -> Bool {
+    private static func hasHeadOfItsOwn(_ configuration: ModelConfiguration, _ source: any WeightSource) throws -> Bool
+    {
         let (head, embedding) = ("lm_head.weight", "model.embed_tokens.weight")
         guard configuration.tieWordEmbeddings, let shape = source.shape(head), source.shape(embedding) == shape,
             shape == [configuration.vocabularySize, configuration.hiddenSize], source.isReadable(head),

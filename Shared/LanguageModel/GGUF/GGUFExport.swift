@@ -69,7 +69,12 @@ public enum GGUFExport {
             var values = tensor.elementType == .float32 ? tensor.values : tensor.converted(to: .float32).values
             if let heads = GGUFWeights.movedHeads(parameter.name, configuration) {
                 values.withUnsafeMutableBufferPointer {
-                    GGUFWeights.neighboursFromHalves($0, heads: heads, rows: shape[0], columns: shape.dropFirst().reduce(1, *))
+                    GGUFWeights.neighboursFromHalves(
+                        $0,
+                        heads: heads,
+                        rows: shape[0],
+                        columns: shape.dropFirst().reduce(1, *)
+                    )
                 }
             }
             try values.withUnsafeBufferPointer(body)

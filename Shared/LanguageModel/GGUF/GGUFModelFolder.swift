@@ -38,7 +38,8 @@ public enum GGUFModelFolder {
         if let template = tokenizer.chatTemplate { try put(Data(template.utf8), ModelFolder.chatTemplateFile) }
         let target = folder.appendingPathComponent(WeightFiles.ggufFile)
         switch weights {
-        case .link: try FileManager.default.createSymbolicLink(at: target, withDestinationURL: file.resolvingSymlinksInPath())
+        case .link:
+            try FileManager.default.createSymbolicLink(at: target, withDestinationURL: file.resolvingSymlinksInPath())
         case .copy:
             var copy = try AtomicFile(url: target)
             try MappedFile(url: file).withBytes { try copy.append($0) }

@@ -16,7 +16,8 @@ struct GGUFWeights: WeightSource {
         self.file = file
         self.configuration = configuration
         isPermuted = Self.permutesRows(configuration.modelType)
-        names = file.entries.map(\.name).filter { $0 != GGUFModelFolder.ropeFactorsName }.map(GGUFNames.huggingFace).sorted()
+        names = file.entries.map(\.name).filter { $0 != GGUFModelFolder.ropeFactorsName }.map(GGUFNames.huggingFace)
+            .sorted()
     }
 
     /// Whether llama.cpp's files of a family have the rows of queries and keys moved.
@@ -37,7 +38,9 @@ struct GGUFWeights: WeightSource {
 
     func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
         try file.read(stored(name), into: destination)
-        guard let heads = movedHeads(name), let shape = shape(name), let columns = shape.dropFirst().reduce(1, *) as Int? else {
+        guard let heads = movedHeads(name), let shape = shape(name),
+            let columns = shape.dropFirst().reduce(1, *) as Int?
+        else {
             return
         }
         Self.halvesFromNeighbours(destination, heads: heads, rows: shape[0], columns: columns)
@@ -71,7 +74,9 @@ struct GGUFWeights: WeightSource {
         rows: Int,
         columns: Int
     ) {
-        move(values, heads: heads, rows: rows, columns: columns) { half, index, width in (half * width + index, 2 * index + half) }
+        move(values, heads: heads, rows: rows, columns: columns) { half, index, width in
+            (half * width + index, 2 * index + half)
+        }
     }
 
     /// The reverse of ``halvesFromNeighbours(_:heads:rows:columns:)``.
@@ -81,7 +86,9 @@ struct GGUFWeights: WeightSource {
         rows: Int,
         columns: Int
     ) {
-        move(values, heads: heads, rows: rows, columns: columns) { half, index, width in (2 * index + half, half * width + index) }
+        move(values, heads: heads, rows: rows, columns: columns) { half, index, width in
+            (2 * index + half, half * width + index)
+        }
     }
 
     private static func move(

@@ -28,7 +28,9 @@ extension ModelConfiguration {
         let dimension = try metadata.integer(key("attention.key_length")) ?? hidden / heads
         for name in ["attention.value_length", "rope.dimension_count"] {
             if let other = try metadata.integer(key(name)), other != dimension {
-                throw metadata.unsupported("\(key(name)) is \(other) where a head has \(dimension); they must be the same")
+                throw metadata.unsupported(
+                    "\(key(name)) is \(other) where a head has \(dimension); they must be the same"
+                )
             }
         }
         if let scaling = try metadata.string(key("rope.scaling.type")), scaling != "none" {
@@ -37,7 +39,9 @@ extension ModelConfiguration {
         if let window = try metadata.integer(key("attention.sliding_window")), window > 0 {
             throw metadata.unsupported("has an attention window of \(window) tokens; only full attention is supported")
         }
-        let tokens = try metadata["tokenizer.ggml.tokens"].flatMap { _ in try metadata.strings("tokenizer.ggml.tokens")?.count }
+        let tokens = try metadata["tokenizer.ggml.tokens"].flatMap { _ in
+            try metadata.strings("tokenizer.ggml.tokens")?.count
+        }
         let rows = file.entry("token_embd.weight")?.shape.first
         let theta = try metadata.double(key("rope.freq_base")) ?? 10_000
         func id(_ name: String) throws -> TokenID? {
@@ -72,7 +76,9 @@ extension ModelConfiguration {
         guard file.entry(GGUFModelFolder.ropeFactorsName) != nil else { return .default }
         let factors = try file.floats(GGUFModelFolder.ropeFactorsName)
         guard factors.count == dimension / 2, let most = factors.max(), most.isFinite, most >= 1 else {
-            throw file.metadata.malformed("\(GGUFModelFolder.ropeFactorsName) has no \(dimension / 2) factors from 1 up")
+            throw file.metadata.malformed(
+                "\(GGUFModelFolder.ropeFactorsName) has no \(dimension / 2) factors from 1 up"
+            )
         }
         if factors.allSatisfy({ $0 == 1 }) { return .default }
         // Published models differ in the factor and the length of pretraining.

@@ -36,6 +36,8 @@ public struct ModelStore: Sendable {
     /// - Parameters:
     ///   - folder: Where the files are.
     ///   - files: The names of those that make up the model; nil takes all.
+    /// - Returns: The stored model.
+    /// - Throws: `ModelFileError` when a file cannot be read or written, or the folder changes meanwhile.
     public func add(_ folder: URL, files: [String]? = nil) throws -> StoredModel {
         let files = try files?.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } ?? Self.fileNames(folder)
         let hash = try Self.hash(of: folder, files: files)

@@ -38,7 +38,10 @@ public enum RunStore {
 
     /// The names and ids of the runs that a model is the student or a checkpoint of, oldest first; none in a database
     /// without the schema.
-    public static func runs(needingModel hash: String, from pool: PostgresPool) async throws -> [(name: String, id: String)] {
+    public static func runs(
+        needingModel hash: String,
+        from pool: PostgresPool
+    ) async throws -> [(name: String, id: String)] {
         let tables = try await pool.query(
             "SELECT to_regclass('runs') IS NOT NULL AND to_regclass('checkpoints') IS NOT NULL AS complete"
         )

@@ -10,7 +10,11 @@ extension Filter {
                 guard let number = value.index else {
                     throw TemplateError(.type, "bad operand type for abs(): '\(value.typeName)'")
                 }
-                return .int(try ArithmeticOperator.fitting(number < 0 ? 0.subtractingReportingOverflow(number) : (number, false)))
+                return .int(
+                    try ArithmeticOperator.fitting(
+                        number < 0 ? 0.subtractingReportingOverflow(number) : (number, false)
+                    )
+                )
             }
         },
         Filter("int", ["default", "base"]) { value, arguments, interpreter in

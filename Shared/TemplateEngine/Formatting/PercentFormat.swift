@@ -149,7 +149,9 @@ private struct PercentFormatter {
             var text = type == "s" ? try interpreter.softString(value) : try interpreter.representation(value)
             if type == "a" {
                 text = Text(
-                    text.scalars.flatMap { $0.isASCII ? [UInt8($0.value)] : Array(Text.escape($0, shortest: true).utf8) }
+                    text.scalars.flatMap {
+                        $0.isASCII ? [UInt8($0.value)] : Array(Text.escape($0, shortest: true).utf8)
+                    }
                 )
             }
             if format.isMarkup { text = try interpreter.escaped(text) }

@@ -50,7 +50,8 @@ struct JSONWriter {
     }
 
     private static func number(_ value: Double) -> String {
-        value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : FloatText.representation(value)
+        value.isNaN
+            ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : FloatText.representation(value)
     }
 
     private mutating func append(_ values: [Value], level: Int) throws {

@@ -8,7 +8,9 @@ extension Compiler {
         case .tuple(let items): return ListExpression(items: try compile(items, frame), isTuple: true)
         case .list(let items): return ListExpression(items: try compile(items, frame), isTuple: false)
         case .dict(let members):
-            return DictExpression(members: try members.map { (try compile($0.key, frame), try compile($0.value, frame)) })
+            return DictExpression(
+                members: try members.map { (try compile($0.key, frame), try compile($0.value, frame)) }
+            )
         case .arithmetic(let left, let operation, let right):
             return ArithmeticExpression(
                 left: try compile(left, frame),

@@ -18,18 +18,27 @@ extension ChatEncoder {
     /// - Parameters:
     ///   - conversation: The turns.
     ///   - first: The assistant's turns before this index are context and not marked.
+    /// - Returns: The ids, each marked as the assistant's or not.
     /// - Throws: `TokenizationError` with the template's words when it refuses the conversation, or when the template
     ///   gives no way to tell which tokens are the assistant's.
-    public func layout(_ conversation: Conversation, learnedFrom first: Int = 0) throws(TokenizationError) -> ChatTokens {
+    public func layout(_ conversation: Conversation, learnedFrom first: Int = 0) throws(TokenizationError) -> ChatTokens
+    {
         let rendering = try template.render(conversation, date: date)
         let spans: [Range<Int>]
         if rendering.generationSpans.isEmpty {
             spans = try assistantSpans(conversation, in: rendering.text, from: first)
         } else {
-            let start = first == 0 ? 0 : try Self.sharedLength(
-                rendering.text,
-                template.render(conversation.with(conversation.messages.prefix(first)), addGenerationPrompt: true, date: date).text
-            )
+            let start =
+                first == 0
+                ? 0
+                : try Self.sharedLength(
+                    rendering.text,
+                    template.render(
+                        conversation.with(conversation.messages.prefix(first)),
+                        addGenerationPrompt: true,
+                        date: date
+                    ).text
+                )
             spans = rendering.generationSpans.filter { $0.upperBound > start }
         }
         var tokens = ChatTokens(ids: [], isAssistant: [])
@@ -51,11 +60,14 @@ extension ChatEncoder {
         let messages = conversation.messages
         var spans: [Range<Int>] = []
         for index in messages.indices where index >= first && messages[index].role == "assistant" {
-            let before = index == 0 ? "" : try template.render(
-                conversation.with(messages.prefix(index)),
-                addGenerationPrompt: true,
-                date: date
-            ).text
+            let before =
+                index == 0
+                ? ""
+                : try template.render(
+                    conversation.with(messages.prefix(index)),
+                    addGenerationPrompt: true,
+                    date: date
+                ).text
             let start = max(Self.sharedLength(text, before), spans.last?.upperBound ?? 0)
             let end = try end(ofTurn: index, in: text, of: conversation)
             if start < end { spans.append(start..<end) }
@@ -64,7 +76,8 @@ extension ChatEncoder {
     }
 
     /// Where a turn of the assistant's ends, its end as the template writes it included.
-    private func end(ofTurn index: Int, in text: String, of conversation: Conversation) throws(TokenizationError) -> Int {
+    private func end(ofTurn index: Int, in text: String, of conversation: Conversation) throws(TokenizationError) -> Int
+    {
         let messages = conversation.messages
         guard index < messages.count - 1 else { return text.utf8.count }
         let upToTurn = try? template.render(conversation.with(messages.prefix(index + 1)), date: date).text
@@ -79,7 +92,9 @@ extension ChatEncoder {
         if let alone, let inAlone = alone.lastIndex(ofBytes: mark), let inWhole = whole.lastIndex(ofBytes: mark) {
             let ending = alone.utf8.dropFirst(inAlone + mark.utf8.count)
             let rest = whole.utf8.dropFirst(inWhole + mark.utf8.count)
-            if rest.starts(with: ending), text.utf8.count >= rest.count, text.utf8.suffix(rest.count).elementsEqual(rest) {
+            if rest.starts(with: ending), text.utf8.count >= rest.count,
+                text.utf8.suffix(rest.count).elementsEqual(rest)
+            {
                 return text.utf8.count - rest.count + ending.count
             }
         }

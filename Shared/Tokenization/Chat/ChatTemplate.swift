@@ -32,7 +32,11 @@ public struct ChatTemplate: Sendable {
     ///     ``Tokenizer/specialTokens``.
     ///   - place: Names the template in errors.
     /// - Throws: `TokenizationError` when the source is not valid.
-    public init(source: String, specialTokens: [(name: String, text: String)] = [], place: String = "chat template") throws {
+    public init(
+        source: String,
+        specialTokens: [(name: String, text: String)] = [],
+        place: String = "chat template"
+    ) throws {
         try self.init(sources: ["default": source], specialTokens: Self.arguments(specialTokens), place: place)
     }
 
@@ -104,7 +108,11 @@ public struct ChatTemplate: Sendable {
         do {
             return try TemplateProgram(source: source, name: place)
         } catch {
-            throw TokenizationError(.malformed, place: place, "the chat template cannot be read: \(whereAndWhat(error))")
+            throw TokenizationError(
+                .malformed,
+                place: place,
+                "the chat template cannot be read: \(whereAndWhat(error))"
+            )
         }
     }
 
@@ -119,6 +127,7 @@ public struct ChatTemplate: Sendable {
     ///   - conversation: What is laid out.
     ///   - addGenerationPrompt: Whether the assistant's next turn is opened.
     ///   - date: The moment that the template sees as now.
+    /// - Returns: The text, and what the template itself marks in it as the assistant's.
     /// - Throws: `TokenizationError` when there is no turn, or the template refuses or fails; with the template's words.
     public func render(
         _ conversation: Conversation,
@@ -136,7 +145,11 @@ public struct ChatTemplate: Sendable {
     package func render(_ request: ConversationRequest, date: Date = Date()) throws(TokenizationError) -> Rendering {
         var program = request.conversation.tools == nil ? program : named["tool_use"] ?? program
         if let template = request.template {
-            if let known = named[template] { program = known } else { program = try Self.compile(template, place: "chat_template") }
+            if let known = named[template] {
+                program = known
+            } else {
+                program = try Self.compile(template, place: "chat_template")
+            }
         }
         guard let field = request.continuedField else {
             return try run(program, request.conversation, addGenerationPrompt: request.addGenerationPrompt, date: date)
@@ -144,7 +157,8 @@ public struct ChatTemplate: Sendable {
         let (conversation, text) = try request.conversation.markingEnd(of: field, mark: Self.endMark)
         var rendering = try run(program, conversation, addGenerationPrompt: false, date: date)
         let trimmed = Substring(text).strippingWhitespace()
-        guard rendering.text.containsBytes(trimmed), let end = rendering.text.lastIndex(ofBytes: Self.endMark.strippingWhitespace())
+        guard rendering.text.containsBytes(trimmed),
+            let end = rendering.text.lastIndex(ofBytes: Self.endMark.strippingWhitespace())
         else {
             throw failure("the last message does not appear in the text as it is, so that it cannot be continued")
         }

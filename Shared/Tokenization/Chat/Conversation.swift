@@ -59,7 +59,8 @@ public struct Conversation: Sendable, Equatable {
     /// The same conversation with values for names that have none of its own.
     package func adding(_ arguments: [Argument]) -> Conversation {
         arguments.reduce(self) { result, argument in
-            self.arguments.contains { $0.name == argument.name } ? result : result.setting(argument.name, argument.value)
+            self.arguments.contains { $0.name == argument.name }
+                ? result : result.setting(argument.name, argument.value)
         }
     }
 
@@ -70,7 +71,9 @@ public struct Conversation: Sendable, Equatable {
         guard let values = node.array else {
             throw TokenizationError(.malformed, place: place, "is \(node.kind); it must be a list of messages")
         }
-        guard !values.isEmpty else { throw TokenizationError(.malformed, place: place, "is an empty list; it needs a message") }
+        guard !values.isEmpty else {
+            throw TokenizationError(.malformed, place: place, "is an empty list; it needs a message")
+        }
         var result: [ChatMessage] = []
         for (index, value) in values.enumerated() {
             result.append(try ChatMessage(value, place: "\(place), message \(index + 1)"))
@@ -88,7 +91,11 @@ public struct Conversation: Sendable, Equatable {
             do {
                 list = try JSONNode.parse(text)
             } catch {
-                throw TokenizationError(.malformed, place: place, "is a text that is \(error); it must hold a list of tools")
+                throw TokenizationError(
+                    .malformed,
+                    place: place,
+                    "is a text that is \(error); it must hold a list of tools"
+                )
             }
             if list.isNull { return nil }
         }

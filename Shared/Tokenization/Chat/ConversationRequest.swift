@@ -64,7 +64,8 @@ package struct ConversationRequest: Sendable {
     }
 
     private static let parameters: Set<String> = packing.union([
-        "messages", "conversation", "tools", "documents", "chat_template_kwargs", "chat_template", "add_generation_prompt",
+        "messages", "conversation", "tools", "documents", "chat_template_kwargs", "chat_template",
+        "add_generation_prompt",
         "continue_final_message",
     ])
 }

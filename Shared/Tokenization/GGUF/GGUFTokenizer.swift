@@ -63,7 +63,9 @@ struct GGUFVocabulary {
 
     init(_ metadata: GGUFMetadata) throws {
         guard let tokens = try metadata.strings("tokenizer.ggml.tokens"), !tokens.isEmpty else {
-            throw metadata.malformed("has no tokens (tokenizer.ggml.tokens); a model without a tokenizer cannot be asked")
+            throw metadata.malformed(
+                "has no tokens (tokenizer.ggml.tokens); a model without a tokenizer cannot be asked"
+            )
         }
         guard tokens.count <= BytePairModel.maximumID else {
             throw metadata.malformed("has \(tokens.count) tokens, more than the limit of \(BytePairModel.maximumID)")
@@ -102,7 +104,9 @@ struct GGUFVocabulary {
         pad = try id("padding")
     }
 
-    /// Whether a token is found in the text before merges are made. Tokens that only fill the vocabulary up are left out.
+    /// Whether a token is found in the text before merges are made.
+    ///
+    /// Tokens that only fill the vocabulary up are left out.
     func isAdded(_ id: Int) -> Bool {
         kinds[id] == .control || kinds[id] == .userDefined || id == unknown && kinds[id] != .normal
     }

@@ -53,8 +53,11 @@ struct GGUFTokenizerStyle {
             isPrefixed = parts.addsBOS
             model = .byteLevel(parts, merges: merges)
         case "llama":
-            guard let scores = try metadata.floats("tokenizer.ggml.scores"), scores.count == vocabulary.tokens.count else {
-                throw metadata.malformed("has a SentencePiece tokenizer without a score for each token (tokenizer.ggml.scores)")
+            guard let scores = try metadata.floats("tokenizer.ggml.scores"), scores.count == vocabulary.tokens.count
+            else {
+                throw metadata.malformed(
+                    "has a SentencePiece tokenizer without a score for each token (tokenizer.ggml.scores)"
+                )
             }
             isPrefixed = true
             model = .sentencePiece(
@@ -95,12 +98,16 @@ struct GGUFTokenizerStyle {
     /// Every way in which a token is two others is a merge; the better the score of the token, the earlier.
     private static func merges(_ vocabulary: GGUFVocabulary, _ scores: [Float]) -> [[UInt8]] {
         var ids: [[UInt8]: Int] = [:]
-        for (id, token) in vocabulary.tokens.enumerated() where vocabulary.kinds[id] == .normal { ids[token] = ids[token] ?? id }
+        for (id, token) in vocabulary.tokens.enumerated() where vocabulary.kinds[id] == .normal {
+            ids[token] = ids[token] ?? id
+        }
         var found: [(left: [UInt8], right: [UInt8], score: Float, lengths: (Int, Int))] = []
         for (id, token) in vocabulary.tokens.enumerated() where vocabulary.kinds[id] == .normal && token.count > 1 {
             var splits: [(left: Int, right: Int)] = []
             for cut in 1..<token.count where token[cut] & 0xC0 != 0x80 {
-                if let left = ids[Array(token[..<cut])], let right = ids[Array(token[cut...])] { splits.append((left, right)) }
+                if let left = ids[Array(token[..<cut])], let right = ids[Array(token[cut...])] {
+                    splits.append((left, right))
+                }
             }
             for split in splits.sorted(by: { $0 < $1 }) {
                 let (left, right) = (vocabulary.tokens[split.left], vocabulary.tokens[split.right])
@@ -123,7 +130,9 @@ struct GGUFTokenizerStyle {
 
     /// The content of `tokenizer.json`.
     func json(_ vocabulary: GGUFVocabulary) -> [UInt8] {
-        var output = Array("{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [".utf8)
+        var output = Array(
+            "{\n  \"version\": \"1.0\",\n  \"truncation\": null,\n  \"padding\": null,\n  \"added_tokens\": [".utf8
+        )
         var isFirst = true
         func separate(_ text: String) {
             output += (isFirst ? text : "," + text).utf8
@@ -209,9 +218,12 @@ struct GGUFTokenizerStyle {
         let after = addsEOS ? vocabulary.eos : nil
         guard before != nil || after != nil else { return "null" }
         func name(_ id: Int) -> String { JSONNode.quoted(String(decoding: vocabulary.tokens[id], as: UTF8.self)) }
-        func special(_ id: Int?) -> [String] { id.map { ["{\"SpecialToken\": {\"id\": \(name($0)), \"type_id\": 0}}"] } ?? [] }
+        func special(_ id: Int?) -> [String] {
+            id.map { ["{\"SpecialToken\": {\"id\": \(name($0)), \"type_id\": 0}}"] } ?? []
+        }
         let single = special(before) + ["{\"Sequence\": {\"id\": \"A\", \"type_id\": 0}}"] + special(after)
-        let pair = single + special(before).map { $0.replacingTypeID() } + ["{\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}"]
+        let pair =
+            single + special(before).map { $0.replacingTypeID() } + ["{\"Sequence\": {\"id\": \"B\", \"type_id\": 1}}"]
         let tokens = Set([before, after].compactMap { $0 }).sorted().map {
             "\(name($0)): {\"id\": \(name($0)), \"ids\": [\($0)], \"tokens\": [\(name($0))]}"
         }

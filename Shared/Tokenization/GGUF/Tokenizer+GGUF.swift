@@ -6,6 +6,7 @@ extension Tokenizer {
     /// - Parameters:
     ///   - vocabularySize: Rows of the model's embedding; tokens that only fill it up are added.
     ///   - place: Names the model in errors.
+    /// - Returns: Keys and values, in the order in which they are written.
     /// - Throws: `ModelFileError` where llama.cpp has no tokenizer that does the same.
     package func ggufMetadata(vocabularySize: Int, place: String) throws -> [(key: String, value: GGUFValue)] {
         func unsupported(_ message: String) -> ModelFileError {
@@ -53,7 +54,9 @@ extension Tokenizer {
             set("token_type", .array(.int32(kinds.map { Int32($0.rawValue) })))
             set("add_space_prefix", .bool(model.putsSpaceBeforeText))
         }
-        for (key, id) in [("bos", bosTokenID), ("eos", eosTokenID), ("padding", padTokenID), ("unknown", pairs.unknownID)] {
+        for (key, id) in [
+            ("bos", bosTokenID), ("eos", eosTokenID), ("padding", padTokenID), ("unknown", pairs.unknownID),
+        ] {
             if let id { set("\(key)_token_id", .uint32(UInt32(id))) }
         }
         let start = bosTokenID.map { startTokens == [$0] } ?? false

@@ -180,10 +180,12 @@ public struct TrainingDataReader: Sendable {
             pair = try self.pair(of: row, messages: chosen, rejected)
         default: throw mixed([chosenName, rejectedName])
         }
-        guard !pair.prompt.isEmpty else { throw TrainingLineError(
+        guard !pair.prompt.isEmpty else {
+            throw TrainingLineError(
                 "\"prompt\" has no token of its own: it is empty, or its end and the answers' beginning make one token; end it "
                     + "with a space or a line feed"
-            ) }
+            )
+        }
         let room = maximumLength - pair.prompt.count
         guard room > 0 else {
             throw TrainingLineError(

@@ -52,7 +52,9 @@ package struct TrainingRow {
         } catch let error as TrainingLineError {
             throw error
         } catch {
-            throw TrainingLineError("\((error as? TokenizationError).map { "\($0.place) \($0.message)" } ?? "\(error)")")
+            throw TrainingLineError(
+                "\((error as? TokenizationError).map { "\($0.place) \($0.message)" } ?? "\(error)")"
+            )
         }
     }
 

@@ -2,8 +2,9 @@ import Foundation
 
 /// How much memory this process may still use.
 public struct MemoryBudget: Sendable, Equatable {
-    /// Bytes that can be had now without others being pushed out: what the machine has free and what the cgroup leaves,
-    /// whichever is less. Nil where the system does not say.
+    /// Bytes that can be had now without others being pushed out; nil where the system does not say.
+    ///
+    /// That is what the machine has free or what the cgroup leaves, whichever is less.
     public var available: Int?
     /// Bytes that there are at all: the machine's, or the cgroup's limit where that is less.
     public var limit: Int?

@@ -24,7 +24,8 @@ extension MemoryEstimate {
         let cure =
             list.isEmpty
             ? "use a machine with more memory"
-            : (fitting.isEmpty ? "none of these alone is enough: " : "it would fit with ") + list.joined(separator: ", ")
+            : (fitting.isEmpty ? "none of these alone is enough: " : "it would fit with ")
+                + list.joined(separator: ", ")
         throw TrainingError.insufficientMemory(
             "the training needs \(text), there are \(Self.gigabytes(available)) GB; \(cure)"
         )

@@ -35,7 +35,9 @@ struct ChatOptions: ParsableArguments {
             file: chatTemplate.map { URL(fileURLWithPath: $0) }
         )
         for name in try arguments().map(\.name) + names where !encoder.template.mentions(name) {
-            throw CLIError("the model's chat template does not read \(name), so that it would have no effect; leave it out")
+            throw CLIError(
+                "the model's chat template does not read \(name), so that it would have no effect; leave it out"
+            )
         }
         return encoder
     }

@@ -78,7 +78,10 @@ struct TextOptions: ParsableArguments {
     @Flag(help: "Print JSON lines; always so with --prompts and --samples.")
     var json = false
 
-    @Flag(name: .customLong("chat"), help: "Take a prompt that is a text as a user's message, in the model's chat format.")
+    @Flag(
+        name: .customLong("chat"),
+        help: "Take a prompt that is a text as a user's message, in the model's chat format."
+    )
     var isChat = false
 
     @Option(help: "With --chat or messages: a system message.")

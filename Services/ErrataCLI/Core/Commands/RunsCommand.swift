@@ -62,9 +62,12 @@ struct RunsCommand: AsyncParsableCommand {
             let data =
                 file == "-"
                 ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(fileURLWithPath: file))
-            let event = try EventCoding.decode(RunEvent.self, from: try RunFile.resolvingStudent(in: data) { reference in
-                try ModelStoreOptions(state: system.state).existingStore().resolve(reference)
-            })
+            let event = try EventCoding.decode(
+                RunEvent.self,
+                from: try RunFile.resolvingStudent(in: data) { reference in
+                    try ModelStoreOptions(state: system.state).existingStore().resolve(reference)
+                }
+            )
             let producer = try KafkaProducer(try system.kafka())
             let id = DeterministicID.make(cause: event.id, parts: "submitted")
             let record = try OutgoingEvent(event, id: id, source: "/errata/cli", time: Date()).record()

@@ -58,8 +58,9 @@ struct SystemOptions: ParsableArguments {
         }
     }
 
-    /// Runs a body on the database that there is: the one that is set, the running system's, or that of the state folder,
-    /// whose server is started for it. Nil where there is none.
+    /// Runs a body on the database that there is; nil where there is none.
+    ///
+    /// That is the one that is set, the running system's, or that of the state folder, whose server is started for it.
     func withStoredDatabase<Result>(
         environment: [String: String] = ProcessInfo.processInfo.environment,
         _ body: (PostgresPool) async throws -> Result

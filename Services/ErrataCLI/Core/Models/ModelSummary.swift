@@ -197,6 +197,8 @@ struct ModelSummary: Encodable {
             rows.append(("memory to train", "\(ByteCount.text(need.bytes)): \(need.training), 1,024 tokens at once"))
         }
         let width = rows.map(\.0.count).max() ?? 0
-        return rows.map { $0.0.padding(toLength: width + 2, withPad: " ", startingAt: 0) + $0.1 }.joined(separator: "\n")
+        return rows.map { $0.0.padding(toLength: width + 2, withPad: " ", startingAt: 0) + $0.1 }.joined(
+            separator: "\n"
+        )
     }
 }

@@ -67,7 +67,9 @@ struct ModelsExportCommand: ParsableCommand {
     private func exportFolder(from folder: URL, _ files: ModelFilesSummary, to target: URL) throws {
         guard dtype != .q8 else { throw ValidationError("--dtype q8_0 is for GGUF files; name one that ends in .gguf") }
         // Beside the target and renamed, so that there is a whole folder or none.
-        let temporary = target.deletingLastPathComponent().appending(path: ".\(target.lastPathComponent).\(UUID().uuidString)")
+        let temporary = target.deletingLastPathComponent().appending(
+            path: ".\(target.lastPathComponent).\(UUID().uuidString)"
+        )
         defer { try? FileManager.default.removeItem(at: temporary) }
         do {
             try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: true)

@@ -15,7 +15,8 @@ struct ModelsListCommand: ParsableCommand {
         let store = try models.existingStore()
         let names = try store.names()
         var table = TextTable([
-            ("name", .left), ("hash", .left), ("family", .left), ("parameters", .right), ("size", .right), ("format", .left),
+            ("name", .left), ("hash", .left), ("family", .left), ("parameters", .right), ("size", .right),
+            ("format", .left),
             ("from", .left),
         ])
         for hash in try Self.ordered(store.hashes(), names) {

@@ -88,7 +88,9 @@ struct ModelsRenderCommand: ParsableCommand {
                 throw CLIError("\(place):\(index + 1): \(error.description); give a JSON object, or one a line")
             }
         }
-        guard !requests.isEmpty else { throw CLIError("\(place) has no conversation; give a JSON object with \"messages\"") }
+        guard !requests.isEmpty else {
+            throw CLIError("\(place) has no conversation; give a JSON object with \"messages\"")
+        }
         return requests
     }
 }

@@ -6,7 +6,8 @@ import LanguageModel
 struct ModelsShowCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "show",
-        abstract: "Show what a model is: family, size, format, chat template, tokenizer, lineage, and memory to train it.",
+        abstract:
+            "Show what a model is: family, size, format, chat template, tokenizer, lineage, and memory to train it.",
         discussion: """
             The hash and the tokenizer's fingerprint are what a run event names its student by \
             (student.modelHash and student.tokenizerFingerprint).

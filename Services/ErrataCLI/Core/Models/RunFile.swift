@@ -20,7 +20,9 @@ enum RunFile {
             throw CLIError("student.model is no text; give a name or hash that `errata models list` shows")
         }
         guard student.count == 1 else {
-            throw CLIError("student has \"model\" and other fields; give \"model\" alone, or modelHash and tokenizerFingerprint")
+            throw CLIError(
+                "student has \"model\" and other fields; give \"model\" alone, or modelHash and tokenizerFingerprint"
+            )
         }
         let stored = try resolve(name)
         run["student"] = .object([

@@ -193,7 +193,8 @@ struct TrainJob {
             defer { reference.close() }
             return try ModelConfiguration(folder: reference.folder)
         }
-        func need(_ change: (inout TrainingOptions) -> Void = { _ in }, _ adapter: LoRAConfiguration?) -> MemoryEstimate {
+        func need(_ change: (inout TrainingOptions) -> Void = { _ in }, _ adapter: LoRAConfiguration?) -> MemoryEstimate
+        {
             var options = training
             change(&options)
             return MemoryEstimate(

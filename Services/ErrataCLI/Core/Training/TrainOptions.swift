@@ -9,7 +9,9 @@ struct TrainFileOptions: ParsableArguments {
     @Option(help: "The examples: JSON lines.")
     var data: String
 
-    @Option(help: "The model to start from: a folder in Hugging Face layout, a GGUF file, or a stored model's name or hash.")
+    @Option(
+        help: "The model to start from: a folder in Hugging Face layout, a GGUF file, or a stored model's name or hash."
+    )
     var model: String
 
     @OptionGroup var store: ModelStoreOptions
