@@ -1,5 +1,6 @@
 import Distillation
 import LanguageModel
+import Logging
 public import ServiceRuntime
 import TensorEngine
 

@@ -1,5 +1,6 @@
 import Distillation
 import LanguageModel
+import Logging
 import ServiceLifecycle
 public import ServiceRuntime
 import TensorEngine

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import KafkaClient
+import LanguageModel
 import Schemas
 import ServiceRuntime
 

@@ -30,7 +30,7 @@ struct ModelsAddCommand: ParsableCommand {
         if FileManager.default.fileExists(atPath: path.path) {
             chosen = chosen ?? Self.usualName(path)
             // What is wrong with the name is told before a large model is copied.
-            if let chosen { try store.checkFree(chosen) }
+            if let chosen { try ModelStore.checkName(chosen) }
             let intake = try ModelIntake(path)
             stored = try intake.add(to: store)
             try store.note(ModelRecord.Origin(source: path.lastPathComponent), of: stored.hash)

@@ -193,8 +193,10 @@ struct TrainJob {
             defer { reference.close() }
             return try ModelConfiguration(folder: reference.folder)
         }
-        func need(_ change: (inout TrainingOptions) -> Void = { _ in }, _ adapter: LoRAConfiguration?) -> MemoryEstimate
-        {
+        func need(
+            _ adapter: LoRAConfiguration?,
+            _ change: (inout TrainingOptions) -> Void = { _ in }
+        ) -> MemoryEstimate {
             var options = training
             change(&options)
             return MemoryEstimate(
@@ -216,11 +218,11 @@ struct TrainJob {
             options.tokensAtOnce = min(options.tokensAtOnce, max(longest, 512))
         }
         var cures = [
-            ("--recompute-activations", need({ $0.checkpointsActivations = true }, adapter)),
-            ("--tokens-at-once \(max(longest, 512))", need({ $0.tokensAtOnce = max(longest, 512) }, adapter)),
-            ("both of them", need(lean, adapter)),
+            ("--recompute-activations", need(adapter, { $0.checkpointsActivations = true })),
+            ("--tokens-at-once \(max(longest, 512))", need(adapter, { $0.tokensAtOnce = max(longest, 512) })),
+            ("both of them", need(adapter, lean)),
         ]
-        if adapter == nil { cures += [("--lora-rank 16", need(small)), ("all three", need(lean, small))] }
+        if adapter == nil { cures += [("--lora-rank 16", need(small)), ("all three", need(small, lean))] }
         try estimate.check(available: MemoryBudget.current().available, cures: cures.map { (name: $0.0, need: $0.1) })
     }
 
