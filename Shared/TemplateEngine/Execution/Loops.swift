@@ -34,7 +34,7 @@ struct LoopBody: Sendable {
 
     /// Carries out the body for each of `values`.
     ///
-    /// - Parameter surroundings: the variables around the block, which are those of `frame` unless it is recursive.
+    /// `surroundings` are the variables around the block, which are those of `frame` unless it is recursive.
     func run(
         over values: Value,
         in surroundings: Activation,

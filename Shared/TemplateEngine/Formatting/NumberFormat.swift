@@ -7,8 +7,7 @@ enum NumberFormat {
 
     /// C's `%.*f`, `%.*e` or `%.*g` of a magnitude.
     ///
-    /// - Parameter style: `f`, `e` or `g`, in either case.
-    /// - Parameter isAlternate: whether the point and, for `g`, zeros at the end are kept.
+    /// `style` is `f`, `e` or `g`, in either case; `isAlternate` keeps the point and, for `g`, zeros at the end.
     static func digits(_ value: Double, style: Character, precision: Int, isAlternate: Bool = false) throws -> String {
         guard precision <= maximumPrecision else {
             throw TemplateError(.limit, "a number with more than \(maximumPrecision) digits after the point")

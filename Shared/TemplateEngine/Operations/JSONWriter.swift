@@ -8,7 +8,7 @@ struct JSONWriter {
     private let keySeparator: [UInt8]
     private var output: [UInt8] = []
 
-    /// - Parameter indentation: what each level is indented by; nil puts everything on one line.
+    /// A writer; `indentation` is what each level is indented by, and nil puts everything on one line.
     init(
         _ interpreter: Interpreter,
         escapesNonASCII: Bool,

@@ -28,7 +28,7 @@ extension Parser {
 
     /// One expression or, with commas, a tuple.
     ///
-    /// - Parameter element: reads one item, if not an expression.
+    /// `element` reads one item, if not an expression.
     mutating func tuple(
         allowsConditional: Bool = true,
         isInParentheses: Bool = false,
@@ -85,15 +85,11 @@ extension Parser {
     }
 
     private mutating func disjunction() throws -> ExpressionSyntax {
-        try chain({ try $0.conjunction() }) { parser in
-            parser.skipName("or") ? { .logic($0, isAnd: false, $1) } : nil
-        }
+        try chain({ try $0.conjunction() }, { $0.skipName("or") ? { .logic($0, isAnd: false, $1) } : nil })
     }
 
     private mutating func conjunction() throws -> ExpressionSyntax {
-        try chain({ try $0.negation() }) { parser in
-            parser.skipName("and") ? { .logic($0, isAnd: true, $1) } : nil
-        }
+        try chain({ try $0.negation() }, { $0.skipName("and") ? { .logic($0, isAnd: true, $1) } : nil })
     }
 
     private mutating func negation() throws -> ExpressionSyntax {
@@ -352,7 +348,7 @@ extension Parser {
 
     /// Filters in a row on `operand`; without one, on what a block has captured.
     ///
-    /// - Parameter startsInline: whether the first one has no bar before it.
+    /// `startsInline` says whether the first one has no bar before it.
     mutating func filter(_ operand: ExpressionSyntax?, startsInline: Bool = false) throws -> ExpressionSyntax {
         var value = operand
         var length = 0

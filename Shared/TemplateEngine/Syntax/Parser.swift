@@ -9,7 +9,7 @@ struct Parser {
     /// The tags that would end each open part.
     private var endTags: [[Text]] = []
 
-    /// - Parameter nesting: how deeply expressions and statements may be nested.
+    /// A parser of `tokens`; `nesting` is how deeply expressions and statements may be nested.
     init(_ tokens: [Token], nesting: Int) {
         self.tokens = tokens
         self.nesting = nesting

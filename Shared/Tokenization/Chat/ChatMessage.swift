@@ -47,7 +47,9 @@ public struct ChatMessage: Sendable, Equatable {
     }
 
     /// The names that thoughts go by, the one that wins first.
-    private static let thoughtFields = ["reasoning_content", "thinking", "reasoning"].map { Array($0.utf8) }
+    static let thoughtNames = ["reasoning_content", "thinking", "reasoning"]
+
+    private static let thoughtFields = thoughtNames.map { Array($0.utf8) }
 
     /// Who speaks.
     public var role: String { fields["role"]?.string ?? "" }

@@ -119,6 +119,23 @@ public struct ChatTemplate: Sendable {
     /// Whether the template's source mentions a name; a value that it does not mention changes nothing.
     package func mentions(_ name: String) -> Bool { sources.values.contains { $0.contains(name) } }
 
+    /// What a conversation holds beside its texts that the template never reads; nil where there is nothing of the kind.
+    ///
+    /// `transformers` passes over such fields without a word, and a model is then trained on less than the data says: to
+    /// think nothing, or to end where it should call a tool.
+    package func unread(in conversation: Conversation) -> String? {
+        if conversation.tools != nil, !mentions("tools") { return "\"tools\"" }
+        if let argument = conversation.arguments.first(where: { !mentions($0.name) }) {
+            return "\"chat_template_kwargs\" with \"\(argument.name)\""
+        }
+        func has(_ field: String) -> Bool { conversation.messages.contains { $0.fields[field] != nil } }
+        if has("tool_calls"), !mentions("tool_calls") { return "\"tool_calls\"" }
+        if has(ChatMessage.thoughtNames[0]), !ChatMessage.thoughtNames.contains(where: mentions) {
+            return "thoughts (" + ChatMessage.thoughtNames.map { "\"\($0)\"" }.joined(separator: ", ") + ")"
+        }
+        return nil
+    }
+
     // MARK: Rendering
 
     /// The text of a conversation.

@@ -212,7 +212,14 @@ public struct TrainingDataReader: Sendable {
     // MARK: For both kinds of rows
 
     func conversation(of row: TrainingRow, _ messages: [ChatMessage]) throws -> Conversation {
-        try row.conversation(messages).adding(chatArguments)
+        let own = try row.conversation(messages)
+        if let field = try? chat.get().template.unread(in: own) {
+            throw TrainingLineError(
+                "has \(field), which the model's chat template never reads, so that it would not be learned; leave it out, or "
+                    + "give a template that reads it"
+            )
+        }
+        return own.adding(chatArguments)
     }
 
     func sharedCount(_ left: [TokenID], _ right: [TokenID]) -> Int {
