@@ -57,8 +57,14 @@ func service(_ name: String, core: [Target.Dependency], main: [Target.Dependency
     ]
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: swiftSettings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: dependencies,
+        path: "Tests/\(name)",
+        exclude: exclude,
+        swiftSettings: swiftSettings
+    )
 }
 
 let plumbing: [Target.Dependency] = ["KafkaClient", "PostgresClient", "ServiceRuntime", "Schemas"]
@@ -70,6 +76,7 @@ let package = Package(
     products: [
         .library(name: "ModelFiles", targets: ["ModelFiles"]),
         .library(name: "TensorEngine", targets: ["TensorEngine"]),
+        .library(name: "TemplateEngine", targets: ["TemplateEngine"]),
         .library(name: "Tokenization", targets: ["Tokenization"]),
         .library(name: "LanguageModel", targets: ["LanguageModel"]),
         .library(name: "Training", targets: ["Training"]),
@@ -128,6 +135,9 @@ let package = Package(
         // Files: digests, JSON as bytes, weights, atomic writing
         shared("Digests", ["CLibcrypto"]),
         shared("ModelFiles", ["Digests"]),
+
+        // Chat templates: Jinja as transformers runs it
+        shared("TemplateEngine", ["ModelFiles"]),
 
         // Numerics
         .target(
@@ -248,6 +258,7 @@ let package = Package(
                 swiftSettings: swiftSettings
             ),
             tests("TensorEngineTests", ["NumericSupport", "TensorEngine"]),
+            tests("TemplateEngineTests", ["DataSupport", "ModelFiles", "TemplateEngine"], exclude: ["Goldens"]),
             tests("TokenizationTests", ["DataSupport", "ModelFiles", "Tokenization"]),
             tests("LanguageModelTests", numerics + ["NumericSupport"]),
             tests("TrainingTests", numerics + ["NumericSupport"]),

@@ -11,7 +11,7 @@ import tempfile
 
 NUMERICS = {"TensorEngine", "LanguageModel", "Training"}
 PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
-PURE = {"Reasoning", "Schemas", "Tokenization"}
+PURE = {"Reasoning", "Schemas", "TemplateEngine", "Tokenization"}
 FILES = {"Digests", "ModelFiles"}
 SHARED = NUMERICS | PLUMBING | PURE | FILES | {"Distillation", "Teaching", "TeacherSimulation", "Reproduction"}
 SOLE_IMPORTER = {
@@ -26,6 +26,7 @@ ALLOWED = {
     "TensorEngine": {"COpenBLAS", "CTensorKernels"},
     "Digests": {"CLibcrypto"},
     "ModelFiles": {"Digests"},
+    "TemplateEngine": {"ModelFiles"},
     "Tokenization": FILES,
     "LanguageModel": FILES | {"TensorEngine", "Tokenization"},
     "Training": FILES | {"LanguageModel", "TensorEngine", "Tokenization"},
