@@ -11,7 +11,7 @@ import tempfile
 
 NUMERICS = {"TensorEngine", "LanguageModel", "Training"}
 PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
-PURE = {"Reasoning", "Schemas", "Tokenization"}
+PURE = {"Reasoning", "Schemas", "TemplateEngine", "Tokenization"}
 FILES = {"Digests", "ModelFiles"}
 TEXT = FILES | {"TemplateEngine"}
 SHARED = NUMERICS | PLUMBING | PURE | TEXT | {"Distillation", "Teaching", "TeacherSimulation", "Reproduction"}

@@ -60,7 +60,7 @@ extension Interpreter {
             throw TemplateError(.type, "'\(value.typeName)' object has no attribute 'splitlines'")
         }
         let width = try arguments.integer(0, default: 79)
-        guard width > 0 else { throw TemplateError(.value, "invalid width \(width) (must be > 0)") }
+        guard width > 0 || text.isEmpty else { throw TemplateError(.value, "invalid width \(width) (must be > 0)") }
         let separator = try arguments.optionalText(2) ?? "\n"
         let wrapper = WordWrapper(
             width: width,

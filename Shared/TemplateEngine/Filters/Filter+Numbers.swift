@@ -54,7 +54,8 @@ extension Filter {
     private static func fileSize(_ bytes: Double, isBinary: Bool) -> String {
         let base: Double = isBinary ? 1024 : 1000
         if bytes == 1 { return "1 Byte" }
-        if bytes < base { return String(format: "%.0f Bytes", bytes.rounded(.towardZero)) }
+        // Zero is added so that none is negative.
+        if bytes < base { return String(format: "%.0f Bytes", bytes.rounded(.towardZero) + 0) }
         var unit = base
         let prefixes = ["k", "M", "G", "T", "P", "E", "Z", "Y"]
         for (position, prefix) in prefixes.enumerated() {
@@ -75,7 +76,14 @@ private enum RoundFilter {
         guard ["common", "ceil", "floor"].contains(method) else {
             throw TemplateError(.type, "method must be common, ceil or floor")
         }
-        let precision = try arguments.integer(0, default: 0)
+        if method == "common", arguments[0]?.isNone == true, case .float(let number) = value {
+            guard let whole = try IntegerReader.truncated(number.rounded(.toNearestOrEven)) else {
+                let name = FloatText.representation(number)
+                throw TemplateError(.value, "cannot convert float \(name) to integer")
+            }
+            return whole
+        }
+        let precision = try arguments.optionalInteger(0) ?? 0
         guard let number = Number(value) else {
             throw TemplateError(.type, "type \(value.typeName) doesn't define __round__ method")
         }

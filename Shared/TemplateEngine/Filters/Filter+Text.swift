@@ -110,6 +110,7 @@ extension Interpreter {
 
     private func quotedForURL(_ value: Value, inQuery: Bool) throws -> Text {
         var output: [UInt8] = []
+        let hexadecimalDigits = Array("0123456789ABCDEF".utf8)
         for byte in try plain(value).bytes {
             switch byte {
             case 0x30...0x39, 0x41...0x5A, 0x61...0x7A: output.append(byte)
@@ -117,8 +118,9 @@ extension Interpreter {
             case UInt8(ascii: "/") where !inQuery: output.append(byte)
             case UInt8(ascii: " ") where inQuery: output.append(UInt8(ascii: "+"))
             default:
-                let digits = String(byte, radix: 16, uppercase: true)
-                output += "%\(digits.utf8.count < 2 ? "0" : "")\(digits)".utf8
+                output.append(UInt8(ascii: "%"))
+                output.append(hexadecimalDigits[Int(byte >> 4)])
+                output.append(hexadecimalDigits[Int(byte & 15)])
             }
         }
         try charge(bytes: output.count)

@@ -72,10 +72,10 @@ extension Interpreter {
     /// The methods that fill up to a width.
     func padded(_ method: StringMethod, _ text: Text, _ arguments: Bound) throws -> Text {
         if method == .expandtabs { return try expandTabs(text, try arguments.integer(0, default: 8)) }
-        let missing = try arguments.integer(0).subtractingReportingOverflow(text.count)
-        guard !missing.overflow, missing.partialValue > 0 else { return text }
-        let padding = missing.partialValue
+        let (padding, overflow) = try arguments.integer(0).subtractingReportingOverflow(text.count)
+        let isWide = overflow || padding <= 0
         if method == .zfill {
+            if isWide { return text }
             let signLength = [UInt8(ascii: "+"), UInt8(ascii: "-")].contains(text.bytes.first) ? 1 : 0
             let zeros = try filling("0", padding)
             return Text(
@@ -87,6 +87,7 @@ extension Interpreter {
         guard fill.count == 1 else {
             throw TemplateError(.type, "The fill character must be exactly one character long")
         }
+        if isWide { return text }
         switch method {
         case .ljust: return Text(text.bytes + (try filling(fill, padding)), isMarkup: text.isMarkup)
         case .rjust: return Text(try filling(fill, padding) + text.bytes, isMarkup: text.isMarkup)

@@ -27,11 +27,11 @@ package struct TemplateLimits: Sendable {
         nesting: Int = 100,
         steps: Int = 20_000_000,
         depth: Int = 600,
-        outputBytes: Int = 64 << 20,
-        valueBytes: Int = 64 << 20,
+        outputBytes: Int = 16 << 20,
+        valueBytes: Int = 16 << 20,
         items: Int = 1_000_000,
         valueDepth: Int = 128,
-        totalBytes: Int = 512 << 20
+        totalBytes: Int = 256 << 20
     ) {
         self.sourceBytes = sourceBytes
         self.nesting = nesting

@@ -59,6 +59,12 @@ VARIABLES = {
     "x": {"y": 3},
 }
 
+# Every directive of the C library that needs no time zone, in formats of a few.
+DATE_FORMATS = [
+    "%Y-%m-%d %H:%M:%S", "%a %A %b %B %h", "%C %y %G %g %V", "%j %U %W %u %w", "%e|%k|%l|%I|%p|%P", "%D %F %T %R %r",
+    "%c|%x|%X", "%f%%%n%t%z%Z", "%-d %-m %-H %-I %-M %-S %-j %-y", "%_d %_m %_H %_j", "%^a %^B %#a %#p %05d %6Y %010A",
+]
+
 
 class Clock(datetime.datetime):
     """A clock that stands still."""
@@ -108,6 +114,12 @@ def main() -> None:
         chats[path.stem] = {
             name: render(template, SPECIAL_TOKENS | conversation) for name, conversation in conversations.items()
         }
+    dates = []
+    for year in (1, 999, 1970, 2000, 2023, 2024, 2026):
+        for month, day in ((1, 1), (1, 3), (2, 28), (3, 1), (7, 9), (10, 31), (12, 29), (12, 31)):
+            moment = datetime.datetime(year, month, day, (month * day) % 24, day, month, 1000 * day)
+            for format in DATE_FORMATS:
+                dates.append({"moment": moment.isoformat(), "format": format, "text": moment.strftime(format)})
     document = {
         "made_with": {"jinja2": jinja2.__version__, "transformers": transformers.__version__},
         "now": NOW.isoformat(),
@@ -115,6 +127,7 @@ def main() -> None:
         "variables": VARIABLES,
         "snippets": groups,
         "chats": chats,
+        "dates": dates,
     }
     text = json.dumps(document, ensure_ascii=False, indent=1)
     (HERE / "templates.json").write_text(text + "\n", encoding="utf-8")
