@@ -63,8 +63,10 @@ struct GoldenTests {
     @Test("dates are written as Python writes them")
     func dates() throws {
         let golden = try GoldenFile.shared.get()
-        #expect(golden.dates.count > 1000)
-        for (moment, format, text) in golden.dates {
+        // Before the year 1000 the padding is the C library's, which differs between systems.
+        let dates = golden.dates.filter { $0.moment.year >= 1000 }
+        #expect(dates.count > 300)
+        for (moment, format, text) in dates {
             let program = try TemplateProgram(source: "{{ strftime_now(f) }}", name: "date")
             let rendering = try program.render(["f": .string(Array(format.utf8))], at: moment)
             #expect(rendering.text == text, "\(format) of \(moment)")

@@ -176,8 +176,8 @@ struct TrainingDataTests {
             ),
             (
                 #"{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}], "#
-                    + #""chat_template_kwargs": {"a": 1}}"#,
-                "\"chat_template_kwargs\" with \"a\", which"
+                    + #""chat_template_kwargs": {"unread": 1}}"#,
+                "\"chat_template_kwargs\" with \"unread\", which"
             ),
             (#"{"prompt": "x", "completion": "y", "tools": [{}]}"#, "has \"tools\", which texts have no use for"),
             (#"{"messages": [{"role": "user", "content": "x"}]}"#, "nothing to learn"),

@@ -117,7 +117,16 @@ public struct ChatTemplate: Sendable {
     }
 
     /// Whether the template's source mentions a name; a value that it does not mention changes nothing.
-    package func mentions(_ name: String) -> Bool { sources.values.contains { $0.contains(name) } }
+    package func mentions(_ name: String) -> Bool {
+        func isPartOfName(_ byte: UInt8) -> Bool {
+            byte == 0x5F || byte >= 0x80 || (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte)
+                || (0x61...0x7A).contains(byte)
+        }
+        let wanted = Array(name.utf8)
+        return sources.values.contains { source in
+            source.utf8.split(whereSeparator: { !isPartOfName($0) }).contains { $0.elementsEqual(wanted) }
+        }
+    }
 
     /// What a conversation holds beside its texts that the template never reads; nil where there is nothing of the kind.
     ///

@@ -66,7 +66,7 @@ struct RunsCommand: AsyncParsableCommand {
             let event = try EventCoding.decode(
                 RunEvent.self,
                 from: try RunFile.resolvingStudent(in: data) { reference in
-                    try ModelStoreOptions(state: system.state).existingStore().resolve(reference)
+                    try ModelStoreOptions.parse(["--state=\(system.state)"]).existingStore().resolve(reference)
                 }
             )
             let producer = try KafkaProducer(try system.kafka())

@@ -42,7 +42,7 @@ struct ModelsRemoveCommand: AsyncParsableCommand {
     var model: String
 
     func run() async throws {
-        let store = try ModelStoreOptions(state: system.state).existingStore()
+        let store = try ModelStoreOptions.parse(["--state=\(system.state)"]).existingStore()
         let stored = try store.resolve(model)
         let names = try store.names(of: stored.hash)
         if names.count > 1, names.contains(model) {
