@@ -18,7 +18,10 @@ private func failure(
     }
 }
 
-@Suite("Limits", .disabled("the deepest rendering needs more stack than a thread of the pool has: the bounds come first"))
+@Suite(
+    "Limits",
+    .disabled("the deepest rendering needs more stack than a thread of the pool has: the bounds come first")
+)
 struct LimitTests {
     @Test(
         "texts that would grow without bounds end with an error",
