@@ -17,6 +17,7 @@ FOLDER = re.compile(rb"shared[/\\]+data|\.\.[/\\]+shared\b")
 # Who may read the variable; all others ask these.
 READERS = {
     "Tests/run", "Tests/DataSupport/TestData.swift", "Tests/DataSupport/ExternalTrait.swift", "Tests/Integration/conftest.py",
+    "Tests/ReasoningTests/TestDataTests.swift",
 }  # fmt: skip
 VARIABLE = b"ERRATA_TEST_DATA"
 # Documents may explain the variable.
