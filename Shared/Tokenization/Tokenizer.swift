@@ -15,10 +15,19 @@ public struct Tokenizer: Sendable {
     /// Token that fills a batch, from `tokenizer_config.json`.
     public let padTokenID: TokenID?
 
-    /// Reads `tokenizer.json` of a model folder, and `tokenizer_config.json` when it is there.
+    /// Reads `tokenizer.json` of a model folder, and `tokenizer_config.json` when it is there; of a GGUF file, or a folder
+    /// that has nothing else, its metadata.
     ///
     /// - Throws: `TokenizationError` that names the file and the fault.
     public init(folder: URL) throws {
+        if let url = ModelFolder.ggufAlone(folder, without: "tokenizer.json") {
+            do {
+                try self.init(gguf: GGUFFile(url: url).metadata)
+            } catch let error as ModelFileError {
+                throw TokenizationError(error)
+            }
+            return
+        }
         let file = folder.appendingPathComponent("tokenizer.json")
         let configuration = folder.appendingPathComponent("tokenizer_config.json")
         let hasConfiguration = FileManager.default.fileExists(atPath: configuration.path)

@@ -6,21 +6,23 @@ public import TensorEngine
 public enum WeightStorage: String, Sendable, CaseIterable {
     /// Float32 whatever the files hold: for full fine-tuning.
     case float32
-    /// What the files hold in bfloat16 is read in place, without a copy; all else is float32.
+    /// What the files hold in bfloat16 stays so, read in place without a copy where it lies as the model needs it; all
+    /// else is float32.
     case asStored
     /// Bfloat16: read in place where the files hold it, else rounded to nearest.
     case bfloat16
 }
 
 extension CausalLanguageModel {
-    /// Reads a model folder in Hugging Face layout.
+    /// Reads a model: a folder in Hugging Face layout, whose weights may also be one `model.gguf`, or a GGUF file.
     ///
     /// - Throws: `ModelFileError` that names the file and what is wrong with it.
     public static func load(folder: URL, weights: WeightStorage = .float32) throws -> CausalLanguageModel {
         try load(folder: folder, context: ComputeContext(), weights: weights)
     }
 
-    /// Reads a model folder in Hugging Face layout into a given context.
+    /// Reads a model into a given context: a folder in Hugging Face layout, whose weights may also be one `model.gguf`, or
+    /// a GGUF file.
     ///
     /// - Throws: `ModelFileError` that names the file and what is wrong with it.
     public static func load(
@@ -28,64 +30,80 @@ extension CausalLanguageModel {
         context: ComputeContext,
         weights: WeightStorage = .float32
     ) throws -> CausalLanguageModel {
-        let configuration = try ModelConfiguration(folder: folder)
-        let checkpoint = try SafetensorsCheckpoint(folder: folder)
+        let (configuration, source) = try open(folder)
         // Headers against configuration first: sizes that the files do not have must not cost the memory they ask for.
-        let sources = try sources(of: configuration, in: checkpoint)
+        let names = try names(of: configuration, in: source)
         return try CausalLanguageModel(configuration: configuration, context: context) { name, shape in
-            let source = sources[name] ?? name
-            let isHalf = checkpoint.entry(source)?.elementType == .bfloat16
-            if shape.count > 1, isHalf, weights != .float32, let mapped = try checkpoint.mappedBFloat16(source) {
+            let stored = names[name] ?? name
+            let isMatrix = shape.count > 1
+            let isBFloat16 = source.weight(stored)?.isBFloat16 == true
+            if isMatrix, isBFloat16, weights != .float32, let mapped = try source.mappedBFloat16(stored) {
                 let block = HalfBlock(borrowing: mapped.values, count: mapped.count, owner: mapped.owner)
                 return Tensor(block, shape: shape, context: context)
             }
             let tensor = Tensor(uninitialized: shape, context: context)
-            try tensor.withMutableValues { try checkpoint.read(source, into: $0) }
-            checkpoint.release(source)
-            return shape.count > 1 && weights == .bfloat16 ? tensor.converted(to: .bfloat16) : tensor
+            try tensor.withMutableValues { try source.read(stored, into: $0) }
+            source.release(stored)
+            let becomesBFloat16 = isMatrix && (weights == .bfloat16 || weights == .asStored && isBFloat16)
+            return becomesBFloat16 ? tensor.converted(to: .bfloat16) : tensor
         }
     }
 
-    /// Checks names, shapes and element types of a folder's weights, and says where to read each.
-    private static func sources(
+    /// The configuration and weights of a folder or GGUF file.
+    private static func open(_ folder: URL) throws -> (ModelConfiguration, any WeightSource) {
+        let configuration = try ModelConfiguration(folder: folder)
+        guard let url = ModelFolder.ggufWeights(of: folder) else {
+            return (configuration, try SafetensorsCheckpoint(folder: folder))
+        }
+        let file = try GGUFFile(url: url)
+        try configuration.checkHeads(of: file)
+        return (configuration, GGUFCheckpoint(file, configuration))
+    }
+
+    /// Checks names, shapes and element types of a model's weights, and says under which name to read each.
+    private static func names(
         of configuration: ModelConfiguration,
-        in checkpoint: SafetensorsCheckpoint
+        in source: any WeightSource
     ) throws -> [String: String] {
         func failure(_ code: ModelFileError.Code, _ message: String) -> ModelFileError {
-            ModelFileError(code, place: checkpoint.folder.path, message)
+            ModelFileError(code, place: source.place, message)
         }
         var expected: [(name: String, shape: [Int])] = []
         _ = DecoderLayout<Void>(configuration) { name, shape in expected.append((name, shape)) }
-        var sources: [String: String] = [:]
+        var names: [String: String] = [:]
         for (name, shape) in expected {
-            var source = name
+            var stored = name
             // Sharing one storage, PyTorch may have saved a tied projection under either name.
-            if checkpoint.entry(name) == nil, name == "model.embed_tokens.weight", configuration.tieWordEmbeddings {
-                source = "lm_head.weight"
+            if source.weight(name) == nil, name == "model.embed_tokens.weight", configuration.tieWordEmbeddings {
+                stored = "lm_head.weight"
             }
-            guard let entry = checkpoint.entry(source) else {
-                throw failure(.malformed, "the weight \(name) is missing")
+            guard let weight = source.weight(stored) else {
+                throw failure(.malformed, "the weight \(source.storedName(name)) is missing")
             }
-            guard entry.shape == shape else {
+            guard weight.shape == shape else {
                 throw failure(
                     .malformed,
-                    "the weight \(name) has shape \(entry.shape); config.json asks for \(shape)"
+                    "the weight \(source.storedName(name)) has shape \(weight.shape); the configuration asks for \(shape)"
                 )
             }
-            guard entry.elementType.torchName != nil else {
+            guard weight.isReadable else {
                 throw failure(
                     .unsupported,
-                    "the weight \(name) has element type \(entry.elementType.rawValue); F32, BF16 and F16 can be read"
+                    "the weight \(source.storedName(name)) has element type \(weight.typeName); "
+                        + "F32, BF16 and F16 can be read"
                 )
             }
-            sources[name] = source
+            names[name] = stored
         }
         // Weights that nothing computes with would change the model's answers unseen. Old files store the rotary
         // frequencies, which follow from the configuration, and a tied projection may be there twice.
-        for name in checkpoint.names
-        where sources[name] == nil && name != "lm_head.weight" && !name.hasSuffix(".rotary_emb.inv_freq") {
-            throw failure(.unsupported, "holds the weight \(name), which config.json does not ask for")
+        for name in source.names
+        where names[name] == nil && name != "lm_head.weight" && !name.hasSuffix(".rotary_emb.inv_freq") {
+            throw failure(
+                .unsupported,
+                "holds the weight \(source.storedName(name)), which the configuration does not ask for"
+            )
         }
-        return sources
+        return names
     }
 }
