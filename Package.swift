@@ -57,8 +57,14 @@ func service(_ name: String, core: [Target.Dependency], main: [Target.Dependency
     ]
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name, dependencies: dependencies, path: "Tests/\(name)", swiftSettings: swiftSettings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+    .testTarget(
+        name: name,
+        dependencies: dependencies,
+        path: "Tests/\(name)",
+        exclude: exclude,
+        swiftSettings: swiftSettings
+    )
 }
 
 let plumbing: [Target.Dependency] = ["KafkaClient", "PostgresClient", "ServiceRuntime", "Schemas"]
@@ -70,6 +76,7 @@ let package = Package(
     products: [
         .library(name: "ModelFiles", targets: ["ModelFiles"]),
         .library(name: "TensorEngine", targets: ["TensorEngine"]),
+        .library(name: "TemplateEngine", targets: ["TemplateEngine"]),
         .library(name: "Tokenization", targets: ["Tokenization"]),
         .library(name: "LanguageModel", targets: ["LanguageModel"]),
         .library(name: "Training", targets: ["Training"]),
@@ -129,6 +136,9 @@ let package = Package(
         shared("Digests", ["CLibcrypto"]),
         shared("ModelFiles", ["Digests"]),
 
+        // Chat templates: Jinja as transformers runs it
+        shared("TemplateEngine", ["ModelFiles"]),
+
         // Numerics
         .target(
             name: "CTensorKernels",
@@ -136,7 +146,7 @@ let package = Package(
             cSettings: [.unsafeFlags(["-O3", "-fno-math-errno"])]
         ),
         shared("TensorEngine", ["COpenBLAS", "CTensorKernels"]),
-        shared("Tokenization", ["Digests", "ModelFiles", heap]),
+        shared("Tokenization", ["Digests", "ModelFiles", "TemplateEngine", heap]),
         shared("LanguageModel", ["Digests", "ModelFiles", "TensorEngine", "Tokenization"]),
         shared("Training", ["LanguageModel", "ModelFiles", "TensorEngine", "Tokenization"]),
 
@@ -248,11 +258,12 @@ let package = Package(
                 swiftSettings: swiftSettings
             ),
             tests("ModelFilesTests", ["DataSupport", "ModelFiles"]),
-            tests("TensorEngineTests", ["NumericSupport", "TensorEngine"]),
+            tests("TensorEngineTests", ["DataSupport", "NumericSupport", "TensorEngine"]),
+            tests("TemplateEngineTests", ["DataSupport", "ModelFiles", "TemplateEngine"], exclude: ["Goldens"]),
             tests("TokenizationTests", ["DataSupport", "ModelFiles", "Tokenization"]),
-            tests("LanguageModelTests", numerics + ["NumericSupport"]),
-            tests("TrainingTests", numerics + ["NumericSupport"]),
-            tests("DistillationTests", numerics + ["Distillation", "Reasoning"]),
+            tests("LanguageModelTests", numerics + ["DataSupport", "NumericSupport"]),
+            tests("TrainingTests", numerics + ["DataSupport", "NumericSupport"]),
+            tests("DistillationTests", numerics + ["DataSupport", "Distillation", "NumericSupport", "Reasoning"]),
             tests("ReasoningTests", ["DataSupport", "Reasoning", "TeacherSimulation"]),
             tests(
                 "ReproductionTests",

@@ -2,11 +2,13 @@
 // so a slow core takes fewer. A region is over when its last index is done, whether or not every worker came to it: one
 // that sleeps, or whose core is taken by another program, holds nobody up. What an index computes never depends on which
 // worker takes it.
+#define _GNU_SOURCE
 #include "CTensorKernels.h"
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define CTK_SPINS 4000
 
@@ -45,17 +47,25 @@ static inline void relax(void) {
 #endif
 }
 
+// The pool whose task this thread is computing, and as which worker.
+struct place { const ctk_pool *pool; long worker; };
+static _Thread_local struct place inside;
+
 static void drain(ctk_pool *pool, long worker) {
+    // A task of another pool may have opened this one's region.
+    struct place before = inside;
+    inside = (struct place){pool, worker};
     for (;;) {
         ticket t = atomic_load_explicit(&pool->next, memory_order_acquire);
         ctk_task task = atomic_load_explicit(&pool->task, memory_order_acquire);
         void *context = atomic_load_explicit(&pool->context, memory_order_acquire);
-        if (CTK_INDEX(t) >= atomic_load_explicit(&pool->count, memory_order_acquire)) return;
+        if (CTK_INDEX(t) >= atomic_load_explicit(&pool->count, memory_order_acquire)) break;
         if (!atomic_compare_exchange_weak_explicit(&pool->next, &t, t + 1, memory_order_acq_rel, memory_order_relaxed))
             continue;
         task(context, CTK_INDEX(t), worker);
         atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
     }
+    inside = before;
 }
 
 static void *work(void *argument) {
@@ -117,8 +127,12 @@ void ctk_pool_destroy(ctk_pool *pool) {
 
 void ctk_pool_run(ctk_pool *pool, long count, ctk_task task, void *context) {
     if (count <= 0) return;
-    if (pool->threads == 1 || count == 1) {
-        for (long i = 0; i < count; i++) task(context, i, 0);
+    struct place before = inside;
+    // Inside a region of its own: to open another would overwrite the one that this task belongs to.
+    if (before.pool == pool || pool->threads == 1 || count == 1) {
+        if (before.pool != pool) inside = (struct place){pool, 0};
+        for (long i = 0; i < count; i++) task(context, i, inside.worker);
+        inside = before;
         return;
     }
     atomic_fetch_or_explicit(&pool->next, CTK_CLOSED, memory_order_acq_rel);
@@ -133,4 +147,19 @@ void ctk_pool_run(ctk_pool *pool, long count, ctk_task task, void *context) {
         relax();
         if (++spins > CTK_SPINS) { sched_yield(); spins = 0; }
     }
+}
+
+int ctk_processor_count(void) {
+    long count = 0;
+#if defined(__linux__)
+    // The mask of a large machine does not fit into the fixed type; the kernel says so by EINVAL.
+    for (int bits = 1024; bits <= 1 << 20 && count <= 0; bits *= 2) {
+        cpu_set_t *set = CPU_ALLOC(bits);
+        if (!set) break;
+        if (sched_getaffinity(0, CPU_ALLOC_SIZE(bits), set) == 0) count = CPU_COUNT_S(CPU_ALLOC_SIZE(bits), set);
+        CPU_FREE(set);
+    }
+#endif
+    if (count <= 0) count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (int)count : 1;
 }

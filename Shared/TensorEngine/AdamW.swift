@@ -32,6 +32,8 @@ public final class AdamW {
     public var weightDecay: Double
     /// Updates made so far.
     public private(set) var updates = 0
+    /// Whether the parameters and moments that the last update changed are all finite.
+    public private(set) var isFinite = true
 
     private var moments: [(first: Tensor, second: Tensor)]
 
@@ -92,27 +94,38 @@ public final class AdamW {
         updates += 1
         let correction1 = 1 - pow(beta1, Double(updates))
         let correction2 = 1 - pow(beta2, Double(updates))
+        isFinite = true
         for (parameter, moment) in zip(parameters, moments) {
             let tensor = parameter.tensor
             guard let gradient = tensor.gradientBuffer else { continue }
             let decay = parameter.decays ? 1 - learningRate * weightDecay : 1
-            tensor.context.parallelRanges(tensor.count, grain: 1 << 14) { range in
-                let first = range.lowerBound
-                ctk_adamw(
-                    tensor.pointer + first,
-                    gradient.pointer + first,
-                    moment.first.pointer + first,
-                    moment.second.pointer + first,
-                    range.count,
-                    Float(scale),
-                    Float(decay),
-                    Float(beta1),
-                    Float(beta2),
-                    Float(learningRate / correction1),
-                    Float(1 / correction2.squareRoot()),
-                    Float(epsilon)
-                )
+            let context = tensor.context
+            let values = tensor.pointer
+            let pieces = context.threads == 1 ? 1 : max(1, min(context.threads * 4, tensor.count >> 14))
+            // A flag a piece, so that no worker writes where another does.
+            var areFinite = [Int32](repeating: 1, count: pieces)
+            areFinite.withUnsafeMutableBufferPointer { flags in
+                nonisolated(unsafe) let flags = flags
+                context.parallel(pieces) { piece, _ in
+                    let first = tensor.count * piece / pieces
+                    context.kernels.pointee.adamw(
+                        values + first,
+                        gradient.pointer + first,
+                        moment.first.pointer + first,
+                        moment.second.pointer + first,
+                        tensor.count * (piece + 1) / pieces - first,
+                        Float(scale),
+                        Float(decay),
+                        Float(beta1),
+                        Float(beta2),
+                        Float(learningRate / correction1),
+                        Float(1 / correction2.squareRoot()),
+                        Float(epsilon),
+                        flags.baseAddress.map { $0 + piece }
+                    )
+                }
             }
+            if areFinite.contains(0) { isFinite = false }
             tensor.clearGradient()
         }
         return norm

@@ -1,38 +1,32 @@
 import COpenBLAS
-import CTensorKernels
-import Foundation
 
 /// What the numeric libraries chose when they loaded, for start-up logs.
 public enum BLASRuntime {
-    /// Processors that this process may use.
-    public static var processorCount: Int { max(1, ProcessInfo.processInfo.activeProcessorCount) }
-
     /// OpenBLAS's core type, for example "Cooperlake" or "Haswell".
     public static var coreType: String { String(cString: openblas_get_corename()) }
 
-    /// The instruction set of the project's own kernels: "x86-64-v4", "x86-64-v3" or "baseline".
-    public static var kernelInstructionSet: String { String(cString: ctk_instruction_set()) }
+    /// The name of the ``KernelTable`` that contexts compute with unless they are given another.
+    public static var kernelInstructionSet: String { EngineSettings.ofProcess.settings.kernels.name }
+
+    /// Whether OpenBLAS computes with AVX-512.
+    static let knowsWideRegisters = [
+        "cooperlake", "skylakex", "sapphirerapids", "graniterapids", "zen4", "zen5",
+    ].contains(coreType.lowercased())
 
     /// True when OpenBLAS runs without AVX-512 on a processor that has it, as a preset `OPENBLAS_CORETYPE` can cause.
-    public static var isSlowerThanProcessor: Bool {
-        let wide = ["cooperlake", "skylakex", "sapphirerapids", "graniterapids", "zen4", "zen5"]
-        return kernelInstructionSet.hasPrefix("x86-64-v4") && !wide.contains(coreType.lowercased())
-    }
+    public static var isSlowerThanProcessor: Bool { KernelTable.best.isWide && !knowsWideRegisters }
 
-    /// Whether our own packed product is faster than sgemm on large matrices; see `Tests/Benchmarks/LOG.md`.
-    static let prefersPackedProduct = ctk_has_wide_registers() != 0
-
-    /// Whether the project's own matrix kernel replaces sgemm throughout; read once.
-    static let prefersOwnProduct = isSlowerThanProcessor
-
-    /// One line with the core type, the kernels' instruction set and the processor count.
+    /// One line with the core type, the kernels in use and those there are, the threads and the processors.
     public static var description: String {
         let version = String(cString: openblas_get_config()).split(separator: " ").prefix(2).joined(separator: " ")
         let warning =
             isSlowerThanProcessor
             ? " (slower than this processor allows, so our own matrix kernels are used)" : ""
-        return "\(version), core type \(coreType)\(warning), kernels \(kernelInstructionSet), "
-            + "\(processorCount) processors"
+        let (settings, complaint) = EngineSettings.ofProcess
+        let tables = KernelTable.available.map(\.name).joined(separator: ", ")
+        return "\(version), core type \(coreType)\(warning), kernels \(settings.kernels) (of \(tables)), "
+            + "\(settings.threads) threads on \(ProcessorCount.available) processors"
+            + (complaint.map { "; not heeded: \($0)" } ?? "")
     }
 
     /// c [m, n] = a [m, k] · b [k, n] by OpenBLAS on threads of its own, by sgemv where m is 1.

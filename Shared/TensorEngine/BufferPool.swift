@@ -7,6 +7,8 @@ package final class BufferPool {
     private(set) package var reservedFloats = 0
     /// Blocks that had to be asked of the system so far.
     private(set) package var systemAllocations = 0
+    /// Whether the context's workers compute: they may write to blocks, but not take any.
+    var isInRegion = false
 
     deinit { trim() }
 
@@ -18,6 +20,7 @@ package final class BufferPool {
     }
 
     package func take(_ count: Int) -> Buffer {
+        precondition(!isInRegion, "a parallel region takes no buffers; take them before it")
         let capacity = BufferPool.capacity(for: count)
         if let block = free[capacity]?.popLast() {
             return Buffer(pool: self, pointer: block, capacity: capacity, count: count)

@@ -1,27 +1,39 @@
 import COpenBLAS
 import CTensorKernels
 
-/// Owns the worker threads and the buffers of one line of computation.
+/// Owns the worker threads and the buffers of one line of computation, and says by which kernels it computes.
 ///
 /// A context, its tensors and its tapes belong to one thread at a time; independent contexts may run at the same time.
 public final class ComputeContext {
     /// Worker threads, the calling one included.
     public let threads: Int
 
+    /// The kernels that compute.
+    public let kernelTable: KernelTable
+
     /// How exactly the products of linear layers and logits are computed; float32 unless changed.
     public var matrixPrecision = MatrixPrecision.float32
 
     package let buffers = BufferPool()
+    /// The functions of ``kernelTable``.
+    let kernels: UnsafePointer<ctk_table>
+    /// Whether the project's own matrix kernel replaces sgemm throughout: where OpenBLAS does not know the processor.
+    let prefersOwnProduct: Bool
     private let pool: OpaquePointer?
 
     /// Makes a context with a thread pool of its own.
     ///
-    /// - Parameter threads: Worker threads, at least 1; by default the processor count, at most 16. The same count
-    ///   gives the same bits.
-    public init(threads: Int? = nil) {
-        let wanted = max(1, threads ?? min(16, BLASRuntime.processorCount))
+    /// - Parameters:
+    ///   - threads: Worker threads, at least 1; nil for what ``EngineSettings`` say. The same count gives the same bits.
+    ///   - kernels: The kernels; nil for what ``EngineSettings`` say.
+    public init(threads: Int? = nil, kernels: KernelTable? = nil) {
+        let settings = EngineSettings.ofProcess.settings
+        let wanted = max(1, threads ?? settings.threads)
+        kernelTable = kernels ?? settings.kernels
+        self.kernels = kernelTable.pointer
+        prefersOwnProduct = kernelTable.isWide && !BLASRuntime.knowsWideRegisters
         openblas_set_num_threads(1)
-        pool = wanted > 1 ? ctk_pool_create(Int32(wanted)) : nil
+        pool = wanted > 1 ? ctk_pool_create(Int32(clamping: wanted)) : nil
         self.threads = pool == nil ? 1 : wanted
     }
 
@@ -30,9 +42,16 @@ public final class ComputeContext {
     }
 
     /// Runs `body` once for every index below `count`, spread over the workers; `worker` is below ``threads``.
+    ///
+    /// Inside a region nothing may be taken from ``buffers`` and no released value be read: both are the context's own
+    /// thread's alone. A region inside a region runs its indices one after the other on the worker that opens it.
     package func parallel(_ count: Int, _ body: (_ index: Int, _ worker: Int) -> Void) {
-        guard let pool, count > 1 else {
-            for index in 0..<max(0, count) { body(index, 0) }
+        guard count > 0 else { return }
+        let isOutermost = !buffers.isInRegion
+        if isOutermost { buffers.isInRegion = true }
+        defer { if isOutermost { buffers.isInRegion = false } }
+        guard let pool else {
+            for index in 0..<count { body(index, 0) }
             return
         }
         withoutActuallyEscaping(body) { escapable in
@@ -55,11 +74,8 @@ public final class ComputeContext {
     ///
     /// The split depends only on `count`, `grain` and the number of threads.
     package func parallelRanges(_ count: Int, grain: Int, _ body: (_ range: Range<Int>) -> Void) {
-        let pieces = max(1, min(threads * 4, count / max(1, grain)))
-        if pieces == 1 || threads == 1 {
-            if count > 0 { body(0..<count) }
-            return
-        }
+        guard count > 0 else { return }
+        let pieces = threads == 1 ? 1 : max(1, min(threads * 4, count / max(1, grain)))
         parallel(pieces) { index, _ in
             body(count * index / pieces..<count * (index + 1) / pieces)
         }

@@ -42,7 +42,8 @@ extension HalfBlock {
         self.init(count: count) { target in
             guard let base = target.baseAddress else { return }
             context.parallelRanges(count, grain: 1 << 16) { range in
-                ctk_narrow(values + range.lowerBound, base + range.lowerBound, range.count)
+                let first = range.lowerBound
+                context.kernels.pointee.narrow(values + first, base + first, range.count)
             }
         }
     }

@@ -39,7 +39,7 @@ package enum InferenceKernels {
                 let mine = range.clamped(to: first..<first + count)
                 if !mine.isEmpty {
                     let matrix = layer.weight.matrix
-                    ctk_row_products(
+                    context.kernels.pointee.row_products(
                         x,
                         matrix.raw,
                         matrix.isHalf ? 1 : 0,
@@ -66,9 +66,18 @@ package enum InferenceKernels {
         epsilon: Float
     ) {
         let dimension = weight.count
-        weight.context.parallelRanges(rows, grain: 64) { range in
+        let context = weight.context
+        context.parallelRanges(rows, grain: 64) { range in
             let offset = range.lowerBound * dimension
-            ctk_rms_norm_forward(x + offset, weight.pointer, y + offset, nil, range.count, dimension, epsilon)
+            context.kernels.pointee.rms_norm_forward(
+                x + offset,
+                weight.pointer,
+                y + offset,
+                nil,
+                range.count,
+                dimension,
+                epsilon
+            )
         }
     }
 
@@ -76,12 +85,13 @@ package enum InferenceKernels {
         _ x: UnsafeMutablePointer<Float>,
         positions: [Int32],
         columns: Int,
-        table: RotaryTable
+        table: RotaryTable,
+        context: ComputeContext
     ) {
         let dimension = table.inverseFrequencies.count * 2
         table.cosines.withUnsafeBufferPointer { cosines in
             table.sines.withUnsafeBufferPointer { sines in
-                ctk_rope(
+                context.kernels.pointee.rope(
                     x,
                     positions,
                     cosines.baseAddress,
@@ -104,7 +114,7 @@ package enum InferenceKernels {
     ) {
         context.parallelRanges(count, grain: 1 << 13) { range in
             let first = range.lowerBound
-            ctk_swiglu_forward(gate + first, up + first, y + first, range.count)
+            context.kernels.pointee.swiglu_forward(gate + first, up + first, y + first, range.count)
         }
     }
 
@@ -112,20 +122,24 @@ package enum InferenceKernels {
     package static func gatherRows(_ table: Tensor, indices: [Int32], into y: UnsafeMutablePointer<Float>) {
         let dimension = table.columns
         let matrix = table.matrix
-        table.context.parallelRanges(indices.count, grain: 512) { range in
+        let context = table.context
+        context.parallelRanges(indices.count, grain: 512) { range in
             indices.withUnsafeBufferPointer { list in
                 guard let base = list.baseAddress.map({ $0 + range.lowerBound }) else { return }
                 let target = y + range.lowerBound * dimension
                 switch matrix {
-                case .float32(let values): ctk_gather_rows(values, base, target, range.count, dimension)
-                case .bfloat16(let values): ctk_gather_half_rows(values, base, target, range.count, dimension)
+                case .float32(let values):
+                    context.kernels.pointee.gather_rows(values, base, target, range.count, dimension)
+                case .bfloat16(let values):
+                    context.kernels.pointee.gather_half_rows(values, base, target, range.count, dimension)
                 }
             }
         }
     }
 
-    /// One query head group of one sequence against its cache; see `ctk_cached_attention`.
+    /// One query head group of one sequence against its cache; see the kernel `cached_attention`.
     package static func cachedAttention(
+        context: ComputeContext,
         queries: UnsafePointer<Float>,
         keys: UnsafePointer<Float>,
         values: UnsafePointer<Float>,
@@ -136,7 +150,7 @@ package enum InferenceKernels {
         headDimension: Int,
         group: Int
     ) {
-        ctk_cached_attention(
+        context.kernels.pointee.cached_attention(
             queries,
             keys,
             values,
@@ -152,21 +166,27 @@ package enum InferenceKernels {
 
     /// y = exp((x − subtract) · factor).
     package static func exponentials(
+        context: ComputeContext,
         _ x: UnsafePointer<Float>,
         into y: UnsafeMutablePointer<Float>,
         subtract: Float,
         factor: Float,
         count: Int
     ) {
-        ctk_exponentials(x, y, subtract, factor, count)
+        context.kernels.pointee.exponentials(x, y, subtract, factor, count)
     }
 
     /// log p(target) of one row of logits.
-    package static func logProbability(_ logits: UnsafePointer<Float>, target: Int32, vocabulary: Int) -> Float {
+    package static func logProbability(
+        context: ComputeContext,
+        _ logits: UnsafePointer<Float>,
+        target: Int32,
+        vocabulary: Int
+    ) -> Float {
         var value: Float = 0
         var logSumExp: Float = 0
         var target = target
-        ctk_token_log_probabilities(logits, &target, &value, &logSumExp, 1, vocabulary)
+        context.kernels.pointee.token_log_probabilities(logits, &target, &value, &logSumExp, 1, vocabulary)
         return value
     }
 }

@@ -50,7 +50,7 @@ package func matrixProduct(
     accumulate: Bool
 ) {
     if case .float32(let left) = a, case .float32(let right) = b, context.matrixPrecision == .float32,
-        !BLASRuntime.prefersPackedProduct || m * n * k < 1 << 22
+        !context.kernelTable.isWide || m * n * k < 1 << 22
     {
         return float32Product(
             context: context,
@@ -98,22 +98,21 @@ func float32Product(
 ) {
     let lda = transposeA ? m : k
     let ldb = transposeB ? k : n
-    let beta: Float = accumulate ? 1 : 0
     func piece(_ rows: Range<Int>, _ columns: Range<Int>) {
         smallProduct(
+            context: context,
             transposeA: transposeA,
             transposeB: transposeB,
             m: rows.count,
             n: columns.count,
             k: k,
-            alpha: 1,
             a: a + (transposeA ? rows.lowerBound : rows.lowerBound * lda),
             lda: lda,
             b: b + (transposeB ? columns.lowerBound * ldb : columns.lowerBound),
             ldb: ldb,
-            beta: beta,
             c: c + rows.lowerBound * n + columns.lowerBound,
-            ldc: n
+            ldc: n,
+            accumulate: accumulate
         )
     }
     let work = m * n * k
@@ -136,27 +135,30 @@ func float32Product(
     }
 }
 
-/// One single-threaded sgemm on row-major operands with explicit strides.
+/// c [m, n] = a · b (+ c) on the calling thread, operands row-major with explicit strides.
+///
+/// By our own kernel where OpenBLAS does not know the processor and for blocks too small to pay for its packing, else by
+/// sgemm; `byOpenBLAS` decides it otherwise.
 @inline(__always)
 func smallProduct(
+    context: ComputeContext,
+    byOpenBLAS: Bool? = nil,
     transposeA: Bool,
     transposeB: Bool,
     m: Int,
     n: Int,
     k: Int,
-    alpha: Float,
     a: UnsafePointer<Float>,
     lda: Int,
     b: UnsafePointer<Float>,
     ldb: Int,
-    beta: Float,
     c: UnsafeMutablePointer<Float>,
-    ldc: Int
+    ldc: Int,
+    accumulate: Bool
 ) {
     guard m > 0, n > 0 else { return }
-    // Our own kernel where OpenBLAS does not know the processor, and for blocks too small to pay for its packing.
-    if alpha == 1, BLASRuntime.prefersOwnProduct || m * n * k < 1 << 22 {
-        ctk_product(
+    guard byOpenBLAS ?? (!context.prefersOwnProduct && m * n * k >= 1 << 22) else {
+        context.kernels.pointee.product(
             a,
             transposeA ? 1 : lda,
             transposeA ? lda : 1,
@@ -168,7 +170,7 @@ func smallProduct(
             m,
             n,
             k,
-            beta == 0 ? 0 : 1
+            accumulate ? 1 : 0
         )
         return
     }
@@ -179,12 +181,12 @@ func smallProduct(
         blasint(m),
         blasint(n),
         blasint(k),
-        alpha,
+        1,
         a,
         blasint(lda),
         b,
         blasint(ldb),
-        beta,
+        accumulate ? 1 : 0,
         c,
         blasint(ldc)
     )

@@ -26,8 +26,10 @@ public struct NegativeTokens: Sendable, Hashable {
 
     /// Whether a token has weight 0 in this pass because it is unlikely enough already.
     ///
-    /// Arguments:
+    /// - Parameters:
+    ///   - weight: The token's weight.
     ///   - logProbability: log p under the present model, in nats.
+    /// - Returns: False for a weight that is not negative.
     public func isIgnored(weight: Float, logProbability: Float) -> Bool {
         guard weight < 0, let threshold else { return false }
         return -Double(logProbability) > threshold
@@ -39,20 +41,25 @@ public struct NegativeTokens: Sendable, Hashable {
     /// the other tokens alone: the same as −|w| · p / (1 − p) times the gradient of −log p, without the division, so that
     /// it is exact up to p = 1. It comes of a target's logit that is out of reach, the others' log Σ exp, and |w| · p.
     ///
-    /// Arguments:
-    ///   - logits: the row's, [vocabulary]; the target's is changed.
-    ///   - logProbability: the target's log p.
-    ///   - logSumExp: over all tokens; over the others afterwards.
+    /// - Parameters:
+    ///   - logits: The row's, [vocabulary]; the target's is changed.
+    ///   - target: The row's token.
+    ///   - logProbability: The target's log p. Where it is NaN nothing changes: so is the row's loss then.
+    ///   - logSumExp: Over all tokens; over the others afterwards.
     ///   - factor: −weight, above 0; d(loss)/d(log p) of the row afterwards.
-    /// - Returns: the logarithm that the weight multiplies in place of −log p, or nil where that stays.
+    ///   - vocabulary: The row's length.
+    ///   - context: Whose kernels compute.
+    /// - Returns: The logarithm that the weight multiplies in place of −log p, or nil where that stays.
     func apply(
         to logits: UnsafeMutablePointer<Float>,
         target: Int32,
         logProbability: Float,
         logSumExp: UnsafeMutablePointer<Float>,
         factor: UnsafeMutablePointer<Float>,
-        vocabulary: Int
+        vocabulary: Int,
+        context: ComputeContext
     ) -> Float? {
+        guard !logProbability.isNaN else { return nil }
         // Among one token there is no other to give its probability to.
         if isIgnored(weight: -factor.pointee, logProbability: logProbability)
             || loss == .unlikelihood && vocabulary == 1
@@ -65,7 +72,7 @@ public struct NegativeTokens: Sendable, Hashable {
         logits[Int(target)] = -1e30
         var unused: Float = 0
         var first: Int32 = 0
-        ctk_token_log_probabilities(logits, &first, &unused, logSumExp, 1, vocabulary)
+        context.kernels.pointee.token_log_probabilities(logits, &first, &unused, logSumExp, 1, vocabulary)
         let probability = exp(Double(logProbability))
         factor.pointee *= Float(probability)
         // Each keeps its digits where the other loses them: near p = 1 and near p = 0.

@@ -23,10 +23,11 @@ func packedProduct(
     // A panel of the right operand, 256 KB at most, stays in the second-level cache; the packed left one takes 8 MB at most.
     let innerAtOnce = 2048 * unit
     let words = 1 << 21
+    let tileRows = context.kernels.pointee.tile_rows
     for firstInner in stride(from: 0, to: max(1, k), by: innerAtOnce) {
         let inner = min(innerAtOnce, k - firstInner)
         let units = (inner + unit - 1) / unit
-        let rowsAtOnce = max(1, words / max(1, units) / LeftOperand.tileRows) * LeftOperand.tileRows
+        let rowsAtOnce = max(1, words / max(1, units) / tileRows) * tileRows
         for firstRow in stride(from: 0, to: m, by: rowsAtOnce) {
             let left = LeftOperand(
                 a.advanced(by: transposeA ? firstInner * m + firstRow : firstRow * k + firstInner),
@@ -53,11 +54,7 @@ func packedProduct(
 /// A few rows of the left operand of a packed product: in place where they can be read as they are, else packed.
 private struct LeftOperand {
     /// Rows that are multiplied at a time.
-    static let tileRows: Int = {
-        var rows = 0
-        ctk_tile_rows(&rows)
-        return rows
-    }()
+    private var tileRows: Int { context.kernels.pointee.tile_rows }
 
     private let source: MatrixValues
     private let transposed: Bool
@@ -95,7 +92,7 @@ private struct LeftOperand {
         self.units = units
         self.inPairs = inPairs
         self.context = context
-        let tileRows = Self.tileRows
+        let tileRows = context.kernels.pointee.tile_rows
         // Rows a multiple of half a page apart would share a few sets of the first-level cache.
         if !transposed, !inPairs, leading % 512 != 0, case .float32(let values) = source {
             rowStride = leading
@@ -137,7 +134,7 @@ private struct LeftOperand {
     ) {
         let panelWidth = Int(CTK_PANEL_WIDTH)
         let panels = (columns + panelWidth - 1) / panelWidth
-        let tileRows = Self.tileRows
+        let tileRows = self.tileRows
         let tiles = (rows + tileRows - 1) / tileRows
         // Who packs a panel multiplies by it at once, while it is in the worker's own cache. Only where there are few
         // panels for many workers do several pack the same one.
@@ -150,7 +147,7 @@ private struct LeftOperand {
             let row = tiles * group / groups * tileRows
             let panel = scratch.words + worker * panelWidth * units
             let part = b.advanced(by: transposed ? column * leading : column)
-            ctk_pack(
+            context.kernels.pointee.pack(
                 part.raw,
                 part.isHalf ? 1 : 0,
                 inPairs ? 1 : 0,
@@ -161,7 +158,7 @@ private struct LeftOperand {
                 inner,
                 min(panelWidth, columns - column)
             )
-            ctk_packed_product(
+            context.kernels.pointee.packed_product(
                 base + row / tileRows * tileStride,
                 rowStride,
                 unitStride,
@@ -182,13 +179,13 @@ private struct LeftOperand {
         guard let packed else { return }
         let row = piece * rowsAPiece
         let part = source.advanced(by: transposed ? row : row * leading)
-        ctk_pack(
+        context.kernels.pointee.pack(
             part.raw,
             part.isHalf ? 1 : 0,
             inPairs ? 1 : 0,
             Int32(transposed ? CTK_PACK_TILES : CTK_PACK_ROWS),
             leading,
-            packed.words + row / Self.tileRows * tileStride,
+            packed.words + row / tileRows * tileStride,
             rowStride,
             inner,
             min(rowsAPiece, rows - row)

@@ -36,8 +36,8 @@ public final class RotaryTable {
 extension Tape {
     /// Rotates the heads of `x` [tokens, heads · headDimension] in place by their positions.
     ///
-    /// The tensor must be a fresh result of ``linear(_:weight:bias:residual:)`` that nothing else has read.
-    /// - Throws: ``TensorError`` when the shapes do not fit.
+    /// No operation that needs the tensor's values on the way back may have read it before.
+    /// - Throws: ``TensorError`` when the shapes do not fit, or such an operation has.
     public func rotate(_ x: Tensor, table: RotaryTable, positions: [Int32]) throws {
         let dimension = table.inverseFrequencies.count * 2
         guard x.rows == positions.count, dimension > 0, x.columns % dimension == 0 else {
@@ -45,7 +45,8 @@ extension Tape {
         }
         guard positions.allSatisfy({ $0 >= 0 }) else { throw TensorError.indexOutOfRange("a negative position") }
         table.extend(to: Int(positions.max() ?? 0) + 1)
-        applyRotation(x.pointer, columns: x.columns, table: table, positions: positions, sign: 1)
+        let values = try x.pointerToChange(by: "rotation")
+        applyRotation(values, columns: x.columns, table: table, positions: positions, sign: 1)
         guard x.requiresGradient else { return }
         record { [unowned self] in
             guard let dx = x.gradientBuffer else { return }
@@ -66,7 +67,7 @@ extension Tape {
                 positions.withUnsafeBufferPointer { list in
                     guard let base = list.baseAddress else { return }
                     context.parallelRanges(list.count, grain: 256) { range in
-                        ctk_rope(
+                        context.kernels.pointee.rope(
                             x + range.lowerBound * columns,
                             base + range.lowerBound,
                             cosines.baseAddress,
@@ -135,22 +136,22 @@ extension Tape {
                     let q = allQueries + first * shape.queryStride + head * headDimension
                     segment.forEachSpan(to: first + rows) { row, count, column in
                         smallProduct(
+                            context: context,
                             transposeA: false,
                             transposeB: true,
                             m: rows,
                             n: count,
                             k: headDimension,
-                            alpha: 1,
                             a: q,
                             lda: shape.queryStride,
                             b: k + row * shape.keyStride,
                             ldb: shape.keyStride,
-                            beta: 0,
                             c: scores + column,
-                            ldc: visible
+                            ldc: visible,
+                            accumulate: false
                         )
                     }
-                    ctk_causal_softmax_forward(
+                    context.kernels.pointee.causal_softmax_forward(
                         scores,
                         rows,
                         visible,
@@ -161,25 +162,26 @@ extension Tape {
                     )
                     segment.forEachSpan(to: first + rows) { row, count, column in
                         smallProduct(
+                            context: context,
                             transposeA: false,
                             transposeB: false,
                             m: rows,
                             n: headDimension,
                             k: count,
-                            alpha: 1,
                             a: scores + column,
                             lda: visible,
                             b: v + row * shape.keyStride,
                             ldb: shape.keyStride,
-                            beta: column == 0 ? 0 : 1,
                             c: y.pointer + first * shape.queryStride + head * headDimension,
-                            ldc: shape.queryStride
+                            ldc: shape.queryStride,
+                            accumulate: column > 0
                         )
                     }
                 }
             }
         }
         guard y.requiresGradient else { return y }
+        for tensor in [queries, keys, values, y] { tensor.isKept = true }
         record { [unowned self] in
             self.attentionBackward(shape: shape, y: y, queries, keys, values, logSumExp: logSumExp)
             y.gradientBuffer = nil
@@ -222,7 +224,14 @@ extension Tape {
                         let rows = min(block, segment.end - first)
                         let visible = segment.visible(to: first + rows)
                         let offset = first * qs + head * dimension
-                        ctk_row_dots(dy.pointer + offset, y.pointer + offset, deltas, rows, dimension, qs)
+                        context.kernels.pointee.row_dots(
+                            dy.pointer + offset,
+                            y.pointer + offset,
+                            deltas,
+                            rows,
+                            dimension,
+                            qs
+                        )
                         /// c = a · b, rows by rows of this block.
                         func product(
                             _ transposeA: Bool,
@@ -230,23 +239,23 @@ extension Tape {
                             _ sizes: (m: Int, n: Int, k: Int),
                             _ a: (UnsafeMutablePointer<Float>, Int),
                             _ b: (UnsafeMutablePointer<Float>, Int),
-                            _ beta: Float,
+                            _ accumulate: Bool,
                             _ c: (UnsafeMutablePointer<Float>, Int)
                         ) {
                             smallProduct(
+                                context: context,
                                 transposeA: transposeA,
                                 transposeB: transposeB,
                                 m: sizes.m,
                                 n: sizes.n,
                                 k: sizes.k,
-                                alpha: 1,
                                 a: a.0,
                                 lda: a.1,
                                 b: b.0,
                                 ldb: b.1,
-                                beta: beta,
                                 c: c.0,
-                                ldc: c.1
+                                ldc: c.1,
+                                accumulate: accumulate
                             )
                         }
                         let q = (allQueries + offset, qs)
@@ -254,10 +263,10 @@ extension Tape {
                         segment.forEachSpan(to: first + rows) { row, count, column in
                             let at = row * ks + kvHead * dimension
                             let square = (m: rows, n: count, k: dimension)
-                            product(false, true, square, q, (allKeys + at, ks), 0, (scores + column, visible))
-                            product(false, true, square, d, (allValues + at, ks), 0, (dscores + column, visible))
+                            product(false, true, square, q, (allKeys + at, ks), false, (scores + column, visible))
+                            product(false, true, square, d, (allValues + at, ks), false, (dscores + column, visible))
                         }
-                        ctk_causal_softmax_backward(
+                        context.kernels.pointee.causal_softmax_backward(
                             scores,
                             dscores,
                             rows,
@@ -272,8 +281,8 @@ extension Tape {
                         segment.forEachSpan(to: first + rows) { row, count, column in
                             let at = row * ks + kvHead * dimension
                             let tall = (m: count, n: dimension, k: rows)
-                            product(true, false, tall, (scores + column, visible), d, 1, (dv + at, ks))
-                            product(true, false, tall, (dscores + column, visible), q, 1, (dk + at, ks))
+                            product(true, false, tall, (scores + column, visible), d, true, (dv + at, ks))
+                            product(true, false, tall, (dscores + column, visible), q, true, (dk + at, ks))
                             let flat = (m: rows, n: dimension, k: count)
                             product(
                                 false,
@@ -281,7 +290,7 @@ extension Tape {
                                 flat,
                                 (dscores + column, visible),
                                 (allKeys + at, ks),
-                                1,
+                                true,
                                 (dq + offset, qs)
                             )
                         }

@@ -15,6 +15,7 @@ extension Tape {
         // it frees what it kept.
         let y = try body(Tape(context: context), x)
         guard y.requiresGradient else { return y }
+        x.isKept = true
         record { [context] in
             guard let dy = y.gradientBuffer else { return }
             let again = Tape(context: context, recording: true, releases: false)

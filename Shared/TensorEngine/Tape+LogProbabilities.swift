@@ -71,7 +71,7 @@ extension Tape {
                 let target = hidden.gradientToAdd()
                 let dimension = hidden.columns
                 context.parallelRanges(rows, grain: 64) { range in
-                    ctk_add_scaled_rows(
+                    context.kernels.pointee.add_scaled_rows(
                         directions.pointer + range.lowerBound * dimension,
                         dy.pointer + range.lowerBound,
                         target + range.lowerBound * dimension,
@@ -83,6 +83,7 @@ extension Tape {
             }
             return y
         }
+        hidden.isKept = true
         record { [unowned self] in
             guard let dy = y.gradientBuffer else { return }
             self.forEachChunk(hidden, weight, backFrom: last) { range, logits in
@@ -143,7 +144,8 @@ extension Tape {
                             logProbability: values.pointer[row],
                             logSumExp: logSumExp.pointer + row,
                             factor: factor + row,
-                            vocabulary: vocabulary
+                            vocabulary: vocabulary,
+                            context: self.context
                         )
                         if let change { complements[row] = change }
                     }
@@ -228,7 +230,7 @@ extension Tape {
             let own = logits + range.lowerBound * vocabulary
             if let statistics {
                 let target = statistics + 3 * first
-                ctk_token_statistics(
+                context.kernels.pointee.token_statistics(
                     own,
                     targets + first,
                     y + first,
@@ -238,7 +240,14 @@ extension Tape {
                     vocabulary
                 )
             } else {
-                ctk_token_log_probabilities(own, targets + first, y + first, logSumExp + first, range.count, vocabulary)
+                context.kernels.pointee.token_log_probabilities(
+                    own,
+                    targets + first,
+                    y + first,
+                    logSumExp + first,
+                    range.count,
+                    vocabulary
+                )
             }
         }
     }
@@ -285,7 +294,7 @@ extension Tape {
     ) {
         context.parallelRanges(rows.count, grain: 8) { range in
             let first = rows.lowerBound + range.lowerBound
-            ctk_token_log_probabilities_backward(
+            context.kernels.pointee.token_log_probabilities_backward(
                 logits + range.lowerBound * vocabulary,
                 targets + first,
                 logSumExp + first,

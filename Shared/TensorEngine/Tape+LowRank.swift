@@ -70,8 +70,9 @@ extension Tape {
     /// - Parameters:
     ///   - update: The change of the layer's weight.
     ///   - x: The layer's input, [rows, in].
-    ///   - y: A fresh result of ``linear(_:weight:bias:residual:)`` on `x` that nothing else has read, [rows, out].
-    /// - Throws: ``TensorError`` when the shapes do not fit.
+    ///   - y: The result of ``linear(_:weight:bias:residual:)`` on `x`, [rows, out]. No operation that needs its values on
+    ///     the way back may have read it before.
+    /// - Throws: ``TensorError`` when the shapes do not fit, or such an operation has.
     public func addLowRank(_ update: LowRankUpdate, of x: Tensor, to y: Tensor) throws {
         let rows = x.rows
         let inner = x.columns
@@ -84,6 +85,7 @@ extension Tape {
                 "low-rank change of \(x.shape) to \(y.shape) by A \(down.shape) and B \(up.shape)"
             )
         }
+        let values = try y.pointerToChange(by: "a low-rank change")
         let mask =
             isRecording
             ? update.dropout.flatMap {
@@ -104,7 +106,7 @@ extension Tape {
                 accumulate: false
             )
         }
-        ctk_scale(middle.pointer, update.scale, rows * rank)
+        context.kernels.pointee.scale(middle.pointer, update.scale, rows * rank)
         float32Product(
             context: context,
             transposeB: true,
@@ -113,13 +115,14 @@ extension Tape {
             k: rank,
             a: middle.pointer,
             b: up.pointer,
-            c: y.pointer,
+            c: values,
             accumulate: true
         )
         guard isRecording, x.requiresGradient || down.requiresGradient || up.requiresGradient else { return }
         // Where the layer itself is frozen and its input needs no gradient, it recorded no step that empties y's.
         let isOnlyStep = !y.requiresGradient
         y.requiresGradient = true
+        x.isKept = true
         record { [unowned self] in
             guard let dy = y.gradientBuffer else { return }
             self.lowRankBackward(update, x: x, dy: dy, middle: middle, mask: mask, rows: rows)
@@ -163,7 +166,7 @@ extension Tape {
             c: dmiddle.pointer,
             accumulate: false
         )
-        ctk_scale(dmiddle.pointer, update.scale, rows * rank)
+        context.kernels.pointee.scale(dmiddle.pointer, update.scale, rows * rank)
         if update.down.requiresGradient {
             let target = update.down.gradientToWrite()
             withInput(x, mask: mask) { input in

@@ -100,7 +100,15 @@ extension Tape {
                 let last = dimension * (piece + 1) / pieces
                 indices.withUnsafeBufferPointer { list in
                     guard let base = list.baseAddress else { return }
-                    ctk_scatter_add_rows(dy.pointer, base, target, list.count, dimension, first, last - first)
+                    context.kernels.pointee.scatter_add_rows(
+                        dy.pointer,
+                        base,
+                        target,
+                        list.count,
+                        dimension,
+                        first,
+                        last - first
+                    )
                 }
             }
             y.gradientBuffer = nil
@@ -143,10 +151,16 @@ extension Tape {
         )
         if let bias {
             context.parallelRanges(rows, grain: 256) { range in
-                ctk_add_bias(y.pointer + range.lowerBound * outputs, bias.pointer, range.count, outputs)
+                context.kernels.pointee.add_bias(
+                    y.pointer + range.lowerBound * outputs,
+                    bias.pointer,
+                    range.count,
+                    outputs
+                )
             }
         }
         guard y.requiresGradient else { return y }
+        if weight.requiresGradient { x.isKept = true }
         record { [unowned self, context] in
             guard let dy = y.gradientBuffer else { return }
             if weight.requiresGradient {
@@ -164,7 +178,7 @@ extension Tape {
                 )
             }
             if let bias, bias.requiresGradient {
-                ctk_sum_rows(dy.pointer, bias.gradientToAdd(), rows, outputs)
+                context.kernels.pointee.sum_rows(dy.pointer, bias.gradientToAdd(), rows, outputs)
             }
             if x.requiresGradient {
                 let target = x.gradientToWrite()
@@ -192,7 +206,11 @@ extension Tape {
             return
         }
         context.parallelRanges(tensor.count, grain: 1 << 16) { range in
-            ctk_add(existing.pointer + range.lowerBound, gradient.pointer + range.lowerBound, range.count)
+            context.kernels.pointee.add(
+                existing.pointer + range.lowerBound,
+                gradient.pointer + range.lowerBound,
+                range.count
+            )
         }
     }
 
@@ -207,7 +225,7 @@ extension Tape {
         y.pointer.update(from: x.pointer, count: x.count)
         let values = other.pointer
         context.parallelRanges(x.count, grain: 1 << 16) { range in
-            ctk_add(y.pointer + range.lowerBound, values + range.lowerBound, range.count)
+            context.kernels.pointee.add(y.pointer + range.lowerBound, values + range.lowerBound, range.count)
         }
         guard y.requiresGradient else { return y }
         record { [context] in
@@ -215,7 +233,7 @@ extension Tape {
             for tensor in [x, other] where tensor.requiresGradient {
                 let target = tensor.gradientToAdd()
                 context.parallelRanges(tensor.count, grain: 1 << 16) { range in
-                    ctk_add(target + range.lowerBound, dy.pointer + range.lowerBound, range.count)
+                    context.kernels.pointee.add(target + range.lowerBound, dy.pointer + range.lowerBound, range.count)
                 }
             }
             y.gradientBuffer = nil
@@ -244,7 +262,7 @@ extension Tape {
         let values = x.pointer
         context.parallelRanges(rows, grain: 128) { range in
             let offset = range.lowerBound * dimension
-            ctk_rms_norm_forward(
+            context.kernels.pointee.rms_norm_forward(
                 values + offset,
                 weight.pointer,
                 y.pointer + offset,
@@ -255,13 +273,22 @@ extension Tape {
             )
         }
         guard y.requiresGradient else { return y }
+        x.isKept = true
         y.remake = { [context] in
             let again = context.buffers.take(rows * dimension)
             let values = x.pointer
             context.parallelRanges(rows, grain: 128) { range in
                 let offset = range.lowerBound * dimension
                 let (source, target) = (values + offset, again.pointer + offset)
-                ctk_rms_norm_forward(source, weight.pointer, target, nil, range.count, dimension, epsilon)
+                context.kernels.pointee.rms_norm_forward(
+                    source,
+                    weight.pointer,
+                    target,
+                    nil,
+                    range.count,
+                    dimension,
+                    epsilon
+                )
             }
             return again
         }
@@ -277,7 +304,7 @@ extension Tape {
                 let first = rows * part / parts
                 let last = rows * (part + 1) / parts
                 let offset = first * dimension
-                ctk_rms_norm_backward(
+                context.kernels.pointee.rms_norm_backward(
                     values + offset,
                     weight.pointer,
                     inverse.pointer + first,
@@ -289,7 +316,9 @@ extension Tape {
                     dimension
                 )
             }
-            if weight.requiresGradient { ctk_sum_rows(partial.pointer, weight.gradientToAdd(), parts, dimension) }
+            if weight.requiresGradient {
+                context.kernels.pointee.sum_rows(partial.pointer, weight.gradientToAdd(), parts, dimension)
+            }
             y.gradientBuffer = nil
         }
         return y
@@ -306,15 +335,16 @@ extension Tape {
         let (gates, ups) = (gate.pointer, up.pointer)
         context.parallelRanges(y.count, grain: 1 << 14) { range in
             let first = range.lowerBound
-            ctk_swiglu_forward(gates + first, ups + first, y.pointer + first, range.count)
+            context.kernels.pointee.swiglu_forward(gates + first, ups + first, y.pointer + first, range.count)
         }
         guard y.requiresGradient else { return y }
+        for tensor in [gate, up] { tensor.isKept = true }
         y.remake = { [context] in
             let again = context.buffers.take(gate.count)
             let (gates, ups) = (gate.pointer, up.pointer)
             context.parallelRanges(gate.count, grain: 1 << 14) { range in
                 let first = range.lowerBound
-                ctk_swiglu_forward(gates + first, ups + first, again.pointer + first, range.count)
+                context.kernels.pointee.swiglu_forward(gates + first, ups + first, again.pointer + first, range.count)
             }
             return again
         }
@@ -325,7 +355,7 @@ extension Tape {
             let (gates, ups) = (gate.pointer, up.pointer)
             context.parallelRanges(dy.count, grain: 1 << 14) { range in
                 let first = range.lowerBound
-                ctk_swiglu_backward(
+                context.kernels.pointee.swiglu_backward(
                     gates + first,
                     ups + first,
                     dy.pointer + first,

@@ -34,6 +34,8 @@ public final class Tensor {
     private var storage: Storage
     /// Computes the same values again bit for bit, without holding this tensor; nil where they must be kept.
     var remake: (() -> Buffer)?
+    /// Whether a recorded step reads the values on the way back, so that no operation may change them in place.
+    var isKept = false
     package var gradientBuffer: Buffer?
 
     package init(
@@ -87,18 +89,36 @@ public final class Tensor {
         if case .bfloat16 = storage { .bfloat16 } else { .float32 }
     }
 
-    /// The float32 values; to be asked for by the context's own thread, since it may compute them again.
+    /// The float32 values.
+    ///
+    /// Released ones are computed again by all workers, so that they may not be asked for inside a parallel region.
     package var pointer: UnsafeMutablePointer<Float> {
         switch storage {
         case .float32(let buffer):
             return buffer.pointer
         case .released(let remake):
+            precondition(
+                !context.buffers.isInRegion,
+                "values that were released are computed again outside of a parallel region; ask for them before it"
+            )
             let buffer = remake()
             storage = .float32(buffer)
             return buffer.pointer
         case .bfloat16:
             preconditionFailure("this operation takes no bfloat16 tensor")
         }
+    }
+
+    /// The values, for an operation that changes them where they lie: they are no longer what ``remake`` computes.
+    ///
+    /// - Throws: ``TensorError`` where a recorded step has yet to read the values as they are.
+    func pointerToChange(by operation: String) throws -> UnsafeMutablePointer<Float> {
+        guard !isKept else {
+            throw TensorError.changedInPlace("\(operation) of a tensor \(shape) that another operation was recorded on")
+        }
+        let values = pointer
+        remake = nil
+        return values
     }
 
     /// The values as one side of a matrix product.
@@ -165,7 +185,8 @@ public final class Tensor {
     private func widened(_ block: HalfBlock) -> Buffer {
         let buffer = context.buffers.take(count)
         context.parallelRanges(count, grain: 1 << 16) { range in
-            ctk_widen(block.pointer + range.lowerBound, buffer.pointer + range.lowerBound, range.count)
+            let first = range.lowerBound
+            context.kernels.pointee.widen(block.pointer + first, buffer.pointer + first, range.count)
         }
         return buffer
     }
@@ -197,12 +218,15 @@ public enum TensorError: Error, Sendable, CustomStringConvertible {
     case shapeMismatch(String)
     /// An index lies outside its table.
     case indexOutOfRange(String)
+    /// Values would change that derivatives depend on.
+    case changedInPlace(String)
 
     /// Names the operation and the offending shapes or index.
     public var description: String {
         switch self {
         case .shapeMismatch(let text): "Tensor shapes do not fit: \(text)"
         case .indexOutOfRange(let text): "Tensor index out of range: \(text)"
+        case .changedInPlace(let text): "Tensor values are still needed: \(text)"
         }
     }
 }

@@ -14,6 +14,8 @@ public struct Tokenizer: Sendable {
     public let eosTokenID: TokenID?
     /// Token that fills a batch, from `tokenizer_config.json`.
     public let padTokenID: TokenID?
+    /// Special tokens by the names that `tokenizer_config.json` gives them (`bos_token` and the like), for chat templates.
+    public let specialTokens: [(name: String, text: String)]
 
     /// Reads `tokenizer.json` of a model folder, and `tokenizer_config.json` when it is there; of a GGUF file, or a folder
     /// that has nothing else, its metadata.
@@ -57,6 +59,7 @@ public struct Tokenizer: Sendable {
         self.configuration = configuration
         guard let configuration else {
             (bosTokenID, eosTokenID, padTokenID) = (nil, nil, nil)
+            specialTokens = []
             return
         }
         let root: JSONNode
@@ -82,6 +85,44 @@ public struct Tokenizer: Sendable {
         bosTokenID = try id("bos_token")
         eosTokenID = try id("eos_token")
         padTokenID = try id("pad_token")
+        specialTokens = Self.specialTokens(root)
+    }
+
+    /// The tokens that a configuration names, each as a text or as an object with `content`.
+    private static func specialTokens(_ root: JSONNode) -> [(name: String, text: String)] {
+        let names = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"].map { "\($0)_token" }
+        var members = names.compactMap { name in root[name].map { (name, $0) } }
+        // Names that a model adds to the usual ones.
+        for member in root["extra_special_tokens"]?.object ?? [] {
+            members.append((String(decoding: member.key, as: UTF8.self), member.value))
+        }
+        return members.compactMap { name, node in (node.string ?? node["content"]?.string).map { (name, $0) } }
+    }
+
+    /// The chat templates of `tokenizer_config.json` by name; a single one is the default.
+    ///
+    /// - Throws: `TokenizationError` when `chat_template` is neither a text nor a list of named ones.
+    func chatTemplates(place: String) throws -> [String: String] {
+        // The configuration was read when the tokenizer was made.
+        guard let configuration, let node = try? JSONNode.parse(configuration)["chat_template"], !node.isNull else {
+            return [:]
+        }
+        if let text = node.string { return ["default": text] }
+        var result: [String: String] = [:]
+        for item in node.array ?? [] {
+            guard let name = item["name"]?.string, let template = item["template"]?.string else {
+                throw TokenizationError(.malformed, place: place, "chat_template has an item without name or template")
+            }
+            result[name] = template
+        }
+        guard !result.isEmpty else {
+            throw TokenizationError(
+                .malformed,
+                place: place,
+                "chat_template is \(node.kind), not a text or a list of named templates"
+            )
+        }
+        return result
     }
 
     private static func read(_ file: URL) throws -> Data {

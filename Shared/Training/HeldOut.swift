@@ -45,6 +45,8 @@ public struct HeldOut {
         preference: PreferenceOptions
     ) throws {
         try preference.validate()
+        guard !pairs.isEmpty else { throw TrainingError.invalidExample("there are none to measure on") }
+        for pair in pairs { try pair.check() }
         let filled =
             preference.loss.usesReference
             ? try ReferencePass(
@@ -62,7 +64,7 @@ public struct HeldOut {
     /// The figures of `model` as it is now.
     ///
     /// - Returns: `eval_loss` and what else the training's steps tell of their examples.
-    /// - Throws: `TensorError` for tokens outside the vocabulary.
+    /// - Throws: `TensorError` for tokens outside the vocabulary, ``TrainingError`` where the loss is not finite.
     public func metrics(of model: CausalLanguageModel) throws -> [String: Double] {
         let found = try model.context.withPrecision(precision) {
             switch kind {
@@ -70,6 +72,12 @@ public struct HeldOut {
                 try Self.metrics(examples, normalization, negative, model, passes)
             case .preference(let pairs, let options): try Self.metrics(pairs, options, model, passes)
             }
+        }
+        guard let loss = found["loss"], loss.isFinite else {
+            throw TrainingError.diverged(
+                "the loss on held-out examples is \(found["loss"] ?? .nan): the model's weights are damaged, or the learning "
+                    + "rate was too high"
+            )
         }
         return Dictionary(uniqueKeysWithValues: found.map { ("eval_" + $0.key, $0.value) })
     }
@@ -140,7 +148,7 @@ public struct HeldOut {
                 )
             }
         }
-        let chosenTokens = pairs.reduce(0) { $0 + $1.chosen.count }
+        let chosenTokens = pairs.reduce(0) { $0 + $1.chosenCount }
         var result = totals.metrics(pairs: pairs.count, chosenTokens: chosenTokens)
         result["loss"] = totals.loss(pairs: pairs.count, chosenTokens: chosenTokens, nllWeight: options.nllWeight)
         return result

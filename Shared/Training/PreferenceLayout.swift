@@ -3,14 +3,26 @@ import Tokenization
 
 /// Chosen and rejected sequences of some pairs packed together, and where their completion tokens are predicted.
 struct PreferenceLayout {
+    /// The tokens of one completion that count: those that its mask leaves.
+    struct Completion {
+        /// Which of the layout's rows predicts each token, and the token's weight in the preference.
+        fileprivate(set) var tokens: [(row: Int, weight: Double)] = []
+
+        /// Σ weight · value over the tokens, rounded to float32: a reference's sums are stored so, and a policy that is its
+        /// own reference must not seem to differ from it.
+        func sum(_ values: [Float]) -> Double {
+            Double(Float(tokens.reduce(0.0) { $0 + Double(values[$1.row]) * $1.weight }))
+        }
+    }
+
     let batch: PackedBatch
     /// The packed row that predicts each wanted token.
     ///
     /// A token that both sides begin with is here once for both.
-    let rows: [Int32]
-    let targets: [TokenID]
-    /// The completion tokens of each sequence, as indices into `rows`; chosen and rejected alternate.
-    let completions: [[Int]]
+    private(set) var rows: [Int32] = []
+    private(set) var targets: [TokenID] = []
+    /// Of each pair the chosen and the rejected completion.
+    private(set) var completions: [(chosen: Completion, rejected: Completion)] = []
 
     /// Packs pairs in the order given.
     ///
@@ -19,33 +31,52 @@ struct PreferenceLayout {
     init(_ pairs: [PreferenceExample], sharesPrefixes: Bool) {
         let groups = pairs.map { [$0.prompt + $0.chosen, $0.prompt + $0.rejected] }
         batch = sharesPrefixes ? PackedBatch(groups: groups) : PackedBatch(groups.flatMap { $0 })
-        var rows: [Int32] = []
-        var targets: [TokenID] = []
-        var completions: [[Int]] = []
         for (index, pair) in pairs.enumerated() {
-            let shared = sharesPrefixes ? pair.sharedCompletionCount : 0
-            for (side, completion) in [pair.chosen, pair.rejected].enumerated() {
-                let before = batch.rows(ofSequence: 2 * index + side).dropFirst(pair.prompt.count - 1)
-                let reused = side == 1 ? Array(completions[completions.count - 1].prefix(shared)) : []
-                let first = rows.count
-                rows.append(contentsOf: before.dropLast().dropFirst(reused.count))
-                targets.append(contentsOf: completion.dropFirst(reused.count))
-                completions.append(reused + (first..<rows.count))
+            // Rows of tokens that both sides begin with, which the rejected side need not compute again.
+            var known: [Int32: Int] = [:]
+            let before = pair.prompt.count - 1
+            func predictors(_ sequence: Int) -> ArraySlice<Int32> {
+                batch.rows(ofSequence: sequence).dropFirst(before).dropLast()
             }
+            let chosen = completion(
+                pair.chosen,
+                at: predictors(2 * index),
+                mask: pair.chosenMask,
+                weights: pair.chosenWeights,
+                shared: sharesPrefixes ? pair.sharedCompletionCount : 0,
+                known: &known
+            )
+            let rejected = completion(
+                pair.rejected,
+                at: predictors(2 * index + 1),
+                mask: pair.rejectedMask,
+                weights: pair.rejectedWeights,
+                shared: sharesPrefixes ? pair.sharedCompletionCount : 0,
+                known: &known
+            )
+            completions.append((chosen, rejected))
         }
-        self.rows = rows
-        self.targets = targets
-        self.completions = completions
     }
 
-    /// Σ weight · value over the tokens of a completion, rounded to float32: a reference's sums are stored so, and a policy
-    /// that is its own reference must not seem to differ from it.
-    func sum(_ values: [Float], _ completion: Int, _ weights: [Float]?) -> Double {
-        var total = 0.0
-        for (offset, row) in completions[completion].enumerated() {
-            total += Double(values[row]) * Double(weights?[offset] ?? 1)
+    private mutating func completion(
+        _ tokens: [TokenID],
+        at predictors: ArraySlice<Int32>,
+        mask: [Bool]?,
+        weights: [Float]?,
+        shared: Int,
+        known: inout [Int32: Int]
+    ) -> Completion {
+        var result = Completion()
+        for (offset, (token, predictor)) in zip(tokens, predictors).enumerated() where mask?[offset] ?? true {
+            let row = offset < shared ? known[predictor] : nil
+            if row == nil {
+                if offset < shared { known[predictor] = rows.count }
+                rows.append(predictor)
+                targets.append(token)
+            }
+            result.tokens.append((row ?? rows.count - 1, Double(weights?[offset] ?? 1)))
         }
-        return Double(Float(total))
+        return result
     }
 }
 

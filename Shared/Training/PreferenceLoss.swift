@@ -98,7 +98,9 @@ public struct PreferenceOptions: Sendable, Codable, Hashable {
             let value = ((1 - noise) * softplus(-z) - noise * softplus(z)) * scale
             return (value, beta * (-(1 - noise) * sigmoid(-z) - noise * sigmoid(z)) * scale)
         case .hinge:
-            return (max(0, 1 - beta * x), beta * x < 1 ? -beta : 0)
+            let margin = 1 - beta * x
+            // A comparison with NaN is false, which is no reason to call the pair learned.
+            return margin <= 0 ? (0, 0) : (margin, -beta)
         case .ipo:
             let distance = x - 1 / (2 * beta)
             return (distance * distance, 2 * distance)

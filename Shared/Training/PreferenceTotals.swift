@@ -40,12 +40,11 @@ struct PreferenceTotals {
         statistics: [TokenStatistics],
         options: PreferenceOptions
     ) -> Slopes {
-        let chosen = layout.completions[2 * position]
-        let rejected = layout.completions[2 * position + 1]
-        let chosenScale = options.loss.isLengthNormalized ? 1 / Double(chosen.count) : 1
-        let rejectedScale = options.loss.isLengthNormalized ? 1 / Double(rejected.count) : 1
-        let chosenValue = layout.sum(values, 2 * position, pair.chosenWeights) * chosenScale
-        let rejectedValue = layout.sum(values, 2 * position + 1, pair.rejectedWeights) * rejectedScale
+        let (chosen, rejected) = layout.completions[position]
+        let chosenScale = options.loss.isLengthNormalized ? 1 / Double(chosen.tokens.count) : 1
+        let rejectedScale = options.loss.isLengthNormalized ? 1 / Double(rejected.tokens.count) : 1
+        let chosenValue = chosen.sum(values) * chosenScale
+        let rejectedValue = rejected.sum(values) * rejectedScale
         let chosenRatio = chosenValue - Double(pair.referenceChosen ?? 0) * chosenScale
         let rejectedRatio = rejectedValue - Double(pair.referenceRejected ?? 0) * rejectedScale
         let (pairLoss, derivative) = options.value(chosenRatio - rejectedRatio)
@@ -60,11 +59,11 @@ struct PreferenceTotals {
         accurate += chosenOwn > rejectedOwn ? 1 : 0
         chosenLogProbability += chosenValue * chosenReported
         rejectedLogProbability += rejectedValue * rejectedReported
-        for row in chosen {
+        for (row, _) in chosen.tokens {
             nll -= Double(values[row])
             chosenFigures.add(statistics[row])
         }
-        for row in rejected { rejectedFigures.add(statistics[row]) }
+        for (row, _) in rejected.tokens { rejectedFigures.add(statistics[row]) }
         return Slopes(derivative: derivative, chosenScale: chosenScale, rejectedScale: rejectedScale)
     }
 

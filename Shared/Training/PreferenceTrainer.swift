@@ -20,8 +20,8 @@ public final class PreferenceTrainer {
     ///   - pairs: The preference pairs.
     ///   - options: Batches, rates and limits; `normalization` is not used.
     ///   - preference: The loss.
-    ///   - supervised: Examples for the mixed-in supervised term, as many an update as there are pairs in a batch;
-    ///     unused where `supervisedWeight` is 0.
+    ///   - supervised: Examples for the mixed-in supervised term, as many an update as it has pairs; unused where
+    ///     `supervisedWeight` is 0.
     ///   - store: Where the reference's log-probabilities are kept for another run; nil keeps them nowhere.
     /// - Throws: ``TrainingError`` for options or pairs that cannot be used, among them pairs whose stored values belong
     ///   to another reference.
@@ -42,11 +42,11 @@ public final class PreferenceTrainer {
         }
         mix =
             preference.supervisedWeight > 0
-            ? try SupervisedMix(supervised, perUpdate: options.batchSequences, seed: options.seed) : nil
-        for pair in pairs { try PreferenceTrainer.check(pair) }
+            ? try SupervisedMix(supervised, seed: options.seed) : nil
+        for pair in pairs { try pair.check() }
         self.preference = preference
         loop = try TrainingLoop(
-            kind: "preference \(preference)" + (mix.map { " mixed with \($0.fingerprint)" } ?? ""),
+            kind: [RunFingerprint.Field("trainer", "preference")] + preference.fingerprint + (mix?.fingerprint ?? []),
             model: model,
             lengths: pairs.map { $0.computedTokens(sharesPrefixes: preference.sharesPrefixes) },
             countedLengths: pairs.map { $0.computedTokens(sharesPrefixes: false) },
@@ -88,7 +88,7 @@ public final class PreferenceTrainer {
     /// - Throws: `TensorError` for tokens outside the vocabulary.
     func gradients(of update: TrainingPlan.Update, passes: [[Int]]) throws -> TrainingLoop.Outcome {
         let chosen = update.examples
-        let chosenTokens = chosen.reduce(0) { $0 + pairs[$1].chosen.count }
+        let chosenTokens = chosen.reduce(0) { $0 + pairs[$1].chosenCount }
         var totals = PreferenceTotals()
         for pass in passes {
             try backward(pass, pairCount: chosen.count, chosenTokens: chosenTokens, totals: &totals)
@@ -149,40 +149,14 @@ public final class PreferenceTrainer {
                 options: preference
             )
             let slope = slopes.derivative / Double(pairCount)
-            for (offset, row) in layout.completions[2 * position].enumerated() {
-                let weight = Double(pair.chosenWeights?[offset] ?? 1)
+            // A token that both sides begin with has one row, and its two parts are summed there.
+            let (chosen, rejected) = layout.completions[position]
+            for (row, weight) in chosen.tokens {
                 upstream[row] += Float(slope * slopes.chosenScale * weight - nllScale)
             }
-            for (offset, row) in layout.completions[2 * position + 1].enumerated() {
-                // A token that both sides begin with has one row, and its two parts are summed there.
-                let weight = Double(pair.rejectedWeights?[offset] ?? 1)
-                upstream[row] += Float(-slope * slopes.rejectedScale * weight)
-            }
+            for (row, weight) in rejected.tokens { upstream[row] += Float(-slope * slopes.rejectedScale * weight) }
         }
         try tape.seed(output, with: upstream)
         try tape.backward()
-    }
-
-    // MARK: Preparation
-
-    private static func check(_ pair: PreferenceExample) throws {
-        func fail(_ text: String) -> TrainingError { .invalidExample("pair \(pair.id): \(text)") }
-        guard !pair.prompt.isEmpty, !pair.chosen.isEmpty, !pair.rejected.isEmpty else {
-            throw fail("prompt, chosen and rejected need at least one token each")
-        }
-        guard pair.chosenWeights.map({ $0.count == pair.chosen.count }) ?? true,
-            pair.rejectedWeights.map({ $0.count == pair.rejected.count }) ?? true
-        else {
-            throw fail("there must be as many weights as completion tokens")
-        }
-        for weight in (pair.chosenWeights ?? []) + (pair.rejectedWeights ?? []) where !weight.isFinite {
-            throw fail("a weight is not finite")
-        }
-        guard (pair.referenceChosen == nil) == (pair.referenceRejected == nil) else {
-            throw fail("give both reference log-probabilities or none")
-        }
-        guard (pair.referenceChosen == nil) == (pair.referenceHash == nil) else {
-            throw fail("reference log-probabilities and the hash of the reference go together")
-        }
     }
 }

@@ -73,10 +73,10 @@ struct ReferencePass {
             weight: model.outputWeight,
             targets: layout.targets
         ).values
-        return pairs.enumerated().map { position, pair in
+        return layout.completions.map { completion in
             (
-                Float(layout.sum(values, 2 * position, pair.chosenWeights)),
-                Float(layout.sum(values, 2 * position + 1, pair.rejectedWeights))
+                Float(completion.chosen.sum(values)),
+                Float(completion.rejected.sum(values))
             )
         }
     }

@@ -4,7 +4,7 @@ import ModelFiles
 
 /// A reference model's log-probabilities of preference pairs, kept in a file so that no run computes them again.
 ///
-/// The file holds one JSON object a line: `pair` (SHA-256 of the pair's tokens and weights), `reference` (the model's
+/// The file holds one JSON object a line: `pair` (SHA-256 of the pair's tokens, weights and masks), `reference` (the model's
 /// ``LanguageModel/CausalLanguageModel/referenceHash(precision:)``), `chosen` and `rejected` (Σ weight · log p, nats).
 /// Values of several references lie side by side; a value is only ever used under the reference and the precision that it
 /// was computed with.
@@ -108,6 +108,13 @@ extension PreferenceExample {
         for weights in [chosenWeights, rejectedWeights] {
             digest.add(weights == nil ? 0 : 1)
             digest.add(weights ?? [])
+        }
+        // Left out where there are none, so that a pair keeps the hash under which its values may be stored.
+        if chosenMask != nil || rejectedMask != nil {
+            for mask in [chosenMask, rejectedMask] {
+                digest.add(mask == nil ? 0 : 1)
+                digest.add(mask?.map { $0 ? UInt8(1) : 0 } ?? [])
+            }
         }
         return digest.hex
     }

@@ -2,40 +2,38 @@ import LanguageModel
 import ModelFiles
 import TensorEngine
 
-/// Supervised examples that are mixed into another training: each update takes the next few of them, in an order that is
-/// shuffled anew for each pass over them and depends on the seed alone.
+/// Supervised examples that are mixed into another training: each update takes the next few of them, as many as it has
+/// examples of its own, in an order that is shuffled anew for each pass over them and depends on the seed alone.
 struct SupervisedMix {
     let examples: [SupervisedExample]
-    private let perUpdate: Int
     private let seed: UInt64
     private let lengths: [Int]
 
-    init(_ examples: [SupervisedExample], perUpdate: Int, seed: UInt64) throws {
+    init(_ examples: [SupervisedExample], seed: UInt64) throws {
         try WeightedLikelihood.check(examples)
         self.examples = examples
-        self.perUpdate = perUpdate
         self.seed = seed
         lengths = examples.map(\.tokens.count)
     }
 
     /// Decides, with the rest of a run's options, how the run goes on.
-    var fingerprint: String { "\(examples.count) \(ContentDigest.hex(of: examples))" }
+    var fingerprint: [RunFingerprint.Field] {
+        [.init("mixed.count", examples.count), .init("mixed.content", ContentDigest.hex(of: examples))]
+    }
 
     /// The examples of one update after another, without end.
     struct Draws {
         private let count: Int
-        private let perUpdate: Int
         private let seed: UInt64
         private var epoch: UInt64 = 0
         private var left: ArraySlice<Int> = []
 
-        fileprivate init(count: Int, perUpdate: Int, seed: UInt64) {
+        fileprivate init(count: Int, seed: UInt64) {
             self.count = count
-            self.perUpdate = perUpdate
             self.seed = seed
         }
 
-        mutating func next() -> [Int] { (0..<perUpdate).map { _ in one() } }
+        mutating func next(_ count: Int) -> [Int] { (0..<count).map { _ in one() } }
 
         private mutating func one() -> Int {
             if let next = left.popFirst() { return next }
@@ -48,7 +46,7 @@ struct SupervisedMix {
         }
     }
 
-    func draws() -> Draws { Draws(count: examples.count, perUpdate: perUpdate, seed: seed) }
+    func draws() -> Draws { Draws(count: examples.count, seed: seed) }
 
     /// Tokens that these examples have, prompts included.
     func tokens(_ chosen: [Int]) -> Int { chosen.reduce(0) { $0 + lengths[$1] } }

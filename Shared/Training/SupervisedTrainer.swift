@@ -14,7 +14,7 @@ public final class SupervisedTrainer {
         try WeightedLikelihood.check(examples)
         self.examples = examples
         loop = try TrainingLoop(
-            kind: "supervised",
+            kind: [RunFingerprint.Field("trainer", "supervised")],
             model: model,
             lengths: examples.map { $0.tokens.count },
             content: ContentDigest.hex(of: examples),

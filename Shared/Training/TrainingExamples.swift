@@ -33,7 +33,12 @@ public struct SupervisedExample: Sendable, Codable, Hashable {
     /// The example with all its weights multiplied; the length that normalisation divides by stays.
     public func weighted(by factor: Float) -> SupervisedExample {
         guard factor != 1 else { return self }
-        return SupervisedExample(tokens: tokens, weights: weights.map { $0 * factor }, responseLength: responseLength)
+        return SupervisedExample(
+            tokens: tokens,
+            weights: weights.map { $0 * factor },
+            // A factor of 0 leaves no weight to count by.
+            responseLength: factor == 0 ? countedLength : responseLength
+        )
     }
 
     var countedLength: Int { max(1, responseLength ?? weights.dropFirst().count { $0 != 0 }) }
@@ -55,10 +60,20 @@ public struct PreferenceExample: Sendable, Codable, Hashable {
     public var referenceRejected: Float?
     /// The content hash of the model that the two values were computed with; they are refused under any other.
     public var referenceHash: String?
-    /// A weight a chosen token; nil for 1 each.
+    /// A weight a chosen token in the preference; nil for 1 each.
+    ///
+    /// A weight says how much a token's log-probability counts in the preference; one of 0 is still a token of the
+    /// completion, which the likelihood term trains and by which lengths are counted. A mask says which tokens are none.
     public var chosenWeights: [Float]?
-    /// A weight a rejected token; nil for 1 each.
+    /// A weight a rejected token in the preference; nil for 1 each.
     public var rejectedWeights: [Float]?
+    /// Which tokens of the chosen completion the assistant says; nil for all.
+    ///
+    /// The others, such as a user's turn between two answers, are read and neither trained nor counted: they are in no
+    /// loss, length or metric.
+    public var chosenMask: [Bool]?
+    /// Which tokens of the rejected completion the assistant says; nil for all.
+    public var rejectedMask: [Bool]?
 
     /// A pair from its parts.
     public init(
@@ -70,7 +85,9 @@ public struct PreferenceExample: Sendable, Codable, Hashable {
         referenceRejected: Float? = nil,
         referenceHash: String? = nil,
         chosenWeights: [Float]? = nil,
-        rejectedWeights: [Float]? = nil
+        rejectedWeights: [Float]? = nil,
+        chosenMask: [Bool]? = nil,
+        rejectedMask: [Bool]? = nil
     ) {
         self.id = id
         self.prompt = prompt
@@ -81,6 +98,45 @@ public struct PreferenceExample: Sendable, Codable, Hashable {
         self.referenceHash = referenceHash
         self.chosenWeights = chosenWeights
         self.rejectedWeights = rejectedWeights
+        self.chosenMask = chosenMask
+        self.rejectedMask = rejectedMask
+    }
+}
+
+extension PreferenceExample {
+    /// Tokens of the chosen completion that are trained.
+    var chosenCount: Int { chosenMask?.count { $0 } ?? chosen.count }
+
+    /// Checks that the pair can be trained on.
+    ///
+    /// - Throws: ``TrainingError`` that names the pair.
+    func check() throws {
+        func fail(_ text: String) -> TrainingError { .invalidExample("pair \(id): \(text)") }
+        guard !prompt.isEmpty, !chosen.isEmpty, !rejected.isEmpty else {
+            throw fail("prompt, chosen and rejected need at least one token each")
+        }
+        guard chosenWeights.map({ $0.count == chosen.count }) ?? true,
+            rejectedWeights.map({ $0.count == rejected.count }) ?? true
+        else {
+            throw fail("there must be as many weights as completion tokens")
+        }
+        guard chosenMask.map({ $0.count == chosen.count }) ?? true,
+            rejectedMask.map({ $0.count == rejected.count }) ?? true
+        else {
+            throw fail("a mask must be as long as its completion")
+        }
+        guard chosenMask?.contains(true) ?? true, rejectedMask?.contains(true) ?? true else {
+            throw fail("a mask leaves no token of a completion")
+        }
+        for weight in (chosenWeights ?? []) + (rejectedWeights ?? []) where !weight.isFinite {
+            throw fail("a weight is not finite")
+        }
+        guard (referenceChosen == nil) == (referenceRejected == nil) else {
+            throw fail("give both reference log-probabilities or none")
+        }
+        guard (referenceChosen == nil) == (referenceHash == nil) else {
+            throw fail("reference log-probabilities and the hash of the reference go together")
+        }
     }
 }
 
@@ -94,6 +150,8 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
     case diverged(String)
     /// A checkpoint that does not belong to this run.
     case invalidCheckpoint(String)
+    /// The training would need more memory than there is.
+    case insufficientMemory(String)
 
     /// Names what is wrong and where.
     public var description: String {
@@ -102,6 +160,7 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
         case .invalidExample(let text): "Training example: \(text)"
         case .diverged(let text): "Training diverged: \(text)"
         case .invalidCheckpoint(let text): "Training checkpoint: \(text)"
+        case .insufficientMemory(let text): "Training memory: \(text)"
         }
     }
 }

@@ -1,9 +1,7 @@
-import Foundation
 import LanguageModel
-import ModelFiles
 import TensorEngine
 
-/// What both trainers share: the plan, the optimizer, the schedule, and checkpoints.
+/// What both trainers share: the plan, the optimizer, and the schedule.
 final class TrainingLoop {
     /// What one update found, before the optimizer's step.
     struct Outcome {
@@ -14,21 +12,24 @@ final class TrainingLoop {
     let model: CausalLanguageModel
     let options: TrainingOptions
     let plan: TrainingPlan
-    private let lengths: [Int]
+    let lengths: [Int]
     /// Tokens that TRL counts for each example and that are not computed, because two sequences share them.
-    private let spared: [Int]
-    private var sparedSoFar = 0
-    private let optimizer: AdamW
-    private let kind: String
-    private let content: String
+    private let uncomputed: [Int]
+    private var uncomputedSoFar = 0
+    let optimizer: AdamW
+    /// Which trainer the run is of, and what decides how it goes on beside examples and options.
+    let kind: [RunFingerprint.Field]
+    /// The digest of the examples.
+    let content: String
     /// The adapter that trains instead of the model's own weights, where one was attached when the run was made.
     let adapter: LoRAAdapter?
-    private lazy var loraFingerprint = LoRATraining.fingerprint(model, adapter)
+    /// Read once, for it reads all weights.
+    private(set) lazy var loraFingerprint = adapter?.fingerprint(on: model) ?? []
     private(set) var step = 0
     private(set) var tokensSeen = 0
 
     init(
-        kind: String,
+        kind: [RunFingerprint.Field],
         model: CausalLanguageModel,
         lengths: [Int],
         countedLengths: [Int]? = nil,
@@ -49,7 +50,7 @@ final class TrainingLoop {
         adapter = model.adapter
         self.options = options
         self.lengths = lengths
-        spared = zip(countedLengths ?? lengths, lengths).map { $0 - $1 }
+        uncomputed = zip(countedLengths ?? lengths, lengths).map { $0 - $1 }
         plan = try TrainingPlan(lengths: lengths, mix: mix, options: options)
         optimizer = AdamW(
             parameters: model.trainableParameters.map {
@@ -103,16 +104,22 @@ final class TrainingLoop {
                 )
             }
             optimizer.step(learningRate: rate, maximumNorm: options.maxGradientNorm, norm: norm)
+            guard optimizer.isFinite else {
+                throw TrainingError.diverged(
+                    "weights or their moments are no longer finite after step \(step + 1) of \(total) (loss "
+                        + "\(outcome.loss), gradient norm \(norm), rate \(rate)); lower the learning rate"
+                )
+            }
             step += 1
             tokensSeen += update.tokens
-            sparedSoFar += update.examples.reduce(0) { $0 + spared[$1] }
+            uncomputedSoFar += update.examples.reduce(0) { $0 + uncomputed[$1] }
             losses.append(outcome.loss)
             let seconds = (clock.now - begun).seconds
             var metrics = outcome.metrics
             metrics["loss"] = outcome.loss
             metrics["grad_norm"] = norm
             metrics["learning_rate"] = rate
-            metrics["num_tokens"] = Double(tokensSeen + sparedSoFar)
+            metrics["num_tokens"] = Double(tokensSeen + uncomputedSoFar)
             metrics["epoch"] = update.epoch
             try onStep(
                 TrainingStep(
@@ -139,72 +146,12 @@ final class TrainingLoop {
         )
     }
 
-    // MARK: Checkpoints
-
-    /// Everything that decides how the run goes on, as one string.
-    private func fingerprint() throws -> String {
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = .sortedKeys
-        let settings = String(decoding: try encoder.encode(options), as: UTF8.self)
-        return "\(kind) \(lengths.count) \(content) \(settings)" + (adapter == nil ? "" : " \(loraFingerprint)")
-    }
-
-    /// Writes weights, moments and position to one file, atomically.
-    func save(to url: URL) throws {
-        var items: [SafetensorsWriter.Item] = []
-        func add(_ name: String, _ tensor: Tensor) {
-            items.append(
-                SafetensorsWriter.Item(name: name, shape: tensor.shape) { body in
-                    try tensor.withValues { try body($0) }
-                }
-            )
-        }
-        for (name, tensor) in model.trainableParameters { add("weight/" + name, tensor) }
-        for state in optimizer.state {
-            add("first/" + state.name, state.first)
-            add("second/" + state.name, state.second)
-        }
-        try SafetensorsWriter.write(
-            items,
-            metadata: [
-                "format": "errata-training-1",
-                "step": String(step),
-                "updates": String(optimizer.updates),
-                "tokens": String(tokensSeen),
-                "run": try fingerprint(),
-            ],
-            to: url
-        )
-    }
-
-    /// Goes on where a checkpoint of the same run left off.
-    func resume(from url: URL) throws {
-        let file = try SafetensorsFile(url: url)
-        guard file.metadata["format"] == "errata-training-1", let step = file.metadata["step"].flatMap({ Int($0) }),
-            let updates = file.metadata["updates"].flatMap({ Int($0) }),
-            let tokens = file.metadata["tokens"].flatMap({ Int($0) }), (0...plan.updates.count).contains(step)
-        else {
-            throw TrainingError.invalidCheckpoint("\(url.path) is no checkpoint of a training run")
-        }
-        guard file.metadata["run"] == (try fingerprint()) else {
-            throw TrainingError.invalidCheckpoint(
-                "\(url.path) belongs to a run with other options or examples; start anew or restore them"
-            )
-        }
-        var targets: [(String, Tensor)] = model.trainableParameters.map { ("weight/" + $0.name, $0.tensor) }
-        for state in optimizer.state {
-            targets.append(("first/" + state.name, state.first))
-            targets.append(("second/" + state.name, state.second))
-        }
-        for (name, tensor) in targets where file.entry(name)?.shape != tensor.shape {
-            throw TrainingError.invalidCheckpoint("\(url.path) lacks \(name) of shape \(tensor.shape)")
-        }
-        for (name, tensor) in targets { try tensor.withMutableValues { try file.read(name, into: $0) } }
-        optimizer.resume(updates: updates)
+    /// Takes up the position of a checkpoint, whose weights and moments are in place.
+    func goOn(from step: Int, tokensSeen: Int) {
         self.step = step
-        tokensSeen = tokens
-        sparedSoFar = plan.updates.prefix(step).reduce(0) { sum, update in
-            update.examples.reduce(sum) { $0 + spared[$1] }
+        self.tokensSeen = tokensSeen
+        uncomputedSoFar = plan.updates.prefix(step).reduce(0) { sum, update in
+            update.examples.reduce(sum) { $0 + uncomputed[$1] }
         }
     }
 }

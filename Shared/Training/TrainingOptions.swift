@@ -42,7 +42,7 @@ public enum LossNormalization: String, Sendable, Codable, CaseIterable {
 }
 
 /// The settings of a training run.
-public struct TrainingOptions: Sendable, Codable, Hashable {
+public struct TrainingOptions: Sendable, Encodable, Hashable {
     /// Peak learning rate.
     public var learningRate: Double
     /// Passes over the examples; may be broken.
@@ -66,12 +66,7 @@ public struct TrainingOptions: Sendable, Codable, Hashable {
     public var checkpointsActivations: Bool
     /// How exactly matrix products are computed, those of the frozen reference included; weights, gradients and optimizer
     /// stay float32 either way.
-    public var precision: MatrixPrecision {
-        get { storedPrecision ?? .float32 }
-        set { storedPrecision = newValue == .float32 ? nil : newValue }
-    }
-    /// nil for float32: options that were encoded before there was a choice mean that, and are encoded as they were.
-    private var storedPrecision: MatrixPrecision?
+    public var precision: MatrixPrecision
     /// Shape of the learning rate.
     public var schedule: LearningRateSchedule
     /// Share of the updates that warm up.
@@ -89,12 +84,7 @@ public struct TrainingOptions: Sendable, Codable, Hashable {
     /// How the loss of an update is normalised (supervised training only).
     public var normalization: LossNormalization
     /// What tokens of negative weight cost: KRSL's wrong key tokens.
-    public var negativeTokens: NegativeTokenLoss {
-        get { storedNegativeTokens ?? .likelihood }
-        set { storedNegativeTokens = newValue == .likelihood ? nil : newValue }
-    }
-    /// nil for the likelihood, for the reason of `storedPrecision`.
-    private var storedNegativeTokens: NegativeTokenLoss?
+    public var negativeTokens: NegativeTokenLoss
     /// Tokens of negative weight whose −log p under the present model, in nats, is above this are left out of an update:
     /// they are unlikely enough.
     ///
@@ -156,14 +146,6 @@ public struct TrainingOptions: Sendable, Codable, Hashable {
         self.precision = precision
         self.negativeTokens = negativeTokens
         self.negativeThreshold = negativeThreshold
-    }
-
-    private enum CodingKeys: String, CodingKey {
-        case learningRate, epochs, maximumTokens, maximumSteps, batchSequences, batchTokens, accumulation, tokensAtOnce
-        case checkpointsActivations, schedule, warmupRatio, weightDecay, beta1, beta2, epsilon, maxGradientNorm
-        case normalization, negativeThreshold, shuffle, seed
-        case storedPrecision = "precision"
-        case storedNegativeTokens = "negativeTokens"
     }
 
     /// How tokens of negative weight enter the loss.

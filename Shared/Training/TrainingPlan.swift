@@ -62,7 +62,7 @@ struct TrainingPlan {
                 }
                 if chosen.isEmpty { break }
                 used += chosen.count
-                let mixed = draws?.next() ?? []
+                let mixed = draws?.next(chosen.count) ?? []
                 updateTokens += mix?.tokens(mixed) ?? 0
                 tokens += updateTokens
                 let passes = Double(used) / Double(lengths.count)

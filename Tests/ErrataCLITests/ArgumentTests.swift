@@ -34,7 +34,15 @@ struct ArgumentTests {
         Bad("generate --model m --count 3", "--count", "built-in problems", "leave it out"),
         Bad("generate --model m --split test", "--split"),
         Bad("generate --model m --system x", "--system", "--chat"),
-        Bad("generate --model m --chat --chat-format alpaca", "--chat-format", "alpaca"),
+        Bad("generate --model m --chat-template t", "--chat-template", "--chat"),
+        Bad("generate --model m --chat --chat-template-kwargs [1]", "--chat-template-kwargs", "an object"),
+        Bad(
+            "train sft --data d --model m --output o --chat-template-kwargs {",
+            "--chat-template-kwargs",
+            "not valid JSON"
+        ),
+        Bad("models add", "source"), Bad("models rename a", "new-name"), Bad("models render m", "--messages"),
+        Bad("models export m t.gguf --dtype q4_0", "--dtype", "q4_0"),
         Bad("generate --model m --max-tokens 0", "--max-tokens", "at least 1"),
         Bad("generate --model m --temperature nan", "--temperature"),
         Bad("generate --model m --top-p 0", "--top-p"),
@@ -114,11 +122,13 @@ struct ArgumentTests {
             "watch evaluations --once", "dead-letters", "runs", "status", "migrate --replication 3",
             "generate", "generate --model m --prompt x --chat --system y --seed 3 --stop a --stop b",
             "generate --model m --temperature 0.7 --top-k 20 --top-p 0.8 --repetition-penalty 1.1 --max-tokens 5",
-            "train sft --data d --model m --output o --epochs 2 --schedule linear --chat-format llama3",
+            "train sft --data d --model m --output o --epochs 2 --schedule linear --chat-template t",
             "train dpo --data d --model m --output o --lora-rank 8 --lora-targets q_proj,v_proj --lora-dropout 0.1",
             "train krsl --data d --model m --output o --gamma 0.1 --max-steps 5 --checkpoint-every 2",
             "train dpo --data d --model m --output o --loss sigmoid --label-smoothing 0.1 --nll-weight 1",
             "train dpo --data d --model m --output o --loss simpo --simpo-margin 0.5 --resume",
+            "models list", "models add m.gguf --name m", "models show m --json", "models export m out --dtype bfloat16",
+            "models rename a b", "models remove m --state s", "models render m --messages - --ids",
             "up --demo --quick --keep --problems f", "up --teacher-url https://host/v1",
         ]
     )

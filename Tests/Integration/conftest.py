@@ -16,6 +16,37 @@ from confluent_kafka import Consumer, KafkaError, Producer
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "external: reads texts of others (given to each test with the fixture external)")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "external" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.external)
+
+
+def pytest_terminal_summary(terminalreporter):
+    for report in terminalreporter.stats.get("skipped", []):
+        terminalreporter.write_line(f"left out: {report.nodeid}")
+
+
+@pytest.fixture()
+def external():
+    """Files of others' texts by their path; the test is left out where no folder is given, and fails on a missing file."""
+    folder = os.environ.get("ERRATA_TEST_DATA")
+    if not folder:
+        pytest.skip("reads texts of others: name their folder with ERRATA_TEST_DATA")
+
+    def file(path: str) -> pathlib.Path:
+        found = pathlib.Path(folder) / path
+        if not found.exists():
+            pytest.fail(f"{found} is missing in the folder of ERRATA_TEST_DATA")
+        return found
+
+    return file
+
+
 def binary(name: str) -> str:
     folder = os.environ.get("ERRATA_BIN")
     if not folder:

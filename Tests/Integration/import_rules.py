@@ -11,9 +11,10 @@ import tempfile
 
 NUMERICS = {"TensorEngine", "LanguageModel", "Training"}
 PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
-PURE = {"Reasoning", "Schemas", "Tokenization"}
+PURE = {"Reasoning", "Schemas", "TemplateEngine", "Tokenization"}
 FILES = {"Digests", "ModelFiles"}
-SHARED = NUMERICS | PLUMBING | PURE | FILES | {"Distillation", "Teaching", "TeacherSimulation", "Reproduction"}
+TEXT = FILES | {"TemplateEngine"}
+SHARED = NUMERICS | PLUMBING | PURE | TEXT | {"Distillation", "Teaching", "TeacherSimulation", "Reproduction"}
 SOLE_IMPORTER = {
     "CLibrdkafka": "KafkaClient",
     "CLibpq": "PostgresClient",
@@ -26,7 +27,8 @@ ALLOWED = {
     "TensorEngine": {"COpenBLAS", "CTensorKernels"},
     "Digests": {"CLibcrypto"},
     "ModelFiles": {"Digests"},
-    "Tokenization": FILES,
+    "TemplateEngine": {"ModelFiles"},
+    "Tokenization": TEXT,
     "LanguageModel": FILES | {"TensorEngine", "Tokenization"},
     "Training": FILES | {"LanguageModel", "TensorEngine", "Tokenization"},
     "Distillation": FILES | {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},

@@ -35,14 +35,14 @@ COMMON = HTTP_AND_LOGS | {
     "ERRATA_KAFKA_SASL_PASSWORD", "ERRATA_KAFKA_SASL_PASSWORD_FILE", "ERRATA_POSTGRES_URL", "ERRATA_POSTGRES_URL_FILE",
     "ERRATA_POSTGRES_PASSWORD", "ERRATA_POSTGRES_PASSWORD_FILE", "ERRATA_POSTGRES_CONNECTIONS", "ERRATA_CONCURRENCY",
 }
-NUMERICS = COMMON | {"ERRATA_MODEL_STORE", "ERRATA_WORK_FOLDER"}
+NUMERICS = COMMON | {"ERRATA_MODEL_STORE", "ERRATA_THREADS", "ERRATA_WORK_FOLDER"}
 # The configuration keys that each program knows; it refuses to start with any other ERRATA_ key.
 KNOWN_KEYS = {
     "migrate": COMMON,
     "key-step-locator": COMMON | {"ERRATA_MODEL_STORE"},
     "template-distiller": NUMERICS,
     "dpo-trainer": NUMERICS,
-    "evaluator": COMMON | {"ERRATA_MODEL_STORE"},
+    "evaluator": COMMON | {"ERRATA_MODEL_STORE", "ERRATA_THREADS"},
     "errata": NUMERICS,
     "teacher-simulator": HTTP_AND_LOGS | {"ERRATA_SIMULATOR_SEED", "ERRATA_SIMULATOR_ERROR_RATE"},
     "teacher-ingestion": COMMON | {

@@ -1,12 +1,10 @@
-"""GSM8K through the running system: counts in PostgreSQL and on the topics agree, and nothing is lost."""
+"""Problems in GSM8K's layout through the running system: counts in PostgreSQL and on the topics agree, nothing is lost."""
 import json
-import os
 import pathlib
+import subprocess
 
 import pytest
-from conftest import System, eventually
-
-LIMIT = 500
+from conftest import ROOT, System, binary, eventually
 
 
 @pytest.fixture()
@@ -16,24 +14,20 @@ def own_system():
     running.stop()
 
 
-def test_500_problems_of_gsm8k_are_ingested(own_system):
-    system = own_system
-    data = os.environ.get("ERRATA_TEST_DATA")
-    assert data, "ERRATA_TEST_DATA must name the folder of test data"
-    file = pathlib.Path(data) / "gsm8k" / "train.jsonl"
-    assert file.exists(), f"{file} is missing"
-    submitted = system.errata("submit", str(file), "--limit", str(LIMIT), "--dataset", "gsm8k")
+def ingest(system: System, file: pathlib.Path, count: int, dataset: str):
+    submitted = system.errata("submit", str(file), "--limit", str(count), "--dataset", dataset)
     assert submitted.returncode == 0, submitted.stderr
 
     def ingested():
-        return system.count("SELECT count(*) FROM problems WHERE dataset = 'gsm8k' AND state = 'ingested'") == LIMIT
+        query = "SELECT count(*) FROM problems WHERE dataset = %s AND state = 'ingested'"
+        return system.count(query, dataset) == count
 
-    eventually(ingested, timeout=180, what=f"{LIMIT} problems ingested")
+    eventually(ingested, timeout=180, what=f"{count} problems ingested")
     templates = system.count("SELECT count(*) FROM traces WHERE kind = 'template' AND verified")
     duals = system.count("SELECT count(*) FROM traces WHERE kind = 'dual' AND verified")
-    print(f"\nverified templates {templates}/{LIMIT}, verified dual pairs {duals}/{LIMIT}")
-    assert templates >= 0.8 * LIMIT
-    assert duals >= 0.7 * LIMIT
+    print(f"\nverified templates {templates}/{count}, verified dual pairs {duals}/{count}")
+    assert templates >= 0.8 * count
+    assert duals >= 0.7 * count
     eventually(
         lambda: system.count("SELECT count(*) FROM key_steps") == duals, timeout=60, what="key steps of each pair"
     )
@@ -53,3 +47,17 @@ def test_500_problems_of_gsm8k_are_ingested(own_system):
     assert on_topic == {row[0] for row in system.query("SELECT id FROM traces")}
     failures = system.query("SELECT kind, failure FROM traces WHERE NOT verified")
     assert all(reason for _, reason in failures), "every failure says why"
+
+
+def test_written_and_generated_problems_are_ingested(own_system, tmp_path):
+    written = (ROOT / "Tests" / "Data" / "word_problems.jsonl").read_text(encoding="utf-8").splitlines()
+    generate = [binary("errata"), "generate", "--count", "60", "--seed", "31"]
+    generated = subprocess.run(generate, capture_output=True, check=True, text=True).stdout.splitlines()
+    assert (len(written), len(generated)) == (48, 60)
+    file = tmp_path / "problems.jsonl"
+    file.write_text("\n".join(written + generated) + "\n", encoding="utf-8")
+    ingest(own_system, file, len(written) + len(generated), "own")
+
+
+def test_500_problems_of_gsm8k_are_ingested(external, own_system):
+    ingest(own_system, external("gsm8k/train.jsonl"), 500, "gsm8k")

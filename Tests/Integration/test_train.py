@@ -10,24 +10,24 @@ import subprocess
 import time
 
 import pytest
-from conftest import binary
+from conftest import ROOT, binary
 
 
-def golden() -> pathlib.Path:
-    root = os.environ.get("ERRATA_TEST_DATA")
-    if not root:
-        pytest.fail("ERRATA_TEST_DATA must name the folder that holds golden/ (Tests/run sets it)")
-    return pathlib.Path(root) / "golden"
+GOLDENS = ROOT / "Tests" / "Goldens"
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory) -> pathlib.Path:
-    """A folder with weights of 0.1 million parameters and a tokenizer of 512 tokens with ChatML's marks."""
+    """A folder with weights of 34,000 parameters and a tokenizer of 512 tokens with ChatML's marks."""
     folder = tmp_path_factory.mktemp("model")
     for name in ("config.json", "generation_config.json", "model.safetensors"):
-        shutil.copy(golden() / "tiny-qwen2" / name, folder / name)
+        shutil.copy(GOLDENS / "tiny-qwen2" / name, folder / name)
     for name in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(golden() / "tok/qwen2-512" / name, folder / name)
+        shutil.copy(GOLDENS / "tok/qwen2-512" / name, folder / name)
+    (folder / "chat_template.jinja").write_text(
+        "{% for message in messages %}{{ '<|im_start|>' + message.role + '\\n' + message.content + '<|im_end|>\\n' }}"
+        "{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+    )
     return folder
 
 
@@ -228,7 +228,7 @@ def test_a_training_that_was_interrupted_goes_on_to_the_same_bits(method, model,
         again = run(arguments(method, file, model, output, *more))
         assert again.returncode != 0 and b"--resume" in again.stderr
         other = run(arguments(method, file, model, output, *more, "--weight-decay", "0.5", "--resume"))
-        assert other.returncode != 0 and b"other options" in other.stderr
+        assert other.returncode != 0 and b"another run: weightDecay is 0.0 there and 0.5 here" in other.stderr
         resumed = run(arguments(method, file, model, output, *more, "--resume"))
         assert resumed.returncode == 0, resumed.stderr.decode()
         assert tensors(output) == tensors(whole)
@@ -263,6 +263,7 @@ def test_what_is_cut_is_counted_before_the_first_step(model, tmp_path):
     assert result.returncode == 0, result.stderr.decode()
     told = result.stderr.decode().splitlines()
     assert told[:2] == [f"{file}: 1 line was cut to 60 tokens", f"{held}: 2 lines were cut to 60 tokens"]
+    assert told[2].startswith("needs about ") and "optimizer" in told[2]
 
 
 def test_an_output_folder_in_use_is_kept_unless_it_may_be_replaced(model, tmp_path):
@@ -270,7 +271,7 @@ def test_an_output_folder_in_use_is_kept_unless_it_may_be_replaced(model, tmp_pa
     output.mkdir()
     (output / "notes.txt").write_text("mine")
     (output / "model.safetensors.index.json").write_text("{}")
-    (output / "chat_template.jinja").write_text("another model's")
+    (output / "special_tokens_map.json").write_text("another model's")
     (output / "adapter").mkdir()
     (output / "adapter" / "adapter_config.json").write_text("{}")
     file = data(tmp_path, "sft")
@@ -284,7 +285,7 @@ def test_an_output_folder_in_use_is_kept_unless_it_may_be_replaced(model, tmp_pa
     replaced = run(arguments("sft", file, model, output, "--max-steps", 1, "--overwrite"))
     assert replaced.returncode == 0, replaced.stderr.decode()
     assert (output / "notes.txt").read_text() == "mine"
-    for name in ("model.safetensors.index.json", "chat_template.jinja", "adapter"):
+    for name in ("model.safetensors.index.json", "special_tokens_map.json", "adapter"):
         assert not (output / name).exists(), name
 
 
@@ -310,7 +311,7 @@ def test_sampling_is_seeded_and_the_kinds_of_generate_exclude_each_other(model):
 def test_text_is_streamed_as_it_comes(model):
     process = subprocess.Popen(
         [binary("errata"), "generate", "--model", str(model), "--prompt", "Prove", "--max-tokens", "400",
-         "--temperature", "1"],
+         "--temperature", "1", "--seed", "4"],
         stdout=subprocess.PIPE,
     )  # fmt: skip
     pieces = []
@@ -389,8 +390,12 @@ def test_prompts_that_cannot_be_continued_are_told_before_anything_is(model, tmp
     assert same.returncode != 0 and b"--temperature" in same.stderr
     thoughts = run([*command, "--chat", "--no-thinking"])
     assert thoughts.returncode != 0 and b"enable_thinking" in thoughts.stderr
-    named = run([*command, "--chat", "--chat-format", "mistral"])
-    assert named.returncode != 0 and b"mistral" in named.stderr
+    missing = run([*command, "--chat", "--chat-template", str(tmp_path / "none.jinja")])
+    assert missing.returncode != 0 and b"none.jinja" in missing.stderr
+    template = tmp_path / "own.jinja"
+    template.write_text("{{ raise_exception('no ' + messages[0].content) }}")
+    refused = run([*command, "--chat", "--chat-template", str(template)])
+    assert refused.returncode != 0 and b"refuses the conversation: no x" in refused.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,3 +1,4 @@
+import DataSupport
 import Foundation
 import ModelFiles
 import NumericSupport
@@ -8,8 +9,8 @@ import Testing
 private let small = ModelConfiguration(
     modelType: .llama,
     vocabularySize: 512,
-    hiddenSize: 64,
-    intermediateSize: 128,
+    hiddenSize: 32,
+    intermediateSize: 56,
     layers: 2,
     heads: 4,
     keyValueHeads: 2,
@@ -17,7 +18,7 @@ private let small = ModelConfiguration(
     ropeScaling: .llama3(factor: 8, low: 1, high: 4, originalMaximumPositions: 256),
     tieWordEmbeddings: false,
     maximumPositions: 2048,
-    initializerRange: 0.1,
+    initializerRange: 0.15,
     bosTokenID: 509,
     eosTokenIDs: [511]
 )
@@ -78,10 +79,10 @@ func parameterCount(name: String) throws {
         (#""vocab_size":512"#, #""vocab_size":"512""#, "vocab_size"),
         (#""num_hidden_layers":2"#, #""num_hidden_layers":-2"#, "num_hidden_layers"),
         (#""num_key_value_heads":2"#, #""num_key_value_heads":3"#, "num_key_value_heads"),
-        (#""head_dim":16"#, #""head_dim":15"#, "head_dim"),
+        (#""head_dim":8"#, #""head_dim":7"#, "head_dim"),
         (#""rms_norm_eps":1e-05"#, #""rms_norm_eps":1e999"#, "rms_norm_eps"),
-        (#""hidden_size":64"#, #""quantization_config":{"quant_method":"gptq"},"hidden_size":64"#, "gptq"),
-        (#""hidden_size":64,"#, "", "hidden_size is missing"),
+        (#""hidden_size":32"#, #""quantization_config":{"quant_method":"gptq"},"hidden_size":32"#, "gptq"),
+        (#""hidden_size":32,"#, "", "hidden_size is missing"),
         (#""eos_token_id":511"#, #""eos_token_id":"x""#, "eos_token_id"),
     ]
 )

@@ -11,7 +11,6 @@ private struct ForwardGolden: Decodable {
     let attentionMask: [[Int]]
     let labels: [[Int32]]
     let invFreq: [Float]
-    let logits: [[[Float]]]
     let logprobs: [[Float]]
     let loss: Double
 
@@ -29,11 +28,11 @@ struct DecoderTests {
         let model = try Golden.model(name)
         expectClose(model.configuration.inverseFrequencies, golden.invFreq, rtol: 1e-6, "inv_freq")
         let sequences = golden.sequences
+        let expected = try SafetensorsFile(url: Golden.url("\(name).logits.safetensors"))
         let logits = try model.logits(sequences)
         let logProbabilities = try model.logProbabilities(sequences)
         for (index, sequence) in sequences.enumerated() {
-            let expected = golden.logits[index].prefix(sequence.count).flatMap { $0 }
-            expectClose(logits[index], expected, "logits of sequence \(index)")
+            expectClose(logits[index], try expected.floats("sequence.\(index)"), "logits of sequence \(index)")
             for position in 1..<sequence.count where golden.labels[index][position] != -100 {
                 let value = logProbabilities[index][position - 1]
                 let wanted = golden.logprobs[index][position - 1]

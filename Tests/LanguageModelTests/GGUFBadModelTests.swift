@@ -146,7 +146,7 @@ struct GGUFBadModelTests {
     @Test("a folder whose config.json speaks of other heads than its model.gguf is refused")
     func heads() throws {
         try withTemporaryFolder { folder in
-            try GGUFImport.unpack(GGUFGoldens.url("tiny-llama.gguf"), into: folder)
+            try GGUFModelFolder.write(of: GGUFGoldens.url("tiny-llama.gguf"), to: folder, weights: .copy)
             var configuration = try ModelConfiguration(folder: folder)
             configuration.keyValueHeads = 1
             try configuration.save(to: folder)
@@ -170,7 +170,7 @@ struct GGUFBadModelTests {
             parts.set("tokenizer.ggml.merges", nil)
             try GGUFWriter.write(parts.items, metadata: parts.pairs, to: url)
             let target = folder.appendingPathComponent("out")
-            #expect(throws: (any Error).self) { try GGUFImport.unpack(url, into: target) }
+            #expect(throws: (any Error).self) { try GGUFModelFolder.write(of: url, to: target, weights: .copy) }
             #expect(!FileManager.default.fileExists(atPath: target.path))
         }
     }

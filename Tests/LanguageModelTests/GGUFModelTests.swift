@@ -43,7 +43,7 @@ struct GGUFModelTests {
     func unpacked(name: String) throws {
         let file = GGUFGoldens.url("\(name).gguf")
         try withTemporaryFolder { folder in
-            try GGUFImport.unpack(file, into: folder)
+            try GGUFModelFolder.write(of: file, to: folder, weights: .copy)
             let files = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
             #expect(
                 files == [
@@ -102,7 +102,7 @@ struct GGUFModelTests {
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("bf16.gguf")
             let tokenizer = try Tokenizer(folder: GGUFGoldens.url("tiny-llama.gguf"))
-            try GGUFExport.write(rounded, tokenizer: tokenizer, name: "x", elementType: .bfloat16, to: url)
+            try GGUFExport.write(rounded, tokenizer: tokenizer, name: "x", type: .bfloat16, to: url)
             let again = try load(url, weights: .asStored)
             #expect(
                 again.parameters.allSatisfy {
@@ -124,7 +124,7 @@ struct GGUFExportTests {
         let model = try load(file)
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("out.gguf")
-            try GGUFExport.write(folder: file, name: "A tiny model", elementType: type, to: url)
+            try GGUFExport.write(folder: file, to: url, type: type, name: "A tiny model")
             let metadata = try GGUFFile(url: url).metadata
             #expect(try metadata.string("general.name") == "A tiny model")
             #expect(
@@ -162,7 +162,7 @@ struct GGUFExportTests {
         let file = try GGUFFile(url: GGUFGoldens.url("\(name).gguf"))
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("out.gguf")
-            try GGUFExport.write(folder: file.url, elementType: type, to: url)
+            try GGUFExport.write(folder: file.url, to: url, type: type)
             let again = try GGUFFile(url: url)
             #expect(Set(again.entries.map(\.name)) == Set(file.entries.map(\.name)))
             for entry in file.entries {
@@ -188,18 +188,18 @@ struct GGUFExportTests {
         let tokenizer = try Tokenizer(folder: GGUFGoldens.url("gpt-2.gguf"))
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("out.gguf")
-            try GGUFExport.write(model, tokenizer: tokenizer, name: "x", elementType: .q80, to: url)
+            try GGUFExport.write(model, tokenizer: tokenizer, name: "x", type: .q80, to: url)
             let file = try GGUFFile(url: url)
             #expect(file.entry("blk.0.ffn_down.weight")?.elementType == .q80)
             #expect(file.entry("blk.0.ffn_up.weight")?.elementType == .float16)
             #expect(file.entry("blk.0.attn_norm.weight")?.elementType == .float32)
             model.parameters[2].tensor.withMutableValues { $0[5] = 1e6 }
             let error = #expect(throws: ModelFileError.self) {
-                try GGUFExport.write(model, tokenizer: tokenizer, name: "x", elementType: .float16, to: url)
+                try GGUFExport.write(model, tokenizer: tokenizer, name: "x", type: .float16, to: url)
             }
             #expect(error?.message.contains("tensor blk.0.attn_q.weight") == true, "\(error?.message ?? "")")
             #expect(throws: ModelFileError.self) {
-                try GGUFExport.write(model, tokenizer: tokenizer, name: "x", elementType: .q4K, to: url)
+                try GGUFExport.write(model, tokenizer: tokenizer, name: "x", type: .q4K, to: url)
             }
         }
     }
@@ -216,7 +216,7 @@ struct GGUFExportTests {
         try model.attach(adapter)
         try withTemporaryFolder { folder in
             let url = folder.appendingPathComponent("out.gguf")
-            try GGUFExport.write(model, tokenizer: Tokenizer(folder: file), name: "x", elementType: .float32, to: url)
+            try GGUFExport.write(model, tokenizer: Tokenizer(folder: file), name: "x", type: .float32, to: url)
             let merged = model.merged()
             for (mine, theirs) in zip(try load(url).parameters, merged.parameters) {
                 #expect(mine.tensor.values == theirs.tensor.values, "\(mine.name)")

@@ -83,7 +83,7 @@ struct GGUFRopeTests {
             let tokenizer = try Tokenizer(
                 json: GGUFTokenizer(GGUFFile(url: GGUFGoldens.url("tiny-llama.gguf")).metadata).json
             )
-            try GGUFExport.write(model, tokenizer: tokenizer, name: "x", elementType: .float32, to: url)
+            try GGUFExport.write(model, tokenizer: tokenizer, name: "x", type: .float32, to: url)
             let again = try CausalLanguageModel.load(folder: url)
             #expect(again.configuration.ropeScaling == configuration.ropeScaling)
             #expect(try again.logits([tokens]) == model.logits([tokens]))

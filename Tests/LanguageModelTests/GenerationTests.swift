@@ -16,7 +16,7 @@ private struct GenerateGolden: Decodable {
 
 @Suite("Generation")
 struct GenerationTests {
-    private func smallModel() throws -> CausalLanguageModel {
+    private func smallModel(positions: Int = 2048) throws -> CausalLanguageModel {
         try CausalLanguageModel(
             configuration: ModelConfiguration(
                 vocabularySize: 53,
@@ -25,6 +25,7 @@ struct GenerationTests {
                 layers: 2,
                 heads: 4,
                 keyValueHeads: 2,
+                maximumPositions: positions,
                 initializerRange: 0.3
             ),
             seed: 3,
@@ -148,5 +149,56 @@ struct GenerationTests {
         ] {
             #expect(throws: GenerationError.self) { try model.generate(prompts: [[1]], parameters: parameters) }
         }
+    }
+
+    @Test("a generation ends at the positions of the model, however large the limit")
+    func positions() throws {
+        let model = try smallModel(positions: 24)
+        let prompts: [[TokenID]] = [[1, 2, 3], [TokenID](repeating: 4, count: 23), [5]]
+        let results = try model.generate(prompts: prompts, parameters: GenerationParameters(maximumNewTokens: .max))
+        #expect(results.map(\.tokens.count) == [21, 1, 23])
+        #expect(results.allSatisfy { $0.finishReason == .length })
+        let short = try model.generate(prompts: prompts, parameters: GenerationParameters(maximumNewTokens: 2))
+        #expect(short.map(\.tokens.count) == [2, 1, 2])
+        let full = [TokenID](repeating: 4, count: 24)
+        let error = #expect(throws: GenerationError.self) {
+            try model.generate(prompts: [[1], full], parameters: GenerationParameters(maximumNewTokens: 5))
+        }
+        #expect(error.map { "\($0)".contains("prompt 1 has 24 tokens") } == true)
+        #expect(try model.score([full])[0].count == 23)
+        let long = #expect(throws: GenerationError.self) { try model.score([[1], full + [4]]) }
+        #expect(long.map { "\($0)".contains("sequence 1 has 25 tokens") } == true)
+    }
+
+    @Test(
+        "a model whose logits are no numbers is an error of generation and of scores, not an answer",
+        arguments: [
+            (Float.nan, "model.norm.weight"), (.infinity, "model.norm.weight"),
+            (.nan, "model.layers.1.mlp.down_proj.weight"),
+            (-.infinity, "model.layers.1.mlp.down_proj.weight"), (.nan, "model.embed_tokens.weight"),
+        ]
+    )
+    func damagedModel(value: Float, name: String) throws {
+        let model = try smallModel()
+        let tensor = try #require(model.parameters.first { $0.name == name }).tensor
+        // Of the embedding, which is the head as well, a token that no prompt has: one logit of each row is damaged.
+        tensor.withMutableValues { $0[name.contains("embed") ? 52 * 24 + 3 : 7] = value }
+        let prompts: [[TokenID]] = [[1, 2, 3], [4, 5]]
+        for temperature in [0, 1.0] {
+            let parameters = GenerationParameters(maximumNewTokens: 5, temperature: temperature, topK: 3)
+            var told: [TokenID] = []
+            let error = #expect(throws: GenerationError.self) {
+                try model.generate(
+                    prompts: prompts,
+                    parameters: parameters,
+                    onToken: { _, token in told.append(token) }
+                )
+            }
+            let text = error.map { "\($0)" } ?? ""
+            #expect(text.contains("the llama model (2 layers, hidden size 24) after position 2 of prompt 0"), "\(text)")
+            #expect(told.isEmpty)
+        }
+        let error = #expect(throws: GenerationError.self) { try model.score(prompts) }
+        #expect(error.map { "\($0)".contains("after position 0 of sequence 0") } == true)
     }
 }

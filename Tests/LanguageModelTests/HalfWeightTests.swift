@@ -1,3 +1,4 @@
+import DataSupport
 import Foundation
 import ModelFiles
 import NumericSupport
@@ -136,7 +137,7 @@ struct HalfWeightTests {
             }
             try bytes.write(to: url)
             let file = try SafetensorsFile(url: url)
-            #expect(try file.mappedHalves("w") == nil)
+            #expect(try file.mappedBFloat16("w") == nil)
             #expect(try file.floats("w") == [1, 2, 3, 4, 5, 6])
         }
     }

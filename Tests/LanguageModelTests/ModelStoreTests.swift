@@ -1,3 +1,4 @@
+import DataSupport
 import Foundation
 import ModelFiles
 import NumericSupport
@@ -67,5 +68,107 @@ func unknownModels() throws {
         try FileManager.default.createDirectory(at: empty, withIntermediateDirectories: true)
         #expect(throws: ModelFileError.self) { try store.add(empty) }
         #expect(throws: ModelFileError.self) { try store.add(folder.appendingPathComponent("nowhere")) }
+    }
+}
+
+@Test("a model is found by its names, its hash and the beginning of its hash")
+func references() throws {
+    try withTemporaryFolder { folder in
+        let store = try ModelStore(root: folder.appendingPathComponent("store"))
+        let first = try store.add(model(in: folder))
+        let second = try store.add(model(in: folder, "other weights"))
+        try store.setName("small", for: first.hash)
+        try store.setName("small-again", for: first.hash)
+        try store.setName("other-1.0", for: second.hash)
+        for reference in ["small", "small-again", first.hash, String(first.hash.prefix(8))] {
+            #expect(try store.resolve(reference) == first)
+        }
+        #expect(try store.names() == ["small": first.hash, "small-again": first.hash, "other-1.0": second.hash])
+        try store.rename("small-again", to: "tiny")
+        #expect(try store.names(of: first.hash) == ["small", "tiny"])
+        try store.removeName("tiny")
+        #expect(try store.names(of: first.hash) == ["small"])
+        #expect(try store.hashes() == [first.hash, second.hash].sorted())
+        for unknown in ["tiny", "smal", String(first.hash.prefix(7)), "../\(first.hash)", "", "names"] {
+            let error = #expect(throws: ModelFileError.self) { try store.resolve(unknown) }
+            #expect(error?.code == .missing)
+        }
+    }
+}
+
+@Test(
+    "what cannot be a file's name, or looks like a hash, is no name",
+    arguments: [
+        "", ".hidden", "-x", "a/b", "..", "a b", "ä", "12345678", "deadbeef", String(repeating: "x", count: 101),
+    ]
+)
+func badNames(name: String) throws {
+    try withTemporaryFolder { folder in
+        let store = try ModelStore(root: folder.appendingPathComponent("store"))
+        let stored = try store.add(model(in: folder))
+        #expect(throws: ModelFileError.self) { try store.setName(name, for: stored.hash) }
+        #expect(try store.names().isEmpty)
+    }
+}
+
+@Test("a name is not taken from another model")
+func takenNames() throws {
+    try withTemporaryFolder { folder in
+        let store = try ModelStore(root: folder.appendingPathComponent("store"))
+        let first = try store.add(model(in: folder))
+        let second = try store.add(model(in: folder, "other weights"))
+        try store.setName("one", for: first.hash)
+        try store.setName("one", for: first.hash)
+        try store.setName("two", for: second.hash)
+        #expect(throws: ModelFileError.self) { try store.setName("one", for: second.hash) }
+        #expect(throws: ModelFileError.self) { try store.rename("one", to: "two") }
+        #expect(throws: ModelFileError.self) { try store.rename("three", to: "four") }
+        #expect(try store.resolve("one") == first)
+        #expect(try store.resolve("two") == second)
+    }
+}
+
+@Test("a model is removed with its names, but not while another was trained from it")
+func removal() throws {
+    try withTemporaryFolder { folder in
+        let store = try ModelStore(root: folder.appendingPathComponent("store"))
+        let parent = try store.add(model(in: folder))
+        let child = try store.add(model(in: folder, "trained weights"))
+        let date = Date(timeIntervalSince1970: 1_800_000_000)
+        let origin = ModelRecord.Origin(source: "training r1-hsft", parent: parent.hash)
+        try store.note(origin, of: child.hash, at: date)
+        try store.note(origin, of: child.hash, at: date.addingTimeInterval(5))
+        try store.note(ModelRecord.Origin(source: "training r2-hsft", parent: parent.hash), of: child.hash)
+        #expect(try store.record(of: child.hash)?.addedAt == date)
+        #expect(try store.record(of: child.hash)?.origins.count == 2)
+        #expect(try store.record(of: child.hash)?.parents == [parent.hash])
+        #expect(try store.record(of: parent.hash) == nil)
+        #expect(try store.descendants(of: parent.hash) == [child.hash])
+        try store.setName("parent", for: parent.hash)
+        try store.setName("child", for: child.hash)
+        let error = #expect(throws: ModelFileError.self) { try store.remove(parent.hash) }
+        #expect(error?.message.contains(child.hash.prefix(12)) == true)
+        #expect(try store.resolve("parent") == parent)
+        try store.remove(child.hash)
+        try store.remove(parent.hash)
+        #expect(try store.hashes().isEmpty)
+        #expect(try store.names().isEmpty)
+        #expect(try store.record(of: child.hash) == nil)
+        #expect(throws: ModelFileError.self) { try store.remove(parent.hash) }
+    }
+}
+
+@Test("a model that is made in the store leaves nothing behind when making it fails")
+func makingFails() throws {
+    struct Failure: Error {}
+    try withTemporaryFolder { folder in
+        let store = try ModelStore(root: folder.appendingPathComponent("store"))
+        #expect(throws: Failure.self) {
+            try store.make { folder in
+                try Data("half".utf8).write(to: folder.appendingPathComponent("model.safetensors"))
+                throw Failure()
+            }
+        }
+        #expect(try FileManager.default.contentsOfDirectory(atPath: store.root.path).isEmpty)
     }
 }

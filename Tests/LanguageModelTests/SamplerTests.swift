@@ -40,6 +40,7 @@ struct SamplerTests {
     private func frequencies(_ logits: [Float], _ parameters: GenerationParameters, prompt: [TokenID] = []) -> [Double]
     {
         let draws = 20_000
+        let context = ComputeContext(threads: 1)
         var counts = [Double](repeating: 0, count: logits.count)
         var scratch = logits
         for stream in 0..<draws {
@@ -47,7 +48,7 @@ struct SamplerTests {
             let token = logits.withUnsafeBufferPointer { logits in
                 scratch.withUnsafeMutableBufferPointer { scratch -> TokenID in
                     guard let logits = logits.baseAddress, let scratch = scratch.baseAddress else { return 0 }
-                    return sampler.next(logits, scratch: scratch, vocabulary: counts.count)
+                    return sampler.next(logits, scratch: scratch, vocabulary: counts.count, context: context) ?? -1
                 }
             }
             counts[Int(token)] += 1

@@ -3,9 +3,9 @@ package import Foundation
 package import LanguageModel
 import TensorEngine
 
-/// The reference figures computed with PyTorch; see the README of the data folder.
+/// The reference figures computed with PyTorch: see `Tests/Goldens/README.md`.
 package enum Golden {
-    package static func url(_ path: String) throws -> URL { try TestData.url("golden/\(path)") }
+    package static func url(_ path: String) throws -> URL { try TestData.golden(path) }
 
     package static func json<Value: Decodable>(_ name: String, as type: Value.Type) throws -> Value {
         let decoder = JSONDecoder()

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Checks that what `errata` saves drops into transformers, PEFT and TRL, and that both sides compute the same.
 
-    PYTHON Tests/Parity/transformers_check.py --errata .build/release/errata --tokenizer DIR --work NEW [--only NAME]...
+    PYTHON Tests/Parity/transformers_check.py --errata .build/release/errata --work NEW [--only NAME]...
 
 Run by hand and no part of CI: PYTHON needs torch, transformers, peft, trl and datasets (written against torch 2.13,
-transformers 5.23, PEFT 0.21 and TRL 1.16). DIR holds folders with a tokenizer.json each: qwen2-512, llama3-4096,
-llama2-legacy-4096 and llama2-metaspace-4096. NEW is where the models go; they are tiny and random, so nothing is fetched.
+transformers 5.23, PEFT 0.21 and TRL 1.16; those of Tests/Goldens/requirements.txt do). The tokenizers are those of
+Tests/Goldens/tok. NEW is where the models go; they are tiny and random, so nothing is fetched.
 Takes a minute or two on two cores. Prints one line a check with its figures; ends with 1 where one failed.
 
 What the program computes is seen through its files: an update with rate 0 must leave every weight as it was, its loss on
@@ -50,6 +50,7 @@ LLAMA3_ROPE = {
     "rope_type": "llama3", "rope_theta": 500000.0, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 64,
 }  # fmt: skip
+TOKENIZERS = pathlib.Path(__file__).resolve().parents[1] / "Goldens" / "tok"
 SIZES = dict(
     hidden_size=48, intermediate_size=96, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
     max_position_embeddings=512, initializer_range=0.2, attn_implementation="eager",
@@ -462,7 +463,6 @@ def check_adapters(check, errata, name, source, work):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--errata", required=True, type=lambda p: str(pathlib.Path(p).resolve()))
-    parser.add_argument("--tokenizer", required=True, type=pathlib.Path)
     parser.add_argument("--work", required=True, type=pathlib.Path)
     parser.add_argument("--only", action="append", choices=sorted(MODELS), help="only these models; may be repeated")
     arguments = parser.parse_args()
@@ -480,7 +480,7 @@ def main():
     for name in arguments.only or MODELS:
         source = arguments.work / name
         shutil.rmtree(source, ignore_errors=True)
-        make_model(name, arguments.tokenizer, source)
+        make_model(name, TOKENIZERS, source)
         for part, (function, models) in parts.items():
             if name not in models:
                 continue

@@ -85,6 +85,18 @@ private struct Expected {
         return nil
     }
 
+    /// Pairs of chains, one JSON object a line.
+    static func read(_ file: URL) throws -> [Self] {
+        struct Pair: Decodable {
+            let right: String
+            let wrong: String
+        }
+        return try TestData.lines(file).map { line in
+            let pair = try JSONDecoder().decode(Pair.self, from: Data(line.utf8))
+            return Self(right: WordTokens.identifiers(of: pair.right), wrong: WordTokens.identifiers(of: pair.wrong))
+        }
+    }
+
     private func inverted(_ operation: EditScript.Operation) -> EditOperation {
         let kind: EditKind =
             operation.kind == .insert ? .delete : operation.kind == .delete ? .insert : operation.kind
@@ -197,18 +209,11 @@ struct AlignmentTests {
         #expect(spans.allSatisfy { $0.kind == .replace })
     }
 
-    @Test("the real dual chains align as the plain table says")
-    func real() throws {
-        struct Pair: Decodable {
-            let right: String
-            let wrong: String
-        }
-        for line in try TestData.lines("dual_cots/cascod_ccp_81.jsonl") {
-            let pair = try JSONDecoder().decode(Pair.self, from: Data(line.utf8))
-            let right = WordTokens.identifiers(of: pair.right)
-            let wrong = WordTokens.identifiers(of: pair.wrong)
-            #expect(Expected(right: right, wrong: wrong).difference() == nil)
-        }
+    @Test("dual chains that people write, empty and equal ones among them, align as the plain table says")
+    func written() throws {
+        let pairs = try Expected.read(TestData.own("dual_chains.jsonl"))
+        #expect(pairs.count == 16)
+        for pair in pairs { #expect(pair.difference() == nil) }
     }
 
     @Test("1,000 generated pairs align as the plain table says")
@@ -230,6 +235,16 @@ struct AlignmentTests {
         }
         // Every chain was corrupted somewhere.
         #expect(distances >= 1_000)
+    }
+}
+
+@Suite("Key-step alignment of others' dual chains", .external)
+struct ExternalAlignmentTests {
+    @Test("they align as the plain table says")
+    func published() throws {
+        let pairs = try Expected.read(TestData.external("dual_cots/cascod_ccp_81.jsonl"))
+        #expect(pairs.count == 41)
+        for pair in pairs { #expect(pair.difference() == nil) }
     }
 }
 

@@ -74,8 +74,63 @@ private struct FirstErrorEstimate {
     }
 }
 
-@Suite("First wrong step: the model's constants")
+/// Solutions whose steps are drawn from ``FirstErrorModel``.
+private struct FirstErrorDraw {
+    private var source = ReasoningRandom(seed: 51)
+    private let observations: [StepObservation]
+
+    init() {
+        let kinds: [StepKind] = [.reference, .reordered, .coincident, .new, .miscalculated]
+        let own = kinds.map { StepObservation(kind: $0, isCarried: false) }
+        observations =
+            own + own.filter { $0.kind != .reference }.map { StepObservation(kind: $0.kind, isCarried: true) }
+    }
+
+    private mutating func step(_ state: KeyPath<FirstErrorModel.Frequencies, Double>) -> StepObservation {
+        let chances = observations.map { FirstErrorModel.frequencies($0)[keyPath: state] }
+        var place = Double(source.next() >> 11) * 0x1p-53 * chances.reduce(0, +)
+        for (observation, chance) in zip(observations, chances) {
+            place -= chance
+            if place < 0 { return observation }
+        }
+        return observations[0]
+    }
+
+    mutating func right() -> [StepObservation] { (0..<source.integer(2...5)).map { _ in step(\.right) } }
+
+    mutating func wrong() -> [StepObservation] {
+        var steps: [StepObservation] = []
+        while !source.chance(FirstErrorModel.hazard) { steps.append(step(\.right)) }
+        steps.append(step(\.first))
+        // As likely as any other number, for the model asks only where the first wrong step is.
+        for _ in 0..<source.integer(0...12) { steps.append(step(\.after)) }
+        return steps
+    }
+}
+
+@Suite("First wrong step: the estimate of the model's constants")
 struct FirstErrorEstimateTests {
+    @Test("it finds the constants again in solutions that are drawn with them, without seeing where they go wrong")
+    func drawn() {
+        var draw = FirstErrorDraw()
+        let right = (0..<20_000).map { _ in draw.right() }
+        let wrong = (0..<20_000).map { _ in draw.wrong() }
+        let estimate = FirstErrorEstimate(right: right, wrong: wrong)
+        #expect(abs(estimate.hazard - FirstErrorModel.hazard) < 0.02, "hazard \(estimate.hazard)")
+        for (observation, found) in estimate.frequencies {
+            let drawn = FirstErrorModel.frequencies(observation)
+            for side in [\FirstErrorModel.Frequencies.right, \.first, \.after] {
+                #expect(
+                    abs(found[keyPath: side] - drawn[keyPath: side]) < 0.02,
+                    "\(observation): estimated \(found), drawn with \(drawn)"
+                )
+            }
+        }
+    }
+}
+
+@Suite("First wrong step: the model's constants", .external)
+struct ExternalFirstErrorEstimateTests {
     private struct Example: Decodable {
         struct Solution: Decodable {
             var isCorrect: Bool
@@ -127,13 +182,13 @@ struct FirstErrorEstimateTests {
         let decoder = JSONDecoder()
         decoder.keyDecodingStrategy = .convertFromSnakeCase
         let labelled = Set(
-            try TestData.lines("first_error/verify_then_generate.jsonl").map {
+            try TestData.lines(TestData.external("first_error/verify_then_generate.jsonl")).map {
                 try decoder.decode(Question.self, from: Data($0.utf8)).question
             }
         )
         var right: [[StepObservation]] = []
         var wrong: [[StepObservation]] = []
-        for line in try TestData.lines("gsm8k/example_model_solutions_a.jsonl") {
+        for line in try TestData.lines(TestData.external("gsm8k/example_model_solutions_a.jsonl")) {
             let example = try decoder.decode(Example.self, from: Data(line.utf8))
             guard !labelled.contains(example.question) else { continue }
             for solution in example.solutions {

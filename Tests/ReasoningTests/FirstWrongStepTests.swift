@@ -1,4 +1,3 @@
-import DataSupport
 import Foundation
 import Testing
 
@@ -362,60 +361,5 @@ struct FirstWrongStepTests {
         print("first wrong step, generated: \(hits) of \(count)")
         #expect(count > 150)
         #expect(Double(hits) >= 0.9 * Double(count))
-    }
-
-    private struct LabelledAttempt: Decodable {
-        let question: String
-        let steps: [String]
-        let firstError: Int
-        let referenceSolution: String?
-        let goldAnswer: String
-        let domain: String
-    }
-
-    private func labelled(_ name: String) throws -> [LabelledAttempt] {
-        let decoder = JSONDecoder()
-        decoder.keyDecodingStrategy = .convertFromSnakeCase
-        return try TestData.lines(name).map { try decoder.decode(LabelledAttempt.self, from: Data($0.utf8)) }
-    }
-
-    /// The share of exact hits; a label below zero says that no step is wrong.
-    private func hits(_ items: [LabelledAttempt]) -> Double {
-        let hits = items.count { item in
-            let found = FirstWrongStep.locate(
-                attempt: item.steps,
-                reference: item.referenceSolution ?? item.goldAnswer,
-                question: item.question
-            )
-            return found == (item.firstError < 0 ? nil : item.firstError)
-        }
-        return Double(hits) / Double(max(1, items.count))
-    }
-
-    // The labels of two people for one attempt agree in .58 of the cases; the first step with a number that neither
-    // question nor reference has is right in .447.
-    @Test(
-        "human-labelled attempts at grade-school problems: more than half of the labels, on each half of the problems"
-    )
-    func labels() throws {
-        let items = try labelled("first_error/verify_then_generate.jsonl")
-        let share = hits(items)
-        let halves = [true, false].map { half in
-            hits(items.filter { (StableHash.value(of: $0.question) & 1 == 0) == half })
-        }
-        print("first wrong step: \(share) of \(items.count), by halves \(halves)")
-        #expect(items.count > 900)
-        #expect(share >= 0.55)
-        #expect(halves.allSatisfy { $0 >= 0.52 })
-    }
-
-    @Test("human-labelled traces of plain arithmetic, without a reference but for the answer")
-    func arithmeticLabels() throws {
-        let items = try labelled("first_error/bigbench_mistake_two_tasks.jsonl")
-        let arithmetic = items.filter { $0.domain == "multistep_arithmetic" }
-        let share = hits(arithmetic)
-        print("first wrong step, arithmetic: \(share) of \(arithmetic.count)")
-        #expect(arithmetic.count == 300)
-        #expect(share >= 0.88)
     }
 }

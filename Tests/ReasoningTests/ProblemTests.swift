@@ -112,9 +112,28 @@ struct GSM8KTests {
         }
     }
 
-    @Test("the real training set is read whole and its arithmetic holds")
-    func real() throws {
-        let lines = try TestData.lines("gsm8k/train.jsonl")
+    @Test("problems that people write are read whole: marks with currencies, fractions and several on a line")
+    func written() throws {
+        let lines = try TestData.lines(TestData.own("word_problems.jsonl"))
+        #expect(lines.count == 48)
+        for line in lines {
+            let problem = try GSM8K.parse(line: line)
+            let solution = WorkedSolution.parse((problem.solution ?? "") + "\n#### " + problem.answer)
+            #expect(Arithmetic.evaluate(problem.answer) != nil, "\(problem.answer)")
+            #expect(solution.isArithmeticRight, "\(problem.question)")
+            let last = solution.steps.last?.calculations.last?.value ?? ""
+            #expect(AnswerEquivalence.equivalent(gold: problem.answer, predicted: last), "\(problem.question)")
+            let again = try GSM8K.parse(line: GSM8K.format(problem))
+            #expect(again.question == problem.question && again.solution == problem.solution)
+        }
+    }
+}
+
+@Suite("GSM8K itself", .external)
+struct ExternalGSM8KTests {
+    @Test("the training set is read whole and its arithmetic holds")
+    func training() throws {
+        let lines = try TestData.lines(TestData.external("gsm8k/train.jsonl"))
         #expect(lines.count == 7_473)
         var right = 0
         for line in lines.prefix(1_000) {

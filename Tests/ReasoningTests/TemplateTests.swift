@@ -116,6 +116,57 @@ struct AnswerTests {
         #expect(AnswerEquivalence.equivalent(gold: gold, predicted: predicted) == equal)
     }
 
+    @Test("every pair of the project's own list is judged as its label says")
+    func pairs() throws {
+        let pairs = try LabelledAnswer.read(TestData.own("answers.jsonl"))
+        #expect(pairs.count == 84)
+        for pair in pairs { #expect(pair.isJudgedRight, "\(pair)") }
+    }
+
+    @Test(
+        "chains in the layouts that models answer in are graded by their answers alone",
+        arguments: [
+            "#### {}", "The answer is {}.", "So it is \\boxed{{}}.", "<Answer>{}</Answer>", "**Answer:** ${}", "{}",
+        ]
+    )
+    func layouts(layout: String) throws {
+        var source = ReasoningRandom(seed: 41)
+        for problem in try ProblemGenerator(seed: 40).generate(count: 150, split: .test) {
+            let gold = try #require(Int(problem.answer))
+            for (answer, isRight) in [(gold, true), (gold + source.integer(1...9), false)] {
+                let ending = layout.replacingOccurrences(of: "{}", with: "\(answer)")
+                let chain = WorkedSolution.withoutMarks(problem.solution ?? "") + "\n" + ending
+                let found = AnswerExtraction.extract(chain) ?? ""
+                #expect(
+                    AnswerEquivalence.equivalent(gold: problem.answer, predicted: found) == isRight,
+                    "\(ending): \(found)"
+                )
+            }
+        }
+    }
+}
+
+/// A gold and a predicted answer, and whether they are the same.
+private struct LabelledAnswer: Decodable {
+    let gold: String
+    let pred: String
+    let equal: Bool
+
+    static func read(_ file: URL) throws -> [Self] {
+        try TestData.lines(file).map { try JSONDecoder().decode(Self.self, from: Data($0.utf8)) }
+    }
+
+    var isJudgedRight: Bool {
+        func bare(_ text: String) -> String { AnswerExtraction.extract(text) ?? text }
+        let isSame =
+            AnswerEquivalence.equivalent(gold: gold, predicted: pred)
+            || (pred.contains("boxed") && AnswerEquivalence.equivalent(gold: bare(gold), predicted: bare(pred)))
+        return isSame == equal
+    }
+}
+
+@Suite("Answers of others", .external)
+struct ExternalAnswerTests {
     @Test(
         "labels of other tools' own tests",
         arguments: [
@@ -124,31 +175,17 @@ struct AnswerTests {
         ]
     )
     func labels(file: String, floor: Double) throws {
-        struct Case: Decodable {
-            let gold: String
-            let pred: String
-            let equal: Bool
-        }
-        var agree = 0
-        let lines = try TestData.lines("answer_equivalence/\(file).jsonl")
-        for line in lines {
-            let item = try JSONDecoder().decode(Case.self, from: Data(line.utf8))
-            func bare(_ text: String) -> String { AnswerExtraction.extract(text) ?? text }
-            let equal =
-                AnswerEquivalence.equivalent(gold: item.gold, predicted: item.pred)
-                || (item.pred.contains("boxed")
-                    && AnswerEquivalence.equivalent(gold: bare(item.gold), predicted: bare(item.pred)))
-            if equal == item.equal { agree += 1 }
-        }
-        print("answers: \(file) \(agree) of \(lines.count)")
-        #expect(Double(agree) >= floor * Double(lines.count))
+        let answers = try LabelledAnswer.read(TestData.external("answer_equivalence/\(file).jsonl"))
+        let agree = answers.count(where: \.isJudgedRight)
+        print("answers: \(file) \(agree) of \(answers.count)")
+        #expect(!answers.isEmpty && Double(agree) >= floor * Double(answers.count))
     }
 
     @Test("real model outputs are graded as their labels say")
     func modelOutputs() throws {
         var agree = 0
         var total = 0
-        for line in try TestData.lines("gsm8k/example_model_solutions_a.jsonl") {
+        for line in try TestData.lines(TestData.external("gsm8k/example_model_solutions_a.jsonl")) {
             guard let record = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
                 continue
             }

@@ -16,62 +16,10 @@ struct SimulatedTeacherTests {
         )
     }
 
-    private struct Tally {
-        var chains = 0
-        var templates = 0
-        var pairs = 0
-        var corrections = 0
-        var verdicts = 0
-        var rectified = 0
-        var total = 0
-        func share(_ count: Int) -> Double { Double(count) / Double(max(total, 1)) }
-    }
-
-    private func tally(_ problems: [Problem]) throws -> Tally {
-        var tally = Tally()
-        for problem in problems {
-            tally.total += 1
-            let reference = (problem.solution ?? "") + "\n#### " + problem.answer
-            let chain = try ask(.chainOfThought(question: problem.question))
-            if AnswerEquivalence.equivalent(gold: problem.answer, predicted: AnswerExtraction.extract(chain) ?? "") {
-                tally.chains += 1
-            }
-            let xml = try ask(.templateExtraction(question: problem.question, reference: reference))
-            let template = try ThoughtTemplate.parse(xml)
-            if template.failure(gold: problem.answer) == nil { tally.templates += 1 }
-            if try InspectorVerdict.parse(
-                ask(.inspectTemplate(question: problem.question, reference: reference, candidate: xml))
-            ).isOK {
-                tally.verdicts += 1
-            }
-            let rectified = try ask(.rectify(question: problem.question, answer: problem.answer))
-            if AnswerEquivalence.equivalent(gold: problem.answer, predicted: AnswerExtraction.extract(rectified) ?? ""),
-                WorkedSolution.parse(rectified).isArithmeticRight
-            {
-                tally.rectified += 1
-            }
-            let wrong = try ask(.corrupt(question: problem.question, chain: reference))
-            let wrongAnswer = AnswerExtraction.extract(wrong) ?? problem.answer
-            let differs = !AnswerEquivalence.equivalent(gold: problem.answer, predicted: wrongAnswer)
-            if differs { tally.pairs += 1 }
-            let attempt = WorkedSolution.parse(wrong).steps.map(\.text)
-            let trace = try CorrectionTrace.parse(
-                ask(.groundedCorrection(question: problem.question, reference: reference, attempt: attempt))
-            )
-            if differs, trace.failure(gold: problem.answer, attempt: attempt) == nil { tally.corrections += 1 }
-        }
-        print(
-            "teacher: chains \(tally.share(tally.chains)), templates \(tally.share(tally.templates)), inspector ok",
-            "\(tally.share(tally.verdicts)), rectified \(tally.share(tally.rectified)),",
-            "dual pairs \(tally.share(tally.pairs)), corrections \(tally.share(tally.corrections)) of \(tally.total)"
-        )
-        return tally
-    }
-
     @Test("generated problems of every family are solved, corrupted and corrected")
     func generated() throws {
         let generator = ProblemGenerator(seed: 77, families: ProblemFamily.allCases)
-        let tally = try tally(generator.generate(count: 500, split: .train))
+        let tally = try TeacherTally(generator.generate(count: 500, split: .train))
         #expect(tally.share(tally.chains) >= 0.99)
         #expect(tally.share(tally.templates) >= 0.99)
         #expect(tally.share(tally.verdicts) >= 0.99)
@@ -82,17 +30,20 @@ struct SimulatedTeacherTests {
 
     @Test("every gentle problem is solved, corrupted and corrected")
     func gentle() throws {
-        let tally = try tally(ProblemGenerator(seed: 78, difficulty: .gentle).generate(count: 300, split: .rollout))
+        let tally = try TeacherTally(
+            ProblemGenerator(seed: 78, difficulty: .gentle).generate(count: 300, split: .rollout)
+        )
         #expect(tally.chains == tally.total)
         #expect(tally.templates == tally.total)
         #expect(tally.pairs == tally.total)
         #expect(tally.share(tally.corrections) >= 0.99)
     }
 
-    @Test("real problems get verified templates, dual pairs and corrections")
-    func real() throws {
-        let problems = try TestData.lines("gsm8k/train.jsonl").prefix(500).map { try GSM8K.parse(line: $0) }
-        let tally = try tally(problems)
+    @Test("problems that people write get verified templates, dual pairs and corrections")
+    func written() throws {
+        let lines = try TestData.lines(TestData.own("word_problems.jsonl"))
+        let tally = try TeacherTally(lines.map { try GSM8K.parse(line: $0) })
+        #expect(tally.total == 48)
         #expect(tally.share(tally.templates) >= 0.9)
         #expect(tally.share(tally.pairs) >= 0.85)
         #expect(tally.share(tally.corrections) >= 0.9)
@@ -138,5 +89,18 @@ struct SimulatedTeacherTests {
             if first != second { changed += 1 }
         }
         #expect(changed > 100)
+    }
+}
+
+@Suite("The simulated teacher on GSM8K", .external)
+struct ExternalSimulatedTeacherTests {
+    @Test("real problems get verified templates, dual pairs and corrections")
+    func real() throws {
+        let lines = try TestData.lines(TestData.external("gsm8k/train.jsonl")).prefix(500)
+        let tally = try TeacherTally(lines.map { try GSM8K.parse(line: $0) })
+        #expect(tally.total == 500)
+        #expect(tally.share(tally.templates) >= 0.9)
+        #expect(tally.share(tally.pairs) >= 0.85)
+        #expect(tally.share(tally.corrections) >= 0.9)
     }
 }

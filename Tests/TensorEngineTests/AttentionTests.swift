@@ -47,12 +47,14 @@ struct AttentionTests {
 
     @Test(
         "attention equals its naive form inside each sequence",
-        arguments: [
+        arguments: KernelTable.available,
+        [
             ([0, 1], 1, 1, 2), ([0, 5, 5, 18], 4, 2, 6), ([0, 64, 65, 200], 2, 2, 16), ([0, 131], 6, 1, 10),
         ]
     )
-    func forward(offsets: [Int], heads: Int, keyHeads: Int, dimension: Int) throws {
-        let context = ComputeContext(threads: 2)
+    func forward(kernels: KernelTable, sizes: ([Int], Int, Int, Int)) throws {
+        let (offsets, heads, keyHeads, dimension) = sizes
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 21)
         let rows = try #require(offsets.last)
         let q = randomValues(rows * heads * dimension, &generator).map { $0 * 3 }
@@ -71,12 +73,14 @@ struct AttentionTests {
 
     @Test(
         "attention gradients agree with finite differences",
-        arguments: [([0, 3, 10], 4, 2, 6), ([0, 70, 81], 2, 1, 4)]
+        arguments: KernelTable.available,
+        [([0, 3, 10], 4, 2, 6), ([0, 70, 81], 2, 1, 4)]
     )
-    func gradients(offsets: [Int], heads: Int, keyHeads: Int, dimension: Int) throws {
+    func gradients(kernels: KernelTable, sizes: ([Int], Int, Int, Int)) throws {
+        let (offsets, heads, keyHeads, dimension) = sizes
         let rows = try #require(offsets.last)
         let shapes = [[rows, heads * dimension], [rows, keyHeads * dimension], [rows, keyHeads * dimension]]
-        try checkGradients(shapes, seed: 22) { tape, t in
+        try checkGradients(kernels, shapes, seed: 22) { tape, t in
             try tape.causalAttention(
                 queries: t[0],
                 keys: t[1],
@@ -87,9 +91,9 @@ struct AttentionTests {
         }
     }
 
-    @Test("a sequence's attention does not change with what is packed beside it")
-    func independence() throws {
-        let context = ComputeContext(threads: 2)
+    @Test("a sequence's attention does not change with what is packed beside it", arguments: KernelTable.available)
+    func independence(kernels: KernelTable) throws {
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 23)
         let values = randomValues(30 * 8, &generator)
         func run(_ values: [Float], _ offsets: [Int]) throws -> [Float] {
@@ -102,13 +106,13 @@ struct AttentionTests {
         #expect(Array(together[11 * 8..<30 * 8]) == alone)
     }
 
-    @Test("rotary gradients agree with finite differences", arguments: [4, 6, 34])
-    func rotary(dimension: Int) throws {
+    @Test("rotary gradients agree with finite differences", arguments: KernelTable.available, [4, 6, 34])
+    func rotary(kernels: KernelTable, dimension: Int) throws {
         let table = RotaryTable(
             inverseFrequencies: (0..<dimension / 2).map { pow(100, -Float($0) / Float(dimension)) }
         )
         let identity = (0..<dimension * dimension * 4).map { Float($0 % (dimension * 2 + 1) == 0 ? 1 : 0) }
-        try checkGradients([[5, dimension * 2]], seed: 24) { tape, t in
+        try checkGradients(kernels, [[5, dimension * 2]], seed: 24) { tape, t in
             let weight = try Tensor(identity, shape: [dimension * 2, dimension * 2], context: t[0].context)
             let y = try tape.linear(t[0], weight: weight)
             try tape.rotate(y, table: table, positions: [0, 1, 7, 2, 900])

@@ -4,9 +4,14 @@ import Testing
 
 @Suite("Low-rank changes of linear layers")
 struct LowRankTests {
-    @Test("the product equals its naive form", arguments: [(1, 1, 1, 1), (5, 7, 3, 2), (130, 37, 61, 16)])
-    func naive(rows: Int, inner: Int, outputs: Int, rank: Int) throws {
-        let context = ComputeContext(threads: 2)
+    @Test(
+        "the product equals its naive form",
+        arguments: KernelTable.available,
+        [(1, 1, 1, 1), (5, 7, 3, 2), (130, 37, 61, 16)]
+    )
+    func naive(kernels: KernelTable, sizes: (Int, Int, Int, Int)) throws {
+        let (rows, inner, outputs, rank) = sizes
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 4)
         let x = randomValues(rows * inner, &generator)
         let w = randomValues(outputs * inner, &generator)
@@ -38,20 +43,22 @@ struct LowRankTests {
 
     @Test(
         "gradients agree with finite differences, with a residual beside",
-        arguments: [(3, 5, 4, 2), (70, 33, 17, 8)]
+        arguments: KernelTable.available,
+        [(3, 5, 4, 2), (70, 33, 17, 8)]
     )
-    func gradients(rows: Int, inner: Int, outputs: Int, rank: Int) throws {
+    func gradients(kernels: KernelTable, sizes: (Int, Int, Int, Int)) throws {
+        let (rows, inner, outputs, rank) = sizes
         let shapes = [[rows, inner], [outputs, inner], [rank, inner], [outputs, rank], [rows, outputs]]
-        try checkGradients(shapes, seed: 5) { tape, inputs in
+        try checkGradients(kernels, shapes, seed: 5) { tape, inputs in
             let y = try tape.linear(inputs[0], weight: inputs[1], residual: inputs[4])
             try tape.addLowRank(LowRankUpdate(down: inputs[2], up: inputs[3], scale: 1.3), of: inputs[0], to: y)
             return y
         }
     }
 
-    @Test("gradients through dropout are those of the function with the same mask")
-    func dropout() throws {
-        let context = ComputeContext(threads: 2)
+    @Test("gradients through dropout are those of the function with the same mask", arguments: KernelTable.available)
+    func dropout(kernels: KernelTable) throws {
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 6)
         let (rows, inner, outputs, rank) = (60, 40, 9, 5)
         func tensor(_ shape: [Int], trains: Bool = true) throws -> Tensor {
@@ -102,9 +109,9 @@ struct LowRankTests {
         #expect(try forward(Tape(context: context), other).values != y.values)
     }
 
-    @Test("dropout keeps the expected share, scaled so that the mean stays")
-    func share() throws {
-        let context = ComputeContext(threads: 2)
+    @Test("dropout keeps the expected share, scaled so that the mean stays", arguments: KernelTable.available)
+    func share(kernels: KernelTable) throws {
+        let context = ComputeContext(threads: 2, kernels: kernels)
         let (rows, inner) = (400, 101)
         let x = try Tensor([Float](repeating: 1, count: rows * inner), shape: [rows, inner], context: context)
         let y = Tensor(zeros: [rows, 1], context: context)
@@ -142,9 +149,9 @@ struct LowRankTests {
         }
     }
 
-    @Test("a norm in groups is the norm of each group, forward and backward")
-    func groupedNorm() throws {
-        let context = ComputeContext(threads: 2)
+    @Test("a norm in groups is the norm of each group, forward and backward", arguments: KernelTable.available)
+    func groupedNorm(kernels: KernelTable) throws {
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 9)
         let (rows, groups, width) = (70, 3, 10)
         let x = randomValues(rows * groups * width, &generator)
@@ -165,7 +172,7 @@ struct LowRankTests {
         )
         #expect(y.shape == [rows, groups * width])
         expectClose(y.values, expected)
-        try checkGradients([[rows, groups * width], [width]], seed: 10) { tape, inputs in
+        try checkGradients(kernels, [[rows, groups * width], [width]], seed: 10) { tape, inputs in
             try tape.rmsNorm(inputs[0], weight: inputs[1], epsilon: 1e-5, groups: groups)
         }
         #expect(throws: TensorError.self) {

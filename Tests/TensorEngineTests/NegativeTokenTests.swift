@@ -60,12 +60,13 @@ struct NegativeTokenTests {
 
         /// What the fused operation finds; `weight` nil where the head is frozen.
         func fused(
+            _ kernels: KernelTable,
             _ negative: NegativeTokens,
             weights: [Float]? = nil,
             trainsHead: Bool = true,
             precision: MatrixPrecision = .float32
         ) throws -> (loss: Double, logProbabilities: [Float], hidden: [Float], weight: [Float]?) {
-            let context = ComputeContext(threads: 2)
+            let context = ComputeContext(threads: 2, kernels: kernels)
             context.matrixPrecision = precision
             let h = try Tensor(hidden, shape: [rows, dimension], context: context, requiresGradient: true)
             let w = try Tensor(
@@ -94,28 +95,31 @@ struct NegativeTokenTests {
 
     @Test(
         "loss and gradients are those of the definitions, in one chunk of rows and in two, head frozen or not",
-        arguments: rules,
-        [90, 2100]
+        arguments: KernelTable.available,
+        rules
     )
-    func naive(rule: NegativeTokens, rows: Int) throws {
-        let problem = Case(rows: rows, vocabulary: 41)
-        let expected = problem.naive(rule)
-        let found = try problem.fused(rule)
-        #expect(abs(found.loss - expected.loss) <= 1e-5 * abs(expected.loss) + 1e-4)
-        expectClose(found.hidden, expected.hidden, "hidden")
-        expectClose(try #require(found.weight), expected.weight, "weight")
-        let frozen = try problem.fused(rule, trainsHead: false)
-        #expect(frozen.loss == found.loss && frozen.weight == nil)
-        #expect(frozen.hidden == found.hidden)
+    func naive(kernels: KernelTable, rule: NegativeTokens) throws {
+        for rows in [90, 2100] {
+            let problem = Case(rows: rows, vocabulary: 41)
+            let expected = problem.naive(rule)
+            let found = try problem.fused(kernels, rule)
+            #expect(abs(found.loss - expected.loss) <= 1e-5 * abs(expected.loss) + 1e-4)
+            expectClose(found.hidden, expected.hidden, "hidden")
+            expectClose(try #require(found.weight), expected.weight, "weight")
+            let frozen = try problem.fused(kernels, rule, trainsHead: false)
+            #expect(frozen.loss == found.loss && frozen.weight == nil)
+            #expect(frozen.hidden == found.hidden)
+        }
     }
 
     @Test(
         "in bfloat16 the loss is that of the log-probabilities found, and gradients differ by rounding",
-        arguments: rules
+        arguments: KernelTable.available,
+        rules
     )
-    func bfloat16(rule: NegativeTokens) throws {
+    func bfloat16(kernels: KernelTable, rule: NegativeTokens) throws {
         let problem = Case(rows: 90, vocabulary: 41)
-        let found = try problem.fused(rule, precision: .bfloat16)
+        let found = try problem.fused(kernels, rule, precision: .bfloat16)
         var expected = 0.0
         for (weight, value) in zip(problem.weights, found.logProbabilities) {
             let (weight, value) = (Double(weight), Double(value))
@@ -128,18 +132,22 @@ struct NegativeTokenTests {
         expectClose(found.hidden, problem.naive(rule).hidden, rtol: 0.05, atol: 0.05, "hidden")
     }
 
-    @Test("gradients agree with finite differences", arguments: [NegativeTokenLoss.likelihood, .unlikelihood])
-    func differences(loss: NegativeTokenLoss) throws {
+    @Test(
+        "gradients agree with finite differences",
+        arguments: KernelTable.available,
+        [NegativeTokenLoss.likelihood, .unlikelihood]
+    )
+    func differences(kernels: KernelTable, loss: NegativeTokenLoss) throws {
         let rule = NegativeTokens(loss: loss)
         let problem = Case(rows: 12, vocabulary: 9)
-        let found = try problem.fused(rule)
+        let found = try problem.fused(kernels, rule)
         let scale = found.hidden.map { abs($0) }.max() ?? 0
         let step: Float = 4e-3
         for index in problem.hidden.indices {
             var (more, less) = (problem, problem)
             more.hidden[index] += step
             less.hidden[index] -= step
-            let slope = (try more.fused(rule).loss - less.fused(rule).loss)
+            let slope = (try more.fused(kernels, rule).loss - less.fused(kernels, rule).loss)
             let difference = Float(slope) / (more.hidden[index] - less.hidden[index])
             #expect(abs(difference - found.hidden[index]) <= 2e-3 * scale, "[\(index)]")
         }
@@ -147,12 +155,14 @@ struct NegativeTokenTests {
 
     @Test(
         "unlikelihood is at least 0, and it and its gradient stay finite and exact at both ends of p",
-        arguments: [(0.5, 0.5), (0.999, 1e-3), (1 - 1e-7, 1e-7), (1.0, 1e-30), (1e-7, 1 - 1e-7), (1e-30, 1.0)]
+        arguments: KernelTable.available,
+        [(0.5, 0.5), (0.999, 1e-3), (1 - 1e-7, 1e-7), (1.0, 1e-30), (1e-7, 1 - 1e-7), (1e-30, 1.0)]
     )
-    func ends(p: Double, rest: Double) throws {
+    func ends(kernels: KernelTable, sizes: (Double, Double)) throws {
+        let (p, rest) = sizes
         // Hidden state 1 makes the weights the logits; the two other tokens share the rest as 1 to 3.
         let logits = [log(rest / 4), log(p), log(rest * 3 / 4)].map { Float($0) }
-        let context = ComputeContext(threads: 1)
+        let context = ComputeContext(threads: 1, kernels: kernels)
         let hidden = try Tensor([1], shape: [1, 1], context: context, requiresGradient: true)
         let weight = try Tensor(logits, shape: [3, 1], context: context, requiresGradient: true)
         let tape = Tape(context: context)
@@ -173,31 +183,35 @@ struct NegativeTokenTests {
         #expect(try #require(hidden.gradient).allSatisfy { $0.isFinite })
     }
 
-    @Test("the likelihood with its sign turned is below any bound where unlikelihood is not")
-    func bound() throws {
+    @Test(
+        "the likelihood with its sign turned is below any bound where unlikelihood is not",
+        arguments: KernelTable.available
+    )
+    func bound(kernels: KernelTable) throws {
         var problem = Case(rows: 30, vocabulary: 11)
         problem.weights = problem.weights.map { -abs($0) }
         problem.hidden = problem.hidden.map { $0 * 100 }
-        #expect(try problem.fused(NegativeTokens(loss: .likelihood)).loss < -1000)
-        #expect(try problem.fused(NegativeTokens(loss: .unlikelihood)).loss >= 0)
+        #expect(try problem.fused(kernels, NegativeTokens(loss: .likelihood)).loss < -1000)
+        #expect(try problem.fused(kernels, NegativeTokens(loss: .unlikelihood)).loss >= 0)
     }
 
     @Test(
         "a threshold leaves out exactly the tokens of negative weight above it",
-        arguments: NegativeTokenLoss.allCases
+        arguments: KernelTable.available,
+        NegativeTokenLoss.allCases
     )
-    func threshold(loss: NegativeTokenLoss) throws {
+    func threshold(kernels: KernelTable, loss: NegativeTokenLoss) throws {
         let problem = Case(rows: 60, vocabulary: 23)
-        let values = try problem.fused(NegativeTokens(loss: loss)).logProbabilities
+        let values = try problem.fused(kernels, NegativeTokens(loss: loss)).logProbabilities
         let costs = zip(values, problem.weights).filter { $0.1 < 0 }.map { -Double($0.0) }.sorted()
         // A token at the threshold is not above it.
         let threshold = costs[costs.count / 2]
         let weights = zip(values, problem.weights).map { $1 < 0 && -Double($0) > threshold ? 0 : $1 }
         #expect(weights.count { $0 < 0 } == costs.count / 2 + 1)
-        let cut = try problem.fused(NegativeTokens(loss: loss, threshold: threshold))
-        let expected = try problem.fused(NegativeTokens(loss: loss), weights: weights)
+        let cut = try problem.fused(kernels, NegativeTokens(loss: loss, threshold: threshold))
+        let expected = try problem.fused(kernels, NegativeTokens(loss: loss), weights: weights)
         #expect(abs(cut.loss - expected.loss) < 1e-12 * abs(expected.loss))
         #expect(cut.hidden == expected.hidden && cut.weight == expected.weight)
-        #expect(cut.hidden != (try problem.fused(NegativeTokens(loss: loss)).hidden))
+        #expect(cut.hidden != (try problem.fused(kernels, NegativeTokens(loss: loss)).hidden))
     }
 }

@@ -10,12 +10,13 @@ func randomValues(_ count: Int, _ generator: inout SeededGenerator) -> [Float] {
 
 /// Holds the recorded gradients of Σ upstream · f(inputs) against central differences.
 func checkGradients(
+    _ kernels: KernelTable,
     _ shapes: [[Int]],
     seed: UInt64,
     scale: Float = 1,
     _ forward: (Tape, [Tensor]) throws -> Tensor
 ) throws {
-    let context = ComputeContext(threads: 2)
+    let context = ComputeContext(threads: 2, kernels: kernels)
     var generator = SeededGenerator(seed: seed)
     let tensors = try shapes.map {
         try Tensor(
@@ -57,9 +58,14 @@ func checkGradients(
 
 @Suite("Tensor operations")
 struct OperationTests {
-    @Test("a linear layer equals its naive form", arguments: [(1, 1, 1), (3, 5, 7), (130, 37, 61), (300, 129, 65)])
-    func linearForward(rows: Int, inner: Int, outputs: Int) throws {
-        let context = ComputeContext(threads: 2)
+    @Test(
+        "a linear layer equals its naive form",
+        arguments: KernelTable.available,
+        [(1, 1, 1), (3, 5, 7), (130, 37, 61), (300, 129, 65)]
+    )
+    func linearForward(kernels: KernelTable, sizes: (Int, Int, Int)) throws {
+        let (rows, inner, outputs) = sizes
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 1)
         let x = randomValues(rows * inner, &generator)
         let w = randomValues(outputs * inner, &generator)
@@ -82,23 +88,29 @@ struct OperationTests {
         expectClose(y.values, expected, "linear")
     }
 
-    @Test("linear gradients agree with finite differences", arguments: [(2, 3, 5), (33, 17, 9)])
-    func linearGradients(rows: Int, inner: Int, outputs: Int) throws {
-        try checkGradients([[rows, inner], [outputs, inner], [outputs], [rows, outputs]], seed: 3) { tape, t in
+    @Test("linear gradients agree with finite differences", arguments: KernelTable.available, [(2, 3, 5), (33, 17, 9)])
+    func linearGradients(kernels: KernelTable, sizes: (Int, Int, Int)) throws {
+        let (rows, inner, outputs) = sizes
+        try checkGradients(kernels, [[rows, inner], [outputs, inner], [outputs], [rows, outputs]], seed: 3) { tape, t in
             try tape.linear(t[0], weight: t[1], bias: t[2], residual: t[3])
         }
     }
 
-    @Test("norm gradients agree with finite differences", arguments: [(1, 4), (5, 16), (7, 33), (200, 19)])
-    func normGradients(rows: Int, dimension: Int) throws {
-        try checkGradients([[rows, dimension], [dimension]], seed: 4) { tape, t in
+    @Test(
+        "norm gradients agree with finite differences",
+        arguments: KernelTable.available,
+        [(1, 4), (5, 16), (7, 33), (200, 19)]
+    )
+    func normGradients(kernels: KernelTable, sizes: (Int, Int)) throws {
+        let (rows, dimension) = sizes
+        try checkGradients(kernels, [[rows, dimension], [dimension]], seed: 4) { tape, t in
             try tape.rmsNorm(t[0], weight: t[1], epsilon: 1e-5)
         }
     }
 
-    @Test("a norm equals its naive form")
-    func normForward() throws {
-        let context = ComputeContext(threads: 1)
+    @Test("a norm equals its naive form", arguments: KernelTable.available)
+    func normForward(kernels: KernelTable) throws {
+        let context = ComputeContext(threads: 1, kernels: kernels)
         var generator = SeededGenerator(seed: 5)
         let x = randomValues(3 * 37, &generator)
         let w = randomValues(37, &generator)
@@ -117,9 +129,13 @@ struct OperationTests {
         expectClose(y.values, expected, "norm")
     }
 
-    @Test("swiglu equals its naive form, tails included, and its gradients agree", arguments: [1, 15, 16, 50])
-    func swiglu(count: Int) throws {
-        let context = ComputeContext(threads: 1)
+    @Test(
+        "swiglu equals its naive form, tails included, and its gradients agree",
+        arguments: KernelTable.available,
+        [1, 15, 16, 50]
+    )
+    func swiglu(kernels: KernelTable, count: Int) throws {
+        let context = ComputeContext(threads: 1, kernels: kernels)
         var generator = SeededGenerator(seed: 6)
         let gate = randomValues(count, &generator).map { $0 * 20 }
         let up = randomValues(count, &generator)
@@ -128,12 +144,14 @@ struct OperationTests {
             up: Tensor(up, shape: [1, count], context: context)
         )
         expectClose(y.values, zip(gate, up).map { Float(Double($0) / (1 + exp(-Double($0))) * Double($1)) })
-        try checkGradients([[3, count], [3, count]], seed: 7) { tape, t in try tape.swiglu(gate: t[0], up: t[1]) }
+        try checkGradients(kernels, [[3, count], [3, count]], seed: 7) { tape, t in
+            try tape.swiglu(gate: t[0], up: t[1])
+        }
     }
 
-    @Test("embedding, row selection and addition pass their gradients on")
-    func gatherGradients() throws {
-        try checkGradients([[6, 5]], seed: 8) { tape, t in
+    @Test("embedding, row selection and addition pass their gradients on", arguments: KernelTable.available)
+    func gatherGradients(kernels: KernelTable) throws {
+        try checkGradients(kernels, [[6, 5]], seed: 8) { tape, t in
             let rows = try tape.embedding(t[0], tokens: [0, 3, 3, 5])
             let chosen = try tape.selectRows(rows, indices: [2, 0, 2])
             return try tape.add(chosen, chosen)
@@ -148,9 +166,13 @@ struct OperationTests {
         #expect(throws: TensorError.self) { try Tape(context: context).embedding(table, tokens: [-1]) }
     }
 
-    @Test("token log-probabilities and their gradients agree, odd vocabularies included", arguments: [3, 17, 600])
-    func logProbabilities(vocabulary: Int) throws {
-        let context = ComputeContext(threads: 2)
+    @Test(
+        "token log-probabilities and their gradients agree, odd vocabularies included",
+        arguments: KernelTable.available,
+        [3, 17, 600]
+    )
+    func logProbabilities(kernels: KernelTable, vocabulary: Int) throws {
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 9)
         let hidden = randomValues(7 * 5, &generator)
         let weight = randomValues(vocabulary * 5, &generator)
@@ -169,14 +191,17 @@ struct OperationTests {
             expected.append(Float(logits[Int(targets[row])] - log(logits.reduce(0) { $0 + exp($1) })))
         }
         expectClose(y.values, expected, "log-probabilities")
-        try checkGradients([[7, 5], [vocabulary, 5]], seed: 10) { tape, t in
+        try checkGradients(kernels, [[7, 5], [vocabulary, 5]], seed: 10) { tape, t in
             try tape.tokenLogProbabilities(t[0], weight: t[1], targets: targets)
         }
     }
 
-    @Test("the fused weighted loss has the gradients of the two-step form, signed weights included")
-    func fusedLoss() throws {
-        let context = ComputeContext(threads: 2)
+    @Test(
+        "the fused weighted loss has the gradients of the two-step form, signed weights included",
+        arguments: KernelTable.available
+    )
+    func fusedLoss(kernels: KernelTable) throws {
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 11)
         let hidden = randomValues(90 * 12, &generator)
         let weight = randomValues(41 * 12, &generator)

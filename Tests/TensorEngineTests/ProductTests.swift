@@ -36,12 +36,17 @@ struct ProductTests {
         }
     }
 
-    @Test("agree with a plain sum, for every transposition, storage and precision", arguments: shapes)
-    func plainSum(m: Int, n: Int, k: Int) throws {
+    @Test(
+        "agree with a plain sum, for every transposition, storage and precision",
+        arguments: KernelTable.available,
+        shapes
+    )
+    func plainSum(kernels: KernelTable, sizes: (Int, Int, Int)) throws {
+        let (m, n, k) = sizes
         var generator = SeededGenerator(seed: UInt64(m * 7 + n * 3 + k))
         for precision in MatrixPrecision.allCases {
             for flags in 0..<16 where m * n * k < 1 << 20 || flags % 5 == 0 {
-                let context = ComputeContext(threads: flags % 3 == 0 ? 1 : 2)
+                let context = ComputeContext(threads: flags % 3 == 0 ? 1 : 2, kernels: kernels)
                 let (transposeA, transposeB) = (flags & 1 != 0, flags & 2 != 0)
                 let rounds = precision == .bfloat16
                 let a = try Operand(
@@ -93,16 +98,32 @@ struct ProductTests {
         }
     }
 
-    @Test("a product is the same bits on one thread and on three, in every precision")
-    func threads() throws {
+    @Test(
+        "a packed product is the same bits on one thread and on three, in every precision",
+        arguments: KernelTable.available
+    )
+    func threads(kernels: KernelTable) throws {
         for precision in MatrixPrecision.allCases {
             let results = try [1, 3].map { threads in
                 var generator = SeededGenerator(seed: 4)
-                let context = ComputeContext(threads: threads)
-                context.matrixPrecision = precision
+                let context = ComputeContext(threads: threads, kernels: kernels)
                 let x = try Tensor(randomValues(190 * 300, &generator), shape: [190, 300], context: context)
                 let weight = try Tensor(randomValues(97 * 300, &generator), shape: [97, 300], context: context)
-                return try Tape(context: context).linear(x, weight: weight).values
+                let result = Tensor(zeros: [190, 97], context: context)
+                packedProduct(
+                    context: context,
+                    precision: precision,
+                    transposeA: false,
+                    transposeB: true,
+                    m: 190,
+                    n: 97,
+                    k: 300,
+                    a: x.matrix,
+                    b: weight.matrix,
+                    c: result.pointer,
+                    accumulate: false
+                )
+                return result.values
             }
             #expect(results[0] == results[1], "\(precision)")
         }
@@ -110,10 +131,11 @@ struct ProductTests {
 
     @Test(
         "rows of inference agree with a plain sum and do not depend on the rows beside them",
-        arguments: [false, true]
+        arguments: KernelTable.available,
+        [false, true]
     )
-    func rows(half: Bool) throws {
-        let context = ComputeContext(threads: 2)
+    func rows(kernels: KernelTable, half: Bool) throws {
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 2)
         for (inner, outputs) in [(1, 1), (5, 3), (16, 16), (53, 77), (64, 130), (576, 45)] {
             let plain = try Tensor(
@@ -158,9 +180,9 @@ struct ProductTests {
         }
     }
 
-    @Test("several layers on the same rows give what each gives alone")
-    func severalLayers() throws {
-        let context = ComputeContext(threads: 3)
+    @Test("several layers on the same rows give what each gives alone", arguments: KernelTable.available)
+    func severalLayers(kernels: KernelTable) throws {
+        let context = ComputeContext(threads: 3, kernels: kernels)
         var generator = SeededGenerator(seed: 9)
         let weights = try [40, 7, 129].map {
             try Tensor(randomValues($0 * 24, &generator), shape: [$0, 24], context: context)
@@ -179,9 +201,12 @@ struct ProductTests {
         }
     }
 
-    @Test("rounding to bfloat16 is to nearest, ties to even, and keeps what is not a number")
-    func rounding() throws {
-        let context = ComputeContext(threads: 1)
+    @Test(
+        "rounding to bfloat16 is to nearest, ties to even, and keeps what is not a number",
+        arguments: KernelTable.available
+    )
+    func rounding(kernels: KernelTable) throws {
+        let context = ComputeContext(threads: 1, kernels: kernels)
         let cases: [(UInt32, UInt32)] = [
             (0x3F80_0000, 0x3F80_0000), (0x3F80_8000, 0x3F80_0000), (0x3F80_8001, 0x3F81_0000),
             (0x3F81_8000, 0x3F82_0000),
@@ -196,9 +221,12 @@ struct ProductTests {
         }
     }
 
-    @Test("a frozen weight, float32 or bfloat16, gives its input the gradient that a trained one does")
-    func frozenWeights() throws {
-        let context = ComputeContext(threads: 2)
+    @Test(
+        "a frozen weight, float32 or bfloat16, gives its input the gradient that a trained one does",
+        arguments: KernelTable.available
+    )
+    func frozenWeights(kernels: KernelTable) throws {
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 12)
         let rounded = try Tensor(randomValues(90 * 40, &generator), shape: [90, 40], context: context)
             .converted(to: .bfloat16)

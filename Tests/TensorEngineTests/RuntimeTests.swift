@@ -37,9 +37,9 @@ struct RuntimeTests {
         }
     }
 
-    @Test("AdamW follows its definition, decay and clipping included")
-    func adamW() throws {
-        let context = ComputeContext(threads: 2)
+    @Test("AdamW follows its definition, decay and clipping included", arguments: KernelTable.available)
+    func adamW(kernels: KernelTable) throws {
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 31)
         var p = (0..<37).map { _ in generator.nextNormal() }
         var m = [Double](repeating: 0, count: 37)
@@ -76,11 +76,51 @@ struct RuntimeTests {
         #expect(context.buffers.systemAllocations == 1)
     }
 
-    @Test("the runtime names its core type and kernels")
-    func description() {
-        #expect(BLASRuntime.description.contains("core type"))
-        #expect(
-            ["baseline", "x86-64-v3", "x86-64-v4", "x86-64-v4 with bf16"].contains(BLASRuntime.kernelInstructionSet)
-        )
+    @Test("a region inside a region runs each of its indices once, on the worker that opens it", arguments: [1, 2, 5])
+    func nested(threads: Int) {
+        let context = ComputeContext(threads: threads)
+        let other = ComputeContext(threads: 2)
+        let (outer, inner) = (40, 30)
+        let counts = UnsafeMutablePointer<Int>.allocate(capacity: 2 * outer * inner)
+        defer { counts.deallocate() }
+        counts.initialize(repeating: 0, count: 2 * outer * inner)
+        for _ in 0..<20 {
+            context.parallel(outer) { index, worker in
+                context.parallel(inner) { second, own in
+                    counts[index * inner + second] += own == worker ? 1 : 1000
+                }
+                // Another context's workers are free, but belong to one caller at a time.
+                if index == 0 {
+                    other.parallel(outer * inner) { second, _ in counts[outer * inner + second] += 1 }
+                }
+            }
+        }
+        #expect((0..<2 * outer * inner).allSatisfy { counts[$0] == 20 })
+        #expect(context.threads == threads)
+    }
+
+    @Test("a buffer cannot be taken inside a parallel region, nor a released value be read there")
+    func regionContracts() async {
+        await #expect(processExitsWith: .failure) {
+            let context = ComputeContext(threads: 2)
+            context.parallel(4) { _, _ in _ = context.buffers.take(10) }
+        }
+        await #expect(processExitsWith: .failure) {
+            let context = ComputeContext(threads: 1)
+            let x = Tensor(zeros: [4, 16], context: context, requiresGradient: true)
+            let tape = Tape(context: context)
+            let y = try tape.rmsNorm(x, weight: Tensor(zeros: [16], context: context), epsilon: 1e-6)
+            tape.release(y)
+            context.parallel(1) { _, _ in _ = y.pointer }
+        }
+        // The same outside of a region is what release is for.
+        await #expect(processExitsWith: .success) {
+            let context = ComputeContext(threads: 1)
+            let x = Tensor(zeros: [4, 16], context: context, requiresGradient: true)
+            let tape = Tape(context: context)
+            let y = try tape.rmsNorm(x, weight: Tensor(zeros: [16], context: context), epsilon: 1e-6)
+            tape.release(y)
+            _ = y.pointer
+        }
     }
 }

@@ -33,13 +33,15 @@ struct SharedPrefixAttentionTests {
 
     @Test(
         "values and gradients equal those of whole sequences, whatever the tree",
-        arguments: [
+        arguments: KernelTable.available,
+        [
             ([1, 1, 1], 1, 1, 2), ([1, 5, 9], 4, 2, 6), ([70, 3, 65], 6, 3, 8), ([128, 64, 64], 2, 1, 16),
             ([3, 0, 4, 1, 7], 4, 4, 10), ([0, 2, 3], 2, 1, 4), ([17, 1, 33, 90, 2, 5, 64], 4, 2, 12),
         ]
     )
-    func equalsWholeSequences(lengths: [Int], heads: Int, keyHeads: Int, dimension: Int) throws {
-        let context = ComputeContext(threads: 2)
+    func equalsWholeSequences(kernels: KernelTable, sizes: ([Int], Int, Int, Int)) throws {
+        let (lengths, heads, keyHeads, dimension) = sizes
+        let context = ComputeContext(threads: 2, kernels: kernels)
         for seed in 0..<6 {
             var generator = SeededGenerator(seed: UInt64(100 + seed))
             let tree = Tree(&generator, lengths: lengths)
@@ -101,9 +103,9 @@ struct SharedPrefixAttentionTests {
         }
     }
 
-    @Test("gradients through a shared prefix agree with finite differences")
-    func finiteDifferences() throws {
-        try checkGradients([[12, 8], [12, 4], [12, 4]], seed: 31) { tape, t in
+    @Test("gradients through a shared prefix agree with finite differences", arguments: KernelTable.available)
+    func finiteDifferences(kernels: KernelTable) throws {
+        try checkGradients(kernels, [[12, 8], [12, 4], [12, 4]], seed: 31) { tape, t in
             try tape.causalAttention(
                 queries: t[0],
                 keys: t[1],
@@ -115,12 +117,12 @@ struct SharedPrefixAttentionTests {
         }
     }
 
-    @Test("the thread count does not change the bits")
-    func threads() throws {
+    @Test("the thread count does not change the bits", arguments: KernelTable.available)
+    func threads(kernels: KernelTable) throws {
         var generator = SeededGenerator(seed: 33)
         let values = randomValues(90 * 12, &generator)
         let runs = try [1, 2, 5].map { threads in
-            let context = ComputeContext(threads: threads)
+            let context = ComputeContext(threads: threads, kernels: kernels)
             let x = try Tensor(values, shape: [90, 12], context: context, requiresGradient: true)
             let tape = Tape(context: context)
             let y = try tape.causalAttention(

@@ -5,9 +5,13 @@ import Testing
 
 @Suite("What a row's distribution looks like")
 struct TokenStatisticsTests {
-    @Test("entropy, likeliest and mean logit agree with their definitions", arguments: [1, 3, 16, 17, 600])
-    func statistics(vocabulary: Int) throws {
-        let context = ComputeContext(threads: 2)
+    @Test(
+        "entropy, likeliest and mean logit agree with their definitions",
+        arguments: KernelTable.available,
+        [1, 3, 16, 17, 600]
+    )
+    func statistics(kernels: KernelTable, vocabulary: Int) throws {
+        let context = ComputeContext(threads: 2, kernels: kernels)
         var generator = SeededGenerator(seed: 9)
         let (rows, dimension) = (40, 5)
         let hidden = randomValues(rows * dimension, &generator)
@@ -61,9 +65,9 @@ struct TokenStatisticsTests {
         }
     }
 
-    @Test("of tokens that are equally likely the first is the likeliest")
-    func ties() throws {
-        let context = ComputeContext(threads: 1)
+    @Test("of tokens that are equally likely the first is the likeliest", arguments: KernelTable.available)
+    func ties(kernels: KernelTable) throws {
+        let context = ComputeContext(threads: 1, kernels: kernels)
         let hidden = try Tensor([1, 1, 1], shape: [3, 1], context: context)
         var weight = [Float](repeating: 0, count: 40)
         for index in [7, 20, 39] { weight[index] = 2 }

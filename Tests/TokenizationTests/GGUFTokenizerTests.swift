@@ -134,15 +134,26 @@ struct GGUFTokenizerTests {
         #expect(try Tokenizer(gguf: same).fingerprint == fingerprint)
     }
 
-    @Test("files that do not name their pre-tokenizer are read as the family's", arguments: [nil, "default"])
+    @Test(
+        "files that do not name their pre-tokenizer are read where the family leaves no doubt",
+        arguments: [nil, "default"]
+    )
     func unnamed(name: String?) throws {
-        for (file, architecture, same) in [
-            ("tiny-qwen2", "qwen2", true), ("tiny-qwen2", "llama", false), ("gpt-2", "llama", true),
-        ] {
-            let plain = try metadata(file)
-            let unnamed = plain.replacing("tokenizer.ggml.pre", name.map { .text($0) })
-                .replacing("general.architecture", .text(architecture))
-            #expect(try (Tokenizer(gguf: unnamed).fingerprint == Tokenizer(gguf: plain).fingerprint) == same)
+        func unnamed(_ file: String) throws -> GGUFMetadata {
+            try metadata(file).replacing("tokenizer.ggml.pre", name.map { .text($0) })
+        }
+        #expect(
+            try Tokenizer(gguf: unnamed("tiny-qwen2")).fingerprint
+                == Tokenizer(gguf: metadata("tiny-qwen2")).fingerprint
+        )
+        expectRefusal(try unnamed("tiny-llama"), "names no pre-tokenizer (tokenizer.ggml.pre)", .unsupported)
+    }
+
+    @Test("an id of -1, or its bits, says that there is no such token")
+    func absentRoles() throws {
+        for value in [GGUFValue.int32(-1), .uint32(.max)] {
+            let tokenizer = try Tokenizer(gguf: metadata("gpt-2").replacing("tokenizer.ggml.padding_token_id", value))
+            #expect(tokenizer.padTokenID == nil && tokenizer.eosTokenID != nil)
         }
     }
 
@@ -170,7 +181,7 @@ struct GGUFTokenizerTests {
             "token 0 has the unknown type 9"
         )
         expectRefusal(with("bos_token_id", .uint32(320)), "tokenizer.ggml.bos_token_id is 320")
-        expectRefusal(with("eos_token_id", .int32(-1)), "tokenizer.ggml.eos_token_id is -1")
+        expectRefusal(with("eos_token_id", .int32(-2)), "tokenizer.ggml.eos_token_id is -2")
         expectRefusal(with("merges", .array(.string([Array("ab".utf8)]))), "merge 0")
         expectRefusal(with("merges", .array(.string([Array("a ".utf8)]))), "merge 0")
         expectRefusal(with("merges", .array(.string([Array("q zz".utf8)]))), "not in the vocabulary")

@@ -146,7 +146,7 @@ struct RobustnessTests {
 
     @Test(
         "byte-level tokenizers give any text back",
-        arguments: [("llama3-4096", false), ("qwen2-512", true)]
+        arguments: [("llama3-4096", false), ("qwen2-512", true), ("smollm2-2048", false)]
     )
     func roundTrip(name: String, isComposed: Bool) throws {
         let tokenizer = try Golden.load(name).tokenizer

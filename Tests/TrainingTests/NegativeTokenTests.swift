@@ -87,17 +87,6 @@ struct NegativeTokenTrainingTests {
         }
     }
 
-    @Test("the options are absent from an encoding where they are the defaults, and come back where they are not")
-    func coding() throws {
-        let plain = options(.likelihood)
-        let text = String(decoding: try JSONEncoder().encode(plain), as: UTF8.self)
-        #expect(!text.contains("negative"))
-        #expect(try JSONDecoder().decode(TrainingOptions.self, from: Data(text.utf8)) == plain)
-        let other = options(.unlikelihood, threshold: 3)
-        let back = try JSONDecoder().decode(TrainingOptions.self, from: try JSONEncoder().encode(other))
-        #expect(back == other && back.negativeTokens == .unlikelihood && back.negativeThreshold == 3)
-    }
-
     @Test("a threshold that is no number of nats above 0 is refused", arguments: [0, -1, Double.nan, .infinity])
     func refusal(threshold: Double) {
         let error = #expect(throws: TrainingError.self) { try options(.likelihood, threshold: threshold).validate() }

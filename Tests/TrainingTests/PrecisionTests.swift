@@ -200,24 +200,6 @@ struct PrecisionTests {
         #expect(losses[0] == losses[1] && losses[2] == losses[3] && losses[0] != losses[2])
     }
 
-    @Test("options without a precision mean float32, and float32's are written as before there was one")
-    func coding() throws {
-        var plain = TrainingOptions(learningRate: 1e-3, maximumSteps: 3, batchTokens: 7, seed: 9)
-        let encoder = JSONEncoder()
-        let text = String(decoding: try encoder.encode(plain), as: UTF8.self)
-        #expect(!text.contains("recision"))
-        #expect(try JSONDecoder().decode(TrainingOptions.self, from: Data(text.utf8)) == plain)
-        plain.precision = .bfloat16
-        let rounded = try encoder.encode(plain)
-        #expect(String(decoding: rounded, as: UTF8.self).contains("\"precision\":\"bfloat16\""))
-        #expect(try JSONDecoder().decode(TrainingOptions.self, from: rounded) == plain)
-        plain.precision = .float32
-        #expect(String(decoding: try encoder.encode(plain), as: UTF8.self).count == text.count)
-        plain.maximumSteps = nil
-        plain.maximumTokens = 5
-        #expect(try JSONDecoder().decode(TrainingOptions.self, from: encoder.encode(plain)) == plain)
-    }
-
     @Test("weights kept in bfloat16 are refused by both trainers, and train below an adapter")
     func frozen() throws {
         let stored = try SmallStudent.model().storing(.bfloat16)

@@ -4,6 +4,7 @@ import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
+
 @testable import Training
 
 extension PreferenceTrainer {

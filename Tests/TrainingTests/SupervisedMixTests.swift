@@ -115,8 +115,8 @@ struct SupervisedMixTests {
     @Test("each pass over the examples takes every one once, in another order, and the seed decides which")
     func order() throws {
         func drawn(_ updates: Int, seed: UInt64) throws -> [Int] {
-            var draws = try SupervisedMix(SmallStudent.examples(), perUpdate: 7, seed: seed).draws()
-            return (0..<updates).flatMap { _ in draws.next() }
+            var draws = try SupervisedMix(SmallStudent.examples(), seed: seed).draws()
+            return (0..<updates).flatMap { _ in draws.next(7) }
         }
         let count = SmallStudent.examples().count
         let found = try drawn(count, seed: 9)
@@ -125,6 +125,24 @@ struct SupervisedMixTests {
         #expect(Set(passes).count == 7)
         #expect(try drawn(count, seed: 9) == found)
         #expect(try drawn(count, seed: 10) != found)
+    }
+
+    @Test("an update has as many mixed-in examples as pairs, with accumulation and with batches by tokens")
+    func perUpdate() throws {
+        let mix = try SupervisedMix(SmallStudent.examples(), seed: 1)
+        let lengths = (0..<40).map { 3 + $0 % 9 }
+        for (batch, tokens, accumulation) in [(4, nil, 1), (4, nil, 3), (4, 30, 1), (4, 30, 2)] as [(Int, Int?, Int)] {
+            let options = TrainingOptions(
+                learningRate: 1,
+                epochs: 2,
+                batchSequences: batch,
+                batchTokens: tokens,
+                accumulation: accumulation
+            )
+            let updates = try TrainingPlan(lengths: lengths, mix: mix, options: options).updates
+            #expect(updates.allSatisfy { $0.mixed.count == $0.examples.count })
+            #expect(updates.reduce(0) { $0 + $1.mixed.count } == 80)
+        }
     }
 
     @Test("mixed-in examples count towards a limit of tokens, as what the trainer reports")

@@ -5,7 +5,8 @@ import NumericSupport
 import TensorEngine
 import Testing
 import Tokenization
-import Training
+
+@testable import Training
 
 private struct ForwardGolden: Decodable {
     let inputIds: [[Int32]]
@@ -261,5 +262,18 @@ struct SupervisedTrainerTests {
                 try SupervisedTrainer(model: SmallStudent.model(), examples: examples, options: options)
             }
         }
+    }
+
+    @Test("a factor multiplies the weights and leaves the length that normalisation divides by, 0 included")
+    func factors() {
+        let example = SupervisedExample(prompt: [1, 2], response: [3, 4, 5])
+        for factor in [0, 0.5, 1, -2] as [Float] {
+            let weighted = example.weighted(by: factor)
+            #expect(weighted.weights == [0, 0, factor, factor, factor])
+            #expect(weighted.countedLength == 3)
+        }
+        var measured = example
+        measured.responseLength = 7
+        #expect(measured.weighted(by: 0).countedLength == 7)
     }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 import NumericSupport
 import Testing
 import Tokenization
@@ -23,13 +24,21 @@ private func qwen() throws -> Tokenizer {
     try Tokenizer(folder: try Golden.url("tok/qwen2-512"))
 }
 
-private func reader(maximumLength: Int = 512, format: ChatFormat = .chatML) throws -> TrainingDataReader {
+/// Turns between marks, as the tokenizer of the goldens has them.
+private let turns = """
+    {%- for message in messages %}{{ '<|im_start|>' + message.role + '\\n' }}
+    {%- if message.role == 'system' and not loop.first %}{{ raise_exception('only the first may be a system message') }}{% endif %}
+    {%- if message.content is string %}{{ message.content }}{% else %}
+    {%- for part in message.content %}{{ part.text }}{% endfor %}{% endif %}
+    {{- '<|im_end|>\\n' }}{% endfor %}
+    {%- if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}
+    """
+
+private func reader(maximumLength: Int = 512, template: String = turns) throws -> TrainingDataReader {
     let tokenizer = try qwen()
     return try TrainingDataReader(
         tokenizer: tokenizer,
-        chat: Result {
-            try ChatTemplate(tokenizer: tokenizer, template: nil, format: format)
-        },
+        chat: Result { ChatEncoder(template: try ChatTemplate(source: template), tokenizer: tokenizer) },
         endOfText: try #require(tokenizer.eosTokenID),
         maximumLength: maximumLength
     )
@@ -65,7 +74,7 @@ struct TrainingDataTests {
         let tokenizer = try Tokenizer(folder: try Golden.url("tok/\(name)"))
         let reader = try TrainingDataReader(
             tokenizer: tokenizer,
-            chat: Result { try ChatTemplate(tokenizer: tokenizer, template: nil, format: .llama2) },
+            chat: .failure(TokenizationError(.unsupported, place: "m", "no template")),
             endOfText: 2,
             maximumLength: 512
         )
@@ -98,17 +107,17 @@ struct TrainingDataTests {
         )
         #expect(
             read.examples.map { learned($0, tokenizer) }
-                == [" 4<|im_end|>", "Yo<|im_end|>No<|im_end|>", "d<|im_end|>"]
+                == [" 4<|im_end|>", "Yo<|im_end|>\nNo<|im_end|>\n", "d<|im_end|>\n"]
         )
         #expect(read.examples[0].tokens == tokenizer.encode("2 + 2?") + tokenizer.encode(" 4") + [511])
         let whole = "<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\nb<|im_end|>\n<|im_start|>user\nc<|im_end|>\n"
-        #expect(read.examples[2].tokens == tokenizer.encode(whole + "<|im_start|>assistant\nd<|im_end|>"))
+        #expect(read.examples[2].tokens == tokenizer.encode(whole + "<|im_start|>assistant\nd<|im_end|>\n"))
     }
 
     @Test("pairs of messages share the prompt and end with the turn's end")
     func messagePairs() throws {
         let tokenizer = try qwen()
-        let user = #"{"role": "user", "content": "Hi <|im_end|>"}"#
+        let user = #"{"role": "user", "content": "Hi"}"#
         func assistant(_ text: String) -> String { #"{"role": "assistant", "content": "\#(text)"}"# }
         let read = try reader().preferences(
             data(
@@ -123,39 +132,58 @@ struct TrainingDataTests {
         try #require(read.examples.count == 4)
         #expect(read.examples[0].id == "p" && read.examples[1].id == "line 2")
         for pair in read.examples.prefix(2) {
-            #expect(pair.chosen == tokenizer.encode("Yes<|im_end|>"))
-            #expect(pair.rejected == tokenizer.encode("No<|im_end|>"))
+            #expect(pair.chosen == tokenizer.encode("Yes<|im_end|>\n"))
+            #expect(pair.rejected == tokenizer.encode("No<|im_end|>\n"))
             #expect(pair.prompt == read.examples[0].prompt)
-            // The mark that the user spelt is text: the turn's own end is the only one.
-            #expect(pair.prompt.filter { $0 == 511 }.count == 1)
-            #expect(pair.chosenWeights == nil && pair.rejectedWeights == nil)
+            #expect(pair.chosenMask == nil && pair.rejectedMask == nil)
         }
         let turns = read.examples[2]
-        let weights = try #require(turns.chosenWeights)
-        #expect(weights.count == turns.chosen.count)
-        let own = zip(turns.chosen, weights).filter { $1 == 1 }.map { $0.0 }
-        #expect(tokenizer.decode(own, skipSpecialTokens: false) == "A<|im_end|>B<|im_end|>")
+        let mask = try #require(turns.chosenMask)
+        #expect(mask.count == turns.chosen.count && turns.chosenWeights == nil)
+        let own = zip(turns.chosen, mask).filter(\.1).map { $0.0 }
+        #expect(tokenizer.decode(own, skipSpecialTokens: false) == "A<|im_end|>\nB<|im_end|>\n")
         // An answer that begins with line feeds: nothing of the rendered conversation is lost.
         let feeds = read.examples[3]
-        #expect(tokenizer.decode(feeds.prompt + feeds.chosen).hasSuffix("assistant\n\n\nYes"))
-        #expect(tokenizer.decode(feeds.prompt + feeds.rejected).hasSuffix("assistant\nNo"))
+        #expect(tokenizer.decode(feeds.prompt + feeds.chosen).hasSuffix("assistant\n\n\nYes\n"))
+        #expect(tokenizer.decode(feeds.prompt + feeds.rejected).hasSuffix("assistant\nNo\n"))
     }
 
     @Test(
         "a bad line is told with its number, reason and cure, and the rest goes on",
         arguments: [
             ("{", "one JSON object"), ("[1]", "one JSON object"), ("{}", "give one of these"),
-            (#"{"text": "x"}"#, "has text, but neither"), (#"{"prompt": "x"}"#, "give one of these"),
+            (#"{"text": ["x"]}"#, "a message is an object"), (#"{"words": "x"}"#, "has words, but neither"),
+            (#"{"prompt": "x"}"#, "give one of these"),
             (#"{"prompt": 1, "completion": "x"}"#, "must be a string or a list"),
-            (#"{"prompt": "x", "completion": [{"role": "assistant", "content": "x"}]}"#, "mixes"),
+            (#"{"prompt": [{"role": "user", "content": "x"}], "completion": "x"}"#, "mixes"),
             (#"{"messages": "x"}"#, "must be a list of messages"), (#"{"messages": []}"#, "needs a message"),
-            (#"{"messages": [{"role": "robot", "content": "x"}]}"#, "has the role robot; known are"),
-            (#"{"messages": [{"role": "user", "content": 1}]}"#, "no \"content\""),
-            (#"{"messages": [{"role": "user", "content": [{"type": "image"}]}]}"#, "no text"),
+            (#"{"messages": [{"content": "x"}]}"#, "no \"role\""),
+            (#"{"messages": [{"role": "user", "content": 1}]}"#, "chat template fails"),
+            (#"{"conversations": [{"from": "robot", "value": "x"}]}"#, "is from \"robot\"; known are"),
+            (#"{"messages": [{"role": "user", "content": "x"}], "tools": 3}"#, "\"tools\" is a number"),
+            (#"{"messages": [{"role": "user", "content": "x"}], "images": [1]}"#, "has \"images\""),
+            (
+                #"{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}], "tools": [{}]}"#,
+                "has \"tools\", which the model's chat template never reads"
+            ),
+            (
+                #"{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y", "thinking": "z"}]}"#,
+                "\"reasoning_content\", \"thinking\", \"reasoning\"), which the model's chat template never reads"
+            ),
+            (
+                #"{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "", "tool_calls": [1]}]}"#,
+                "\"tool_calls\", which the model's chat template never reads"
+            ),
+            (
+                #"{"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}], "#
+                    + #""chat_template_kwargs": {"unread": 1}}"#,
+                "\"chat_template_kwargs\" with \"unread\", which"
+            ),
+            (#"{"prompt": "x", "completion": "y", "tools": [{}]}"#, "has \"tools\", which texts have no use for"),
             (#"{"messages": [{"role": "user", "content": "x"}]}"#, "nothing to learn"),
             (
                 #"{"messages": [{"role": "user", "content": "x"}, {"role": "system", "content": "x"}]}"#,
-                "message 2 is a system message"
+                "only the first may be a system message"
             ),
             ("{\"prompt\": \"\u{1}\", \"completion\": \"x\"}", "not valid JSON"),
         ]
@@ -173,8 +201,8 @@ struct TrainingDataTests {
         arguments: [
             (#"{"prompt": "x", "chosen": "a"}"#, "give \"prompt\" and these"),
             (#"{"chosen": "a", "rejected": "b"}"#, "no \"prompt\""),
-            (#"{"prompt": "x", "chosen": "a", "rejected": "a"}"#, "nothing to tell apart"),
-            (#"{"prompt": "", "chosen": "a", "rejected": "b"}"#, "is empty"),
+            (#"{"prompt": "x: ", "chosen": "a", "rejected": "a"}"#, "nothing to tell apart"),
+            (#"{"prompt": "", "chosen": "a", "rejected": "b"}"#, "no token of its own"),
             (#"{"prompt": [{"role": "user", "content": "x"}], "chosen": "a", "rejected": "b"}"#, "mixes"),
             (
                 #"{"chosen": [{"role": "user", "content": "x"}], "rejected": [{"role": "user", "content": "y"}]}"#,
@@ -188,7 +216,7 @@ struct TrainingDataTests {
         ]
     )
     func badPairs(line: String, cause: String) throws {
-        let good = #"{"prompt": "a", "chosen": "b", "rejected": "c"}"#
+        let good = #"{"prompt": "a: ", "chosen": "b", "rejected": "c"}"#
         let read = try reader().preferences(data(line, good), place: "f")
         #expect(read.examples.count == 1)
         #expect(read.rejected.map(\.number) == [1])
@@ -238,12 +266,12 @@ struct TrainingDataTests {
         #expect(throws: TrainingError.self) { try reader(maximumLength: 1) }
     }
 
-    @Test("a model without a known chat format fails a file of messages, not one of texts")
+    @Test("a model without a chat template fails a file of messages, not one of texts")
     func unknownFormat() throws {
         let tokenizer = try qwen()
         let reader = try TrainingDataReader(
             tokenizer: tokenizer,
-            chat: .failure(TokenizationError(.unsupported, place: "m", "name one with --chat-format")),
+            chat: .failure(TokenizationError(.unsupported, place: "m", "no template")),
             endOfText: 511,
             maximumLength: 64
         )
@@ -252,5 +280,84 @@ struct TrainingDataTests {
         #expect(throws: TokenizationError.self) {
             try reader.supervised(data(text, #"{"messages": [{"role": "user", "content": "x"}]}"#), place: "f")
         }
+    }
+
+    @Test("rows have the tokens and labels that TRL gives them")
+    func goldenRows() throws {
+        let golden = try JSONNode.parse(Data(contentsOf: try Golden.url("chat/chat.json")))
+        func tokens(_ node: JSONNode?) -> [Int32] { (node?.array ?? []).compactMap(\.integer).map(Int32.init) }
+        func reader(_ item: JSONNode) throws -> TrainingDataReader {
+            let tokenizer = try Tokenizer(folder: try Golden.url("tok/\(item["tokenizer"]?.string ?? "")"))
+            let special = (item["special_tokens"]?.object ?? []).map {
+                (name: String(decoding: $0.key, as: UTF8.self), text: $0.value.string ?? "")
+            }
+            let source = try #require(golden["templates"]?[item["template"]?.string ?? ""]?.string)
+            let end = try #require(special.first { $0.name == "eos_token" }?.text)
+            return try TrainingDataReader(
+                tokenizer: tokenizer,
+                chat: Result {
+                    ChatEncoder(
+                        template: try ChatTemplate(source: source, specialTokens: special),
+                        tokenizer: tokenizer
+                    )
+                },
+                endOfText: try #require(tokenizer.tokenID(end)),
+                maximumLength: 512
+            )
+        }
+        func line(_ item: JSONNode) throws -> Data { Data(try #require(item["line"]?.bytes)) }
+        let supervised = try #require(golden["supervised"]?.array)
+        #expect(supervised.count == 22)
+        for item in supervised {
+            // A template that does not read the tools: TRL passes over them, here the line is told.
+            if item["line"]?.string?.contains("\"tools\"") == true {
+                #expect(throws: TrainingError.self) { try reader(item).supervised(try line(item), place: "f") }
+                continue
+            }
+            let read = try reader(item).supervised(try line(item), place: "f")
+            let labels = tokens(item["labels"])
+            #expect(read.examples.map(\.tokens) == [tokens(item["input_ids"])], "\(item)")
+            #expect(read.examples.map(\.weights) == [labels.map { $0 == -100 ? 0 : 1 }], "\(item)")
+        }
+        let preferences = try #require(golden["preferences"]?.array)
+        #expect(preferences.count == 21)
+        for item in preferences {
+            let pair = try #require(try reader(item).preferences(try line(item), place: "f").examples.first)
+            #expect(pair.prompt == tokens(item["prompt_ids"]), "\(item)")
+            #expect(pair.chosen == tokens(item["chosen_ids"]), "\(item)")
+            #expect(pair.rejected == tokens(item["rejected_ids"]), "\(item)")
+            #expect(pair.chosenMask == nil && pair.rejectedMask == nil)
+        }
+    }
+
+    @Test("ShareGPT's rows, a question beside an answer in messages, and whole texts are read")
+    func otherLayouts() throws {
+        let tokenizer = try qwen()
+        let read = try reader().supervised(
+            data(
+                #"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#,
+                #"{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}"#,
+                #"{"prompt": "a", "completion": [{"role": "assistant", "content": "b"}]}"#,
+                #"{"prompt": "a", "completion": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}"#,
+                #"{"text": "one text"}"#
+            ),
+            place: "f"
+        )
+        try #require(read.examples.count == 5)
+        for example in read.examples[1..<4] {
+            #expect(example.tokens == read.examples[0].tokens)
+            #expect(example.weights == read.examples[0].weights)
+        }
+        #expect(read.examples[4].tokens == tokenizer.encode("one text<|im_end|>"))
+        #expect(read.examples[4].weights.allSatisfy { $0 == 1 })
+    }
+
+    @Test("a file in Parquet is refused with the command that converts it")
+    func parquet() throws {
+        let error = #expect(throws: TrainingError.self) {
+            try reader().supervised(Data("PAR1\u{15}\u{04}".utf8), place: "train.parquet")
+        }
+        #expect(error?.description.contains("train.parquet is Parquet") == true)
+        #expect(error?.description.contains("pyarrow") == true)
     }
 }

@@ -3,6 +3,7 @@ import LanguageModel
 import TensorEngine
 import Testing
 import Tokenization
+
 @testable import Training
 
 @Suite("Memory of training")

@@ -1,5 +1,8 @@
+import Distillation
 import LanguageModel
+import Logging
 public import ServiceRuntime
+import TensorEngine
 
 /// How the service is configured and put together.
 public enum EvaluatorService {
@@ -7,9 +10,14 @@ public enum EvaluatorService {
     public static let definition = ServiceDefinition(
         name: "evaluator",
         summary: "scores checkpoints on suites, publishes evaluations, and lets students attempt training problems",
-        keys: EventService.keys + [ModelKeys.store]
+        keys: EventService.keys + EngineKeys.all + [ModelKeys.store]
     ) { context in
         let service = try EventService(context)
+        let engine = try EngineSettings.adopt(
+            threads: context.configuration.value(EngineKeys.threads),
+            kernels: context.configuration.value(EngineKeys.kernels)
+        )
+        context.logger.info("computes", metadata: ["engine": "\(engine)"])
         let processor = CheckpointProcessor(
             pool: service.pool,
             store: try ModelStore(root: try context.configuration.folder(ModelKeys.store)),

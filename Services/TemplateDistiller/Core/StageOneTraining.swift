@@ -39,7 +39,8 @@ public struct StageOneTraining: Sendable {
                 from: stage.parent.modelHash,
                 name: "\(stage.run.id)-\(stage.stage.rawValue)",
                 examples: data.examples,
-                options: options
+                options: options,
+                onNotice: { [logger] in logger.notice("\($0)") }
             ) { step in
                 try report(step.step, step.totalSteps, step.loss, step.tokensSeen)
             }.checkpoint(

@@ -121,9 +121,14 @@ static void CTK_T(exponentials)(const float *x, float *y, float subtract, float 
         else CTK_T(store_part)(y + i, CTK_T(vexp)((CTK_T(load_part)(x + i, count - i, 0) - subtract) * factor), count - i);
     }
 }
+
+// `is_finite` becomes 0 where a parameter or a moment is infinite or NaN after the update.
 static void CTK_T(adamw)(float *parameter, const float *gradient, float *first, float *second, long count,
                          float gradient_scale, float decay, float beta1, float beta2, float step_size,
-                         float inverse_sqrt_correction, float epsilon) {
+                         float inverse_sqrt_correction, float epsilon, int *is_finite) {
+    // 0 times a value is 0 where that is finite, else NaN.
+    V zeros = {};
+    float zero = 0;
     long i = 0;
     for (; i + 16 <= count; i += 16) {
         V g = LOAD(gradient + i) * gradient_scale;
@@ -133,7 +138,9 @@ static void CTK_T(adamw)(float *parameter, const float *gradient, float *first, 
         STORE(first + i, m);
         STORE(second + i, v);
         V root = __builtin_elementwise_sqrt(v) * inverse_sqrt_correction + epsilon;
-        STORE(parameter + i, LOAD(parameter + i) * decay - m / root * step_size);
+        V p = LOAD(parameter + i) * decay - m / root * step_size;
+        STORE(parameter + i, p);
+        zeros += p * 0.0f + v * 0.0f;
     }
     for (; i < count; i++) {
         float g = gradient[i] * gradient_scale;
@@ -141,7 +148,9 @@ static void CTK_T(adamw)(float *parameter, const float *gradient, float *first, 
         second[i] = second[i] * beta2 + g * g * (1.0f - beta2);
         float root = __builtin_sqrtf(second[i]) * inverse_sqrt_correction + epsilon;
         parameter[i] = parameter[i] * decay - first[i] / root * step_size;
+        zero += parameter[i] * 0.0f + second[i] * 0.0f;
     }
+    if (CTK_T(hsum)(zeros) + zero != 0) *is_finite = 0;
 }
 
 static void CTK_T(gather_rows)(const float *table, const int32_t *indices, float *y, long rows, long dim) {

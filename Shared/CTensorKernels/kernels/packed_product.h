@@ -259,5 +259,3 @@ static void CTK_T(packed_product)(const uint32_t *a, long row_stride, long unit_
     else
         CTK_T(packed_rows)(a, row_stride, unit_stride, tile_stride, panel, units, c, ldc, rows, columns, accumulate, 0);
 }
-
-static void CTK_T(tile_rows)(long *rows) { *rows = CTK_TILE_ROWS; }

@@ -20,4 +20,3 @@ static void CTK_T(product)(const float *a, long row_stride, long inner_stride, c
         }
     }
 }
-#undef CTK_TILE_ROWS

@@ -1,4 +1,8 @@
-// Softmax: of attention scores, and of logits as log-probabilities of targets.
+// Softmax: of attention scores, and of logits as log-probabilities of targets. A row with a NaN, or with nothing above
+// minus infinity, gives NaN.
+
+// The largest value of a row, for its exponentials to be relative to. A NaN may be passed over here: its own exponential
+// is one, and so is their sum.
 INLINE float CTK_T(row_max)(const float *s, long n) {
     V m = SPLAT(s[0]);
     long i = 0;
@@ -102,7 +106,9 @@ INLINE float CTK_T(token_log_probability)(const float *l, int32_t target, float 
     *log_sum_exp = best + log_total;
     if (statistics) {
         statistics[0] = log_total - moment / total;
-        statistics[1] = l[target] == best && (target == 0 || CTK_T(row_max)(l, target) < best);
+        // No token is the likeliest where there are no probabilities.
+        statistics[1] = log_total == log_total && l[target] == best &&
+                        (target == 0 || CTK_T(row_max)(l, target) < best);
         statistics[2] = best + distance / dim;
     }
     return l[target] - *log_sum_exp;

@@ -1,4 +1,5 @@
-// All kernels for one instruction set, and the table of them. CTK_SUFFIX names the variant; no include guard on purpose.
+// All kernels for one instruction set, and the table of them, under the name CTK_NAME and with CTK_SUFFIX on all symbols;
+// no include guard on purpose.
 // CTK_WIDE: 32 registers of 16 floats. CTK_BF16: the bfloat16 instructions.
 #include "vectors.h"
 
@@ -13,9 +14,30 @@
 
 #include "small_product.h"
 
-#define CTK_ENTRY(name, params, args) .name = CTK_T(name),
-static const ctk_table CTK_T(table) = {CTK_KERNELS(CTK_ENTRY)};
+#ifdef CTK_WIDE
+#define CTK_IS_WIDE 1
+#else
+#define CTK_IS_WIDE 0
+#endif
+#ifdef CTK_BF16
+#define CTK_MULTIPLIES_BF16 1
+#else
+#define CTK_MULTIPLIES_BF16 0
+#endif
+#define CTK_ENTRY(name, params) .name = CTK_T(name),
+static const ctk_table CTK_T(table) = {
+    .name = CTK_NAME,
+    .is_wide = CTK_IS_WIDE,
+    .multiplies_bfloat16 = CTK_MULTIPLIES_BF16,
+    .tile_rows = CTK_TILE_ROWS,
+    CTK_KERNELS(CTK_ENTRY)
+};
 #undef CTK_ENTRY
+#undef CTK_IS_WIDE
+#undef CTK_MULTIPLIES_BF16
+#undef CTK_TILE_ROWS
+#undef CTK_NAME
+#undef CTK_SUFFIX
 #undef V
 #undef VI
 #undef VU

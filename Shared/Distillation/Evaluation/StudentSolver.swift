@@ -94,18 +94,26 @@ public struct StudentSolver {
     ) throws -> [String] {
         var parameters = parameters
         if !parameters.stopTokens.contains(codec.endOfText) { parameters.stopTokens.append(codec.endOfText) }
-        var finished = 0
+        // A prompt that fills all positions of the model leaves no room for an answer, so that there is none.
+        let positions = model.configuration.maximumPositions
+        let answerable = prompts.indices.filter { prompts[$0].count < positions }
+        var finished = prompts.count - answerable.count
+        if finished > 0 { try onFinish?(finished) }
         let generations = try model.generate(
-            prompts: prompts,
+            prompts: answerable.map { prompts[$0] },
             parameters: parameters,
             batchSize: 64,
-            streams: streams,
+            streams: answerable.map { streams[$0] },
             decode: { codec.tokenizer.decode($0) },
             onFinish: { _, _ in
                 finished += 1
                 try onFinish?(finished)
             }
         )
-        return generations.map { codec.tokenizer.decode($0.tokens) }
+        var outputs = prompts.map { _ in "" }
+        for (index, generation) in zip(answerable, generations) {
+            outputs[index] = codec.tokenizer.decode(generation.tokens)
+        }
+        return outputs
     }
 }

@@ -15,7 +15,7 @@ extension TrainingDataReader {
     ) throws -> TrainingData<SupervisedExample> {
         try read(data, place: place) { row in
             let (pair, isTruncated) = try pair(row, chosen: ["right", "chosen"], rejected: ["wrong", "rejected"])
-            guard pair.chosenWeights == nil, pair.rejectedWeights == nil else {
+            guard pair.chosenMask == nil, pair.rejectedMask == nil else {
                 throw TrainingLineError("a chain is several turns long; put all but the last into the prompt")
             }
             let located = KeyStepPair(

@@ -46,23 +46,27 @@ public struct StageTrainer: Sendable {
     /// Arguments:
     ///   - modelHash: the model to start from.
     ///   - name: names the resumable state; the same work must have the same name.
+    ///   - onNotice: told where the work folder holds state of other work under this name, which is not used.
     ///   - onStep: called after each update; throwing ends the training with the state kept.
     public func supervised(
         from modelHash: String,
         name: String,
         examples: [SupervisedExample],
         options: TrainingOptions,
+        onNotice: @escaping @Sendable (String) -> Void = { _ in },
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
-        let (model, tokenizer) = try load(modelHash)
+        try checkMemory(of: modelHash, options, lengths: examples.map(\.tokens.count))
+        let model = try load(modelHash)
         let trainer = try SupervisedTrainer(model: model, examples: examples, options: options)
         return try train(
             model: model,
-            tokenizer: tokenizer,
+            parent: modelHash,
             name: name,
             resume: trainer.resume,
             save: trainer.saveCheckpoint,
             run: trainer.run,
+            onNotice: onNotice,
             onStep: onStep
         )
     }
@@ -71,7 +75,8 @@ public struct StageTrainer: Sendable {
     ///
     /// Arguments:
     ///   - supervised: examples of the supervised term, used where `preference.supervisedWeight` is above 0.
-    ///   - onNotice: told why log-probabilities of the reference that the work folder holds are not used.
+    ///   - onNotice: told why state of other work under this name, or log-probabilities of the reference that the work
+    ///     folder holds, are not used.
     public func preference(
         from modelHash: String,
         name: String,
@@ -82,7 +87,9 @@ public struct StageTrainer: Sendable {
         onNotice: @escaping @Sendable (String) -> Void = { _ in },
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
-        let (model, tokenizer) = try load(modelHash)
+        let lengths = pairs.map { $0.prompt.count + $0.chosen.count + $0.rejected.count }
+        try checkMemory(of: modelHash, options, lengths: lengths + supervised.map(\.tokens.count))
+        let model = try load(modelHash)
         let trainer = try PreferenceTrainer(
             model: model,
             pairs: pairs,
@@ -96,11 +103,12 @@ public struct StageTrainer: Sendable {
         )
         return try train(
             model: model,
-            tokenizer: tokenizer,
+            parent: modelHash,
             name: name,
             resume: trainer.resume,
             save: trainer.saveCheckpoint,
             run: trainer.run,
+            onNotice: onNotice,
             onStep: onStep
         )
     }
@@ -110,29 +118,51 @@ public struct StageTrainer: Sendable {
         try StudentCodec(try Tokenizer(folder: try store.folder(modelHash)))
     }
 
-    private func load(_ hash: String) throws -> (CausalLanguageModel, Tokenizer) {
-        let folder = try store.folder(hash)
-        let context = ComputeContext(threads: threads)
-        return (try CausalLanguageModel.load(folder: folder, context: context), try Tokenizer(folder: folder))
+    /// Refuses a training that the machine, or the container, has no room for, before it takes the memory of others.
+    private func checkMemory(of hash: String, _ options: TrainingOptions, lengths: [Int]) throws {
+        let configuration = try ModelConfiguration(folder: try store.folder(hash))
+        func need(_ options: TrainingOptions) -> MemoryEstimate {
+            MemoryEstimate(
+                configuration,
+                options: options,
+                longest: lengths.max() ?? 0,
+                total: lengths.reduce(0, +)
+            )
+        }
+        var recomputing = options
+        recomputing.checkpointsActivations = true
+        try need(options).check(
+            available: MemoryBudget.current().limit,
+            cures: [("activations that are recomputed", need(recomputing))]
+        )
+    }
+
+    private func load(_ hash: String) throws -> CausalLanguageModel {
+        try CausalLanguageModel.load(folder: try store.folder(hash), context: ComputeContext(threads: threads))
     }
 
     private func train(
         model: CausalLanguageModel,
-        tokenizer: Tokenizer,
+        parent: String,
         name: String,
         resume: (URL) throws -> Void,
         save: (URL) throws -> Void,
         run: @escaping ((TrainingStep) throws -> Void) throws -> TrainingSummary,
+        onNotice: (String) -> Void,
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         try FileManager.default.createDirectory(at: workFolder, withIntermediateDirectories: true)
         let state = workFolder.appending(path: "\(name).state")
+        let unused = workFolder.appending(path: "\(name).state.unused")
         if FileManager.default.fileExists(atPath: state.path) {
             do {
                 try resume(state)
-            } catch is TrainingError {
-                // The state of other work under this name, e.g. after the data changed: begin anew.
-                try FileManager.default.removeItem(at: state)
+            } catch let error as TrainingError {
+                // Of other work under this name, e.g. after the data changed or the program did: begin anew, and leave the
+                // old state to whoever wants it. One is kept.
+                try? FileManager.default.removeItem(at: unused)
+                try FileManager.default.moveItem(at: state, to: unused)
+                onNotice("\(error); \(name) begins anew, and the old state is kept as \(unused.path) until it is done")
             }
         }
         var saved = ContinuousClock.now
@@ -145,8 +175,9 @@ public struct StageTrainer: Sendable {
             }
             try onStep(step)
         }
-        let stored = try StudentFolder.store(model, tokenizer: tokenizer, in: store)
-        try? FileManager.default.removeItem(at: state)
+        let stored = try StudentFolder.store(model, trainedFrom: try store.folder(parent), in: store)
+        try store.note(ModelRecord.Origin(source: "training \(name)", parent: parent), of: stored.hash)
+        for file in [state, unused] { try? FileManager.default.removeItem(at: file) }
         return Trained(
             stored: stored,
             steps: last?.step ?? summary.steps,

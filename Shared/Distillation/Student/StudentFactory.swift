@@ -1,5 +1,6 @@
 public import Foundation
 public import LanguageModel
+import ModelFiles
 import Reasoning
 import TensorEngine
 import Tokenization
@@ -88,17 +89,23 @@ public enum StudentFactory {
 
 /// A student's folder in Hugging Face layout: weights, configuration and tokenizer.
 public enum StudentFolder {
-    /// Writes a student to the store.
-    static func store(
-        _ model: CausalLanguageModel,
-        tokenizer: Tokenizer,
-        in store: ModelStore
-    ) throws -> StoredModel {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "errata-student-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        try model.save(to: folder)
-        try tokenizer.save(to: folder)
-        return try store.add(folder)
+    /// Writes a new student to the store.
+    static func store(_ model: CausalLanguageModel, tokenizer: Tokenizer, in store: ModelStore) throws -> StoredModel {
+        try store.make { folder in
+            try model.save(to: folder)
+            try tokenizer.save(to: folder)
+        }
+    }
+
+    /// Writes a trained student to the store, with everything but the weights as its parent's folder has it.
+    ///
+    /// That is the chat template, the sampling defaults and the special tokens too, so that others can use it as they
+    /// used its parent.
+    static func store(_ model: CausalLanguageModel, trainedFrom parent: URL, in store: ModelStore) throws -> StoredModel
+    {
+        try store.make { folder in
+            try model.save(to: folder)
+            try ModelFolder.copyCompanions(from: parent, to: folder)
+        }
     }
 }

@@ -25,6 +25,11 @@ extension CausalLanguageModel {
                 )
             }
         }
+        adopt(adapter)
+    }
+
+    /// Attaches an adapter of the model's own shape and context.
+    func adopt(_ adapter: LoRAAdapter) {
         self.adapter = adapter
         for (_, tensor) in parameters {
             tensor.clearGradient()

@@ -52,8 +52,13 @@ public final class LoRAAdapter {
     }
 
     /// An adapter of zeros.
-    init(configuration: LoRAConfiguration, shape: ModelConfiguration, context: ComputeContext) throws {
+    convenience init(configuration: LoRAConfiguration, shape: ModelConfiguration, context: ComputeContext) throws {
         try configuration.validate()
+        self.init(validated: configuration, shape: shape, context: context)
+    }
+
+    /// An adapter of zeros of a configuration that was validated.
+    private init(validated configuration: LoRAConfiguration, shape: ModelConfiguration, context: ComputeContext) {
         self.configuration = configuration
         self.shape = shape
         self.context = context
@@ -133,10 +138,7 @@ public final class LoRAAdapter {
 
     /// An adapter with its own copy of the matrices, in the same context.
     public func copy() -> LoRAAdapter {
-        // The configuration was validated when this adapter was made.
-        guard let twin = try? LoRAAdapter(configuration: configuration, shape: shape, context: context) else {
-            return self
-        }
+        let twin = LoRAAdapter(validated: configuration, shape: shape, context: context)
         for (mine, theirs) in zip(parameters, twin.parameters) {
             mine.tensor.withValues { source in
                 theirs.tensor.withMutableValues { _ = $0.update(fromContentsOf: source) }

@@ -30,38 +30,72 @@ extension CausalLanguageModel {
         context: ComputeContext,
         weights: WeightStorage = .float32
     ) throws -> CausalLanguageModel {
-        let (configuration, source) = try open(folder)
+        var configuration = try ModelConfiguration(folder: folder)
+        let source = try WeightFiles.open(folder: folder, configuration: configuration)
+        if try hasHeadOfItsOwn(configuration, source) { configuration.tieWordEmbeddings = false }
         // Headers against configuration first: sizes that the files do not have must not cost the memory they ask for.
-        let names = try names(of: configuration, in: source)
+        let names = try sources(of: configuration, in: source)
         return try CausalLanguageModel(configuration: configuration, context: context) { name, shape in
             let stored = names[name] ?? name
             let isMatrix = shape.count > 1
-            let isBFloat16 = source.weight(stored)?.isBFloat16 == true
-            if isMatrix, isBFloat16, weights != .float32, let mapped = try source.mappedBFloat16(stored) {
+            if isMatrix, weights != .float32, let mapped = try source.mappedBFloat16(stored) {
                 let block = HalfBlock(borrowing: mapped.values, count: mapped.count, owner: mapped.owner)
                 return Tensor(block, shape: shape, context: context)
             }
             let tensor = Tensor(uninitialized: shape, context: context)
             try tensor.withMutableValues { try source.read(stored, into: $0) }
             source.release(stored)
-            let becomesBFloat16 = isMatrix && (weights == .bfloat16 || weights == .asStored && isBFloat16)
-            return becomesBFloat16 ? tensor.converted(to: .bfloat16) : tensor
+            // Values of bfloat16 that did not lie as they are needed are the same values.
+            let isBFloat16 = weights == .bfloat16 || weights == .asStored && source.typeName(stored) == "BF16"
+            return isMatrix && isBFloat16 ? tensor.converted(to: .bfloat16) : tensor
         }
     }
 
-    /// The configuration and weights of a folder or GGUF file.
-    private static func open(_ folder: URL) throws -> (ModelConfiguration, any WeightSource) {
+    /// Checks a folder's weights against its configuration without reading them.
+    ///
+    /// - Throws: `ModelFileError` that names the file and what is wrong with it.
+    public static func inspect(folder: URL) throws -> ModelFilesSummary {
         let configuration = try ModelConfiguration(folder: folder)
-        guard let url = ModelFolder.ggufWeights(of: folder) else {
-            return (configuration, try SafetensorsCheckpoint(folder: folder))
+        let source = try WeightFiles.open(folder: folder, configuration: configuration)
+        let names = try sources(of: configuration, in: source)
+        // Norms are kept exactly by most formats; the matrices say what the model is stored as.
+        var counts: [String: Int] = [:]
+        for name in names.values {
+            guard let shape = source.shape(name), shape.count > 1, let type = source.typeName(name) else { continue }
+            counts[type, default: 0] += shape.reduce(1, *)
         }
-        let file = try GGUFFile(url: url)
-        try configuration.checkHeads(of: file)
-        return (configuration, GGUFCheckpoint(file, configuration))
+        let main = counts.max { ($0.value, $1.key) < ($1.value, $0.key) }?.key ?? "F32"
+        let isGGUF = source is GGUFWeights
+        return ModelFilesSummary(
+            format: "\(isGGUF ? "GGUF" : "safetensors") \(main)",
+            isGGUF: isGGUF,
+            storedBytes: main == "BF16" ? 2 : 4
+        )
     }
 
-    /// Checks names, shapes and element types of a model's weights, and says under which name to read each.
-    private static func names(
+    /// Whether a folder whose configuration ties the output projection to the embedding holds another projection.
+    ///
+    /// `transformers` computes with the file's then, and so must a model that was trained apart.
+    private static func hasHeadOfItsOwn(_ configuration: ModelConfiguration, _ source: any WeightSource) throws -> Bool
+    {
+        let (head, embedding) = ("lm_head.weight", "model.embed_tokens.weight")
+        guard configuration.tieWordEmbeddings, let shape = source.shape(head), source.shape(embedding) == shape,
+            shape == [configuration.vocabularySize, configuration.hiddenSize], source.isReadable(head),
+            source.isReadable(embedding)
+        else { return false }
+        let count = shape.reduce(1, *)
+        func values(_ name: String) throws -> [Float] {
+            try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+                try source.read(name, into: UnsafeMutableBufferPointer(rebasing: buffer.prefix(count)))
+                initialized = count
+            }
+        }
+        let (first, second) = (try values(head), try values(embedding))
+        return !zip(first, second).allSatisfy { $0.bitPattern == $1.bitPattern }
+    }
+
+    /// Checks names, shapes and element types of a folder's weights, and says under which name to read each.
+    private static func sources(
         of configuration: ModelConfiguration,
         in source: any WeightSource
     ) throws -> [String: String] {
@@ -74,23 +108,23 @@ extension CausalLanguageModel {
         for (name, shape) in expected {
             var stored = name
             // Sharing one storage, PyTorch may have saved a tied projection under either name.
-            if source.weight(name) == nil, name == "model.embed_tokens.weight", configuration.tieWordEmbeddings {
+            if source.shape(name) == nil, name == "model.embed_tokens.weight", configuration.tieWordEmbeddings {
                 stored = "lm_head.weight"
             }
-            guard let weight = source.weight(stored) else {
+            guard let found = source.shape(stored) else {
                 throw failure(.malformed, "the weight \(source.storedName(name)) is missing")
             }
-            guard weight.shape == shape else {
+            guard found == shape else {
                 throw failure(
                     .malformed,
-                    "the weight \(source.storedName(name)) has shape \(weight.shape); the configuration asks for \(shape)"
+                    "the weight \(source.storedName(name)) has shape \(found); the configuration asks for \(shape)"
                 )
             }
-            guard weight.isReadable else {
+            guard source.isReadable(stored) else {
                 throw failure(
                     .unsupported,
-                    "the weight \(source.storedName(name)) has element type \(weight.typeName); "
-                        + "F32, BF16 and F16 can be read"
+                    "the weight \(source.storedName(name)) has element type \(source.typeName(stored) ?? "?"); F32, BF16 and "
+                        + "F16 can be read"
                 )
             }
             names[name] = stored
@@ -106,4 +140,14 @@ extension CausalLanguageModel {
         }
         return names
     }
+}
+
+/// How a model's files hold its weights.
+public struct ModelFilesSummary: Sendable, Equatable {
+    /// The file format and the element type of most weights: `safetensors BF16`, `GGUF Q4_K`.
+    public let format: String
+    /// Whether the weights are a GGUF file.
+    public let isGGUF: Bool
+    /// Bytes that a weight takes where it is computed with as it is stored: 2 for bfloat16, else 4.
+    public let storedBytes: Int
 }

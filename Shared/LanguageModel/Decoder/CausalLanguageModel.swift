@@ -65,12 +65,21 @@ public final class CausalLanguageModel {
     }
 
     /// A model of weights that `make` gives by name and shape.
-    init(
+    convenience init(
         configuration: ModelConfiguration,
         context: ComputeContext,
         make: (_ name: String, _ shape: [Int]) throws -> Tensor
     ) throws {
         try configuration.validate()
+        try self.init(validated: configuration, context: context, make: make)
+    }
+
+    /// A model of a configuration that was validated.
+    private init(
+        validated configuration: ModelConfiguration,
+        context: ComputeContext,
+        make: (_ name: String, _ shape: [Int]) throws -> Tensor
+    ) rethrows {
         self.configuration = configuration
         self.context = context
         var list: [(name: String, tensor: Tensor)] = []
@@ -138,7 +147,8 @@ public final class CausalLanguageModel {
     /// Weights in bfloat16, which do not train, are shared until one of the two changes them.
     public func copy() -> CausalLanguageModel {
         let twin = rebuilt { $0.converted(to: $0.elementType) }
-        if let adapter { try? twin.attach(adapter.copy()) }
+        // Shape and context are this model's own, so that there is nothing to check.
+        if let adapter { twin.adopt(adapter.copy()) }
         return twin
     }
 
@@ -153,10 +163,9 @@ public final class CausalLanguageModel {
     private func rebuilt(_ change: (Tensor) -> Tensor) -> CausalLanguageModel {
         var rest = parameters[...]
         // The configuration was validated when this model was made, and weights are asked for in the same order.
-        let twin = try? CausalLanguageModel(configuration: configuration, context: context) { _, _ in
+        return CausalLanguageModel(validated: configuration, context: context) { _, _ in
             change(rest.removeFirst().tensor)
         }
-        return twin ?? self
     }
 
     typealias DecoderLayer = DecoderLayout<Tensor>.Layer

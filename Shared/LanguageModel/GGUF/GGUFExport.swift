@@ -16,8 +16,9 @@ public enum GGUFExport {
     ///   - model: What to write.
     ///   - tokenizer: The model's tokenizer.
     ///   - name: What the model is called (`general.name`).
-    ///   - elementType: How matrices are stored.
+    ///   - type: How matrices are stored.
     ///   - chatTemplate: The chat template (Jinja); nil takes that of the tokenizer.
+    ///   - turnEnds: Tokens that end an answer beside those of the configuration.
     ///   - url: Where to.
     /// - Throws: `ModelFileError` for a type that cannot be written or a value too large for it, `TokenizationError` where
     ///   llama.cpp has no equal tokenizer.
@@ -25,25 +26,26 @@ public enum GGUFExport {
         _ model: CausalLanguageModel,
         tokenizer: Tokenizer,
         name: String,
-        elementType: GGUFElementType = .float16,
+        type: GGUFElementType = .float16,
         chatTemplate: String? = nil,
+        turnEnds: [TokenID] = [],
         to url: URL
     ) throws {
-        guard elementTypes.contains(elementType) else {
+        guard elementTypes.contains(type) else {
             throw ModelFileError(
                 .unsupported,
                 place: url.path,
-                "weights cannot be written as \(elementType.name); "
+                "weights cannot be written as \(type.name); "
                     + "\(elementTypes.map(\.name).joined(separator: ", ")) can"
             )
         }
         let configuration = model.configuration
         let metadata =
-            try general(configuration, name: name, elementType)
+            try general(configuration, name: name, type)
             + tokenizer.ggufMetadata(
                 rows: configuration.vocabularySize,
                 bosTokenID: configuration.bosTokenID,
-                eosTokenIDs: configuration.eosTokenIDs,
+                eosTokenIDs: configuration.eosTokenIDs + turnEnds,
                 padTokenID: configuration.padTokenID,
                 chatTemplate: chatTemplate
             )
@@ -52,7 +54,7 @@ public enum GGUFExport {
             items.append(.init(name: GGUFTensorNames.ropeFactors, shape: [factors.count], values: factors))
         }
         for (parameter, shape) in zip(model.effectiveParameters, model.parameters.map(\.tensor.shape)) {
-            items.append(try item(parameter, shape, configuration, elementType, place: url.path))
+            items.append(try item(parameter, shape, configuration, type, place: url.path))
         }
         try GGUFWriter.write(items, metadata: metadata, to: url)
     }
@@ -61,28 +63,23 @@ public enum GGUFExport {
     ///
     /// - Parameters:
     ///   - folder: Where the model lies.
+    ///   - file: Where to; an existing file is replaced only by a whole one.
+    ///   - type: How matrices are stored.
     ///   - name: What the model is called; nil takes the folder's name.
-    ///   - elementType: How matrices are stored.
-    ///   - url: Where to.
-    /// - Throws: As ``write(_:tokenizer:name:elementType:chatTemplate:to:)`` does, and what is wrong with the folder.
-    public static func write(
-        folder: URL,
-        name: String? = nil,
-        elementType: GGUFElementType = .float16,
-        to url: URL
-    ) throws {
-        let file = folder.appendingPathComponent("chat_template.jinja")
-        var template: String?
-        if FileManager.default.fileExists(atPath: file.path) {
-            template = String(decoding: try ModelFolder.read(file, limit: 16 << 20), as: UTF8.self)
-        }
+    /// - Throws: As ``write(_:tokenizer:name:type:chatTemplate:turnEnds:to:)`` does, and what is wrong with the folder.
+    public static func write(folder: URL, to file: URL, type: GGUFElementType, name: String? = nil) throws {
+        let tokenizer = try Tokenizer(folder: folder)
+        // A model need not have a chat template.
+        let chat = try? ChatEncoder(folder: folder, tokenizer: tokenizer)
+        let generation = try GenerationConfiguration.load(folder: folder)
         try write(
             CausalLanguageModel.load(folder: folder, weights: .asStored),
-            tokenizer: Tokenizer(folder: folder),
+            tokenizer: tokenizer,
             name: name ?? folder.deletingPathExtension().lastPathComponent,
-            elementType: elementType,
-            chatTemplate: template,
-            to: url
+            type: type,
+            chatTemplate: chat?.template.source,
+            turnEnds: (chat?.endTokens ?? []) + (generation?.eosTokenIDs ?? []),
+            to: file
         )
     }
 

@@ -1,11 +1,11 @@
-public import ModelFiles
+package import ModelFiles
 import Tokenization
 
 extension ModelConfiguration {
     /// The configuration that a GGUF file's metadata and tensors tell.
     ///
     /// - Throws: `ModelFileError`: `.malformed` (names the key), `.unsupported` (names the feature).
-    public init(gguf file: GGUFFile) throws {
+    package init(gguf file: GGUFFile) throws {
         let reader = try GGUFConfigurationReader(file)
         try reader.refuseUnsupported()
         let heads = try reader.integer("attention.head_count")
@@ -159,7 +159,8 @@ private struct GGUFConfigurationReader {
     func readTokenIDs(into configuration: inout ModelConfiguration) throws {
         func id(_ name: String) throws -> TokenID? {
             let key = "tokenizer.ggml.\(name)_token_id"
-            guard let id = try file.metadata.integer(key) else { return nil }
+            // Some converters write -1, or its bits, for none.
+            guard let id = try file.metadata.integer(key), id != -1, id != Int(UInt32.max) else { return nil }
             guard (0..<configuration.vocabularySize).contains(id) else {
                 throw file.metadata.malformed(
                     "\(key) is \(id), outside the vocabulary of \(configuration.vocabularySize)"

@@ -7,6 +7,9 @@ extension CausalLanguageModel {
     /// Prompts are decoded together, each with a cache of its own length and no padding; as one ends, the next takes its
     /// place. A prompt's result depends only on the model, the parameters, its own tokens and its stream.
     ///
+    /// A generation ends at the positions that the model was made for (`max_position_embeddings`) where that comes before
+    /// the parameters' limit, with ``Generation/FinishReason/length``.
+    ///
     /// - Parameters:
     ///   - prompts: Token ids, at least one each.
     ///   - parameters: Limits, sampling and stop conditions.
@@ -16,7 +19,8 @@ extension CausalLanguageModel {
     ///   - onToken: Called with a prompt's index and each new token as it is drawn, stop tokens left out; throwing ends all.
     ///   - onFinish: Called with a prompt's index as each generation ends; throwing cancels the rest.
     /// - Returns: One generation a prompt, in order.
-    /// - Throws: ``GenerationError`` for parameters or prompts that cannot be used, or what `onToken` or `onFinish` throws.
+    /// - Throws: ``GenerationError`` for parameters or prompts that cannot be used, among them prompts that fill all of the
+    ///   model's positions, and for a model whose logits are no numbers; or what `onToken` or `onFinish` throws.
     public func generate(
         prompts: [[TokenID]],
         parameters: GenerationParameters,
@@ -48,13 +52,12 @@ extension CausalLanguageModel {
             var admitted = 0
             var rows: [DecodingSession.Row] = []
             while next < prompts.count, active.count < width, rows.count < 2048 {
+                let limit = min(parameters.maximumNewTokens, configuration.maximumPositions - prompts[next].count)
                 let sequence = ActiveSequence(
                     index: next,
                     prompt: prompts[next],
-                    slot: DecodingSession.Slot(
-                        capacity: prompts[next].count + parameters.maximumNewTokens,
-                        model: self
-                    ),
+                    limit: limit,
+                    slot: DecodingSession.Slot(capacity: prompts[next].count + limit, model: self),
                     sampler: TokenSampler(
                         parameters: parameters,
                         stream: streams?[next] ?? UInt64(next),
@@ -80,7 +83,17 @@ extension CausalLanguageModel {
                 sequences[index].advance(
                     logits.pointer + index * vocabulary,
                     scratch: scratch.pointer + worker * vocabulary,
-                    vocabulary: vocabulary
+                    vocabulary: vocabulary,
+                    context: context
+                )
+            }
+            if let failed = sequences.first(where: \.hasFailed) {
+                throw GenerationError.notFinite(
+                    notFinite(
+                        "prompt \(failed.index)",
+                        position: failed.position,
+                        penalty: parameters.repetitionPenalty
+                    )
                 )
             }
             if let onToken {
@@ -99,6 +112,13 @@ extension CausalLanguageModel {
         return results
     }
 
+    /// What is wrong where the logits after a token are no finite numbers.
+    func notFinite(_ sequence: String, position: Int, penalty: Double = 1) -> String {
+        "the logits of the \(configuration.modelType.rawValue) model (\(configuration.layers) layers, hidden size "
+            + "\(configuration.hiddenSize)) after position \(position) of \(sequence) are not finite numbers; its weights are "
+            + "damaged or too large" + (penalty == 1 ? "" : ", or the repetition penalty of \(penalty) is")
+    }
+
     private func check(_ prompts: [[TokenID]], streams: [UInt64]?) throws {
         if let streams, streams.count != prompts.count {
             throw GenerationError.invalidParameter("\(streams.count) streams for \(prompts.count) prompts")
@@ -106,6 +126,12 @@ extension CausalLanguageModel {
         for (index, prompt) in prompts.enumerated() {
             guard !prompt.isEmpty else {
                 throw GenerationError.invalidPrompt("prompt \(index) is empty; give at least one token")
+            }
+            guard prompt.count < configuration.maximumPositions else {
+                throw GenerationError.invalidPrompt(
+                    "prompt \(index) has \(prompt.count) tokens, which leaves no room in the "
+                        + "\(configuration.maximumPositions) positions that the model was made for; shorten it"
+                )
             }
             for token in prompt where token < 0 || Int(token) >= configuration.vocabularySize {
                 throw GenerationError.invalidPrompt(
@@ -119,15 +145,20 @@ extension CausalLanguageModel {
 /// A sequence being decoded.
 private final class ActiveSequence {
     let index: Int
+    /// The most tokens that it may become longer by.
+    let limit: Int
     let slot: DecodingSession.Slot
+    /// Whether the last step's logits were no finite numbers; ``position`` is that of the token before them then.
+    private(set) var hasFailed = false
     private(set) var tokens: [TokenID] = []
     private(set) var logProbabilities: [Float] = []
     private var sampler: TokenSampler
     private var pending: TokenID
-    private var position: Int
+    private(set) var position: Int
 
-    init(index: Int, prompt: [TokenID], slot: DecodingSession.Slot, sampler: TokenSampler) {
+    init(index: Int, prompt: [TokenID], limit: Int, slot: DecodingSession.Slot, sampler: TokenSampler) {
         self.index = index
+        self.limit = limit
         self.slot = slot
         self.sampler = sampler
         pending = prompt[prompt.count - 1]
@@ -136,12 +167,29 @@ private final class ActiveSequence {
 
     var pendingRow: DecodingSession.Row { DecodingSession.Row(slot: slot, position: position, token: pending) }
 
-    func advance(_ logits: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>, vocabulary: Int) {
-        let token = sampler.next(logits, scratch: scratch, vocabulary: vocabulary)
-        tokens.append(token)
-        logProbabilities.append(
-            InferenceKernels.logProbability(logits, target: token, vocabulary: vocabulary)
+    func advance(
+        _ logits: UnsafePointer<Float>,
+        scratch: UnsafeMutablePointer<Float>,
+        vocabulary: Int,
+        context: ComputeContext
+    ) {
+        guard let token = sampler.next(logits, scratch: scratch, vocabulary: vocabulary, context: context) else {
+            hasFailed = true
+            return
+        }
+        // NaN where any of the row's logits is one, which the sampler need not have seen.
+        let logProbability = InferenceKernels.logProbability(
+            context: context,
+            logits,
+            target: token,
+            vocabulary: vocabulary
         )
+        guard logProbability.isFinite else {
+            hasFailed = true
+            return
+        }
+        tokens.append(token)
+        logProbabilities.append(logProbability)
         pending = token
         position += 1
     }
@@ -189,7 +237,7 @@ private struct StopCondition {
                 )
             }
         }
-        guard tokens.count >= parameters.maximumNewTokens else { return nil }
+        guard tokens.count >= sequence.limit else { return nil }
         return Generation(
             tokens: tokens,
             finishReason: .length,

@@ -117,8 +117,20 @@ final class DecodingSession {
                     )
                 }
             }
-            InferenceKernels.rotate(queries.pointer, positions: positions, columns: queryWidth, table: model.rotary)
-            InferenceKernels.rotate(keys.pointer, positions: positions, columns: keyWidth, table: model.rotary)
+            InferenceKernels.rotate(
+                queries.pointer,
+                positions: positions,
+                columns: queryWidth,
+                table: model.rotary,
+                context: context
+            )
+            InferenceKernels.rotate(
+                keys.pointer,
+                positions: positions,
+                columns: keyWidth,
+                table: model.rotary,
+                context: context
+            )
             store(rows, layer: index, keys: keys.pointer, values: values.pointer)
             attend(
                 rows,
@@ -228,6 +240,7 @@ final class DecodingSession {
                 let base = (layer * heads + head) * dimension * row.slot.capacity
                 let offset = (index * heads + head) * group * dimension
                 InferenceKernels.cachedAttention(
+                    context: model.context,
                     queries: queries + offset,
                     keys: row.slot.keys.pointer + base,
                     values: row.slot.values.pointer + base,

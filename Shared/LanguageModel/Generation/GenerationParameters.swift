@@ -63,7 +63,7 @@ public struct Generation: Sendable, Hashable, Codable {
     public enum FinishReason: String, Sendable, Codable {
         /// A stop token or stop string.
         case stop
-        /// The limit of new tokens or of the cache.
+        /// The limit of new tokens or of the model's positions.
         case length
     }
 
@@ -77,18 +77,21 @@ public struct Generation: Sendable, Hashable, Codable {
     public var stopToken: TokenID?
 }
 
-/// What can be wrong with a request to generate.
+/// Why nothing can be generated or scored.
 public enum GenerationError: Error, Sendable, CustomStringConvertible {
     /// A parameter outside its range.
     case invalidParameter(String)
     /// A prompt that cannot be continued.
     case invalidPrompt(String)
+    /// A model whose logits are NaN or infinite, so that no token follows from them.
+    case notFinite(String)
 
-    /// Names the parameter or prompt and what is wrong.
+    /// Names the parameter, prompt or model and what is wrong.
     public var description: String {
         switch self {
         case .invalidParameter(let text): "Generation parameters: \(text)"
         case .invalidPrompt(let text): "Generation prompt: \(text)"
+        case .notFinite(let text): "Generation: \(text)"
         }
     }
 }

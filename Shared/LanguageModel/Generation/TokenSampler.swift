@@ -16,11 +16,14 @@ struct TokenSampler {
     }
 
     /// The next token; `scratch` has room for one row of logits.
+    ///
+    /// - Returns: The token, or nil where the largest logit that may be drawn is no finite number.
     mutating func next(
         _ logits: UnsafePointer<Float>,
         scratch: UnsafeMutablePointer<Float>,
-        vocabulary: Int
-    ) -> TokenID {
+        vocabulary: Int,
+        context: ComputeContext
+    ) -> TokenID? {
         var source = logits
         if parameters.repetitionPenalty != 1 {
             scratch.update(from: logits, count: vocabulary)
@@ -32,23 +35,24 @@ struct TokenSampler {
             source = UnsafePointer(scratch)
         }
         let likeliest = argmax(source, count: vocabulary)
-        let token: Int
-        if parameters.temperature == 0 || !source[likeliest].isFinite {
-            token = likeliest
-        } else {
+        guard source[likeliest].isFinite else { return nil }
+        var token = likeliest
+        if parameters.temperature > 0 {
             InferenceKernels.exponentials(
+                context: context,
                 source,
                 into: scratch,
                 subtract: source[likeliest],
                 factor: Float(1 / parameters.temperature),
                 count: vocabulary
             )
-            token = draw(scratch, count: vocabulary) ?? likeliest
+            token = draw(UnsafeBufferPointer(start: scratch, count: vocabulary)) ?? likeliest
         }
         if parameters.repetitionPenalty != 1 { seen.insert(TokenID(token)) }
         return TokenID(token)
     }
 
+    /// The first of the largest values; NaN is passed over, except where it comes first.
     private func argmax(_ values: UnsafePointer<Float>, count: Int) -> Int {
         var best = 0
         for index in 1..<max(1, count) where values[index] > values[best] { best = index }
@@ -56,46 +60,60 @@ struct TokenSampler {
     }
 
     /// Draws an index in proportion to `weights`, within top-k and top-p.
-    private mutating func draw(_ weights: UnsafePointer<Float>, count: Int) -> Int? {
-        let limited = (parameters.topK > 0 && parameters.topK < count) || parameters.topP < 1
+    private mutating func draw(_ weights: UnsafeBufferPointer<Float>) -> Int? {
         let uniform = generator.nextUniform()
-        guard limited else {
-            var total = 0.0
-            for index in 0..<count { total += Double(weights[index]) }
-            var left = uniform * total
-            for index in 0..<count {
-                left -= Double(weights[index])
+        let limitsCount = parameters.topK > 0 && parameters.topK < weights.count
+        guard limitsCount || parameters.topP < 1 else {
+            var left = uniform * Self.sum(weights)
+            for (index, weight) in weights.enumerated() {
+                left -= Double(weight)
                 if left < 0 { return index }
             }
             return nil
         }
+        var ranked: RankedTokens
         var total = 0.0
-        for index in 0..<count { total += Double(weights[index]) }
-        // Tokens below this floor have less than 1 − topP of the mass together, so top-p drops them all.
-        let floor =
-            parameters.topK > 0 || parameters.topP >= 1
-            ? -1 : Float((1 - parameters.topP) * total / Double(count) * 0.999)
-        var candidates = (0..<count).filter { weights[$0] > floor }
-        candidates.sort { weights[$0] != weights[$1] ? weights[$0] > weights[$1] : $0 < $1 }
-        if parameters.topK > 0, parameters.topK < candidates.count {
-            candidates.removeLast(candidates.count - parameters.topK)
-            total = candidates.reduce(0) { $0 + Double(weights[$1]) }
+        if limitsCount {
+            ranked = RankedTokens(heaviest: parameters.topK, of: weights)
+            for rank in 0..<ranked.count { total += Double(ranked.weight(rank)) }
+        } else {
+            total = Self.sum(weights)
+            ranked = nucleus(of: weights, total: total)
         }
+        var kept = ranked.count
         if parameters.topP < 1 {
-            var mass = 0.0
-            var kept = 0
-            while kept < candidates.count, kept == 0 || mass < parameters.topP * total {
-                mass += Double(weights[candidates[kept]])
-                kept += 1
-            }
-            candidates.removeLast(candidates.count - kept)
-            total = mass
+            (kept, total) = prefix(of: ranked, mass: parameters.topP * total)
         }
         var left = uniform * total
-        for index in candidates {
-            left -= Double(weights[index])
-            if left < 0 { return index }
+        for rank in 0..<kept {
+            left -= Double(ranked.weight(rank))
+            if left < 0 { return ranked.token(rank) }
         }
-        return candidates.last
+        return kept > 0 ? ranked.token(kept - 1) : nil
+    }
+
+    private static func sum(_ weights: UnsafeBufferPointer<Float>) -> Double {
+        weights.reduce(0) { $0 + Double($1) }
+    }
+
+    /// The heaviest tokens, at least as many as top-p keeps.
+    private func nucleus(of weights: UnsafeBufferPointer<Float>, total: Double) -> RankedTokens {
+        // Tokens below this floor have less than 1 − topP of the mass together, so top-p drops them all.
+        let floor = Float((1 - parameters.topP) * total / Double(weights.count) * 0.999)
+        let few = RankedTokens(heaviest: 1024, of: weights, above: floor)
+        let wanted = parameters.topP * total
+        if few.count < 1024 || prefix(of: few, mass: wanted).mass >= wanted { return few }
+        return RankedTokens(of: weights, above: floor)
+    }
+
+    /// How many of the heaviest tokens are needed for a mass, at least one, and the mass that they have.
+    private func prefix(of ranked: RankedTokens, mass wanted: Double) -> (count: Int, mass: Double) {
+        var mass = 0.0
+        var kept = 0
+        while kept < ranked.count, kept == 0 || mass < wanted {
+            mass += Double(ranked.weight(kept))
+            kept += 1
+        }
+        return (kept, mass)
     }
 }

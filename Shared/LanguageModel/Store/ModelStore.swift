@@ -19,7 +19,7 @@ public struct StoredModel: Sendable, Equatable {
 /// Model folders by the hash of their content, under one root that services may share.
 ///
 /// A model appears under its hash by one rename, so a reader sees all of it or nothing, and two writers of the same
-/// model do not disturb each other.
+/// model do not disturb each other. Beside the models lie their names (`names`) and where they came from (`records`).
 public struct ModelStore: Sendable {
     /// The folder that holds one folder a model.
     public let root: URL
@@ -27,52 +27,59 @@ public struct ModelStore: Sendable {
     /// A store at `root`, which is made when it is missing.
     public init(root: URL) throws {
         self.root = root
-        do {
-            try FileManager.default.createDirectory(at: root, withIntermediateDirectories: true)
-        } catch {
-            throw ModelFileError(
-                .inaccessible,
-                place: root.path,
-                "cannot make the model store: \(error.localizedDescription)"
-            )
-        }
+        try makeFolder(root)
     }
 
     /// Copies the files of `folder` into the store; a model that is there already is left as it is.
     ///
     /// Hidden files are passed over; a folder inside the folder is an error.
-    public func add(_ folder: URL) throws -> StoredModel {
-        let hash = try Self.hash(of: folder)
-        let target = root.appendingPathComponent(hash, isDirectory: true)
-        if FileManager.default.fileExists(atPath: target.path) { return StoredModel(hash: hash, folder: target) }
-        let temporary = root.appendingPathComponent(".adding-\(UUID().uuidString)")
-        defer { try? FileManager.default.removeItem(at: temporary) }
-        do {
-            try FileManager.default.createDirectory(at: temporary, withIntermediateDirectories: false)
-            for name in try Self.fileNames(folder) {
-                var file = try AtomicFile(url: temporary.appendingPathComponent(name))
+    /// - Parameters:
+    ///   - folder: Where the files are.
+    ///   - files: The names of those that make up the model; nil takes all.
+    /// - Returns: The stored model.
+    /// - Throws: `ModelFileError` when a file cannot be read or written, or the folder changes meanwhile.
+    public func add(_ folder: URL, files: [String]? = nil) throws -> StoredModel {
+        let files = try files?.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } ?? Self.fileNames(folder)
+        let hash = try Self.hash(of: folder, files: files)
+        let known = root.appendingPathComponent(hash, isDirectory: true)
+        if FileManager.default.fileExists(atPath: known.path) { return StoredModel(hash: hash, folder: known) }
+        return try make { copy in
+            for name in files {
+                var file = try AtomicFile(url: copy.appendingPathComponent(name))
                 try MappedFile(url: folder.appendingPathComponent(name)).withBytes { try file.append($0) }
                 try file.finish()
             }
             // The source may have changed since it was hashed; what is stored must be what its name says.
-            let copied = try Self.hash(of: temporary)
-            guard copied == hash else {
+            guard try Self.hash(of: copy) == hash else {
                 throw ModelFileError(.corrupt, place: folder.path, "changed while it was being stored; store it again")
             }
-            do {
-                try FileManager.default.moveItem(at: temporary, to: target)
-            } catch {
-                // Another writer of the same content may have been first.
-                guard FileManager.default.fileExists(atPath: target.path) else { throw error }
-            }
-        } catch let error as ModelFileError {
-            throw error
+        }
+    }
+
+    /// Stores the model whose files `fill` writes into the empty folder that it is given.
+    ///
+    /// The folder lies inside the store: a model need not fit into the system's folder for temporary files, and is moved
+    /// into place without being copied.
+    /// - Throws: what `fill` throws, or `ModelFileError` when the folder cannot be made, read or moved.
+    public func make(_ fill: (URL) throws -> Void) throws -> StoredModel {
+        let temporary = root.appendingPathComponent(".adding-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: temporary) }
+        try makeFolder(temporary)
+        try fill(temporary)
+        let hash = try Self.hash(of: temporary)
+        let target = root.appendingPathComponent(hash, isDirectory: true)
+        if FileManager.default.fileExists(atPath: target.path) { return StoredModel(hash: hash, folder: target) }
+        do {
+            try FileManager.default.moveItem(at: temporary, to: target)
         } catch {
-            throw ModelFileError(
-                .inaccessible,
-                place: target.path,
-                "cannot store the model: \(error.localizedDescription)"
-            )
+            // Another writer of the same content may have been first.
+            guard FileManager.default.fileExists(atPath: target.path) else {
+                throw ModelFileError(
+                    .inaccessible,
+                    place: target.path,
+                    "cannot store the model: \(error.localizedDescription)"
+                )
+            }
         }
         return StoredModel(hash: hash, folder: target)
     }
@@ -81,9 +88,7 @@ public struct ModelStore: Sendable {
     ///
     /// - Throws: `ModelFileError` when `hash` is no SHA-256 in lower-case hexadecimal or the store does not hold it.
     public func folder(_ hash: String) throws -> URL {
-        guard hash.utf8.count == 64,
-            hash.utf8.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) })
-        else {
+        guard Self.isHash(hash) else {
             throw ModelFileError(.malformed, place: root.path, "\"\(hash.prefix(80))\" is no model hash")
         }
         let folder = root.appendingPathComponent(hash, isDirectory: true)
@@ -109,14 +114,35 @@ public struct ModelStore: Sendable {
     }
 
     /// The hashes of all stored models, sorted.
-    public func hashes() throws -> [String] {
-        try FileManager.default.contentsOfDirectory(atPath: root.path).filter { $0.utf8.count == 64 }.sorted()
+    public func hashes() throws -> [String] { try fileNames(root).filter(Self.isHash) }
+
+    /// Whether a text is a SHA-256 in lower-case hexadecimal.
+    static func isHash(_ text: String) -> Bool {
+        text.utf8.count == 64 && text.utf8.allSatisfy { (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }
+    }
+
+    /// The visible files and folders of `folder`, sorted by bytes.
+    func fileNames(_ folder: URL) throws -> [String] { try Self.visibleNames(folder) }
+
+    /// Makes a folder of the store where it is missing.
+    func makeFolder(_ folder: URL) throws {
+        do {
+            try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        } catch {
+            throw ModelFileError(
+                .inaccessible,
+                place: folder.path,
+                "cannot be made: \(error.localizedDescription)"
+            )
+        }
     }
 
     /// The hash of a folder's content: SHA-256 over the sorted file names, each with its length and bytes.
-    public static func hash(of folder: URL) throws -> String {
+    public static func hash(of folder: URL) throws -> String { try hash(of: folder, files: fileNames(folder)) }
+
+    private static func hash(of folder: URL, files: [String]) throws -> String {
         var hasher = SHA256()
-        for name in try fileNames(folder) {
+        for name in files {
             let file = try MappedFile(url: folder.appendingPathComponent(name))
             hasher.update("\(name.utf8.count) \(name) \(file.count)\n".utf8)
             file.withBytes { hasher.update($0) }
@@ -125,6 +151,12 @@ public struct ModelStore: Sendable {
     }
 
     private static func fileNames(_ folder: URL) throws -> [String] {
+        let names = try visibleNames(folder)
+        guard !names.isEmpty else { throw ModelFileError(.missing, place: folder.path, "holds no files") }
+        return names
+    }
+
+    private static func visibleNames(_ folder: URL) throws -> [String] {
         let names: [String]
         do {
             names = try FileManager.default.contentsOfDirectory(atPath: folder.path)
@@ -135,8 +167,6 @@ public struct ModelStore: Sendable {
                 "cannot be listed: \(error.localizedDescription)"
             )
         }
-        let visible = names.filter { !$0.hasPrefix(".") }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-        guard !visible.isEmpty else { throw ModelFileError(.missing, place: folder.path, "holds no files") }
-        return visible
+        return names.filter { !$0.hasPrefix(".") }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 }

@@ -16,18 +16,26 @@ public enum ModelFolder {
     public static let adapterConfigurationFile = "adapter_config.json"
     /// The weights of a LoRA adapter.
     public static let adapterWeightsFile = "adapter_model.safetensors"
-    /// Files that make up a tokenizer; the first is required.
-    public static let tokenizerFiles = [
-        "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "chat_template.jinja",
+    /// The tokenizer; the only companion of the weights that a model cannot do without.
+    public static let tokenizerFile = "tokenizer.json"
+    /// Special tokens and, in older folders, the chat template.
+    public static let tokenizerConfigurationFile = "tokenizer_config.json"
+    /// How conversations are laid out, in Jinja.
+    public static let chatTemplateFile = "chat_template.jinja"
+    /// Files beside configuration and weights that a model keeps through training: how text becomes tokens, how it is
+    /// asked, and how it answers.
+    public static let companionFiles = [
+        tokenizerFile, tokenizerConfigurationFile, chatTemplateFile, generationFile, "special_tokens_map.json",
+        "added_tokens.json", "vocab.json", "merges.txt", "tokenizer.model",
     ]
 
-    /// Copies the tokenizer's files from one model folder to another, each atomically.
+    /// Copies the files that a model keeps through training from its folder to that of its successor, each atomically.
     ///
     /// - Throws: `ModelFileError` when `source` has no `tokenizer.json` or a file cannot be copied.
-    public static func copyTokenizer(from source: URL, to destination: URL) throws {
-        for (index, name) in tokenizerFiles.enumerated() {
+    public static func copyCompanions(from source: URL, to destination: URL) throws {
+        for name in companionFiles {
             let file = source.appendingPathComponent(name)
-            if index > 0, !FileManager.default.fileExists(atPath: file.path) { continue }
+            if name != tokenizerFile, !FileManager.default.fileExists(atPath: file.path) { continue }
             try AtomicFile.write(read(file, limit: 1 << 30), to: destination.appendingPathComponent(name))
         }
     }

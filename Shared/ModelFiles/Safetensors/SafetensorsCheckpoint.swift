@@ -74,6 +74,9 @@ public struct SafetensorsCheckpoint: Sendable {
     /// The names of all tensors, sorted.
     public var names: [String] { fileByName.keys.sorted() }
 
+    /// The names of the weight files, sorted.
+    package var fileNames: [String] { files.map { $0.url.lastPathComponent }.sorted() }
+
     /// What the headers say about a tensor, or nil.
     public func entry(_ name: String) -> SafetensorsFile.Entry? { fileByName[name].flatMap { files[$0].entry(name) } }
 

@@ -39,7 +39,7 @@ public enum AnswerEquivalence {
     private static func isRounding(of exact: Rational, by claimed: Rational, _ text: String) -> Bool {
         guard let point = text.lastIndex(of: "."), !exact.isWhole else { return false }
         let places = text[text.index(after: point)...].prefix { $0.isNumber }.count
-        let scale = Rational(decimal: "0." + String(repeating: "0", count: max(0, min(places, 15) - 1)) + "5")
+        let scale = Rational(decimal: "0." + String(repeating: "0", count: min(places, 15)) + "5")
         guard places >= 2, let scale, let difference = exact.subtracting(claimed) else { return false }
         return (difference < Rational(0) ? Rational(0).subtracting(difference) ?? difference : difference) <= scale
     }

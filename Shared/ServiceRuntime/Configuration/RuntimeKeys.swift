@@ -64,6 +64,26 @@ public enum ModelKeys {
     )
 }
 
+/// The keys of services that compute with models; what the values may be, the tensor engine says.
+public enum EngineKeys {
+    /// The threads of a computation.
+    public static let threads = ConfigurationKey<String>(
+        "ERRATA_THREADS",
+        default: "",
+        "Threads to compute with, 1 to 1024; left out, the processors that the process may use (cgroup quotas count), at "
+            + "most 16."
+    )
+    /// The kernels by name.
+    public static let kernels = ConfigurationKey<String>(
+        "ERRATA_KERNELS",
+        default: "",
+        "The kernels to compute with by name; left out, the fastest that the processor can run."
+    )
+
+    /// All of them.
+    public static let all: [any AnyConfigurationKey] = [threads, kernels]
+}
+
 /// The keys of services that talk to the broker.
 public enum KafkaKeys {
     /// The brokers to start from.

@@ -36,6 +36,24 @@ public enum RunStore {
             .map { try EventBody.event(RunEvent.self, of: $0) }
     }
 
+    /// The names and ids of the runs that a model is the student or a checkpoint of, oldest first; none in a database
+    /// without the schema.
+    public static func runs(
+        needingModel hash: String,
+        from pool: PostgresPool
+    ) async throws -> [(name: String, id: String)] {
+        let tables = try await pool.query(
+            "SELECT to_regclass('runs') IS NOT NULL AND to_regclass('checkpoints') IS NOT NULL AS complete"
+        )
+        guard let row = tables.first, try row.get("complete", as: Bool.self) else { return [] }
+        return try await pool.query(
+            """
+            SELECT name, id FROM runs WHERE body->'student'->>'modelHash' = \(hash)
+                OR id IN (SELECT run_id FROM checkpoints WHERE model_hash = \(hash)) ORDER BY created_at, id
+            """
+        ).map { (try $0.get("name", as: String.self), try $0.get("id", as: String.self)) }
+    }
+
     // MARK: Jobs
 
     /// A stage to be trained, being trained, or done.

@@ -1,211 +1,236 @@
 public import Foundation
 import ModelFiles
+import TemplateEngine
 
-/// Lays conversations out as a model was trained to read them.
+/// The chat template of a model: a Jinja program that lays a conversation out as the text that the model was trained on.
 ///
-/// Special tokens are put in as ids and all text is encoded as text, so that nothing a user writes can end a turn or
-/// begin another. Ids are those that `transformers` gives for the same conversation.
+/// It is run as `transformers` runs it, bounded in steps, depth and output, and sees nothing but its values. What it
+/// refuses (`raise_exception`) is an error with its words.
 public struct ChatTemplate: Sendable {
-    /// The layout.
-    public let format: ChatFormat
-    /// The tokens that end the assistant's turn.
-    public let endTokens: [TokenID]
-    let tokenizer: Tokenizer
-    /// The ids of the format's markers, in the order of `ChatFormat.markers`; those of the formats without are start
-    /// and end of text, or the end alone.
-    let markers: [(id: TokenID, length: Int)]
-    /// What the model's template says for the system where a conversation has no system message.
-    let defaultSystem: String?
-    /// What the model's template puts before every system message (Llama 3.1: two dates).
-    let preamble: String?
-    /// Where Mistral's format has spaces and the system message.
-    let instruct: InstructLayout
-    /// How the model's template lays thoughts out, where it does.
-    let thinking: ThinkingLayout?
-    /// Whether the turn that is to be generated begins with thoughts that are over already.
-    private(set) var skipsThinking = false
-    /// Marks of the format that this vocabulary has as tokens, by their text.
-    let namedMarks: [String: (id: TokenID, length: Int)]
-    /// Marks of the format that are text to this tokenizer, which messages must not spell.
-    let textMarks: [String]
+    /// What a template made of a conversation.
+    public struct Rendering: Sendable, Equatable {
+        /// The text that the model will see.
+        public var text: String
+        /// The UTF-8 bytes of `text` that the template itself marks as the assistant's (`{% generation %}`).
+        public var generationSpans: [Range<Int>]
+    }
 
-    /// The template of a model folder, recognised from `chat_template.jinja`, the `chat_template` of
-    /// `tokenizer_config.json`, or else the special tokens.
+    private let program: TemplateProgram
+    /// The templates that a model has under names, `default` and `tool_use` among them.
+    private let named: [String: TemplateProgram]
+    private let sources: [String: String]
+    /// The default template's source.
+    public let source: String
+    private let specialTokens: [Conversation.Argument]
+    private let place: String
+
+    /// A template from its source.
+    ///
+    /// - Parameters:
+    ///   - source: Jinja.
+    ///   - specialTokens: What the template finds under `bos_token`, `eos_token` and the like; see
+    ///     ``Tokenizer/specialTokens``.
+    ///   - place: Names the template in errors.
+    /// - Throws: `TokenizationError` when the source is not valid.
+    public init(
+        source: String,
+        specialTokens: [(name: String, text: String)] = [],
+        place: String = "chat template"
+    ) throws {
+        try self.init(sources: ["default": source], specialTokens: Self.arguments(specialTokens), place: place)
+    }
+
+    /// The template of a model folder: `chat_template.jinja`, or the `chat_template` of `tokenizer_config.json`.
     ///
     /// - Parameters:
     ///   - folder: The model folder.
-    ///   - tokenizer: The folder's tokenizer.
-    ///   - format: The layout to use whatever the files say; nil recognises it.
-    /// - Throws: `TokenizationError` when the layout is not known or its tokens are missing.
-    public init(folder: URL, tokenizer: Tokenizer, format: ChatFormat? = nil) throws {
-        let file = folder.appendingPathComponent("chat_template.jinja")
-        var template: String?
-        if FileManager.default.fileExists(atPath: file.path) {
-            do {
-                template = String(decoding: try Data(contentsOf: file).prefix(1 << 20), as: UTF8.self)
-            } catch {
-                throw TokenizationError(
-                    .inaccessible,
-                    place: file.path,
-                    "cannot be read: \(error.localizedDescription)"
-                )
-            }
+    ///   - tokenizer: The folder's tokenizer, whose special tokens the template sees.
+    ///   - file: A template to use instead of the folder's; nil uses the folder's.
+    /// - Throws: `TokenizationError` when there is none, it cannot be read, or it is not valid.
+    public init(folder: URL, tokenizer: Tokenizer, file: URL? = nil) throws {
+        let own = folder.appendingPathComponent(ModelFolder.chatTemplateFile)
+        var sources: [String: String] = [:]
+        var place = folder.path
+        if let file = file ?? (FileManager.default.fileExists(atPath: own.path) ? own : nil) {
+            sources["default"] = try Self.read(file)
+            place = file.path
+        } else {
+            sources = try tokenizer.chatTemplates(place: folder.path)
         }
-        try self.init(
-            tokenizer: tokenizer,
-            template: template ?? tokenizer.chatTemplateText,
-            format: format,
-            place: folder.path
-        )
-    }
-
-    /// A template from its parts.
-    ///
-    /// - Parameters:
-    ///   - tokenizer: The model's tokenizer.
-    ///   - template: The text of its chat template (Jinja), which is recognised and not run; nil when there is none.
-    ///   - format: The layout to use whatever the template says; nil recognises it.
-    ///   - place: Names the model in errors.
-    /// - Throws: `TokenizationError` when the layout is not known or its tokens are missing.
-    public init(
-        tokenizer: Tokenizer,
-        template: String?,
-        format: ChatFormat? = nil,
-        place: String = "chat template"
-    ) throws {
-        let format = try format ?? Self.recognise(template, tokenizer, place: place)
-        func marker(_ name: String) throws -> (id: TokenID, length: Int) {
-            guard let id = tokenizer.tokenID(name) else {
-                throw TokenizationError(
-                    .unsupported,
-                    place: place,
-                    "the vocabulary has no \(name), which the chat format \(format.rawValue) needs"
-                )
-            }
-            return (id, name.utf8.count)
-        }
-        func marker(_ id: TokenID?, else name: String) throws -> (id: TokenID, length: Int) {
-            guard let id, let text = tokenizer.token(id) else { return try marker(name) }
-            return (id, text.utf8.count)
-        }
-        switch format {
-        case .chatML, .llama3:
-            markers = try format.markers.map { try marker($0) }
-            endTokens = [markers[markers.count - 1].id]
-        case .zephyr:
-            markers = [try marker(tokenizer.eosTokenID, else: "</s>")]
-            endTokens = [markers[0].id]
-        case .llama2, .mistral:
-            markers = [
-                try marker(tokenizer.bosTokenID, else: "<s>"), try marker(tokenizer.eosTokenID, else: "</s>"),
-            ]
-            endTokens = [markers[1].id]
-        }
-        self.format = format
-        self.tokenizer = tokenizer
-        var named: [String: (id: TokenID, length: Int)] = [:]
-        var spelled: [String] = []
-        let added = tokenizer.model.rawTokens.tokens + tokenizer.model.normalizedTokens.tokens
-        for mark in format.marksAnywhere {
-            // In Llama 2's format the marks are text whatever the vocabulary says.
-            if format != .llama2, let token = added.first(where: { $0.content == Array(mark.utf8) }) {
-                named[mark] = (token.id, mark.utf8.count)
-            } else {
-                spelled.append(mark)
-            }
-        }
-        namedMarks = named
-        textMarks = spelled
-        let skeleton = template.map(TemplateSkeleton.init)
-        let isOwn = skeleton.map { format.isUsed(by: $0) } ?? false
-        defaultSystem = isOwn && format == .chatML ? template.flatMap(Self.defaultSystem) : nil
-        preamble = isOwn && format == .llama3 ? template.flatMap(Self.datePreamble) : nil
-        thinking = isOwn && format == .chatML ? skeleton.flatMap(ThinkingLayout.init) : nil
-        instruct =
-            (isOwn ? skeleton.flatMap(InstructLayout.init) : nil) ?? (spelled.isEmpty ? .ofTokens : .ofText)
-    }
-
-    /// The same template, with thoughts that are over already at the beginning of the turn to be generated.
-    ///
-    /// - Throws: `TokenizationError` where the model's template has no such switch (Qwen3 has one).
-    public func withoutThinking() throws -> ChatTemplate {
-        guard thinking?.canBeSkipped == true else {
+        guard !sources.isEmpty else {
             throw TokenizationError(
                 .unsupported,
-                place: "chat",
-                "the model's chat template has no switch for answers without thoughts (enable_thinking)"
+                place: folder.path,
+                "the model has no chat template (neither \(ModelFolder.chatTemplateFile) nor chat_template in "
+                    + "\(ModelFolder.tokenizerConfigurationFile)); give one with --chat-template FILE"
             )
         }
-        var copy = self
-        copy.skipsThinking = true
-        return copy
+        try self.init(sources: sources, specialTokens: Self.arguments(tokenizer.specialTokens), place: place)
     }
 
-    private static func recognise(_ template: String?, _ tokenizer: Tokenizer, place: String) throws -> ChatFormat {
-        let cure = "name one with --chat-format: \(ChatFormat.names)"
-        if let template {
-            let skeleton = TemplateSkeleton(template)
-            let formats = ChatFormat.allCases.filter { $0.isUsed(by: skeleton) }
-            guard formats.count == 1 else {
-                throw TokenizationError(
-                    .unsupported,
-                    place: place,
-                    "the model's chat template is none of those that are known; if it is laid out like one, \(cure)"
-                )
-            }
-            return formats[0]
+    private init(sources: [String: String], specialTokens: [Conversation.Argument], place: String) throws {
+        var named: [String: TemplateProgram] = [:]
+        for (name, source) in sources { named[name] = try Self.compile(source, place: place) }
+        self.named = named
+        let name = sources["default"] == nil && sources.count == 1 ? sources.keys.first ?? "default" : "default"
+        guard let program = named[name], let source = sources[name] else {
+            throw TokenizationError(
+                .unsupported,
+                place: place,
+                "has the chat templates \(named.keys.sorted().joined(separator: ", ")), but no default one; give one with "
+                    + "--chat-template FILE"
+            )
         }
-        for format in [ChatFormat.chatML, .llama3] {
-            let ids = format.markers.map { tokenizer.tokenID($0) }
-            if ids.allSatisfy({ $0.map(tokenizer.isSpecial) ?? false }) { return format }
-        }
-        throw TokenizationError(
-            .unsupported,
-            place: place,
-            "the model has no chat template and no special tokens of a known one; \(cure)"
-        )
+        self.program = program
+        self.sources = sources
+        self.source = source
+        self.specialTokens = specialTokens
+        self.place = place
     }
 
-    /// The literal system turn of a ChatML template: Qwen's and SmolLM2's stand in it in one piece.
-    private static func defaultSystem(_ template: String) -> String? {
-        for lineFeed in ["\\n", "\n"] {
-            var rest = template[...]
-            while let start = rest.range(of: "<|im_start|>system\(lineFeed)") {
-                rest = rest[start.upperBound...]
-                guard let end = rest.range(of: "<|im_end|>") else { break }
-                let text = rest[..<end.lowerBound]
-                // Where the literal ends before the marker, the text is put together from variables.
-                if !text.isEmpty, !text.contains("'"), !text.contains("\""), !text.contains("{") {
-                    return text.replacingOccurrences(of: "\\n", with: "\n")
-                }
+    private static func arguments(_ tokens: [(name: String, text: String)]) -> [Conversation.Argument] {
+        tokens.map { Conversation.Argument($0.name, .string(Array($0.text.utf8))) }
+    }
+
+    private static func read(_ file: URL) throws -> String {
+        do {
+            let data = try ModelFolder.read(file, limit: 4 << 20)
+            guard let text = String(validating: data, as: UTF8.self) else {
+                throw TokenizationError(.malformed, place: file.path, "is not UTF-8")
             }
+            return text
+        } catch let error as ModelFileError {
+            throw TokenizationError(.inaccessible, place: error.place, error.message)
+        }
+    }
+
+    private static func compile(_ source: String, place: String) throws(TokenizationError) -> TemplateProgram {
+        do {
+            return try TemplateProgram(source: source, name: place)
+        } catch {
+            throw TokenizationError(
+                .malformed,
+                place: place,
+                "the chat template cannot be read: \(whereAndWhat(error))"
+            )
+        }
+    }
+
+    /// Whether the template's source mentions a name; a value that it does not mention changes nothing.
+    package func mentions(_ name: String) -> Bool {
+        func isPartOfName(_ byte: UInt8) -> Bool {
+            byte == 0x5F || byte >= 0x80 || (0x30...0x39).contains(byte) || (0x41...0x5A).contains(byte)
+                || (0x61...0x7A).contains(byte)
+        }
+        let wanted = Array(name.utf8)
+        return sources.values.contains { source in
+            source.utf8.split(whereSeparator: { !isPartOfName($0) }).contains { $0.elementsEqual(wanted) }
+        }
+    }
+
+    /// What a conversation holds beside its texts that the template never reads; nil where there is nothing of the kind.
+    ///
+    /// `transformers` passes over such fields without a word, and a model is then trained on less than the data says: to
+    /// think nothing, or to end where it should call a tool.
+    package func unread(in conversation: Conversation) -> String? {
+        if conversation.tools != nil, !mentions("tools") { return "\"tools\"" }
+        if let argument = conversation.arguments.first(where: { !mentions($0.name) }) {
+            return "\"chat_template_kwargs\" with \"\(argument.name)\""
+        }
+        func has(_ field: String) -> Bool { conversation.messages.contains { $0.fields[field] != nil } }
+        if has("tool_calls"), !mentions("tool_calls") { return "\"tool_calls\"" }
+        if has(ChatMessage.thoughtNames[0]), !ChatMessage.thoughtNames.contains(where: mentions) {
+            return "thoughts (" + ChatMessage.thoughtNames.map { "\"\($0)\"" }.joined(separator: ", ") + ")"
         }
         return nil
     }
 
-    /// The dates that Llama 3.1 and later put before the system message.
-    ///
-    /// The template's own date is used, not today's:
-    /// the same conversation shall give the same tokens.
-    private static func datePreamble(_ template: String) -> String? {
-        guard template.contains("Cutting Knowledge Date: December 2023") else { return nil }
-        var date = "26 Jul 2024"
-        if let start = template.range(of: "date_string = \""),
-            let end = template.range(of: "\"", range: start.upperBound..<template.endIndex)
-        {
-            date = String(template[start.upperBound..<end.lowerBound])
-        }
-        return "Cutting Knowledge Date: December 2023\nToday Date: \(date)\n\n"
-    }
-}
+    // MARK: Rendering
 
-extension Tokenizer {
-    /// The `chat_template` of `tokenizer_config.json`, the one named "default" where there are several.
-    var chatTemplateText: String? {
-        guard let configuration, let root = try? JSONNode.parse(configuration), let node = root["chat_template"] else {
-            return nil
+    /// The text of a conversation.
+    ///
+    /// - Parameters:
+    ///   - conversation: What is laid out.
+    ///   - addGenerationPrompt: Whether the assistant's next turn is opened.
+    ///   - date: The moment that the template sees as now.
+    /// - Returns: The text, and what the template itself marks in it as the assistant's.
+    /// - Throws: `TokenizationError` when there is no turn, or the template refuses or fails; with the template's words.
+    public func render(
+        _ conversation: Conversation,
+        addGenerationPrompt: Bool = false,
+        date: Date = Date()
+    ) throws(TokenizationError) -> Rendering {
+        let program = conversation.tools == nil ? program : named["tool_use"] ?? program
+        return try run(program, conversation, addGenerationPrompt: addGenerationPrompt, date: date)
+    }
+
+    /// The text of a request.
+    ///
+    /// - Throws: `TokenizationError` as ``render(_:addGenerationPrompt:date:)`` does, and where a message cannot be
+    ///   continued.
+    package func render(_ request: ConversationRequest, date: Date = Date()) throws(TokenizationError) -> Rendering {
+        var program = request.conversation.tools == nil ? program : named["tool_use"] ?? program
+        if let template = request.template {
+            if let known = named[template] {
+                program = known
+            } else {
+                program = try Self.compile(template, place: "chat_template")
+            }
         }
-        if let text = node.string { return text }
-        return node.array?.first { $0["name"]?.string == "default" }?["template"]?.string
+        guard let field = request.continuedField else {
+            return try run(program, request.conversation, addGenerationPrompt: request.addGenerationPrompt, date: date)
+        }
+        let (conversation, text) = try request.conversation.markingEnd(of: field, mark: Self.endMark)
+        var rendering = try run(program, conversation, addGenerationPrompt: false, date: date)
+        let trimmed = Substring(text).strippingWhitespace()
+        guard rendering.text.containsBytes(trimmed),
+            let end = rendering.text.lastIndex(ofBytes: Self.endMark.strippingWhitespace())
+        else {
+            throw failure("the last message does not appear in the text as it is, so that it cannot be continued")
+        }
+        var cut = String(rendering.text.utf8.prefix(end)) ?? rendering.text
+        // A template that strips its messages lost the mark's space, and the message's own with it.
+        if !rendering.text.utf8.dropFirst(end).starts(with: Self.endMark.utf8) { cut = cut.strippingWhitespaceAtEnd() }
+        rendering.text = cut
+        rendering.generationSpans = rendering.generationSpans.compactMap {
+            $0.lowerBound < end ? $0.lowerBound..<min($0.upperBound, cut.utf8.count) : nil
+        }
+        return rendering
+    }
+
+    /// Stands at the end of a message that is to be continued; the space shows whether the template strips messages.
+    private static let endMark = "ERRATA-CONTINUES-HERE "
+
+    private func run(
+        _ program: TemplateProgram,
+        _ conversation: Conversation,
+        addGenerationPrompt: Bool,
+        date: Date
+    ) throws(TokenizationError) -> Rendering {
+        guard !conversation.messages.isEmpty else { throw failure("the conversation is empty; it needs a message") }
+        var variables = TemplateVariables()
+        for argument in specialTokens + conversation.arguments { variables[argument.name] = argument.value }
+        variables["messages"] = .array(conversation.messages.map(\.fields))
+        variables["tools"] = conversation.tools ?? .null
+        variables["documents"] = conversation.documents ?? .null
+        variables["add_generation_prompt"] = .bool(addGenerationPrompt)
+        do {
+            let result = try program.render(variables, at: TemplateMoment(date))
+            return Rendering(text: result.text, generationSpans: result.generationSpans)
+        } catch let error as TemplateError where error.code == .raised {
+            throw failure("the chat template refuses the conversation: \(error.message)")
+        } catch {
+            throw failure("the chat template fails: \(Self.whereAndWhat(error))")
+        }
+    }
+
+    private func failure(_ message: String) -> TokenizationError {
+        TokenizationError(.malformed, place: place, message)
+    }
+
+    /// The line of the template, where one is to blame, and the fault.
+    private static func whereAndWhat(_ error: any Error) -> String {
+        guard let error = error as? TemplateError else { return "\(error)" }
+        return error.line.map { "line \($0): \(error.message)" } ?? error.message
     }
 }

@@ -11,6 +11,9 @@ struct GGUFPreTokenizer: Equatable {
     /// Whether texts begin with the start token where the file does not say.
     var addsBOS = false
 
+    /// What SentencePiece's vocabularies, which are not cut, are given for form's sake.
+    static let none = gpt2
+
     private static let gpt2 = GGUFPreTokenizer(pattern: .gpt2)
     private static let digits = GGUFPreTokenizer(pattern: .gpt2, splitsDigits: true)
     private static let llama3 = GGUFPreTokenizer(pattern: .llama3, ignoresMerges: true, addsBOS: true)
@@ -34,11 +37,19 @@ struct GGUFPreTokenizer: Equatable {
 
     /// The pre-tokenizer of a name.
     ///
-    /// Files made before spring 2024 name none (or `default`). They are read as the family's: Qwen's own pattern, else
-    /// GPT-2's.
+    /// Files made before spring 2024 name none (or `default`). Those of Qwen's families can only be cut by Qwen's pattern;
+    /// of others nobody can tell.
     init(name: String?, architecture: String?, place: String) throws {
         guard let name, !name.isEmpty, name != "default" else {
-            self = architecture?.hasPrefix("qwen") == true ? Self.qwen2 : Self.gpt2
+            guard architecture?.hasPrefix("qwen") == true else {
+                throw TokenizationError(
+                    .unsupported,
+                    place: place,
+                    "names no pre-tokenizer (tokenizer.ggml.pre), without which text cannot be cut into words; convert the "
+                        + "model again with a newer llama.cpp"
+                )
+            }
+            self = Self.qwen2
             return
         }
         guard let kind = Self.names.first(where: { $0.names.contains(name) })?.kind else {

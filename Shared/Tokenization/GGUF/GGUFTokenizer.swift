@@ -1,22 +1,22 @@
-public import Foundation
-public import ModelFiles
+package import Foundation
+package import ModelFiles
 
 /// The tokenizer of a GGUF file's metadata, as the `tokenizer.json` and `tokenizer_config.json` that are equal to it.
 ///
 /// The same metadata gives the same bytes. Byte-level BPE (`gpt2`) and SentencePiece's BPE (`llama`) are read. Where the
 /// file carries the original (`tokenizer.huggingface.json`), that is used, and must agree with the file's token list.
-public struct GGUFTokenizer: Sendable {
+package struct GGUFTokenizer: Sendable {
     /// The content of a `tokenizer.json`.
-    public let json: Data
+    package let json: Data
     /// The content of a `tokenizer_config.json`: special tokens and chat templates.
-    public let configuration: Data
+    package let configuration: Data
     /// The chat template (Jinja), where the file has one.
-    public let chatTemplate: String?
+    package let chatTemplate: String?
 
     /// Reads the tokenizer of a file's metadata.
     ///
     /// - Throws: `TokenizationError` that names the file, the key or token, and the fault.
-    public init(_ metadata: GGUFMetadata) throws {
+    package init(_ metadata: GGUFMetadata) throws {
         do {
             let vocabulary = try GGUFVocabulary(metadata)
             json = try Self.original(metadata, vocabulary) ?? vocabulary.document.json
@@ -84,7 +84,7 @@ extension Tokenizer {
     /// The tokenizer of a GGUF file's metadata.
     ///
     /// - Throws: `TokenizationError` that names the file, the key or token, and the fault.
-    public init(gguf metadata: GGUFMetadata) throws {
+    package init(gguf metadata: GGUFMetadata) throws {
         let tokenizer = try GGUFTokenizer(metadata)
         try self.init(json: tokenizer.json, configuration: tokenizer.configuration)
     }

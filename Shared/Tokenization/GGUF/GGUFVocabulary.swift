@@ -77,7 +77,7 @@ struct GGUFVocabulary {
             )
             merges = try Self.merges(metadata)
         case .llama:
-            preTokenizer = try GGUFPreTokenizer(name: nil, architecture: nil, place: place)
+            preTokenizer = .none
             let scores = try metadata.floats(Key.scores)
             guard scores.map({ $0.count == tokens.count && !$0.contains(where: \.isNaN) }) ?? true else {
                 throw malformed(
@@ -101,6 +101,8 @@ struct GGUFVocabulary {
     private static func roles(_ metadata: GGUFMetadata, _ model: Model, count: Int) throws -> Roles {
         func id(_ key: String, else usual: Int? = nil) throws -> Int? {
             guard let id = try metadata.integer(key) else { return usual.flatMap { $0 < count ? $0 : nil } }
+            // Some converters write -1, or its bits, for none.
+            if id == -1 || id == Int(UInt32.max) { return nil }
             guard (0..<count).contains(id) else {
                 throw metadata.malformed("\(key) is \(id), outside the \(count) tokens of \(Key.tokens)")
             }

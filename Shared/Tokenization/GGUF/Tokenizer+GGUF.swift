@@ -1,5 +1,5 @@
 import Foundation
-public import ModelFiles
+package import ModelFiles
 
 extension Tokenizer {
     /// The metadata that says this tokenizer in a GGUF file, for llama.cpp and for Errata itself.
@@ -15,7 +15,7 @@ extension Tokenizer {
     ///   - chatTemplate: The chat template (Jinja); nil takes that of `tokenizer_config.json`.
     /// - Returns: Keys and values, the same for the same tokenizer.
     /// - Throws: `TokenizationError` where llama.cpp has nothing equal.
-    public func ggufMetadata(
+    package func ggufMetadata(
         rows: Int,
         bosTokenID: TokenID? = nil,
         eosTokenIDs: [TokenID] = [],

@@ -3,28 +3,32 @@ public import Tokenization
 
 /// Reads training examples from JSON lines in TRL's layouts.
 ///
-/// A field is a text, or a list of messages with `role` and `content`. Texts are encoded as they stand, special tokens
-/// that they spell included, as TRL does; messages are laid out in the model's chat format and can spell none. A bad
-/// line is left out and told; the rest goes on.
+/// A field is a text, or a list of messages with `role` and `content` (or ShareGPT's `from` and `value`), which the
+/// model's chat template lays out together with the row's `tools` and `chat_template_kwargs`. A prompt and its completion
+/// are encoded as one text, and the completion begins where its tokens differ from those of the prompt alone, as in TRL.
+/// A bad line is left out and told; the rest goes on.
 public struct TrainingDataReader: Sendable {
     /// The model's tokenizer.
     public let tokenizer: Tokenizer
     /// The longest sequence, prompt included, in tokens.
     public let maximumLength: Int
-    private let chat: Result<ChatTemplate, any Error>
-    private let endOfText: TokenID
+    let chat: Result<ChatEncoder, any Error>
+    private let chatArguments: [Conversation.Argument]
+    let endOfText: TokenID
 
     /// A reader.
     ///
     /// - Parameters:
     ///   - tokenizer: The model's tokenizer.
-    ///   - chat: The model's chat format, or why it has none; that is an error only where a line has messages.
+    ///   - chat: The model's chat template, or why it has none; that is an error only where a line has messages.
+    ///   - chatArguments: Values for the template, where a row has none of its own for them.
     ///   - endOfText: Ends a completion that is given as text.
     ///   - maximumLength: The longest sequence, prompt included, in tokens; longer ones are cut at their end.
     /// - Throws: ``TrainingError`` when the maximum is below 2.
-    public init(
+    package init(
         tokenizer: Tokenizer,
-        chat: Result<ChatTemplate, any Error>,
+        chat: Result<ChatEncoder, any Error>,
+        chatArguments: [Conversation.Argument] = [],
         endOfText: TokenID,
         maximumLength: Int
     ) throws {
@@ -33,16 +37,18 @@ public struct TrainingDataReader: Sendable {
         }
         self.tokenizer = tokenizer
         self.chat = chat
+        self.chatArguments = chatArguments
         self.endOfText = endOfText
         self.maximumLength = maximumLength
     }
 
     /// Examples for fine-tuning.
     ///
-    /// A line has `messages`, or `prompt` and `completion`. Only what the assistant says is learned.
+    /// A line has `messages` (or `conversations`), `prompt` and `completion`, or a whole `text`. Of messages only the
+    /// assistant's are learned, of a text everything.
     ///
     /// - Throws: ``TrainingError`` when no line can be used; `TokenizationError` when a line has messages and the model
-    ///   no known chat format.
+    ///   no chat template.
     public func supervised(_ data: Data, place: String) throws -> TrainingData<SupervisedExample> {
         try read(data, place: place) { row in
             var example = try supervised(row)
@@ -68,11 +74,11 @@ public struct TrainingDataReader: Sendable {
 
     /// Pairs for preference training.
     ///
-    /// A line has `prompt`, `chosen` and `rejected`; without `prompt`, what two lists of messages begin with alike is the
-    /// prompt.
+    /// A line has `prompt`, `chosen` and `rejected`; without `prompt`, or beside a prompt that is a text, what two lists of
+    /// messages begin with alike is the prompt.
     ///
     /// - Throws: ``TrainingError`` when no line can be used; `TokenizationError` when a line has messages and the model
-    ///   no known chat format.
+    ///   no chat template.
     public func preferences(_ data: Data, place: String) throws -> TrainingData<PreferenceExample> {
         try read(data, place: place) { row in
             let (pair, isTruncated) = try pair(row, chosen: ["chosen"], rejected: ["rejected"])
@@ -86,6 +92,12 @@ public struct TrainingDataReader: Sendable {
         place: String,
         _ make: (TrainingRow) throws -> ([Example], Int)
     ) throws -> TrainingData<Example> {
+        guard !data.starts(with: Array("PAR1".utf8)) else {
+            throw TrainingError.invalidExample(
+                "\(place) is Parquet; turn it into JSON lines with: python3 -c 'import json, sys, pyarrow.parquet as p; "
+                    + "[print(json.dumps(row, default=str)) for row in p.read_table(sys.argv[1]).to_pylist()]' FILE > FILE.jsonl"
+            )
+        }
         var result = TrainingData<Example>()
         let mark: [UInt8] = [0xEF, 0xBB, 0xBF]
         let lines = data.dropFirst(data.starts(with: mark) ? mark.count : 0)
@@ -112,24 +124,39 @@ public struct TrainingDataReader: Sendable {
     // MARK: One line
 
     private func supervised(_ row: TrainingRow) throws -> SupervisedExample {
-        if row.has("messages") {
-            guard case .messages(let messages) = try row.content("messages") else {
-                throw TrainingLineError("\"messages\" is a text; it must be a list of messages")
+        for key in ["messages", "conversations"] where row.has(key) {
+            guard case .messages(let messages) = try row.content(key) else {
+                throw TrainingLineError("\"\(key)\" is a text; it must be a list of messages")
             }
-            return try example(messages, learnedFrom: 0)
+            return example(try layout(conversation(of: row, messages), learnedFrom: 0))
+        }
+        if row.has("text"), !row.has("prompt") {
+            guard case .text(let text) = try row.content("text") else {
+                throw TrainingLineError("\"text\" is a list; it must be a string")
+            }
+            let ids = tokenizer.encodePrompt(ended(text))
+            return SupervisedExample(tokens: ids, weights: [Float](repeating: 1, count: ids.count))
         }
         guard row.has("prompt"), row.has("completion") else {
             throw TrainingLineError(
-                "has \(row.keys), but neither \"messages\" nor \"prompt\" and \"completion\"; give one of these"
+                "has \(row.keys), but neither \"messages\", \"prompt\" and \"completion\", nor \"text\"; give one of these"
             )
         }
         switch (try row.content("prompt"), try row.content("completion")) {
         case (.text(let prompt), .text(let completion)):
-            let ids = tokenizer.encodePrompt(prompt)
-            return SupervisedExample(prompt: ids, response: response(completion, to: ids))
+            try refuseConversationFields(row)
+            let whole = tokenizer.encodePrompt(prompt + ended(completion))
+            let start = sharedCount(tokenizer.encodePrompt(prompt), whole)
+            return SupervisedExample(prompt: Array(whole[..<start]), response: Array(whole[start...]))
         case (.messages(let prompt), .messages(let completion)):
-            return try example(prompt + completion, learnedFrom: prompt.count)
-        default: throw mixed(["prompt", "completion"])
+            return try example(conversation(of: row, prompt + completion), prompt: prompt.count)
+        case (.text(let prompt), .messages(let completion)):
+            // A completion that holds the question too says it all.
+            if completion[0].role != "assistant" {
+                return example(try layout(conversation(of: row, completion), learnedFrom: 0))
+            }
+            return try example(conversation(of: row, [ChatMessage("user", prompt)] + completion), prompt: 1)
+        case (.messages, .text): throw mixed(["prompt", "completion"])
         }
     }
 
@@ -147,39 +174,18 @@ public struct TrainingDataReader: Sendable {
         var pair: PreferenceExample
         switch (try row.content(chosenName), try row.content(rejectedName)) {
         case (.text(let chosen), .text(let rejected)):
-            guard row.has("prompt") else {
-                throw TrainingLineError("has no \"prompt\"; cut what both texts begin with off and give it as such")
-            }
-            guard case .text(let prompt) = try row.content("prompt") else {
-                throw mixed(["prompt", chosenName, rejectedName])
-            }
-            let ids = tokenizer.encodePrompt(prompt)
-            pair = PreferenceExample(
-                id: row.name,
-                prompt: ids,
-                chosen: response(chosen, to: ids),
-                rejected: response(rejected, to: ids)
-            )
-        case (.messages(var chosen), .messages(var rejected)):
-            var prompt: [ChatMessage]
-            if row.has("prompt") {
-                guard case .messages(let messages) = try row.content("prompt") else {
-                    throw mixed(["prompt", chosenName, rejectedName])
-                }
-                prompt = messages
-            } else {
-                let shared = zip(chosen, rejected).prefix { $0 == $1 }.count
-                prompt = Array(chosen.prefix(shared))
-                chosen.removeFirst(shared)
-                rejected.removeFirst(shared)
-                guard !prompt.isEmpty else {
-                    throw TrainingLineError("has no \"prompt\" and the conversations begin differently; give a prompt")
-                }
-            }
-            pair = try self.pair(row.name, prompt: prompt, chosen: chosen, rejected: rejected)
+            try refuseConversationFields(row)
+            pair = try self.pair(of: row, texts: chosen, rejected, names: [chosenName, rejectedName])
+        case (.messages(let chosen), .messages(let rejected)):
+            pair = try self.pair(of: row, messages: chosen, rejected)
         default: throw mixed([chosenName, rejectedName])
         }
-        guard !pair.prompt.isEmpty else { throw TrainingLineError("\"prompt\" is empty; it needs a token") }
+        guard !pair.prompt.isEmpty else {
+            throw TrainingLineError(
+                "\"prompt\" has no token of its own: it is empty, or its end and the answers' beginning make one token; end it "
+                    + "with a space or a line feed"
+            )
+        }
         let room = maximumLength - pair.prompt.count
         guard room > 0 else {
             throw TrainingLineError(
@@ -190,8 +196,8 @@ public struct TrainingDataReader: Sendable {
         let isTruncated = pair.chosen.count > room || pair.rejected.count > room
         pair.chosen = Array(pair.chosen.prefix(room))
         pair.rejected = Array(pair.rejected.prefix(room))
-        pair.chosenWeights = pair.chosenWeights.map { Array($0.prefix(room)) }
-        pair.rejectedWeights = pair.rejectedWeights.map { Array($0.prefix(room)) }
+        pair.chosenMask = pair.chosenMask.map { Array($0.prefix(room)) }
+        pair.rejectedMask = pair.rejectedMask.map { Array($0.prefix(room)) }
         guard pair.chosen != pair.rejected else {
             throw TrainingLineError(
                 "\"\(chosenName)\" and \"\(rejectedName)\" are the same"
@@ -203,60 +209,24 @@ public struct TrainingDataReader: Sendable {
         return (pair, isTruncated)
     }
 
-    private func pair(
-        _ id: String,
-        prompt: [ChatMessage],
-        chosen: [ChatMessage],
-        rejected: [ChatMessage]
-    ) throws -> PreferenceExample {
-        let first = try layout(prompt + chosen, learnedFrom: prompt.count)
-        let second = try layout(prompt + rejected, learnedFrom: prompt.count)
-        guard let firstStart = first.isAssistant.firstIndex(of: true),
-            let firstEnd = first.isAssistant.lastIndex(of: true),
-            let secondStart = second.isAssistant.firstIndex(of: true),
-            let secondEnd = second.isAssistant.lastIndex(of: true)
-        else { throw TrainingLineError("a completion has no assistant message; it must say something") }
-        // Where an answer's first characters and the template's last make one token, the prompts differ by it.
-        let start = zip(first.ids[..<firstStart], second.ids[..<secondStart]).prefix { $0 == $1 }.count
-        func side(_ tokens: ChatTokens, _ own: Int, _ end: Int) -> (ids: [TokenID], weights: [Float]?) {
-            let marks = tokens.isAssistant[own...end]
-            let weights = [Float](repeating: 1, count: own - start) + marks.map { $0 ? 1 : 0 }
-            return (Array(tokens.ids[start...end]), marks.contains(false) ? weights : nil)
+    // MARK: For both kinds of rows
+
+    func conversation(of row: TrainingRow, _ messages: [ChatMessage]) throws -> Conversation {
+        let own = try row.conversation(messages)
+        if let field = try? chat.get().template.unread(in: own) {
+            throw TrainingLineError(
+                "has \(field), which the model's chat template never reads, so that it would not be learned; leave it out, or "
+                    + "give a template that reads it"
+            )
         }
-        let (chosenIDs, chosenWeights) = side(first, firstStart, firstEnd)
-        let (rejectedIDs, rejectedWeights) = side(second, secondStart, secondEnd)
-        return PreferenceExample(
-            id: id,
-            prompt: Array(first.ids[..<start]),
-            chosen: chosenIDs,
-            rejected: rejectedIDs,
-            chosenWeights: chosenWeights,
-            rejectedWeights: rejectedWeights
-        )
+        return own.adding(chatArguments)
     }
 
-    private func example(_ messages: [ChatMessage], learnedFrom first: Int) throws -> SupervisedExample {
-        let tokens = try layout(messages, learnedFrom: first)
-        return SupervisedExample(tokens: tokens.ids, weights: tokens.isAssistant.map { $0 ? 1 : 0 })
+    func sharedCount(_ left: [TokenID], _ right: [TokenID]) -> Int {
+        zip(left, right).prefix { $0 == $1 }.count
     }
 
-    private func layout(_ messages: [ChatMessage], learnedFrom first: Int) throws -> ChatTokens {
-        // A model without a known format fails the file, not the line.
-        let chat = try chat.get()
-        do {
-            return try chat.layout(messages, learnedFrom: first)
-        } catch let error as TokenizationError {
-            throw TrainingLineError(error.message)
-        }
-    }
-
-    /// Encoded apart from the prompt, so that the prompt's tokens are those of its use.
-    private func response(_ text: String, to prompt: [TokenID]) -> [TokenID] {
-        let ids = tokenizer.encode(text, continuing: prompt)
-        return ids.last == endOfText ? ids : ids + [endOfText]
-    }
-
-    private func mixed(_ keys: [String]) -> TrainingLineError {
+    func mixed(_ keys: [String]) -> TrainingLineError {
         let names = keys.map { "\"\($0)\"" }.joined(separator: ", ")
         return TrainingLineError("mixes texts and lists of messages; make \(names) all one or all the other")
     }

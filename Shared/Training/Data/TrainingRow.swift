@@ -44,32 +44,71 @@ package struct TrainingRow {
     package func content(_ key: String) throws(TrainingLineError) -> Content {
         guard let value = node[key], !value.isNull else { throw TrainingLineError("has no \"\(key)\"") }
         if let text = value.string { return .text(text) }
-        guard let values = value.array else {
+        guard value.array != nil else {
             throw TrainingLineError("\"\(key)\" is \(value.kind); it must be a string or a list of messages")
         }
-        guard !values.isEmpty else { throw TrainingLineError("\"\(key)\" is an empty list; it needs a message") }
-        var messages: [ChatMessage] = []
-        for (index, value) in values.enumerated() {
-            messages.append(try Self.message(value, "\"\(key)\", message \(index + 1)"))
+        do {
+            return .messages(try Conversation.messages(try Self.renamed(value), place: "\"\(key)\""))
+        } catch let error as TrainingLineError {
+            throw error
+        } catch {
+            throw TrainingLineError(
+                "\((error as? TokenizationError).map { "\($0.place) \($0.message)" } ?? "\(error)")"
+            )
         }
-        return .messages(messages)
     }
 
-    private static func message(_ node: JSONNode, _ place: String) throws(TrainingLineError) -> ChatMessage {
-        guard node.object != nil else {
-            throw TrainingLineError("\(place) is \(node.kind); it must be an object with \"role\" and \"content\"")
+    /// A conversation of these turns, with the row's tools and template arguments.
+    package func conversation(_ messages: [ChatMessage]) throws(TrainingLineError) -> Conversation {
+        for key in ["images", "image"] where has(key) {
+            throw TrainingLineError("has \"\(key)\"; only text can be learned, so leave the line out")
         }
-        guard let name = node["role"]?.string, let role = ChatMessage.Role(rawValue: name) else {
-            let known = ChatMessage.Role.allCases.map(\.rawValue).joined(separator: ", ")
-            throw TrainingLineError("\(place) has the role \(node["role"]?.string ?? "of no text"); known are \(known)")
+        do {
+            return Conversation(
+                messages,
+                tools: try Conversation.tools(node["tools"], place: "\"tools\""),
+                arguments: try Conversation.arguments(node["chat_template_kwargs"], place: "\"chat_template_kwargs\"")
+            )
+        } catch {
+            throw TrainingLineError("\(error.place) \(error.message)")
         }
-        if let text = node["content"]?.string { return ChatMessage(role, text) }
-        // The newer form: a list of parts.
-        if let parts = node["content"]?.array {
-            let texts = parts.map { $0["type"]?.string == "text" ? $0["text"]?.string : nil }
-            if !texts.contains(nil) { return ChatMessage(role, texts.compactMap { $0 }.joined()) }
-            throw TrainingLineError("\(place) has a part that is no text; only text can be used")
-        }
-        throw TrainingLineError("\(place) has no \"content\" that is a text")
     }
+
+    /// Fields that mean something only where a line has messages.
+    package var conversationFields: [String] { ["tools", "chat_template_kwargs"].filter(has) }
+
+    /// Messages in ShareGPT's layout (`from` and `value`) in the usual one; others are left as they are.
+    private static func renamed(_ list: JSONNode) throws(TrainingLineError) -> JSONNode {
+        var messages: [JSONNode] = []
+        for (index, message) in (list.array ?? []).enumerated() {
+            guard let from = message["from"], message["role"] == nil, let members = message.object else {
+                messages.append(message)
+                continue
+            }
+            guard let name = from.string, let role = roles[name] else {
+                throw TrainingLineError(
+                    "message \(index + 1) is from \(from.string.map { "\"\($0)\"" } ?? from.kind); known are "
+                        + roles.keys.sorted().joined(separator: ", ")
+                )
+            }
+            messages.append(
+                .object(
+                    members.map { member in
+                        switch String(decoding: member.key, as: UTF8.self) {
+                        case "from": (Array("role".utf8), .string(Array(role.utf8)))
+                        case "value": (Array("content".utf8), member.value)
+                        default: member
+                        }
+                    }
+                )
+            )
+        }
+        return .array(messages)
+    }
+
+    /// ShareGPT's names of roles.
+    private static let roles = [
+        "system": "system", "human": "user", "user": "user", "gpt": "assistant", "assistant": "assistant",
+        "tool": "tool", "observation": "tool",
+    ]
 }

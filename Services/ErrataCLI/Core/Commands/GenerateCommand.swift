@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import LanguageModel
 import Reasoning
 import Tokenization
 
@@ -9,7 +10,7 @@ struct GenerateCommand: ParsableCommand {
         commandName: "generate",
         abstract: "Continue a prompt with a model, or print problems of the built-in domain.",
         discussion: """
-            With --model it streams text from a model folder: it continues --prompt, or standard input. Sampling follows \
+            With --model it streams text from a model: it continues --prompt, or standard input. Sampling follows \
             the model's generation_config.json unless an option says otherwise; without either it takes the likeliest \
             token. Text ends at the model's end token, at a --stop string (which is left out) or after --max-tokens.
 
@@ -46,14 +47,18 @@ struct GenerateCommand: ParsableCommand {
 
     func run() throws {
         guard let model = text.model else { return try problems.run(seed: seed ?? 1) }
-        try TextGeneration(folder: URL(fileURLWithPath: model), options: text, seed: seed ?? 0).run()
+        let source = try ModelSource(text.store.model(model))
+        defer { source.close() }
+        try TextGeneration(folder: source.folder, options: text, seed: seed ?? 0).run()
     }
 }
 
 /// What text is made of, and how.
 struct TextOptions: ParsableArguments {
-    @Option(help: "A model: a folder in Hugging Face layout.")
+    @Option(help: "A model: a folder in Hugging Face layout, a GGUF file, or a stored model's name or hash.")
     var model: String?
+
+    @OptionGroup var store: ModelStoreOptions
 
     @Option(help: "A LoRA adapter for the model: a folder in PEFT's layout.")
     var adapter: String?
@@ -73,16 +78,18 @@ struct TextOptions: ParsableArguments {
     @Flag(help: "Print JSON lines; always so with --prompts and --samples.")
     var json = false
 
-    @Flag(help: "Take a prompt that is a text as a user's message, in the model's chat format.")
-    var chat = false
+    @Flag(
+        name: .customLong("chat"),
+        help: "Take a prompt that is a text as a user's message, in the model's chat format."
+    )
+    var isChat = false
 
     @Option(help: "With --chat or messages: a system message.")
     var system: String?
 
-    @Option(help: "With --chat or messages: \(ChatFormat.names). Default: as the model's own files say.")
-    var chatFormat: ChatFormat?
+    @OptionGroup var chat: ChatOptions
 
-    @Flag(help: "With --chat or messages: answer without thoughts, where the model's chat format has a switch (Qwen3).")
+    @Flag(help: "With --chat or messages: answer without thoughts, where the template has enable_thinking.")
     var noThinking = false
 
     @Option(help: "Most tokens of the text.")
@@ -118,7 +125,7 @@ struct TextOptions: ParsableArguments {
     var given: [String] {
         let values: [(String, Bool)] = [
             ("--adapter", adapter != nil), ("--prompt", prompt != nil), ("--prompts", prompts != nil),
-            ("--samples", samples != nil), ("--batch-size", batchSize != nil), ("--json", json), ("--chat", chat),
+            ("--samples", samples != nil), ("--batch-size", batchSize != nil), ("--json", json), ("--chat", isChat),
             ("--max-tokens", maxTokens != nil),
             ("--temperature", temperature != nil), ("--top-k", topK != nil), ("--top-p", topP != nil),
             ("--repetition-penalty", repetitionPenalty != nil), ("--stop", !stop.isEmpty),
@@ -130,7 +137,8 @@ struct TextOptions: ParsableArguments {
     /// The names of the options that were given and mean something in a conversation only.
     var chatOnly: [String] {
         let values: [(String, Bool)] = [
-            ("--system", system != nil), ("--chat-format", chatFormat != nil), ("--no-thinking", noThinking),
+            ("--system", system != nil), ("--chat-template", chat.chatTemplate != nil),
+            ("--chat-template-kwargs", chat.chatTemplateKwargs != nil), ("--no-thinking", noThinking),
         ]
         return values.filter(\.1).map(\.0)
     }
@@ -139,7 +147,7 @@ struct TextOptions: ParsableArguments {
         func check(_ holds: Bool, _ message: String) throws {
             if !holds { throw ValidationError(message) }
         }
-        if !chat, prompts == nil, let option = chatOnly.first {
+        if !isChat, prompts == nil, let option = chatOnly.first {
             throw ValidationError("\(option) belongs to --chat; give both")
         }
         try check(prompt == nil || prompts == nil, "--prompt and --prompts both say what to continue; give one of them")

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import KafkaClient
+import LanguageModel
 import Schemas
 import ServiceRuntime
 
@@ -46,7 +47,11 @@ struct RunsCommand: AsyncParsableCommand {
 
     struct Submit: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Submit a run event (see `errata schema errata.run.v1`)."
+            abstract: "Submit a run event (see `errata schema errata.run.v1`).",
+            discussion: """
+                The student may be given as "student": {"model": "NAME"}, by a name or hash that `errata models list` shows; \
+                the event then carries its hash and its tokenizer's fingerprint.
+                """
         )
 
         @OptionGroup var system: SystemOptions
@@ -58,7 +63,12 @@ struct RunsCommand: AsyncParsableCommand {
             let data =
                 file == "-"
                 ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(fileURLWithPath: file))
-            let event = try EventCoding.decode(RunEvent.self, from: data)
+            let event = try EventCoding.decode(
+                RunEvent.self,
+                from: try RunFile.resolvingStudent(in: data) { reference in
+                    try ModelStoreOptions.parse(["--state=\(system.state)"]).existingStore().resolve(reference)
+                }
+            )
             let producer = try KafkaProducer(try system.kafka())
             let id = DeterministicID.make(cause: event.id, parts: "submitted")
             let record = try OutgoingEvent(event, id: id, source: "/errata/cli", time: Date()).record()

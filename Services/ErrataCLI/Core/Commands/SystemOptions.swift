@@ -58,6 +58,33 @@ struct SystemOptions: ParsableArguments {
         }
     }
 
+    /// Runs a body on the database that there is; nil where there is none.
+    ///
+    /// That is the one that is set, the running system's, or that of the state folder, whose server is started for it.
+    func withStoredDatabase<Result>(
+        environment: [String: String] = ProcessInfo.processInfo.environment,
+        _ body: (PostgresPool) async throws -> Result
+    ) async throws -> Result? {
+        let isSet = environment["ERRATA_POSTGRES_URL"] != nil || environment["ERRATA_POSTGRES_URL_FILE"] != nil
+        let endpoint = stateFolder.appending(path: LocalEndpoint.fileName)
+        if isSet || FileManager.default.fileExists(atPath: endpoint.path) { return try await withDatabase(body) }
+        let folder = stateFolder.appending(path: "postgres")
+        guard FileManager.default.fileExists(atPath: folder.path) else { return nil }
+        let lock = try StateLock(state: stateFolder)
+        defer { withExtendedLifetime(lock) {} }
+        let server = EmbeddedPostgres(stateFolder: folder)
+        let pool = PostgresPool(configuration: try await server.start(), maximumConnections: 1)
+        let result: Swift.Result<Result, any Error>
+        do {
+            result = .success(try await body(pool))
+        } catch {
+            result = .failure(error)
+        }
+        pool.close()
+        await server.stop()
+        return try result.get()
+    }
+
     /// The value of a key, or what the file holds that `<key>_FILE` names.
     private static func secret(_ key: String, in environment: [String: String]) throws -> String? {
         guard let file = environment[key + "_FILE"] else { return environment[key] }

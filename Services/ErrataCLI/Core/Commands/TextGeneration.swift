@@ -12,6 +12,7 @@ struct TextGeneration {
     private struct Stopped: Error {}
 
     func run() throws {
+        try EngineSettings.check()
         let configuration = try ModelConfiguration(folder: folder)
         let tokenizer = try Tokenizer(folder: folder)
         let prompts = try TextPrompts(folder: folder, tokenizer: tokenizer, options: options)

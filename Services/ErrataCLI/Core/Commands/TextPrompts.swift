@@ -1,5 +1,6 @@
 import Foundation
 import LanguageModel
+import ModelFiles
 import Tokenization
 import Training
 
@@ -23,20 +24,21 @@ struct TextPrompts {
 
     /// Reads and encodes the prompts that the options name.
     init(folder: URL, tokenizer: Tokenizer, options: TextOptions) throws {
-        let chat = Result {
-            let chat = try ChatTemplate(folder: folder, tokenizer: tokenizer, format: options.chatFormat)
-            return options.noThinking ? try chat.withoutThinking() : chat
-        }
+        let thinking = options.noThinking ? ["enable_thinking"] : []
+        let chat = Result { try options.chat.encoder(folder: folder, tokenizer: tokenizer, needs: thinking) }
         endTokens = (try? chat.get().endTokens) ?? []
-        let system = options.system.map { [ChatMessage(.system, $0)] } ?? []
+        let system = options.system.map { [ChatMessage("system", $0)] } ?? []
+        func opened(_ conversation: Conversation) throws -> [TokenID] {
+            var conversation = conversation.adding(try options.chat.arguments())
+            for name in thinking { conversation = conversation.setting(name, .bool(false)) }
+            return try chat.get().encode(conversation, addGenerationPrompt: true)
+        }
+        func question(_ text: String) -> Conversation { Conversation(system + [ChatMessage("user", text)]) }
         guard let file = options.prompts else {
             place = nil
             let text = try options.prompt ?? Self.standardInput()
-            let tokens =
-                options.chat
-                ? try chat.get().render(system + [ChatMessage(.user, text)], addGenerationPrompt: true)
-                : tokenizer.encodePrompt(text)
-            prompts = [Prompt(tokens: tokens, isChat: options.chat)]
+            let tokens = options.isChat ? try opened(question(text)) : tokenizer.encodePrompt(text)
+            prompts = [Prompt(tokens: tokens, isChat: options.isChat)]
             return
         }
         place = file == "-" ? "standard input" : file
@@ -54,22 +56,22 @@ struct TextPrompts {
                 switch try row.content(row.has("prompt") ? "prompt" : "messages") {
                 case .text where row.has("messages"):
                     throw failure("\"messages\" is a text; it must be a list of messages")
-                case .text(let text) where options.chat:
-                    prompt.tokens = try chat.get().render(
-                        system + [ChatMessage(.user, text)],
-                        addGenerationPrompt: true
-                    )
+                case .text(let text) where options.isChat:
+                    prompt.tokens = try opened(row.conversation(question(text).messages))
                 case .text(let text):
-                    if let option = options.chatOnly.first {
+                    if let option = options.chatOnly.first ?? row.conversationFields.first.map({ "\"\($0)\"" }) {
                         throw failure("\"prompt\" is a text, on which \(option) has no effect; give --chat as well")
                     }
                     prompt.tokens = tokenizer.encodePrompt(text)
                     prompt.isChat = false
                 case .messages(let messages):
-                    if !system.isEmpty, messages.first?.role == .system {
+                    if !system.isEmpty, messages.first?.role == "system" {
                         throw failure("has a system message already; leave --system out")
                     }
-                    prompt.tokens = try chat.get().render(system + messages, addGenerationPrompt: true)
+                    guard messages.last?.role != "assistant" else {
+                        throw failure("the last message is the assistant's already; end with the user's")
+                    }
+                    prompt.tokens = try opened(row.conversation(system + messages))
                 }
                 prompts.append(prompt)
             } catch let error as TrainingLineError {

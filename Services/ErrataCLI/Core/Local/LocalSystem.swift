@@ -192,6 +192,9 @@ final class LocalSystem: Sendable {
         environment["ERRATA_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrapServers
         environment["ERRATA_KAFKA_SETTINGS"] = PassThroughSettings(broker.configuration.settings).configurationText
         environment["ERRATA_POSTGRES_URL"] = databaseConfiguration.url(includingPassword: true)
+        if ["template-distiller", "dpo-trainer", "evaluator"].contains(name) {
+            for key in EngineKeys.all.map(\.name) { environment[key] = ProcessInfo.processInfo.environment[key] }
+        }
         switch name {
         case "teacher-ingestion":
             environment["ERRATA_TEACHER_URL"] = teacherURL

@@ -12,7 +12,6 @@ extension LearningRateSchedule: ExpressibleByArgument {}
 extension NegativeTokenLoss: ExpressibleByArgument {}
 extension KeyStepAlignment.TieRule: ExpressibleByArgument {}
 extension PreferenceLoss: ExpressibleByArgument {}
-extension ChatFormat: ExpressibleByArgument {}
 
 /// How the weights of a trained model are written.
 enum SavedType: String, CaseIterable, ExpressibleByArgument {

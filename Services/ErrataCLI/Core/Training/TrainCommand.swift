@@ -39,6 +39,7 @@ struct TrainSupervisedCommand: ParsableCommand {
         let examples = try job.read { try job.reader.supervised($0, place: $1) }
         let heldOut = try job.readHeldOut { try job.reader.supervised($0, place: $1) }
         try job.train(
+            lengths: examples.map(\.tokens.count),
             note: TrainJob.supervisedNote,
             heldOut: { _ in try heldOut.map { try HeldOut(supervised: $0, options: options) } },
             make: { try SupervisedTrainer(model: $0, examples: examples, options: options) }
@@ -77,7 +78,7 @@ struct TrainPreferenceCommand: ParsableCommand {
     @Option(help: "Target margin of simpo.")
     var simpoMargin = 0.0
 
-    @Option(help: "A frozen reference: another model folder of the same tokenizer. Default: the model itself.")
+    @Option(help: "A frozen reference: another model of the same tokenizer. Default: the model itself.")
     var reference: String?
 
     @Option(help: "A file that keeps the reference's log-probabilities for other runs on the same pairs.")
@@ -89,10 +90,10 @@ struct TrainPreferenceCommand: ParsableCommand {
     @Option(help: "The examples of --supervised-weight, in the layout of errata train sft.")
     var supervisedData: String?
 
-    /// The folder of the reference, unless that is the model's own: its weights are there already.
-    private var otherReference: URL? {
+    /// The folder or file of the reference, unless that is the model's own: its weights are there already.
+    private func otherReference() throws -> URL? {
         guard let reference else { return nil }
-        let (theirs, own) = (URL(fileURLWithPath: reference), URL(fileURLWithPath: files.model))
+        let (theirs, own) = (try files.store.model(reference), try files.store.model(files.model))
         return theirs.resolvingSymlinksInPath().path == own.resolvingSymlinksInPath().path ? nil : theirs
     }
 
@@ -129,7 +130,8 @@ struct TrainPreferenceCommand: ParsableCommand {
 
     func run() throws {
         let options = try rates.options(learningRate: 1e-6, epochs: 1, schedule: .linear)
-        let job = try TrainJob(files, adapter: adapter, training: options)
+        let otherReference = try otherReference()
+        let job = try TrainJob(files, adapter: adapter, training: options, reference: otherReference)
         let pairs = try job.read { try job.reader.preferences($0, place: $1) }
         let supervised = try supervisedData.map { file in
             try job.read(file) { try job.reader.supervised($0, place: $1) }
@@ -138,6 +140,7 @@ struct TrainPreferenceCommand: ParsableCommand {
         // The trainer and the pairs that are measured have the same reference.
         var frozen: CausalLanguageModel?
         try job.train(
+            lengths: pairs.map { $0.prompt.count + $0.chosen.count + $0.rejected.count },
             note: TrainJob.preferenceNote,
             heldOut: { model in
                 // All of it has been asked for when this is done, and its memory is given back.
@@ -149,7 +152,13 @@ struct TrainPreferenceCommand: ParsableCommand {
             make: { model in
                 frozen =
                     try otherReference.map {
-                        try CausalLanguageModel.load(folder: $0, context: model.context, weights: .asStored)
+                        let source = try ModelSource($0)
+                        defer { source.close() }
+                        return try CausalLanguageModel.load(
+                            folder: source.folder,
+                            context: model.context,
+                            weights: .asStored
+                        )
                     } ?? (model.adapter == nil ? nil : model.withoutAdapter)
                 return try PreferenceTrainer(
                     model: model,

@@ -25,7 +25,11 @@ struct TrainJob {
 
     let reader: TrainingDataReader
     private let options: TrainFileOptions
+    /// The model's folder, made of a GGUF file where that is what was given.
+    private let modelSource: ModelSource
     private let source: URL
+    private let modelConfiguration: ModelConfiguration
+    private let reference: URL?
     private let output: URL
     private let adapter: LoRAConfiguration?
     private let training: TrainingOptions
@@ -36,15 +40,25 @@ struct TrainJob {
     ///   - options: What is read and written.
     ///   - adapter: The adapter to train, where one is wanted.
     ///   - training: How the training goes; its seed is that of the adapter's first weights.
+    ///   - reference: A frozen reference that is another model, where there is one.
     /// - Throws: ``CLIError``, or the error of the model's files, that names the folder and what is wrong.
-    init(_ options: TrainFileOptions, adapter: TrainAdapterOptions, training: TrainingOptions) throws {
+    init(
+        _ options: TrainFileOptions,
+        adapter: TrainAdapterOptions,
+        training: TrainingOptions,
+        reference: URL? = nil
+    ) throws {
+        try EngineSettings.check()
         self.options = options
         self.adapter = try adapter.configuration(baseModel: options.model)
         self.training = training
-        source = URL(fileURLWithPath: options.model)
+        self.reference = reference
+        modelSource = try ModelSource(options.store.model(options.model))
+        source = modelSource.folder
         output = URL(fileURLWithPath: options.output)
         let folder = source
         let configuration = try ModelConfiguration(folder: folder)
+        modelConfiguration = configuration
         let tokenizer = try Tokenizer(folder: folder)
         guard tokenizer.vocabularySize <= configuration.vocabularySize else {
             throw CLIError(
@@ -60,9 +74,8 @@ struct TrainJob {
         }
         reader = try TrainingDataReader(
             tokenizer: tokenizer,
-            chat: Result {
-                try ChatTemplate(folder: folder, tokenizer: tokenizer, format: options.chatFormat)
-            },
+            chat: Result { try options.chat.encoder(folder: folder, tokenizer: tokenizer) },
+            chatArguments: try options.chat.arguments(),
             endOfText: end,
             maximumLength: min(options.maxLength ?? .max, configuration.maximumPositions)
         )
@@ -99,15 +112,18 @@ struct TrainJob {
     /// Trains and writes the model, or the state where a signal ends it.
     ///
     /// - Parameters:
+    ///   - lengths: The tokens of each example or pair.
     ///   - note: What stands beside the progress bar.
     ///   - heldOut: Prepares what is measured, before the first step.
     ///   - make: Makes the trainer.
     /// - Throws: what the model, the trainer or a file throws; `ExitCode` 130 after a signal.
     func train(
+        lengths: [Int],
         note: (TrainingStep) -> String,
         heldOut: (CausalLanguageModel) throws -> HeldOut?,
         make: (CausalLanguageModel) throws -> any ResumableTrainer
     ) throws {
+        try checkMemory(lengths)
         let model = try CausalLanguageModel.load(
             folder: source,
             context: options.threads.map { ComputeContext(threads: $0) } ?? ComputeContext(),
@@ -169,6 +185,47 @@ struct TrainJob {
         }
     }
 
+    /// Tells what the training will need, and refuses what there is no room for.
+    private func checkMemory(_ lengths: [Int]) throws {
+        let storedBytes = try CausalLanguageModel.inspect(folder: source).storedBytes
+        let other = try reference.map { path in
+            let reference = try ModelSource(path)
+            defer { reference.close() }
+            return try ModelConfiguration(folder: reference.folder)
+        }
+        func need(
+            _ adapter: LoRAConfiguration?,
+            _ change: (inout TrainingOptions) -> Void = { _ in }
+        ) -> MemoryEstimate {
+            var options = training
+            change(&options)
+            return MemoryEstimate(
+                modelConfiguration,
+                storedBytes: storedBytes,
+                adapter: adapter,
+                options: options,
+                longest: lengths.max() ?? 0,
+                total: lengths.reduce(0, +),
+                reference: other
+            )
+        }
+        let estimate = need(adapter)
+        Terminal.error("needs \(estimate.text) of memory")
+        let longest = lengths.max() ?? 0
+        let small = adapter ?? LoRAConfiguration()
+        func lean(_ options: inout TrainingOptions) {
+            options.checkpointsActivations = true
+            options.tokensAtOnce = min(options.tokensAtOnce, max(longest, 512))
+        }
+        var cures = [
+            ("--recompute-activations", need(adapter, { $0.checkpointsActivations = true })),
+            ("--tokens-at-once \(max(longest, 512))", need(adapter, { $0.tokensAtOnce = max(longest, 512) })),
+            ("both of them", need(adapter, lean)),
+        ]
+        if adapter == nil { cures += [("--lora-rank 16", need(small)), ("all three", need(small, lean))] }
+        try estimate.check(available: MemoryBudget.current().available, cures: cures.map { (name: $0.0, need: $0.1) })
+    }
+
     /// What supervised training tells beside the bar.
     static func supervisedNote(_ step: TrainingStep) -> String {
         "loss \(number(step.loss))  \(Int(step.tokensPerSecond)) tokens/s"
@@ -224,7 +281,7 @@ struct TrainJob {
             let file = output.appending(path: name)
             let isOurs =
                 name == Self.stateFile || name.hasPrefix("model") && name.contains(".safetensors")
-                || ModelFolder.tokenizerFiles.contains(name)
+                || ModelFolder.companionFiles.contains(name)
                 || name == "adapter"
                     && files.fileExists(atPath: file.appending(path: ModelFolder.adapterConfigurationFile).path)
             if isOurs { try files.removeItem(at: file) }
@@ -232,15 +289,10 @@ struct TrainJob {
     }
 
     private func save(_ model: CausalLanguageModel) throws {
-        try ModelFolder.copyTokenizer(from: source, to: output)
         // With an adapter these are the merged weights, so that the folder is a model of its own.
         try model.save(to: output, elementType: options.saveDtype.elementType(model.configuration.torchDtype))
         try model.adapter?.save(to: output.appending(path: "adapter"))
-        // What the model says about sampling and its end tokens stays true.
-        let generation = source.appending(path: ModelFolder.generationFile)
-        if FileManager.default.fileExists(atPath: generation.path) {
-            try Data(contentsOf: generation)
-                .write(to: output.appending(path: ModelFolder.generationFile), options: .atomic)
-        }
+        // What the model says about text, sampling and its end tokens stays true.
+        try ModelFolder.copyCompanions(from: source, to: output)
     }
 }

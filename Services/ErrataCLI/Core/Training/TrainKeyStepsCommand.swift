@@ -120,6 +120,7 @@ struct TrainKeyStepsCommand: ParsableCommand {
         }
         let heldOut = try job.readHeldOut { try job.reader.keySteps($0, place: $1, options: weights) }
         try job.train(
+            lengths: examples.map(\.tokens.count),
             note: TrainJob.supervisedNote,
             heldOut: { _ in try heldOut.map { try HeldOut(supervised: $0, options: options) } },
             make: { try SupervisedTrainer(model: $0, examples: examples, options: options) }

@@ -9,8 +9,12 @@ struct TrainFileOptions: ParsableArguments {
     @Option(help: "The examples: JSON lines.")
     var data: String
 
-    @Option(help: "The model to start from: a folder in Hugging Face layout.")
+    @Option(
+        help: "The model to start from: a folder in Hugging Face layout, a GGUF file, or a stored model's name or hash."
+    )
     var model: String
+
+    @OptionGroup var store: ModelStoreOptions
 
     @Option(help: "Where the trained model goes: a new or empty folder.")
     var output: String
@@ -24,8 +28,7 @@ struct TrainFileOptions: ParsableArguments {
     )
     var saveDtype: SavedType = .float32
 
-    @Option(help: "How messages are laid out: \(ChatFormat.names). Default: as the model's own files say.")
-    var chatFormat: ChatFormat?
+    @OptionGroup var chat: ChatOptions
 
     @Option(help: "Longest sequence in tokens; longer ones are cut at their end. Default: what the model was made for.")
     var maxLength: Int?

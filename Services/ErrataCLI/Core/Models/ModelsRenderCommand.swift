@@ -1,0 +1,97 @@
+import ArgumentParser
+import Foundation
+import LanguageModel
+import ModelFiles
+import Tokenization
+
+/// `errata models render`.
+struct ModelsRenderCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "render",
+        abstract: "Print conversations as a model sees them.",
+        discussion: """
+            Each conversation is a JSON object with "messages" and whatever else transformers' apply_chat_template takes: \
+            "tools", "documents", "add_generation_prompt", "continue_final_message", "chat_template", and values that the \
+            template reads by name, such as "enable_thinking". The file holds one object, or one a line; with several, each \
+            output is one line of JSON.
+            """
+    )
+
+    @OptionGroup var models: ModelStoreOptions
+
+    @Argument(help: "A name, a hash, a folder, a GGUF file, or a file with a chat template (Jinja).")
+    var model: String
+
+    @Option(help: "The conversations: a JSON file, JSON lines, or - for standard input.")
+    var messages: String
+
+    @Flag(help: "Print the ids of the tokens, as a JSON array, in place of the text.")
+    var ids = false
+
+    func run() throws {
+        let requests = try Self.requests(in: messages)
+        let path = URL(fileURLWithPath: model)
+        var isFolder: ObjCBool = false
+        let exists = FileManager.default.fileExists(atPath: path.path, isDirectory: &isFolder)
+        let template: ChatTemplate
+        var tokenizer: Tokenizer?
+        if exists, !isFolder.boolValue, !GGUFFile.isNamed(path) {
+            guard !ids else { throw CLIError("\(model) is a template without a tokenizer; for --ids name a model") }
+            template = try ChatTemplate(source: Self.text(of: path), place: model)
+        } else {
+            let source = try ModelSource(models.model(model))
+            defer { source.close() }
+            let own = try Tokenizer(folder: source.folder)
+            tokenizer = own
+            // A request that brings its template needs none of the model's.
+            template =
+                requests.allSatisfy { $0.template?.contains("{") ?? false }
+                ? try ChatTemplate(source: "", specialTokens: own.specialTokens, place: model)
+                : try ChatTemplate(folder: source.folder, tokenizer: own)
+        }
+        for request in requests {
+            let rendered = try template.render(request)
+            if ids, let tokenizer {
+                Terminal.out("[\(tokenizer.encode(rendered.text).map(String.init).joined(separator: ", "))]")
+            } else if requests.count > 1 {
+                Terminal.out(JSONNode.quoted(rendered.text))
+            } else {
+                try FileHandle.standardOutput.write(contentsOf: Data(rendered.text.utf8))
+            }
+        }
+    }
+
+    private static func text(of file: URL) throws -> String {
+        guard let text = String(validating: try ModelFolder.read(file, limit: 4 << 20), as: UTF8.self) else {
+            throw CLIError("\(file.path) is not UTF-8; give a chat template (Jinja), a model folder, or a .gguf file")
+        }
+        return text
+    }
+
+    /// The requests of a file: one JSON value, or one a line.
+    static func requests(in file: String) throws -> [ConversationRequest] {
+        let data: Data
+        do {
+            data =
+                file == "-"
+                ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(fileURLWithPath: file))
+        } catch {
+            throw CLIError("\(file) cannot be read: \(error.localizedDescription)")
+        }
+        let place = file == "-" ? "standard input" : file
+        if let whole = try? JSONNode.parse(data) { return [try ConversationRequest(whole, place: place)] }
+        var requests: [ConversationRequest] = []
+        for (index, line) in data.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {
+            if line.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0D }) { continue }
+            do {
+                requests.append(try ConversationRequest(JSONNode.parse(line), place: "\(place):\(index + 1)"))
+            } catch let error as JSONSyntaxError {
+                throw CLIError("\(place):\(index + 1): \(error.description); give a JSON object, or one a line")
+            }
+        }
+        guard !requests.isEmpty else {
+            throw CLIError("\(place) has no conversation; give a JSON object with \"messages\"")
+        }
+        return requests
+    }
+}

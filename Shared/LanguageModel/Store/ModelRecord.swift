@@ -1,0 +1,105 @@
+public import Foundation
+import ModelFiles
+
+/// Where a stored model came from: kept beside the models and not in their folders, so that the same content has the
+/// same hash whoever made it.
+public struct ModelRecord: Sendable, Codable, Equatable {
+    /// One way in which the model came to be.
+    public struct Origin: Sendable, Codable, Hashable {
+        /// What it was made from or by: a file's or folder's name, or the work that trained it.
+        public var source: String
+        /// The hash of the model that the training started from; nil where the model was brought in.
+        public var parent: String?
+
+        /// An origin.
+        public init(source: String, parent: String? = nil) {
+            self.source = source
+            self.parent = parent
+        }
+    }
+
+    /// When the model was first stored.
+    public var addedAt: Date
+    /// Every way in which it came, the first first.
+    public var origins: [Origin]
+
+    /// The models that this one was trained from, without repeats.
+    public var parents: [String] {
+        var seen: Set<String> = []
+        return origins.compactMap(\.parent).filter { seen.insert($0).inserted }
+    }
+}
+
+extension ModelStore {
+    private var recordsFolder: URL { root.appendingPathComponent("records", isDirectory: true) }
+
+    private func recordFile(_ hash: String) -> URL { recordsFolder.appendingPathComponent("\(hash).json") }
+
+    /// What is known of where a model came from; nil where nothing was noted.
+    ///
+    /// - Throws: `ModelFileError` when the record cannot be read.
+    public func record(of hash: String) throws -> ModelRecord? {
+        guard Self.isHash(hash), FileManager.default.fileExists(atPath: recordFile(hash).path) else { return nil }
+        let decoder = JSONDecoder()
+        decoder.dateDecodingStrategy = .iso8601
+        do {
+            return try decoder.decode(ModelRecord.self, from: ModelFolder.read(recordFile(hash), limit: 16 << 20))
+        } catch let error as DecodingError {
+            throw ModelFileError(.malformed, place: recordFile(hash).path, "is no record of a model: \(error)")
+        }
+    }
+
+    /// Notes where a stored model came from; an origin that is known already is not noted twice.
+    ///
+    /// - Throws: `ModelFileError` when the store does not hold the model or the record cannot be written.
+    public func note(_ origin: ModelRecord.Origin, of hash: String, at date: Date = Date()) throws {
+        _ = try folder(hash)
+        var record = try record(of: hash) ?? ModelRecord(addedAt: date, origins: [])
+        guard !record.origins.contains(origin) else { return }
+        record.origins.append(origin)
+        try makeFolder(recordsFolder)
+        let encoder = JSONEncoder()
+        encoder.dateEncodingStrategy = .iso8601
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        try AtomicFile.write(try encoder.encode(record), to: recordFile(hash))
+    }
+
+    /// The stored models that were trained from `hash`.
+    public func descendants(of hash: String) throws -> [String] {
+        try hashes().filter { try record(of: $0)?.parents.contains(hash) ?? false }
+    }
+
+    /// Removes a model with its names and its record.
+    ///
+    /// - Throws: `ModelFileError` when the store does not hold it, or another stored model was trained from it.
+    public func remove(_ hash: String) throws {
+        let folder = try folder(hash)
+        let descendants = try descendants(of: hash)
+        guard descendants.isEmpty else {
+            let list = descendants.map { String($0.prefix(12)) }.joined(separator: ", ")
+            throw ModelFileError(
+                .malformed,
+                place: root.path,
+                "the model \(hash.prefix(12)) is what \(list) was trained from; remove that first"
+            )
+        }
+        // By one rename, so that nobody finds half a model under its hash.
+        let grave = root.appendingPathComponent(".removing-\(UUID().uuidString)")
+        do {
+            try FileManager.default.moveItem(at: folder, to: grave)
+            for name in try names(of: hash) { try removeName(name) }
+            if FileManager.default.fileExists(atPath: recordFile(hash).path) {
+                try FileManager.default.removeItem(at: recordFile(hash))
+            }
+            try FileManager.default.removeItem(at: grave)
+        } catch let error as ModelFileError {
+            throw error
+        } catch {
+            throw ModelFileError(
+                .inaccessible,
+                place: folder.path,
+                "cannot be removed: \(error.localizedDescription)"
+            )
+        }
+    }
+}

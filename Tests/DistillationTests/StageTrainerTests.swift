@@ -1,0 +1,85 @@
+import DataSupport
+import Foundation
+import LanguageModel
+import NumericSupport
+import Synchronization
+import TensorEngine
+import Testing
+import Tokenization
+import Training
+
+@testable import Distillation
+
+@Suite("Stages that are taken up again")
+struct StageTrainerTests {
+    private struct Interruption: Error {}
+
+    private final class Notices: Sendable {
+        private let list = Mutex<[String]>([])
+        var all: [String] { list.withLock { $0 } }
+        func add(_ text: String) { list.withLock { $0.append(text) } }
+    }
+
+    /// A store with one small student, and a trainer that saves its state after every update.
+    private func bench(in folder: URL) throws -> (trainer: StageTrainer, model: String, work: URL) {
+        let store = try ModelStore(root: folder.appending(path: "models"))
+        let tokenizer = try BytePairTrainer().train(["the cat and the hat"], vocabularySize: 262)
+        let model = try CausalLanguageModel(
+            configuration: ModelConfiguration(
+                vocabularySize: 300,
+                hiddenSize: 16,
+                intermediateSize: 24,
+                layers: 1,
+                heads: 2
+            ),
+            seed: 1,
+            context: ComputeContext(threads: 1)
+        )
+        let work = folder.appending(path: "work")
+        return (
+            StageTrainer(store: store, workFolder: work, saveInterval: .zero, threads: 1),
+            try StudentFolder.store(model, tokenizer: tokenizer, in: store).hash, work
+        )
+    }
+
+    private let examples = (0..<6).map {
+        SupervisedExample(prompt: [1, 2, TokenID($0)], response: [7, 8, TokenID($0)])
+    }
+    private let options = TrainingOptions(learningRate: 1e-3, maximumSteps: 5, batchSequences: 2, seed: 1)
+
+    @Test("state of other work under the same name is set aside with a notice, and gone when the stage is done")
+    func otherWork() throws {
+        try withTemporaryFolder { folder in
+            let (trainer, model, work) = try bench(in: folder)
+            let state = work.appending(path: "r1-hsft.state")
+            let unused = work.appending(path: "r1-hsft.state.unused")
+            func exists(_ file: URL) -> Bool { FileManager.default.fileExists(atPath: file.path) }
+            func train(_ options: TrainingOptions, _ notices: Notices, until last: Int) throws -> StageTrainer.Trained {
+                try trainer.supervised(
+                    from: model,
+                    name: "r1-hsft",
+                    examples: examples,
+                    options: options,
+                    onNotice: notices.add
+                ) { if $0.step == last { throw Interruption() } }
+            }
+            let notices = Notices()
+            #expect(throws: Interruption.self) { try train(options, notices, until: 3) }
+            #expect(exists(state) && notices.all.isEmpty)
+            let saved = try Data(contentsOf: state)
+
+            var other = options
+            other.learningRate = 2e-3
+            #expect(throws: Interruption.self) { try train(other, notices, until: 1) }
+            #expect(notices.all.count == 1)
+            let notice = try #require(notices.all.first)
+            #expect(notice.contains("learningRate is 0.001 there and 0.002 here"), "\(notice)")
+            #expect(notice.contains("r1-hsft begins anew") && notice.contains(unused.path))
+            #expect(try Data(contentsOf: unused) == saved, "what was saved is kept")
+
+            let trained = try train(other, notices, until: 100)
+            #expect(trained.steps == 5 && notices.all.count == 1)
+            #expect(!exists(state) && !exists(unused))
+        }
+    }
+}
