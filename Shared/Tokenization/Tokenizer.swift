@@ -54,6 +54,15 @@ public struct Tokenizer: Sendable {
         )
     }
 
+    /// Reads the contents of both files, which `place` stands for in errors.
+    init(json: Data, configuration: Data, place: String) throws {
+        try self.init(
+            model: TokenizerModel(json: json, place: place),
+            configuration: configuration,
+            place: place
+        )
+    }
+
     private init(model: TokenizerModel, configuration: Data?, place: String) throws {
         self.model = model
         self.configuration = configuration

@@ -140,9 +140,19 @@ struct GGUFTokenizerExportTests {
             try changed("gpt-2", "\"add_prefix_space\": false", "\"add_prefix_space\": true"),
             "changes text otherwise"
         )
-        // Merges in an order that scores of tokens cannot give.
-        let merge = "[\"▁\", \"t\"]"
-        expectRefusal(try changed("spm", "\n      \(merge),", ""), "no scores give")
+        // A way to make a token that is no merge, and merges that make one token at two ranks.
+        let document = try JSONNode.parse(tokenizer("spm").model.json)
+        let merges = try #require(document["model"]?["merges"]?.array)
+        func line(_ index: Int) throws -> String {
+            let parts = (merges[index].array ?? []).compactMap(\.string)
+            try #require(parts.count == 2)
+            return "\n      [\(JSONNode.quoted(parts[0])), \(JSONNode.quoted(parts[1]))],"
+        }
+        expectRefusal(try changed("spm", line(0), ""), "no scores give")
+        let results = merges.map { ($0.array ?? []).compactMap(\.string).joined() }
+        let twice = try #require(results.indices.first { $0 > 0 && results[$0] == results[$0 - 1] })
+        let apart = try changed("spm", line(twice) + line(twice + 1), line(twice + 1) + line(twice))
+        expectRefusal(apart, "no scores give")
         expectRefusal(try changed("spm", "\"byte_fallback\": true", "\"byte_fallback\": false"), "one for each byte")
         expectRefusal(try changed("spm", "\"prepend\": \"▁\"", "\"prepend\": \"_\""), "writes spaces as")
         let wrapped = try changed(

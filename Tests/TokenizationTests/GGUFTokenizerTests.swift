@@ -174,7 +174,7 @@ struct GGUFTokenizerTests {
             with("tokens", .array(.string([[0xFF]] + tokens.dropFirst()))),
             "token 0 of tokenizer.ggml.tokens is not UTF-8"
         )
-        expectRefusal(with("tokens", .array(.string(tokens.dropLast() + [tokens[40]]))), "listed twice")
+        expectRefusal(with("tokens", .array(.string(tokens.dropLast() + [tokens[40]]))), "tokens 40 and 319")
         expectRefusal(with("token_type", .array(.int32([1, 2]))), "2 numbers for 320 tokens")
         expectRefusal(
             with("token_type", .array(.int32([9] + [Int32](repeating: 1, count: 319)))),
@@ -206,6 +206,7 @@ private func expectRefusal(
     }
     #expect(error?.message.contains(cause) == true, "\(error?.description ?? "")", sourceLocation: sourceLocation)
     #expect(error?.code == code, sourceLocation: sourceLocation)
+    #expect(error?.place == metadata.place, sourceLocation: sourceLocation)
 }
 
 extension GGUFMetadata {

@@ -26,8 +26,6 @@ public enum GGUFModelFolder {
         let gguf = try GGUFFile(url: file)
         let configuration = try ModelConfiguration(gguf: gguf)
         let tokenizer = try GGUFTokenizer(gguf.metadata)
-        // What cannot be read is not brought in.
-        _ = try Tokenizer(json: tokenizer.json, configuration: tokenizer.configuration)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         try configuration.save(to: folder)
         try GenerationConfiguration(configuration).save(to: folder)

@@ -12,6 +12,8 @@ package struct GGUFTokenizer: Sendable {
     package let configuration: Data
     /// The chat template (Jinja), where the file has one.
     package let chatTemplate: String?
+    /// What both files make.
+    package let tokenizer: Tokenizer
 
     /// Reads the tokenizer of a file's metadata.
     ///
@@ -26,6 +28,7 @@ package struct GGUFTokenizer: Sendable {
                 chatTemplates: templates,
                 maximumLength: try Self.contextLength(metadata)
             )
+            tokenizer = try Tokenizer(json: json, configuration: configuration, place: metadata.place)
         } catch let error as ModelFileError {
             throw TokenizationError(error)
         }
@@ -85,8 +88,7 @@ extension Tokenizer {
     ///
     /// - Throws: `TokenizationError` that names the file, the key or token, and the fault.
     package init(gguf metadata: GGUFMetadata) throws {
-        let tokenizer = try GGUFTokenizer(metadata)
-        try self.init(json: tokenizer.json, configuration: tokenizer.configuration)
+        self = try GGUFTokenizer(metadata).tokenizer
     }
 }
 

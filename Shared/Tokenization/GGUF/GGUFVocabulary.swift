@@ -66,6 +66,12 @@ struct GGUFVocabulary {
             throw malformed("token \(id) of \(Key.tokens) is not UTF-8")
         }
         self.tokens = tokens
+        var idByToken = ByteTable()
+        for (id, token) in tokens.enumerated() where !token.isEmpty && !idByToken.insert(token, TokenID(id)) {
+            throw malformed(
+                "tokens \(idByToken.id(token) ?? 0) and \(id) of \(Key.tokens) are both \(String(decoding: token, as: UTF8.self))"
+            )
+        }
         roles = try Self.roles(metadata, model, count: tokens.count)
         kinds = try Self.kinds(metadata, tokens, roles)
         switch model {

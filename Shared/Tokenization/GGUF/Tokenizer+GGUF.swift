@@ -42,7 +42,7 @@ extension Tokenizer {
         pairs += try ggufRoles(bos: bosTokenID, ends: eosTokenIDs, padding: padTokenID)
         pairs += try ggufChatTemplates(chatTemplate)
         let readBack = try GGUFTokenizer(GGUFMetadata(pairs, place: "GGUF export"))
-        if try Tokenizer(json: readBack.json).fingerprint != fingerprint {
+        if readBack.tokenizer.fingerprint != fingerprint {
             pairs.append((Key.huggingFace, .string(Array(model.json))))
         }
         return pairs
