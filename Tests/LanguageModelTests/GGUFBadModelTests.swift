@@ -33,7 +33,7 @@ private struct Parts {
 }
 
 private func expectRefusal(
-    _ name: String = "tiny-llama",
+    in name: String = "tiny-llama",
     _ cause: String,
     _ code: ModelFileError.Code = .unsupported,
     sourceLocation: SourceLocation = #_sourceLocation,
@@ -64,12 +64,12 @@ struct GGUFBadModelTests {
         try expectRefusal("blk.1.attn_q.bias") { $0.set("blk.1.attn_q.bias", shape: [32]) }
         try expectRefusal("blk.2.attn_q.weight") { $0.set("blk.2.attn_q.weight", shape: [32, 32]) }
         try expectRefusal("blk.01.attn_q.weight") { $0.set("blk.01.attn_q.weight", shape: [32, 32]) }
-        try expectRefusal("model.norm.weight (in GGUF)") { $0.set("model.norm.weight", shape: [32]) }
+        try expectRefusal("holds the weight model.norm.weight") { $0.set("model.norm.weight", shape: [32]) }
         try expectRefusal("blk.0.ffn_gate_inp.weight") { $0.set("blk.0.ffn_gate_inp.weight", shape: [4, 32]) }
-        try expectRefusal("tiny-qwen2", "blk.0.attn_v.bias is missing", .malformed) {
+        try expectRefusal(in: "tiny-qwen2", "blk.0.attn_v.bias is missing", .malformed) {
             $0.set("blk.0.attn_v.bias", shape: nil)
         }
-        try expectRefusal("tiny-qwen3", "blk.0.attn_q_norm.weight is missing", .malformed) {
+        try expectRefusal(in: "tiny-qwen3", "blk.0.attn_q_norm.weight is missing", .malformed) {
             $0.set("blk.0.attn_q_norm.weight", shape: nil)
         }
         try expectRefusal("token_embd.weight", .malformed) { $0.set("token_embd.weight", shape: nil) }

@@ -59,8 +59,11 @@ struct GGUFRopeTests {
         #expect(RopeFactors.factors(configuration) == nil)
         #expect(RopeFactors.scaling([Float](repeating: 1, count: 64), configuration) == .default)
         let yarn = (0..<64).map { 1 + Float($0 * $0) / 500 }
-        for factors in [yarn, yarn.reversed(), [Float](repeating: 0, count: 64), [.nan] + yarn.dropFirst(), [2, 2]] {
-            #expect(RopeFactors.scaling(Array(factors), configuration) == nil)
+        let lists: [[Float]] = [
+            yarn, yarn.reversed(), .init(repeating: 0, count: 64), [.nan] + yarn.dropFirst(), [2, 2],
+        ]
+        for factors in lists {
+            #expect(RopeFactors.scaling(factors, configuration) == nil)
         }
     }
 

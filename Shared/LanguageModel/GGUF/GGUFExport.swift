@@ -139,10 +139,10 @@ public enum GGUFExport {
         let rows = RotaryRows(parameter.name, configuration)
         return GGUFWriter.Item(name: name, shape: shape, elementType: type) { body in
             try parameter.tensor().withValues { values in
-                guard let rows else { return try body(UnsafeBufferPointer(values)) }
+                guard let rows else { return try body(values) }
                 var ordered = [Float](repeating: 0, count: values.count)
                 ordered.withUnsafeMutableBufferPointer {
-                    rows.interleave(UnsafeBufferPointer(values), into: $0, columns: columns)
+                    rows.interleave(values, into: $0, columns: columns)
                 }
                 try ordered.withUnsafeBufferPointer(body)
             }

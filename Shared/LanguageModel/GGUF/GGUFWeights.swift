@@ -1,3 +1,4 @@
+import Foundation
 import ModelFiles
 
 /// The weights of a GGUF file under Hugging Face's names and in Hugging Face's order of rows.
