@@ -17,10 +17,19 @@ public struct Tokenizer: Sendable {
     /// Special tokens by the names that `tokenizer_config.json` gives them (`bos_token` and the like), for chat templates.
     public let specialTokens: [(name: String, text: String)]
 
-    /// Reads `tokenizer.json` of a model folder, and `tokenizer_config.json` when it is there.
+    /// Reads `tokenizer.json` of a model folder, and `tokenizer_config.json` when it is there; of a GGUF file, or a folder
+    /// that has nothing else, its metadata.
     ///
     /// - Throws: `TokenizationError` that names the file and the fault.
     public init(folder: URL) throws {
+        if let url = ModelFolder.ggufAlone(folder, without: "tokenizer.json") {
+            do {
+                try self.init(gguf: GGUFFile(url: url).metadata)
+            } catch let error as ModelFileError {
+                throw TokenizationError(error)
+            }
+            return
+        }
         let file = folder.appendingPathComponent("tokenizer.json")
         let configuration = folder.appendingPathComponent("tokenizer_config.json")
         let hasConfiguration = FileManager.default.fileExists(atPath: configuration.path)
@@ -42,6 +51,15 @@ public struct Tokenizer: Sendable {
             model: TokenizerModel(json: json, place: "tokenizer.json"),
             configuration: configuration,
             place: "tokenizer_config.json"
+        )
+    }
+
+    /// Reads the contents of both files, which `place` stands for in errors.
+    init(json: Data, configuration: Data, place: String) throws {
+        try self.init(
+            model: TokenizerModel(json: json, place: place),
+            configuration: configuration,
+            place: place
         )
     }
 

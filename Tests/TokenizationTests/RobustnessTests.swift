@@ -153,7 +153,7 @@ struct RobustnessTests {
         var generator = SplitMix(state: 5)
         for _ in 0..<2000 {
             let text = randomText(&generator)
-            let expected = isComposed ? text.precomposedStringWithCanonicalMapping : text
+            let expected = isComposed ? String(decoding: composed(text), as: UTF8.self) : text
             for ids in [tokenizer.encode(text), tokenizer.encodePlain(text)] {
                 #expect(
                     sameBytes(tokenizer.decode(ids, skipSpecialTokens: false), expected),

@@ -4,10 +4,14 @@ import Tokenization
 
 extension ModelConfiguration {
     /// Reads `config.json` in the 4.x layout (`rope_theta`, `rope_scaling`, `torch_dtype`) or the 5.x one
-    /// (`rope_parameters`, `dtype`).
+    /// (`rope_parameters`, `dtype`); of a GGUF file, or a folder that has nothing else, its metadata.
     ///
     /// - Throws: `ModelFileError`: `.inaccessible`, `.malformed` (names the key), `.unsupported` (names the feature).
     public init(folder: URL) throws {
+        if let url = ModelFolder.ggufAlone(folder, without: ModelFolder.configurationFile) {
+            try self.init(gguf: GGUFFile(url: url))
+            return
+        }
         let file = folder.appendingPathComponent(ModelFolder.configurationFile)
         try self.init(json: ModelFolder.read(file, limit: 16 << 20), place: file.path)
     }

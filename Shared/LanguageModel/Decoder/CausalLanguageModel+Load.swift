@@ -6,22 +6,23 @@ public import TensorEngine
 public enum WeightStorage: String, Sendable, CaseIterable {
     /// Float32 whatever the files hold: for full fine-tuning.
     case float32
-    /// What the files hold in bfloat16 is read in place, without a copy; all else is float32.
+    /// What the files hold in bfloat16 stays so, read in place without a copy where it lies as the model needs it; all
+    /// else is float32.
     case asStored
     /// Bfloat16: read in place where the files hold it, else rounded to nearest.
     case bfloat16
 }
 
 extension CausalLanguageModel {
-    /// Reads a model folder in Hugging Face layout, or one of the model store whose weights are a GGUF file.
+    /// Reads a model: a folder in Hugging Face layout, whose weights may also be one `model.gguf`, or a GGUF file.
     ///
     /// - Throws: `ModelFileError` that names the file and what is wrong with it.
     public static func load(folder: URL, weights: WeightStorage = .float32) throws -> CausalLanguageModel {
         try load(folder: folder, context: ComputeContext(), weights: weights)
     }
 
-    /// Reads a model folder in Hugging Face layout, or one of the model store whose weights are a GGUF file, into a given
-    /// context.
+    /// Reads a model into a given context: a folder in Hugging Face layout, whose weights may also be one `model.gguf`, or
+    /// a GGUF file.
     ///
     /// - Throws: `ModelFileError` that names the file and what is wrong with it.
     public static func load(
@@ -36,14 +37,17 @@ extension CausalLanguageModel {
         let names = try sources(of: configuration, in: source)
         return try CausalLanguageModel(configuration: configuration, context: context) { name, shape in
             let stored = names[name] ?? name
-            if shape.count > 1, weights != .float32, let mapped = try source.mappedBFloat16(stored) {
+            let isMatrix = shape.count > 1
+            if isMatrix, weights != .float32, let mapped = try source.mappedBFloat16(stored) {
                 let block = HalfBlock(borrowing: mapped.values, count: mapped.count, owner: mapped.owner)
                 return Tensor(block, shape: shape, context: context)
             }
             let tensor = Tensor(uninitialized: shape, context: context)
             try tensor.withMutableValues { try source.read(stored, into: $0) }
             source.release(stored)
-            return shape.count > 1 && weights == .bfloat16 ? tensor.converted(to: .bfloat16) : tensor
+            // Values of bfloat16 that did not lie as they are needed are the same values.
+            let isBFloat16 = weights == .bfloat16 || weights == .asStored && source.typeName(stored) == "BF16"
+            return isMatrix && isBFloat16 ? tensor.converted(to: .bfloat16) : tensor
         }
     }
 
@@ -108,15 +112,19 @@ extension CausalLanguageModel {
                 stored = "lm_head.weight"
             }
             guard let found = source.shape(stored) else {
-                throw failure(.malformed, "the weight \(name) is missing")
+                throw failure(.malformed, "the weight \(source.storedName(name)) is missing")
             }
             guard found == shape else {
-                throw failure(.malformed, "the weight \(name) has shape \(found); config.json asks for \(shape)")
+                throw failure(
+                    .malformed,
+                    "the weight \(source.storedName(name)) has shape \(found); the configuration asks for \(shape)"
+                )
             }
             guard source.isReadable(stored) else {
                 throw failure(
                     .unsupported,
-                    "the weight \(name) has element type \(source.typeName(stored) ?? "?"); F32, BF16 and F16 can be read"
+                    "the weight \(source.storedName(name)) has element type \(source.typeName(stored) ?? "?"); F32, BF16 and "
+                        + "F16 can be read"
                 )
             }
             names[name] = stored
@@ -125,7 +133,10 @@ extension CausalLanguageModel {
         // frequencies, which follow from the configuration, and a tied projection may be there twice.
         for name in source.names
         where names[name] == nil && name != "lm_head.weight" && !name.hasSuffix(".rotary_emb.inv_freq") {
-            throw failure(.unsupported, "holds the weight \(name), which config.json does not ask for")
+            throw failure(
+                .unsupported,
+                "holds the weight \(source.storedName(name)), which the configuration does not ask for"
+            )
         }
         return names
     }

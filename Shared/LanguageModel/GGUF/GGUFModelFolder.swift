@@ -13,30 +13,29 @@ public enum GGUFModelFolder {
         case copy
     }
 
-    /// The factors of the rotary frequencies, which follow from the configuration.
-    static let ropeFactorsName = "rope_freqs.weight"
-
-    /// Writes the folder of a file.
+    /// Writes the folder of a file: `config.json`, `generation_config.json`, `tokenizer.json`, `tokenizer_config.json`,
+    /// `chat_template.jinja` where the file has one, and the weights as `model.gguf`.
     ///
+    /// What is written depends on the file's content alone.
     /// - Parameters:
     ///   - file: The GGUF file.
     ///   - folder: A new or empty folder.
     ///   - weights: Whether the weights are copied or linked to.
-    /// - Throws: `ModelFileError` that names the file, the key or tensor, and what is wrong with it.
+    /// - Throws: `ModelFileError` or `TokenizationError` that names the file, the key or tensor, and what is wrong with it.
     public static func write(of file: URL, to folder: URL, weights: Weights) throws {
         let gguf = try GGUFFile(url: file)
         let configuration = try ModelConfiguration(gguf: gguf)
         let tokenizer = try GGUFTokenizer(gguf.metadata)
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         try configuration.save(to: folder)
-        try generation(configuration, gguf.metadata).save(to: folder)
+        try GenerationConfiguration(configuration).save(to: folder)
         func put(_ data: Data, _ name: String) throws {
             try AtomicFile.write(data, to: folder.appendingPathComponent(name))
         }
-        try put(tokenizer.tokenizer, ModelFolder.tokenizerFile)
+        try put(tokenizer.json, ModelFolder.tokenizerFile)
         try put(tokenizer.configuration, ModelFolder.tokenizerConfigurationFile)
         if let template = tokenizer.chatTemplate { try put(Data(template.utf8), ModelFolder.chatTemplateFile) }
-        let target = folder.appendingPathComponent(WeightFiles.ggufFile)
+        let target = folder.appendingPathComponent(ModelFolder.ggufWeightsFile)
         switch weights {
         case .link:
             try FileManager.default.createSymbolicLink(at: target, withDestinationURL: file.resolvingSymlinksInPath())
@@ -45,21 +44,5 @@ public enum GGUFModelFolder {
             try MappedFile(url: file).withBytes { try copy.append($0) }
             try copy.finish()
         }
-    }
-
-    /// The tokens that end an answer, the end of a turn among them where the file names one.
-    private static func generation(
-        _ configuration: ModelConfiguration,
-        _ metadata: GGUFMetadata
-    ) throws -> GenerationConfiguration {
-        var generation = GenerationConfiguration(configuration)
-        for name in ["eot", "eom"] {
-            guard let id = try metadata.integer("tokenizer.ggml.\(name)_token_id"),
-                (0..<configuration.vocabularySize).contains(id), let token = TokenID(exactly: id),
-                !generation.eosTokenIDs.contains(token)
-            else { continue }
-            generation.eosTokenIDs.append(token)
-        }
-        return generation
     }
 }

@@ -3,109 +3,193 @@ package import ModelFiles
 import Tokenization
 
 extension ModelConfiguration {
-    /// The configuration that a GGUF file's metadata and tensors describe.
+    /// The configuration that a GGUF file's metadata and tensors tell.
     ///
-    /// - Throws: `ModelFileError` that names the key and what is wrong with it or not supported.
+    /// - Throws: `ModelFileError`: `.malformed` (names the key), `.unsupported` (names the feature).
     package init(gguf file: GGUFFile) throws {
-        let metadata = file.metadata
-        guard let architecture = try metadata.string("general.architecture") else {
-            throw metadata.malformed("general.architecture is missing")
-        }
-        let types: [String: ModelType] = ["llama": .llama, "qwen2": .qwen2, "qwen3": .qwen3]
-        guard let type = types[architecture] else {
-            throw metadata.unsupported(
-                "the architecture \(architecture) is not supported; \(types.keys.sorted().joined(separator: ", ")) are"
-            )
-        }
-        func key(_ name: String) -> String { "\(architecture).\(name)" }
-        func number(_ name: String) throws -> Int { try metadata.requiredInteger(key(name)) }
-        if let experts = try metadata.integer(key("expert_count")), experts > 0 {
-            throw metadata.unsupported("has \(experts) experts; mixtures of experts are not supported")
-        }
-        let hidden = try number("embedding_length")
-        let heads = try number("attention.head_count")
-        guard heads > 0 else { throw metadata.malformed("\(key("attention.head_count")) is \(heads)") }
-        let dimension = try metadata.integer(key("attention.key_length")) ?? hidden / heads
-        for name in ["attention.value_length", "rope.dimension_count"] {
-            if let other = try metadata.integer(key(name)), other != dimension {
-                throw metadata.unsupported(
-                    "\(key(name)) is \(other) where a head has \(dimension); they must be the same"
-                )
-            }
-        }
-        if let scaling = try metadata.string(key("rope.scaling.type")), scaling != "none" {
-            throw metadata.unsupported("\(key("rope.scaling.type")) \(scaling) is not supported")
-        }
-        if let window = try metadata.integer(key("attention.sliding_window")), window > 0 {
-            throw metadata.unsupported("has an attention window of \(window) tokens; only full attention is supported")
-        }
-        let tokens = try metadata["tokenizer.ggml.tokens"].flatMap { _ in
-            try metadata.strings("tokenizer.ggml.tokens")?.count
-        }
-        let rows = file.entry("token_embd.weight")?.shape.first
-        let theta = try metadata.double(key("rope.freq_base")) ?? 10_000
-        func id(_ name: String) throws -> TokenID? {
-            let id = try metadata.integer("tokenizer.ggml.\(name)_token_id")
-            return id.flatMap { $0 >= 0 && $0 != Int(UInt32.max) ? TokenID(exactly: $0) : nil }
-        }
+        let reader = try GGUFConfigurationReader(file)
+        try reader.refuseUnsupported()
+        let heads = try reader.integer("attention.head_count")
+        let hidden = try reader.integer("embedding_length")
+        let headDimension = try reader.headDimension(heads: heads, hidden: hidden)
         self.init(
-            modelType: type,
-            vocabularySize: try metadata.integer(key("vocab_size")) ?? rows ?? tokens ?? 0,
+            modelType: reader.modelType,
+            vocabularySize: try reader.vocabularySize(),
             hiddenSize: hidden,
-            intermediateSize: try number("feed_forward_length"),
-            layers: try number("block_count"),
+            intermediateSize: try reader.integer("feed_forward_length"),
+            layers: try reader.integer("block_count"),
             heads: heads,
-            keyValueHeads: try metadata.integer(key("attention.head_count_kv")),
-            headDimension: dimension,
-            ropeTheta: theta,
-            ropeScaling: try Self.ropeScaling(file, theta: theta, dimension: dimension),
-            rmsNormEpsilon: try metadata.double(key("attention.layer_norm_rms_epsilon")) ?? 1e-6,
+            keyValueHeads: try reader.optionalInteger("attention.head_count_kv"),
+            headDimension: headDimension,
+            ropeTheta: try file.metadata.double(reader.key("rope.freq_base")) ?? 10_000,
+            rmsNormEpsilon: try reader.epsilon(),
             tieWordEmbeddings: file.entry("output.weight") == nil,
-            maximumPositions: try number("context_length"),
-            bosTokenID: try id("bos"),
-            eosTokenIDs: try id("eos").map { [$0] } ?? [],
-            padTokenID: try id("padding")
+            maximumPositions: try reader.integer("context_length"),
+            torchDtype: reader.dtype
         )
+        try reader.readTokenIDs(into: &self)
+        try validate(place: file.url.path)
+        ropeScaling = try reader.ropeScaling(self)
         try validate(place: file.url.path)
     }
 
-    /// The scaling behind a file's factors of the rotary frequencies (Llama 3.1's), which are all that it keeps of it.
-    ///
-    /// - Throws: `ModelFileError` where the factors are not those of Llama 3's kind of scaling.
-    private static func ropeScaling(_ file: GGUFFile, theta: Double, dimension: Int) throws -> RopeScaling {
-        guard file.entry(GGUFModelFolder.ropeFactorsName) != nil else { return .default }
-        let factors = try file.floats(GGUFModelFolder.ropeFactorsName)
-        guard factors.count == dimension / 2, let most = factors.max(), most.isFinite, most >= 1 else {
-            throw file.metadata.malformed(
-                "\(GGUFModelFolder.ropeFactorsName) has no \(dimension / 2) factors from 1 up"
+    /// The architecture's name in GGUF: Mistral's models are llama's there.
+    var ggufArchitecture: String { modelType == .mistral ? ModelType.llama.rawValue : modelType.rawValue }
+
+    /// Holds what decides about the order of rows against a GGUF file: the shapes of its tensors do not tell it.
+    func checkHeads(of file: GGUFFile) throws {
+        let theirs = try ModelConfiguration(gguf: file)
+        guard theirs.ggufArchitecture == ggufArchitecture, theirs.heads == heads,
+            theirs.keyValueHeads == keyValueHeads, theirs.headDimension == headDimension
+        else {
+            throw ModelFileError(
+                .malformed,
+                place: file.url.path,
+                "holds a model of architecture \(theirs.ggufArchitecture) with \(theirs.heads) heads, "
+                    + "\(theirs.keyValueHeads) for keys and values, of width \(theirs.headDimension); the configuration "
+                    + "says \(ggufArchitecture), \(heads), \(keyValueHeads) and \(headDimension)"
             )
         }
-        if factors.allSatisfy({ $0 == 1 }) { return .default }
-        // Published models differ in the factor and the length of pretraining.
-        for original in [8192, 4096, 2048, 16_384, 32_768, 256, 512, 1024] {
-            let scaling = RopeScaling.llama3(
-                factor: Double(most),
-                low: 1,
-                high: 4,
-                originalMaximumPositions: original
-            )
-            let expected = scaling.factors(theta: theta, dimension: dimension)
-            if zip(expected, factors).allSatisfy({ abs($0 - Double($1)) <= 1e-4 * abs($0) }) { return scaling }
-        }
-        throw file.metadata.unsupported("\(GGUFModelFolder.ropeFactorsName) are not those of Llama 3's scaling")
     }
 }
 
-extension ModelConfiguration.RopeScaling {
-    /// What each rotary frequency is divided by, [dimension / 2].
-    func factors(theta: Double, dimension: Int) -> [Double] {
-        (0..<dimension / 2).map { index in
-            guard case .llama3(let factor, let low, let high, let original) = self else { return 1 }
-            let wavelength = 2 * Double.pi * pow(theta, Double(2 * index) / Double(dimension))
-            if wavelength < Double(original) / high { return 1 }
-            if wavelength > Double(original) / low { return factor }
-            let smooth = (Double(original) / wavelength - low) / (high - low)
-            return 1 / ((1 - smooth) / factor + smooth)
+/// Typed reads of the keys that stand under the architecture's name.
+private struct GGUFConfigurationReader {
+    let file: GGUFFile
+    let modelType: ModelConfiguration.ModelType
+    private let architecture: String
+
+    init(_ file: GGUFFile) throws {
+        self.file = file
+        guard let architecture = try file.metadata.string("general.architecture") else {
+            throw file.metadata.malformed("general.architecture is missing: the file holds no model")
         }
+        let known: [ModelConfiguration.ModelType] = [.llama, .qwen2, .qwen3]
+        guard let type = known.first(where: { $0.rawValue == architecture }) else {
+            throw file.metadata.unsupported(
+                "architecture \(architecture) is not supported; supported are "
+                    + "\(known.map(\.rawValue).joined(separator: ", ")) (Mistral's models are llama's)"
+            )
+        }
+        self.architecture = architecture
+        modelType = type
+    }
+
+    func key(_ name: String) -> String { "\(architecture).\(name)" }
+
+    func integer(_ name: String) throws -> Int { try file.metadata.requiredInteger(key(name)) }
+
+    func optionalInteger(_ name: String) throws -> Int? { try file.metadata.integer(key(name)) }
+
+    /// Refuses what would change the computation and is not computed here.
+    func refuseUnsupported() throws {
+        let metadata = file.metadata
+        if let experts = try optionalInteger("expert_count"), experts > 0 {
+            throw metadata.unsupported("\(key("expert_count")) \(experts): mixtures of experts are not supported")
+        }
+        if let window = try optionalInteger("attention.sliding_window"), window > 0,
+            try window < integer("context_length")
+        {
+            throw metadata.unsupported(
+                "\(key("attention.sliding_window")) \(window) is not supported; only whole attention is"
+            )
+        }
+        if try metadata.bool(key("attention.causal")) == false {
+            throw metadata.unsupported("\(key("attention.causal")) false is not supported; decoders are")
+        }
+        // Factors that other families of llama.cpp's have: 0 stands for none, 1 changes nothing.
+        for name in [
+            "attention.scale", "attention.clamp_kqv", "attention.max_alibi_bias", "attn_logit_softcapping",
+            "final_logit_softcapping", "logit_scale", "residual_scale", "embedding_scale",
+        ] {
+            if let value = try metadata.double(key(name)), value != 0, value != 1 {
+                throw metadata.unsupported("\(key(name)) \(value) is not supported")
+            }
+        }
+        let scaling = try metadata.string(key("rope.scaling.type")) ?? "linear"
+        let factor = try metadata.double(key("rope.scaling.factor")) ?? metadata.double(key("rope.scale_linear")) ?? 0
+        if scaling != "none", scaling != "linear" || factor != 0 && factor != 1 {
+            throw metadata.unsupported(
+                "rope scaling of type \(scaling) with factor \(factor) is not supported; "
+                    + "none, and Llama 3's by \(GGUFTensorNames.ropeFactors), are"
+            )
+        }
+    }
+
+    func headDimension(heads: Int, hidden: Int) throws -> Int {
+        let length = try optionalInteger("attention.key_length")
+        guard heads > 0, length != nil || hidden.isMultiple(of: heads) else {
+            throw file.metadata.malformed(
+                "\(key("embedding_length")) (\(hidden)) is no multiple of \(key("attention.head_count")) (\(heads)) and "
+                    + "there is no \(key("attention.key_length"))"
+            )
+        }
+        let dimension = length ?? hidden / heads
+        for name in ["attention.value_length", "rope.dimension_count"] {
+            guard let other = try optionalInteger(name), other != dimension else { continue }
+            throw file.metadata.unsupported(
+                "\(key(name)) \(other) is not supported where heads have a width of \(dimension); only the same is"
+            )
+        }
+        return dimension
+    }
+
+    func vocabularySize() throws -> Int {
+        guard let entry = file.entry("token_embd.weight"), entry.shape.count == 2 else {
+            throw file.metadata.malformed("the weight token_embd.weight, whose rows are the vocabulary, is missing")
+        }
+        return entry.shape[0]
+    }
+
+    func epsilon() throws -> Double {
+        guard let epsilon = try file.metadata.double(key("attention.layer_norm_rms_epsilon")) else {
+            throw file.metadata.malformed("\(key("attention.layer_norm_rms_epsilon")) is missing")
+        }
+        return epsilon
+    }
+
+    /// PyTorch's name of the type that the embedding is stored in; quantised ones are computed in float32.
+    var dtype: String {
+        switch file.entry("token_embd.weight")?.elementType {
+        case .float16: "float16"
+        case .bfloat16: "bfloat16"
+        default: "float32"
+        }
+    }
+
+    func readTokenIDs(into configuration: inout ModelConfiguration) throws {
+        func id(_ name: String) throws -> TokenID? {
+            let key = "tokenizer.ggml.\(name)_token_id"
+            // Some converters write -1, or its bits, for none.
+            guard let id = try file.metadata.integer(key), id != -1, id != Int(UInt32.max) else { return nil }
+            guard (0..<configuration.vocabularySize).contains(id) else {
+                throw file.metadata.malformed(
+                    "\(key) is \(id), outside the vocabulary of \(configuration.vocabularySize)"
+                )
+            }
+            return TokenID(id)
+        }
+        configuration.bosTokenID = try id("bos")
+        configuration.padTokenID = try id("padding")
+        var ends: [TokenID] = []
+        for name in ["eos", "eot", "eom"] {
+            if let end = try id(name), !ends.contains(end) { ends.append(end) }
+        }
+        configuration.eosTokenIDs = ends
+    }
+
+    func ropeScaling(_ configuration: ModelConfiguration) throws -> ModelConfiguration.RopeScaling {
+        guard let entry = file.entry(GGUFTensorNames.ropeFactors) else { return .default }
+        guard entry.shape == [configuration.headDimension / 2] else {
+            throw file.metadata.malformed(
+                "the weight \(entry.name) has shape \(entry.shape); heads ask for [\(configuration.headDimension / 2)]"
+            )
+        }
+        guard let scaling = RopeFactors.scaling(try file.floats(entry.name), configuration) else {
+            throw file.metadata.unsupported(
+                "the factors of \(entry.name) are none that Llama 3's rope scaling makes, which alone is supported"
+            )
+        }
+        return scaling
     }
 }

@@ -7,6 +7,8 @@ package protocol WeightSource {
     var place: String { get }
     /// All weights, sorted.
     var names: [String] { get }
+    /// What a weight is called in the files, for messages.
+    func storedName(_ name: String) -> String
     /// The dimensions of a weight, outermost first; nil where there is none of that name.
     func shape(_ name: String) -> [Int]?
     /// What the files call a weight's element type.
@@ -25,6 +27,8 @@ package protocol WeightSource {
 extension SafetensorsCheckpoint: WeightSource {
     package var place: String { folder.path }
 
+    package func storedName(_ name: String) -> String { name }
+
     package func shape(_ name: String) -> [Int]? { entry(name)?.shape }
 
     package func typeName(_ name: String) -> String? { entry(name)?.elementType.rawValue }
@@ -32,21 +36,14 @@ extension SafetensorsCheckpoint: WeightSource {
     package func isReadable(_ name: String) -> Bool { entry(name)?.elementType.torchName != nil }
 }
 
-/// The files that hold a folder's weights.
+/// The files that hold a model's weights.
 public enum WeightFiles {
-    /// The weights of a folder in the model store that came as a GGUF file.
-    public static let ggufFile = "model.gguf"
-
-    /// Opens the weights of a folder: safetensors, or a GGUF file beside its configuration.
+    /// Opens the weights of a folder: safetensors, or a GGUF file beside its configuration; or those of a GGUF file itself.
     package static func open(folder: URL, configuration: ModelConfiguration) throws -> any WeightSource {
-        let gguf = folder.appendingPathComponent(ggufFile)
-        let hasTensors = [ModelFolder.weightsFile, ModelFolder.weightsIndexFile].contains {
-            FileManager.default.fileExists(atPath: folder.appendingPathComponent($0).path)
-        }
-        guard !hasTensors, FileManager.default.fileExists(atPath: gguf.path) else {
-            return try SafetensorsCheckpoint(folder: folder)
-        }
-        return GGUFWeights(try GGUFFile(url: gguf), configuration)
+        guard let url = ModelFolder.ggufWeights(of: folder) else { return try SafetensorsCheckpoint(folder: folder) }
+        let file = try GGUFFile(url: url)
+        try configuration.checkHeads(of: file)
+        return GGUFWeights(file, configuration)
     }
 
     /// The names of the files that hold a folder's weights.
@@ -60,11 +57,12 @@ public enum WeightFiles {
         if has(ModelFolder.weightsIndexFile) {
             return [ModelFolder.weightsIndexFile] + (try SafetensorsCheckpoint(folder: folder).fileNames)
         }
-        if has(ggufFile) { return [ggufFile] }
+        if has(ModelFolder.ggufWeightsFile) { return [ModelFolder.ggufWeightsFile] }
         throw ModelFileError(
             .missing,
             place: folder.path,
-            "holds no weights: neither \(ModelFolder.weightsFile), \(ModelFolder.weightsIndexFile) nor \(ggufFile)"
+            "holds no weights: neither \(ModelFolder.weightsFile), \(ModelFolder.weightsIndexFile) nor "
+                + ModelFolder.ggufWeightsFile
         )
     }
 }

@@ -10,6 +10,8 @@ public enum ModelFolder {
     public static let weightsFile = "model.safetensors"
     /// Which shard holds which weight.
     public static let weightsIndexFile = "model.safetensors.index.json"
+    /// Weights in one GGUF file, in place of safetensors.
+    public static let ggufWeightsFile = "model.gguf"
     /// The configuration of a LoRA adapter.
     public static let adapterConfigurationFile = "adapter_config.json"
     /// The weights of a LoRA adapter.

@@ -42,8 +42,12 @@ public final class GGUFFile: Sendable {
         indexByName = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.name, $0) })
     }
 
-    /// Whether a file goes by the name of a GGUF file.
-    public static func isNamed(_ url: URL) -> Bool { url.pathExtension.lowercased() == "gguf" }
+    /// Whether `url` is a file, and no folder, that goes by the name of a GGUF file.
+    public static func isNamed(_ url: URL) -> Bool {
+        var isFolder: ObjCBool = false
+        return url.pathExtension.lowercased() == "gguf"
+            && !(FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) && isFolder.boolValue)
+    }
 
     /// The entry of a tensor, or nil.
     public func entry(_ name: String) -> Entry? { indexByName[name].map { entries[$0] } }

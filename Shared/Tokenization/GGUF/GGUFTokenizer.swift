@@ -1,113 +1,106 @@
 package import Foundation
 package import ModelFiles
 
-/// The tokenizer that a GGUF file's metadata describes, as the files of a Hugging Face folder.
+/// The tokenizer of a GGUF file's metadata, as the `tokenizer.json` and `tokenizer_config.json` that are equal to it.
 ///
-/// What the metadata leaves to the reader (the pattern behind the name of a pre-tokenizer, the merges of a SentencePiece
-/// vocabulary) is filled in as llama.cpp and `transformers` do. The same metadata gives the same bytes.
+/// The same metadata gives the same bytes. Byte-level BPE (`gpt2`) and SentencePiece's BPE (`llama`) are read. Where the
+/// file carries the original (`tokenizer.huggingface.json`), that is used, and must agree with the file's token list.
 package struct GGUFTokenizer: Sendable {
-    /// The content of `tokenizer.json`.
-    package let tokenizer: Data
-    /// The content of `tokenizer_config.json`.
+    /// The content of a `tokenizer.json`.
+    package let json: Data
+    /// The content of a `tokenizer_config.json`: special tokens and chat templates.
     package let configuration: Data
-    /// The content of `chat_template.jinja`; nil where the file has none.
+    /// The chat template (Jinja), where the file has one.
     package let chatTemplate: String?
+    /// What both files make.
+    package let tokenizer: Tokenizer
 
-    /// The files of a tokenizer.
+    /// Reads the tokenizer of a file's metadata.
     ///
-    /// - Throws: `ModelFileError` that names the key and what is wrong with it or not supported.
+    /// - Throws: `TokenizationError` that names the file, the key or token, and the fault.
     package init(_ metadata: GGUFMetadata) throws {
-        let vocabulary = try GGUFVocabulary(metadata)
-        let style = try GGUFTokenizerStyle(metadata, vocabulary)
-        tokenizer = Data(style.json(vocabulary))
-        configuration = Self.configuration(vocabulary, style)
-        chatTemplate = try metadata.string("tokenizer.chat_template")
+        do {
+            let vocabulary = try GGUFVocabulary(metadata)
+            json = try Self.original(metadata, vocabulary) ?? vocabulary.document.json
+            let templates = try Self.chatTemplates(metadata)
+            chatTemplate = templates.first { $0.name == "default" }?.template
+            configuration = vocabulary.configuration(
+                chatTemplates: templates,
+                maximumLength: try Self.contextLength(metadata)
+            )
+            tokenizer = try Tokenizer(json: json, configuration: configuration, place: metadata.place)
+        } catch let error as ModelFileError {
+            throw TokenizationError(error)
+        }
     }
 
-    private static func configuration(_ vocabulary: GGUFVocabulary, _ style: GGUFTokenizerStyle) -> Data {
-        func token(_ id: Int?) -> String? {
-            id.map { JSONNode.quoted(String(decoding: vocabulary.tokens[$0], as: UTF8.self)) }
+    /// The `tokenizer.json` that the file carries.
+    private static func original(_ metadata: GGUFMetadata, _ vocabulary: GGUFVocabulary) throws -> Data? {
+        let key = GGUFVocabulary.Key.huggingFace
+        guard let text = try metadata.string(key) else { return nil }
+        let json = Data(text.utf8)
+        let place = "\(metadata.place), \(key)"
+        let model = try TokenizerModel(json: json, place: place)
+        guard model.vocabularySize <= vocabulary.tokens.count else {
+            throw TokenizationError(
+                .malformed,
+                place: place,
+                "has \(model.vocabularySize) tokens, the file's list \(vocabulary.tokens.count)"
+            )
         }
-        let members: [(String, String?)] = [
-            ("tokenizer_class", "\"PreTrainedTokenizerFast\""),
-            ("bos_token", token(vocabulary.bos)),
-            ("eos_token", token(vocabulary.eos)),
-            ("unk_token", token(vocabulary.unknown)),
-            ("pad_token", token(vocabulary.pad)),
-            ("add_bos_token", style.addsBOS ? "true" : "false"),
-            ("add_eos_token", style.addsEOS ? "true" : "false"),
-            ("clean_up_tokenization_spaces", "false"),
-        ]
-        return ModelFolder.jsonObject(members.compactMap { key, value in value.map { (key, $0) } })
+        for (id, token) in vocabulary.tokens.enumerated() where !vocabulary.isFiller(id) {
+            guard model.token(TokenID(id)) == token else {
+                let other = model.token(TokenID(id)).map { String(decoding: $0, as: UTF8.self) } ?? "nothing"
+                throw TokenizationError(
+                    .malformed,
+                    place: place,
+                    "says that token \(id) is \(other), the file's list that it is \(String(decoding: token, as: UTF8.self))"
+                )
+            }
+        }
+        return json
+    }
+
+    private static func contextLength(_ metadata: GGUFMetadata) throws -> Int? {
+        guard let architecture = try metadata.string("general.architecture") else { return nil }
+        return try metadata.integer("\(architecture).context_length")
+    }
+
+    private static func chatTemplates(_ metadata: GGUFMetadata) throws -> [(name: String, template: String)] {
+        let key = GGUFVocabulary.Key.chatTemplate
+        var templates: [(name: String, template: String)] = []
+        if let template = try metadata.string(key) { templates.append(("default", template)) }
+        for name in try metadata.strings(GGUFVocabulary.Key.chatTemplates) ?? [] {
+            let name = String(decoding: name, as: UTF8.self)
+            guard let template = try metadata.string("\(key).\(name)") else {
+                throw metadata.malformed(
+                    "\(GGUFVocabulary.Key.chatTemplates) names \(name), but \(key).\(name) is missing"
+                )
+            }
+            templates.append((name, template))
+        }
+        return templates
     }
 }
 
-/// The tokens of a GGUF file, their kinds, and those with a task.
-struct GGUFVocabulary {
-    /// What kind a token is, by llama.cpp's numbers.
-    enum Kind: Int {
-        case normal = 1
-        case unknown = 2
-        case control = 3
-        case userDefined = 4
-        case unused = 5
-        case byte = 6
-    }
-
-    let tokens: [[UInt8]]
-    let kinds: [Kind]
-    let bos: Int?
-    let eos: Int?
-    let unknown: Int?
-    let pad: Int?
-
-    init(_ metadata: GGUFMetadata) throws {
-        guard let tokens = try metadata.strings("tokenizer.ggml.tokens"), !tokens.isEmpty else {
-            throw metadata.malformed(
-                "has no tokens (tokenizer.ggml.tokens); a model without a tokenizer cannot be asked"
-            )
-        }
-        guard tokens.count <= BytePairModel.maximumID else {
-            throw metadata.malformed("has \(tokens.count) tokens, more than the limit of \(BytePairModel.maximumID)")
-        }
-        if let index = tokens.firstIndex(where: { String(validating: $0, as: UTF8.self) == nil }) {
-            throw metadata.malformed("token \(index) is not UTF-8")
-        }
-        self.tokens = tokens
-        if let numbers = try metadata.integers("tokenizer.ggml.token_type") {
-            guard numbers.count == tokens.count else {
-                throw metadata.malformed(
-                    "tokenizer.ggml.token_type has \(numbers.count) entries for \(tokens.count) tokens"
-                )
-            }
-            kinds = try numbers.enumerated().map { index, number in
-                guard let kind = Kind(rawValue: number) else {
-                    throw metadata.malformed("token \(index) has the unknown type \(number)")
-                }
-                return kind
-            }
-        } else {
-            kinds = [Kind](repeating: .normal, count: tokens.count)
-        }
-        func id(_ name: String) throws -> Int? {
-            let key = "tokenizer.ggml.\(name)_token_id"
-            // Some converters write -1, or its bits, for none.
-            guard let id = try metadata.integer(key), id >= 0, id != Int(UInt32.max) else { return nil }
-            guard tokens.indices.contains(id) else {
-                throw metadata.malformed("\(key) is \(id), but there are \(tokens.count) tokens")
-            }
-            return id
-        }
-        bos = try id("bos")
-        eos = try id("eos")
-        unknown = try id("unknown") ?? kinds.firstIndex(of: .unknown)
-        pad = try id("padding")
-    }
-
-    /// Whether a token is found in the text before merges are made.
+extension Tokenizer {
+    /// The tokenizer of a GGUF file's metadata.
     ///
-    /// Tokens that only fill the vocabulary up are left out.
-    func isAdded(_ id: Int) -> Bool {
-        kinds[id] == .control || kinds[id] == .userDefined || id == unknown && kinds[id] != .normal
+    /// - Throws: `TokenizationError` that names the file, the key or token, and the fault.
+    package init(gguf metadata: GGUFMetadata) throws {
+        self = try GGUFTokenizer(metadata).tokenizer
+    }
+}
+
+extension TokenizationError {
+    /// The same fault, said by what reads files.
+    init(_ error: ModelFileError) {
+        let code: Code =
+            switch error.code {
+            case .inaccessible, .missing: .inaccessible
+            case .malformed, .corrupt: .malformed
+            case .unsupported: .unsupported
+            }
+        self.init(code, place: error.place, error.message)
     }
 }

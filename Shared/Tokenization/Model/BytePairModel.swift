@@ -126,10 +126,31 @@ struct BytePairModel: Sendable {
         output: (TokenID, Int) -> Void
     ) {
         if ignoresMerges, let id = wholeWordID(word) { return output(id, word.count) }
+        merge(word, scratch: &scratch, output: output)
+    }
+
+    /// Encodes one word by merges alone.
+    private func merge(
+        _ word: UnsafeBufferPointer<UInt8>,
+        scratch: inout MergeScratch,
+        output: (TokenID, Int) -> Void
+    ) {
         scratch.reset()
         if isByteLevel { addBytes(word, to: &scratch) } else { addCharacters(word, to: &scratch) }
         scratch.merge(ranks: ranks, merges: merges)
         scratch.forEach(output)
+    }
+
+    /// Whether merges make each token of its own text, so that ``ignoresMerges`` changes nothing.
+    var mergesMakeEveryToken: Bool {
+        var scratch = MergeScratch()
+        for (id, token) in tokens.enumerated() {
+            guard let token, let word = isByteLevel ? ByteAlphabet.decode(token) : token else { continue }
+            var ids: [TokenID] = []
+            word.withUnsafeBufferPointer { merge($0, scratch: &scratch) { id, _ in ids.append(id) } }
+            guard ids == [TokenID(id)] else { return false }
+        }
+        return true
     }
 
     private func wholeWordID(_ word: UnsafeBufferPointer<UInt8>) -> TokenID? {

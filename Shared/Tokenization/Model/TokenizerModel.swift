@@ -149,12 +149,6 @@ final class TokenizerModel: Sendable {
 
     var vocabularySize: Int { texts.count }
 
-    /// Whether a space is put before the beginning of a text.
-    var putsSpaceBeforeText: Bool {
-        if let metaspace = preTokenizer.metaspace { return metaspace.prepend != .never }
-        return normalizer.steps.contains { if case .prepend = $0 { true } else { false } }
-    }
-
     func id(_ token: [UInt8]) -> TokenID? { addedIDs.id(token) ?? pairs.vocabulary.id(token) }
 
     func token(_ id: TokenID) -> [UInt8]? { texts.indices.contains(Int(id)) ? texts[Int(id)] : nil }

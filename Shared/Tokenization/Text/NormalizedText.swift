@@ -1,5 +1,3 @@
-import Foundation
-
 /// Text on its way through a tokenizer, with the range of the original bytes that each byte came from.
 struct NormalizedText {
     private(set) var bytes: [UInt8]
@@ -76,34 +74,27 @@ struct NormalizedText {
         if keepsOffsets { sources = resultSources }
     }
 
-    /// Composes the text canonically (NFC).
-    ///
-    /// Offsets are kept by composing grapheme cluster by grapheme cluster, which gives the same text but for rare
-    /// sequences; then all bytes point to the whole.
+    /// Composes the text canonically (NFC); the bytes of what is changed point to all of the scalars that it came from.
     mutating func composeCanonically() {
-        guard bytes.contains(where: { $0 >= 0xCC }) else { return }  // scalars below U+0300 are composed already
-        let text = String(decoding: bytes, as: UTF8.self)
-        let composed = Array(text.precomposedStringWithCanonicalMapping.utf8)
-        guard composed != bytes else { return }
-        if keepsOffsets {
-            var clusterSources: [Range<Int>] = []
-            var clusterBytes: [UInt8] = []
-            var position = 0
-            for character in text {
-                let length = String(character).utf8.count
-                let part = Array(String(character).precomposedStringWithCanonicalMapping.utf8)
-                if part.count == length {
-                    clusterSources += (position..<position + length).map { source($0..<$0 + 1) }
-                } else {
-                    clusterSources += Array(repeating: source(position..<position + length), count: part.count)
-                }
-                clusterBytes += part
-                position += length
-            }
-            let whole = source(0..<bytes.count)
-            sources = clusterBytes == composed ? clusterSources : Array(repeating: whole, count: composed.count)
+        let changes = bytes.withUnsafeBufferPointer { CanonicalComposition.changes(in: $0) }
+        guard !changes.isEmpty else { return }
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count)
+        var resultSources: [Range<Int>] = []
+        var position = 0
+        func keep(_ range: Range<Int>) {
+            result.append(contentsOf: bytes[range])
+            if keepsOffsets { resultSources += range.lazy.map { source($0..<$0 + 1) } }
         }
-        bytes = composed
+        for (range, composed) in changes {
+            keep(position..<range.lowerBound)
+            result.append(contentsOf: composed)
+            if keepsOffsets { resultSources += Array(repeating: source(range), count: composed.count) }
+            position = range.upperBound
+        }
+        keep(position..<bytes.count)
+        bytes = result
+        if keepsOffsets { sources = resultSources }
     }
 
     private var expandedSources: [Range<Int>] { sources ?? bytes.indices.map { origin + $0..<origin + $0 + 1 } }

@@ -2,7 +2,7 @@ import ModelFiles
 
 /// The `pre_tokenizer`: cuts a stretch of text into the words that merges may not cross.
 struct PreTokenizer: Sendable {
-    enum Split: Sendable {
+    enum Split: Sendable, Equatable {
         case pattern(PreTokenizerPattern)
         case digits(individual: Bool)
     }

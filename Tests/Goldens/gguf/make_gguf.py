@@ -84,9 +84,9 @@ def make_types():
     for kind in [Type.Q4_0, Type.Q4_1, Type.Q5_0, Type.Q5_1, Type.Q8_0]:
         weights = rng.normal(0, 0.05, (3, 64)).astype(np.float32)
         add(kind.name + ".quantized", kind, gguf.quants.quantize(weights, kind), (3, 64))
-        add(kind.name, kind, random_blocks(rng, kind, 24).reshape(6, -1), (6, 128))
+        add(kind.name, kind, random_blocks(rng, kind, 12).reshape(3, -1), (3, 128))
     for kind in [Type.Q2_K, Type.Q3_K, Type.Q4_K, Type.Q5_K, Type.Q6_K]:
-        add(kind.name, kind, random_blocks(rng, kind, 12).reshape(6, -1), (6, 512))
+        add(kind.name, kind, random_blocks(rng, kind, 8).reshape(4, -1), (4, 512))
     finish(writer)
 
 
