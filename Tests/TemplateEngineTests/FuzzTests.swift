@@ -20,14 +20,20 @@ private struct SplitMix64: RandomNumberGenerator {
 private struct Mutator {
     let sources: [[UInt8]]
     private static let fragments = [
-        "{{ ", " }}", "{% ", " %}", "{%- ", " -%}", "{#", "#}", "{% endif %}", "{% endfor %}", "{% else %}", "(", ")", "[",
-        "]", "{", "}", "'", "\"", "\\", "|", "~", "**", "* 99999999", " is ", " not ", " in ", " if ", " else ", " for ",
-        "loop", "messages", "namespace", "range(9999)", "self", "caller()", "|tojson", "|map('upper')", "|list", "|join",
-        "[::-1]", "[-1]", ".items()", ".__class__", "%s", "% 0", "// 0", "\u{0}", "\u{FEFF}", "\u{1F600}", "\r\n", "1e999",
+        "{{ ", " }}", "{% ", " %}", "{%- ", " -%}", "{#", "#}", "{% endif %}", "{% endfor %}", "{% else %}", "(", ")",
+        "[",
+        "]", "{", "}", "'", "\"", "\\", "|", "~", "**", "* 99999999", " is ", " not ", " in ", " if ", " else ",
+        " for ",
+        "loop", "messages", "namespace", "range(9999)", "self", "caller()", "|tojson", "|map('upper')", "|list",
+        "|join",
+        "[::-1]", "[-1]", ".items()", ".__class__", "%s", "% 0", "// 0", "\u{0}", "\u{FEFF}", "\u{1F600}", "\r\n",
+        "1e999",
         "9223372036854775807", "{% break %}", "{% generation %}", "{% endgeneration %}", "{% raw %}", "{% macro m() %}",
         "{% endmacro %}", "{{ m() }}", "{% set x = x %}", "recursive", "loop(messages)",
     ].map { Array($0.utf8) }
-    private static let bombs = ["(", "[", "{", "{% if 1 %}", "{% for x in messages %}", "-", "not ", "|e", ".a", "{% set x %}"]
+    private static let bombs = [
+        "(", "[", "{", "{% if 1 %}", "{% for x in messages %}", "-", "not ", "|e", ".a", "{% set x %}",
+    ]
 
     func mutant(_ random: inout SplitMix64) -> [UInt8] {
         var template = sources.randomElement(using: &random) ?? []
@@ -42,7 +48,9 @@ private struct Mutator {
     /// The token around a place: letters and digits that belong together, or one other byte.
     private func token(_ template: [UInt8], _ random: inout SplitMix64) -> Range<Int> {
         guard !template.isEmpty else { return 0..<0 }
-        func isWord(_ byte: UInt8) -> Bool { byte >= 0x30 && byte <= 0x39 || byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A }
+        func isWord(_ byte: UInt8) -> Bool {
+            byte >= 0x30 && byte <= 0x39 || byte | 0x20 >= 0x61 && byte | 0x20 <= 0x7A
+        }
         var start = Int.random(in: 0..<template.count, using: &random)
         var end = start + 1
         guard isWord(template[start]) else { return start..<end }
@@ -62,7 +70,11 @@ private struct Mutator {
             let moved = Array(template[one])
             template.replaceSubrange(one, with: Array(template[other]))
             template.insert(contentsOf: moved, at: min(other.lowerBound, template.count))
-        case 3: template.insert(contentsOf: Self.fragments.randomElement(using: &random) ?? [], at: place(template, &random))
+        case 3:
+            template.insert(
+                contentsOf: Self.fragments.randomElement(using: &random) ?? [],
+                at: place(template, &random)
+            )
         case 4:
             for _ in 0..<Int.random(in: 1...8, using: &random) where !template.isEmpty {
                 template[Int.random(in: 0..<template.count, using: &random)] = UInt8.random(in: 0...255, using: &random)
@@ -91,8 +103,15 @@ struct FuzzTests {
         // Chat templates are few, but the more interesting ones.
         let all = snippets.map(\.template) + repeatElement(chats.map(\.template), count: 20).joined()
         let mutator = Mutator(sources: all.map { Array($0.utf8) })
-        let variables = try #require(golden.chats["thinking-and-tools"]?.first { $0.conversation == "two-calls" }).case.variables
-        let limits = TemplateLimits(steps: 20000, outputBytes: 1 << 16, valueBytes: 1 << 16, items: 10000, totalBytes: 1 << 20)
+        let variables = try #require(golden.chats["thinking-and-tools"]?.first { $0.conversation == "two-calls" }).case
+            .variables
+        let limits = TemplateLimits(
+            steps: 20000,
+            outputBytes: 1 << 16,
+            valueBytes: 1 << 16,
+            items: 10000,
+            totalBytes: 1 << 20
+        )
         var rendered = 0
         var codes: Set<TemplateError.Code> = []
         for seed in 1...10000 {

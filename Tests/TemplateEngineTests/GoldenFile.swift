@@ -113,7 +113,8 @@ func difference(
     switch (outcome, expected["text"]?.bytes) {
     case (.success(let rendering), let text?):
         guard rendering.bytes == text else {
-            return "\(rendering.text.debugDescription) instead of \(String(decoding: text, as: UTF8.self).debugDescription)"
+            return
+                "\(rendering.text.debugDescription) instead of \(String(decoding: text, as: UTF8.self).debugDescription)"
         }
         let spans = try (expected["spans"]?.array ?? []).map { span in
             let bounds = try #require(span.array).map { try #require($0.integer) }

@@ -79,7 +79,8 @@ struct ProgramTests {
     @Test("texts are compared, counted and cut by Unicode scalars")
     func scalars() throws {
         let variables: TemplateVariables = ["one": text("e\u{301}"), "other": text("\u{E9}")]
-        let template = "{{ one == other }} {{ one|length }} {{ other|length }} {{ one[0] }} {{ {one: 1}[other] is defined }}"
+        let template =
+            "{{ one == other }} {{ one|length }} {{ other|length }} {{ one[0] }} {{ {one: 1}[other] is defined }}"
         #expect(try render(template, variables).text == "False 2 1 e False")
         #expect(try render("{{ '👩‍👩‍👧'|length }}{{ '\r\n' | length }}{{ '🇩🇪'[:1]|length }}").text == "511")
     }
@@ -95,7 +96,8 @@ struct ProgramTests {
     @Test("a program can be rendered again and at the same time")
     func reuse() async throws {
         let program = try TemplateProgram(
-            source: "{% set ns = namespace(n=0) %}{% for i in range(n) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}",
+            source:
+                "{% set ns = namespace(n=0) %}{% for i in range(n) %}{% set ns.n = ns.n + i %}{% endfor %}{{ ns.n }}",
             name: "sum"
         )
         let texts = try await withThrowingTaskGroup(of: (Int, String).self) { group in
@@ -150,7 +152,14 @@ struct ProgramTests {
         let east = try #require(TimeZone(secondsFromGMT: 5 * 3600 + 1800))
         let date = Date(timeIntervalSince1970: 951_782_399.25)
         let expected = TemplateMoment(
-            year: 2000, month: 2, day: 28, hour: 23, minute: 59, second: 59, microsecond: 250_000)
+            year: 2000,
+            month: 2,
+            day: 28,
+            hour: 23,
+            minute: 59,
+            second: 59,
+            microsecond: 250_000
+        )
         #expect(TemplateMoment(date, in: utc) == expected)
         let later = TemplateMoment(year: 2000, month: 2, day: 29, hour: 5, minute: 29, second: 59, microsecond: 250_000)
         #expect(TemplateMoment(date, in: east) == later)

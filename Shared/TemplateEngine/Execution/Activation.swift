@@ -51,6 +51,9 @@ final class Context {
         assigned.value(for: name.bytes) ?? variables.value(for: name.bytes) ?? Globals.value(named: name)
     }
 
+    /// How many names it holds itself.
+    var count: Int { variables.count + assigned.count }
+
     func assign(_ value: Value, to name: Text) throws { try assigned.set(value, for: name) }
 
     /// A context that also has `locals`.

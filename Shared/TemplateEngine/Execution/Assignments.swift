@@ -80,7 +80,8 @@ struct CaptureStatement: Statement {
             try interpreter.write(interpreter.string(value).bytes)
             return .normal
         }
-        let result = interpreter.autoescape ? try .string(Text(interpreter.softString(value).bytes, isMarkup: true)) : value
+        let result =
+            interpreter.autoescape ? try .string(Text(interpreter.softString(value).bytes, isMarkup: true)) : value
         try target.assign(result, interpreter, frame)
         try export.apply(frame)
         return .normal

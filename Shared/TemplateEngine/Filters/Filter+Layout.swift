@@ -9,7 +9,9 @@ extension Filter {
             try interpreter.indent(value, arguments)
         },
         Filter("wordwrap", ["width", "break_long_words", "wrapstring", "break_on_hyphens"]) {
-            value, arguments, interpreter in
+            value,
+            arguments,
+            interpreter in
             try interpreter.wrapWords(value, arguments)
         },
         Filter("pprint") { value, _, interpreter in

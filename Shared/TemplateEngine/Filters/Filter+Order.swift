@@ -33,6 +33,7 @@ extension Filter {
                 while let value = try values.next(interpreter) {
                     let key = try path.value(in: value, interpreter)
                     let comparable = try interpreter.comparable(key, isCaseSensitive: isCaseSensitive)
+                    try interpreter.work(key: comparable)
                     if seen.insert(try HashKey(comparable)).inserted { return value }
                 }
                 return nil

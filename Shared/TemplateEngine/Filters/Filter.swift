@@ -27,7 +27,9 @@ struct Filter: Sendable {
     init(variadic name: String, _ body: @escaping Body) { self.init(name, body) }
 
     private static let all: [String: Filter] = {
-        let groups = [textFilters, markupFilters, layoutFilters, numberFilters, listFilters, orderFilters, mappingFilters]
+        let groups = [
+            textFilters, markupFilters, layoutFilters, numberFilters, listFilters, orderFilters, mappingFilters,
+        ]
         return Swift.Dictionary((groups.joined()).map { ($0.name, $0) }) { first, _ in first }
     }()
 

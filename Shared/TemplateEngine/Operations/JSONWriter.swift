@@ -8,7 +8,7 @@ struct JSONWriter {
     private let keySeparator: [UInt8]
     private var output: [UInt8] = []
 
-    /// - Parameter indentation: what each level is indented by; nil puts everything on one line.
+    /// A writer that indents each level by `indentation`, or puts everything on one line without.
     init(
         _ interpreter: Interpreter,
         escapesNonASCII: Bool,
@@ -50,7 +50,8 @@ struct JSONWriter {
     }
 
     private static func number(_ value: Double) -> String {
-        value.isNaN ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : FloatText.representation(value)
+        value.isNaN
+            ? "NaN" : value.isInfinite ? (value < 0 ? "-Infinity" : "Infinity") : FloatText.representation(value)
     }
 
     private mutating func append(_ values: [Value], level: Int) throws {

@@ -13,9 +13,10 @@ package struct TemplateProgram: Sendable {
 
     /// Reads a template.
     ///
-    /// - Parameter source: the template; line breaks of any kind count as `\n`.
-    /// - Parameter name: what messages call it, a file's name for one.
-    /// - Parameter limits: bounds of reading it and of each rendering.
+    /// - Parameters:
+    ///   - source: the template; line breaks of any kind count as `\n`.
+    ///   - name: what messages call it, a file's name for one.
+    ///   - limits: bounds of reading it and of each rendering.
     /// - Throws: ``TemplateError`` with ``TemplateError/Code/syntax`` or ``TemplateError/Code/limit``.
     package init(source: String, name: String, limits: TemplateLimits = TemplateLimits()) throws {
         self.name = name
@@ -32,8 +33,10 @@ package struct TemplateProgram: Sendable {
 
     /// Renders the template.
     ///
-    /// - Parameter variables: what the template sees, such as `messages`, `tools` and `add_generation_prompt`.
-    /// - Parameter moment: what `strftime_now` takes for now; by default the clock in the local time zone.
+    /// - Parameters:
+    ///   - variables: what the template sees, such as `messages`, `tools` and `add_generation_prompt`.
+    ///   - moment: what `strftime_now` takes for now; by default what the clock shows in the local time zone.
+    /// - Returns: the text, with the parts of it that the assistant has written.
     /// - Throws: ``TemplateError``; what the template refuses has ``TemplateError/Code/raised``.
     package func render(
         _ variables: TemplateVariables,

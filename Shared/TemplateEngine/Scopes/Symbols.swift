@@ -33,47 +33,49 @@ final class Symbols {
 
     let function: FunctionLayout
     private let parent: Symbols?
-    /// The slots of names, shared with the copies for branches.
-    private let slots: NameSlots
+    /// For a branch of an `if` block, what was known when it began; the rest of the fields is what came to it since.
+    private let base: Symbols?
     private var references: [Text: Location] = [:]
     private var loads: [Int: Load] = [:]
     private var stores: Set<Text> = []
-
-    private final class NameSlots {
-        var slots: [Text: Int] = [:]
-    }
+    /// The slots of this block's names, those of branches that are over too.
+    private var slots: [Text: Int] = [:]
 
     init(in function: FunctionLayout, parent: Symbols?) {
         self.function = function
         self.parent = parent
-        slots = NameSlots()
+        base = nil
     }
 
-    private init(copying other: Symbols) {
-        function = other.function
-        parent = other.parent
-        slots = other.slots
-        references = other.references
-        loads = other.loads
-        stores = other.stores
+    private init(branchOf base: Symbols) {
+        function = base.function
+        parent = base.parent
+        self.base = base
     }
 
     // MARK: Names
 
+    /// The block that this is, or is a branch of.
+    private var block: Symbols { base?.block ?? self }
+
+    private func own(_ name: Text) -> Location? { references[name] ?? base?.own(name) }
+
+    private func hasStored(_ name: Text) -> Bool { stores.contains(name) || base?.hasStored(name) ?? false }
+
     private func define(_ name: Text, _ load: Load) -> Location {
-        let slot = slots.slots[name] ?? function.newSlot()
-        slots.slots[name] = slot
+        let slot = block.slots[name] ?? function.newSlot()
+        block.slots[name] = slot
         let location = Location(depth: function.depth, slot: slot)
         references[name] = location
         loads[slot] = load
         return location
     }
 
-    private func find(_ name: Text) -> Location? { references[name] ?? parent?.find(name) }
+    private func find(_ name: Text) -> Location? { own(name) ?? parent?.find(name) }
 
     func store(_ name: Text) {
         stores.insert(name)
-        guard references[name] == nil else { return }
+        guard own(name) == nil else { return }
         _ = define(name, parent?.find(name).map { .alias($0) } ?? .undefined)
     }
 
@@ -89,7 +91,7 @@ final class Symbols {
 
     /// Takes over what the branches of an `if` block found.
     private func update(from branches: [Symbols]) {
-        let stored = branches.reduce(into: Set<Text>()) { $0.formUnion($1.stores) }.subtracting(stores)
+        let stored = branches.reduce(into: Set<Text>()) { $0.formUnion($1.stores) }.filter { !hasStored($0) }
         for branch in branches {
             references.merge(branch.references) { $1 }
             loads.merge(branch.loads) { $1 }
@@ -151,12 +153,12 @@ final class Symbols {
 
 extension Symbols {
     func visit(_ expression: ExpressionSyntax) {
-        if case .name(let name) = expression { load(name) }
+        if case .name(let name) = expression.kind { load(name) }
         for child in expression.children { visit(child) }
     }
 
     func visit(target: ExpressionSyntax, isParameter: Bool = false) {
-        switch target {
+        switch target.kind {
         case .name(let name):
             if isParameter {
                 declareParameter(name)
@@ -202,11 +204,11 @@ extension Symbols {
     ) {
         guard let first = branches.first else { return }
         visit(first.condition)
-        let body = Symbols(copying: self)
+        let body = Symbols(branchOf: self)
         body.visit(first.body)
-        let alternatives = Symbols(copying: self)
+        let alternatives = Symbols(branchOf: self)
         for branch in branches.dropFirst() { alternatives.visit([branch], []) }
-        let rest = Symbols(copying: self)
+        let rest = Symbols(branchOf: self)
         rest.visit(otherwise)
         update(from: [body, alternatives, rest])
     }

@@ -10,7 +10,10 @@ extension Text {
 
     var uppercased: Text {
         mapped(Self.asciiUpper) { text in
-            Text(scalars: text.scalars.lazy.flatMap { $0.properties.uppercaseMapping.unicodeScalars }, isMarkup: isMarkup)
+            Text(
+                scalars: text.scalars.lazy.flatMap { $0.properties.uppercaseMapping.unicodeScalars },
+                isMarkup: isMarkup
+            )
         }
     }
 
@@ -76,7 +79,9 @@ extension Text {
     var casefolded: Text {
         mapped(Self.asciiLower) { text in
             let folded = text.scalars.lazy.flatMap { scalar in
-                scalar.properties.uppercaseMapping.unicodeScalars.flatMap { $0.properties.lowercaseMapping.unicodeScalars }
+                scalar.properties.uppercaseMapping.unicodeScalars.flatMap {
+                    $0.properties.lowercaseMapping.unicodeScalars
+                }
             }
             return Text(scalars: folded, isMarkup: isMarkup)
         }
