@@ -85,7 +85,7 @@ private struct Mutator {
             template.insert(contentsOf: repeatElement(bomb, count: count).joined(), at: place(template, &random))
         case 6:
             let other = sources.randomElement(using: &random) ?? []
-            template = template[..<place(template, &random)] + other[place(other, &random)...]
+            template = Array(template[..<place(template, &random)] + other[place(other, &random)...])
         default:
             let bounds = [place(template, &random), place(template, &random)].sorted()
             template.removeSubrange(bounds[0]..<bounds[1])

@@ -61,7 +61,7 @@ struct ProgramTests {
             ("{{ missing.x }}", "'missing' is undefined"),
             ("{{ user.x.y }}", "'dict object' has no attribute 'x'"),
             ("{{ user.tags[5].x }}", "list object has no element 5"),
-            ("{% for %}", "unexpected 'end of statement block'"),
+            ("{% for %}", "Expected an expression, got 'end of statement block'"),
             (
                 "{% if true %}{% endfor %}",
                 "Encountered unknown tag 'endfor'. Jinja was looking for the following tags: 'elif' or 'else' or "

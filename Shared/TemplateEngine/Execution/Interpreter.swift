@@ -104,7 +104,7 @@ extension Interpreter {
 
     /// Counts work that is proportional to `bytes`.
     func work(bytes: Int) throws {
-        steps &+= bytes >> 6
+        steps &+= bytes >> 4
         if steps > limits.steps { throw stepsExceeded() }
     }
 

@@ -25,7 +25,7 @@ package struct TemplateLimits: Sendable {
     package init(
         sourceBytes: Int = 512 << 10,
         nesting: Int = 100,
-        steps: Int = 20_000_000,
+        steps: Int = 10_000_000,
         depth: Int = 600,
         outputBytes: Int = 16 << 20,
         valueBytes: Int = 16 << 20,

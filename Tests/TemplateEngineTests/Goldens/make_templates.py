@@ -7,6 +7,7 @@ comes from transformers' own machinery (its sandbox, filters and tracking of gen
 NOW. Where Python raises, only that it does is kept.
 """
 
+import copy
 import datetime
 import json
 import pathlib
@@ -80,7 +81,8 @@ def render(template: str, variables: dict) -> dict:
         compiled = chat_template_utils._compile_jinja_template(template)
         blocks, spans = [], []
         with compiled.environment.activate_tracker(blocks, spans):
-            for block in compiled.generate(**variables):
+            # The filter indent appends to a list that it is wrongly given: no rendering may see what another one did.
+            for block in compiled.generate(**copy.deepcopy(variables)):
                 blocks.append(block)
         text = "".join(blocks)
     except Exception as error:
