@@ -182,6 +182,8 @@ struct ProgramTests {
             {% set ns = namespace() %}{% set ns.me = ns %}{% macro m() %}{{ ns.me is defined }}{% endmacro %}
             {% set ns.m = m %}{% for i in [1, 2] %}{% set ns.loop = loop %}{% set ns.f = loop.cycle %}{% endfor %}
             {% macro outer() %}{{ caller() }}{% endmacro %}{% call outer() %}{{ m() }}{% endcall %}
+            {% for i in [1] %}{% block b scoped %}{% set ns.block = self %}{% endblock %}{% endfor %}{% set me = self %}
+            {% set ns.lazy = [ns]|map('string') %}{% for i in [1] recursive %}{% set ns.again = loop %}{% endfor %}
             """
         let template = try Compiler.compile(try Parser.statements(of: source, nesting: 100))
         let moment = try #require(TemplateMoment(year: 2026, month: 1, day: 2))
@@ -189,7 +191,7 @@ struct ProgramTests {
         try { () throws in
             let interpreter = Interpreter(template, limits: TemplateLimits(), moment: moment)
             defer { interpreter.finish() }
-            let variables = Context(try interpreter.values(of: [:]))
+            let variables = try interpreter.context([:])
             context = variables
             try interpreter.render(template.root, variables)
             #expect(String(decoding: interpreter.output, as: UTF8.self).contains("True"))

@@ -130,9 +130,8 @@ struct BlockStatement: Statement {
         var context = frame.context
         if let locals {
             try interpreter.work(bytes: 64 * (locals.count + context.count))
-            context = try context.derived(
-                with: locals.compactMap { local in frame[local.reference].map { (local.name, $0) } }
-            )
+            let values = locals.compactMap { local in frame[local.reference].map { (local.name, $0) } }
+            context = try interpreter.adopt(try context.derived(with: values))
         }
         try interpreter.renderBlock(name, context)
         return .normal

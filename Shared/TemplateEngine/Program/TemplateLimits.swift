@@ -26,7 +26,7 @@ package struct TemplateLimits: Sendable {
         sourceBytes: Int = 512 << 10,
         nesting: Int = 100,
         steps: Int = 10_000_000,
-        depth: Int = 600,
+        depth: Int = 500,
         outputBytes: Int = 16 << 20,
         valueBytes: Int = 16 << 20,
         items: Int = 1_000_000,

@@ -45,7 +45,7 @@ package struct TemplateProgram: Sendable {
         let interpreter = Interpreter(template, limits: limits, moment: moment)
         defer { interpreter.finish() }
         do {
-            try interpreter.render(template.root, Context(try interpreter.values(of: variables)))
+            try interpreter.render(template.root, try interpreter.context(variables))
         } catch let error as TemplateError {
             throw error.located(line: nil, template: name)
         }

@@ -33,50 +33,37 @@ final class Symbols {
 
     let function: FunctionLayout
     private let parent: Symbols?
-    /// For a branch of an `if` block, what was known when it began; the rest of the fields is what came to it since.
-    private let base: Symbols?
     private var references: [Text: Location] = [:]
     private var loads: [Int: Load] = [:]
     private var stores: Set<Text> = []
-    /// The slots of this block's names, those of branches that are over too.
-    private var slots: [Text: Int] = [:]
+    /// How many `if` blocks the walk is inside of.
+    private var conditions = 0
 
     init(in function: FunctionLayout, parent: Symbols?) {
         self.function = function
         self.parent = parent
-        base = nil
-    }
-
-    private init(branchOf base: Symbols) {
-        function = base.function
-        parent = base.parent
-        self.base = base
     }
 
     // MARK: Names
 
-    /// The block that this is, or is a branch of.
-    private var block: Symbols { base?.block ?? self }
-
-    private func own(_ name: Text) -> Location? { references[name] ?? base?.own(name) }
-
-    private func hasStored(_ name: Text) -> Bool { stores.contains(name) || base?.hasStored(name) ?? false }
-
     private func define(_ name: Text, _ load: Load) -> Location {
-        let slot = block.slots[name] ?? function.newSlot()
-        block.slots[name] = slot
-        let location = Location(depth: function.depth, slot: slot)
+        let location = references[name] ?? Location(depth: function.depth, slot: function.newSlot())
         references[name] = location
-        loads[slot] = load
+        loads[location.slot] = load
         return location
     }
 
-    private func find(_ name: Text) -> Location? { own(name) ?? parent?.find(name) }
+    private func find(_ name: Text) -> Location? { references[name] ?? parent?.find(name) }
 
     func store(_ name: Text) {
-        stores.insert(name)
-        guard own(name) == nil else { return }
-        _ = define(name, parent?.find(name).map { .alias($0) } ?? .undefined)
+        let isFirst = stores.insert(name).inserted
+        let outer = parent?.find(name)
+        if conditions > 0 {
+            // The branch may not be taken, so that the name begins with what it means without it.
+            if isFirst { _ = define(name, outer.map { .alias($0) } ?? .resolve(name)) }
+        } else if references[name] == nil {
+            _ = define(name, outer.map { .alias($0) } ?? .undefined)
+        }
     }
 
     @discardableResult
@@ -87,21 +74,6 @@ final class Symbols {
 
     func load(_ name: Text) {
         if find(name) == nil { _ = define(name, .resolve(name)) }
-    }
-
-    /// Takes over what the branches of an `if` block found.
-    private func update(from branches: [Symbols]) {
-        let stored = branches.reduce(into: Set<Text>()) { $0.formUnion($1.stores) }.filter { !hasStored($0) }
-        for branch in branches {
-            references.merge(branch.references) { $1 }
-            loads.merge(branch.loads) { $1 }
-            stores.formUnion(branch.stores)
-        }
-        for name in stored {
-            guard let target = find(name) else { continue }
-            // Another branch may leave it unassigned, so that it begins with what it means outside.
-            loads[target.slot] = parent?.find(name).map { .alias($0) } ?? .resolve(name)
-        }
     }
 
     // MARK: Results
@@ -202,14 +174,12 @@ extension Symbols {
         _ branches: [(condition: ExpressionSyntax, line: Int, body: [StatementSyntax])],
         _ otherwise: [StatementSyntax]
     ) {
-        guard let first = branches.first else { return }
-        visit(first.condition)
-        let body = Symbols(branchOf: self)
-        body.visit(first.body)
-        let alternatives = Symbols(branchOf: self)
-        for branch in branches.dropFirst() { alternatives.visit([branch], []) }
-        let rest = Symbols(branchOf: self)
-        rest.visit(otherwise)
-        update(from: [body, alternatives, rest])
+        conditions += 1
+        for branch in branches {
+            visit(branch.condition)
+            visit(branch.body)
+        }
+        visit(otherwise)
+        conditions -= 1
     }
 }
