@@ -26,7 +26,7 @@ struct ExternalTemplateTests {
                 var variables = special
                 variables.merge(TemplateVariables(try #require(conversation.object)))
                 let expected = try #require(node["expected"]?[key])
-                let difference = try difference(template, variables, expected, at: moment, comparingSpans: false)
+                let difference = try difference(template, variables, expected, at: moment, hasSpans: false)
                 #expect(difference == nil, "\(name), \(key)")
             }
         }

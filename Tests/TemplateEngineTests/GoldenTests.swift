@@ -63,10 +63,8 @@ struct GoldenTests {
     @Test("dates are written as Python writes them")
     func dates() throws {
         let golden = try GoldenFile.shared.get()
-        // Before the year 1000 the padding is the C library's, which differs between systems.
-        let dates = golden.dates.filter { $0.moment.year >= 1000 }
-        #expect(dates.count > 300)
-        for (moment, format, text) in dates {
+        #expect(golden.dates.count > 600)
+        for (moment, format, text) in golden.dates {
             let program = try TemplateProgram(source: "{{ strftime_now(f) }}", name: "date")
             let rendering = try program.render(["f": .string(Array(format.utf8))], at: moment)
             #expect(rendering.text == text, "\(format) of \(moment)")

@@ -61,6 +61,7 @@ struct ProgramTests {
             ("{{ missing.x }}", "'missing' is undefined"),
             ("{{ user.x.y }}", "'dict object' has no attribute 'x'"),
             ("{{ user.tags[5].x }}", "list object has no element 5"),
+            ("{% for %}", "Expected an expression, got 'end of statement block'"),
             (
                 "{% if true %}{% endfor %}",
                 "Encountered unknown tag 'endfor'. Jinja was looking for the following tags: 'elif' or 'else' or "
@@ -172,5 +173,29 @@ struct ProgramTests {
         #expect(TemplateMoment(year: 2023, month: 2, day: 29) == nil)
         #expect(TemplateMoment(year: 2024, month: 2, day: 29) != nil)
         #expect(TemplateMoment(year: 2024, month: 1, day: 1, hour: 24) == nil)
+    }
+
+    @Test("nothing that a template makes outlives its rendering")
+    func lifetimes() throws {
+        // Macros, namespaces and loops that refer to each other in circles.
+        let source = """
+            {% set ns = namespace() %}{% set ns.me = ns %}{% macro m() %}{{ ns.me is defined }}{% endmacro %}
+            {% set ns.m = m %}{% for i in [1, 2] %}{% set ns.loop = loop %}{% set ns.f = loop.cycle %}{% endfor %}
+            {% macro outer() %}{{ caller() }}{% endmacro %}{% call outer() %}{{ m() }}{% endcall %}
+            {% for i in [1] %}{% block b scoped %}{% set ns.block = self %}{% endblock %}{% endfor %}{% set me = self %}
+            {% set ns.lazy = [ns]|map('string') %}{% for i in [1] recursive %}{% set ns.again = loop %}{% endfor %}
+            """
+        let template = try Compiler.compile(try Parser.statements(of: source, nesting: 100))
+        let moment = try #require(TemplateMoment(year: 2026, month: 1, day: 2))
+        weak var context: Context?
+        try { () throws in
+            let interpreter = Interpreter(template, limits: TemplateLimits(), moment: moment)
+            defer { interpreter.finish() }
+            let variables = try interpreter.context([:])
+            context = variables
+            try interpreter.render(template.root, variables)
+            #expect(String(decoding: interpreter.output, as: UTF8.self).contains("True"))
+        }()
+        #expect(context == nil)
     }
 }

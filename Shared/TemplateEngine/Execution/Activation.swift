@@ -40,8 +40,8 @@ final class Activation: Releasable {
 }
 
 /// What a template is rendered with, and what its outermost level assigned.
-final class Context {
-    private let variables: Members
+final class Context: Releasable {
+    private var variables: Members
     private var assigned = Members()
 
     init(_ variables: Members) { self.variables = variables }
@@ -51,7 +51,15 @@ final class Context {
         assigned.value(for: name.bytes) ?? variables.value(for: name.bytes) ?? Globals.value(named: name)
     }
 
+    /// How many names it holds itself.
+    var count: Int { variables.count + assigned.count }
+
     func assign(_ value: Value, to name: Text) throws { try assigned.set(value, for: name) }
+
+    func release() {
+        variables = Members()
+        assigned = Members()
+    }
 
     /// A context that also has `locals`.
     func derived(with locals: [(name: Text, value: Value)]) throws -> Context {

@@ -67,6 +67,7 @@ struct DictExpression: Expression {
         var result = Members()
         for member in members {
             let key = try interpreter.evaluate(member.key, frame)
+            try interpreter.work(key: key)
             try result.set(try interpreter.evaluate(member.value, frame), for: key)
         }
         return try interpreter.dict(result)
@@ -160,6 +161,7 @@ struct ConcatenationExpression: Expression {
         var bytes: [UInt8] = []
         for value in values {
             bytes += try isMarkup ? interpreter.escaped(value).bytes : interpreter.string(value).bytes
+            guard bytes.count <= interpreter.limits.valueBytes else { throw interpreter.tooLong }
         }
         try interpreter.charge(bytes: bytes.count)
         return .string(Text(bytes, isMarkup: isMarkup))

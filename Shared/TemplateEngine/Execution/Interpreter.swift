@@ -53,6 +53,7 @@ final class Interpreter {
 extension Interpreter {
     /// Carries out the template itself or one of its blocks.
     func render(_ block: CompiledBlock, name: Text? = nil, _ context: Context) throws {
+        try work(bytes: 16 * block.slotCount)
         let frame = Activation(slotCount: block.slotCount, parent: nil, context: context)
         if let slot = block.selfSlot { frame[slot] = .object(TemplateReference(context)) }
         if let slot = block.superSlot, let name {
@@ -103,8 +104,21 @@ extension Interpreter {
 
     /// Counts work that is proportional to `bytes`.
     func work(bytes: Int) throws {
-        steps &+= bytes >> 6
+        steps &+= bytes >> 4
         if steps > limits.steps { throw stepsExceeded() }
+    }
+
+    /// Counts the work of looking up a key.
+    func work(key: Value) throws {
+        switch key {
+        case .string(let text): try work(bytes: text.bytes.count)
+        case .tuple(let items):
+            for value in items.values {
+                try step()
+                try work(key: value)
+            }
+        default: break
+        }
     }
 
     private func stepsExceeded() -> TemplateError {
@@ -116,10 +130,10 @@ extension Interpreter {
         guard bytes <= limits.valueBytes else {
             throw TemplateError(.limit, "a text of more than \(limits.valueBytes) bytes")
         }
-        totalBytes += bytes
-        guard totalBytes <= limits.totalBytes else {
+        guard bytes <= limits.totalBytes - totalBytes else {
             throw TemplateError(.limit, "the rendering makes more than \(limits.totalBytes) bytes of texts and lists")
         }
+        totalBytes += bytes
         try work(bytes: bytes)
     }
 

@@ -7,6 +7,7 @@ struct LoopFilter: Sendable {
 
     /// The values for which the condition holds, found out one at a time.
     func iterator(_ values: ValueIterator, _ interpreter: Interpreter, _ frame: Activation) throws -> ValueIterator {
+        try interpreter.work(bytes: 16 * slotCount)
         let inner = Activation(slotCount: slotCount, parent: frame, context: frame.context)
         var hasBegun = false
         return ValueIterator(depth: 0) { interpreter in
@@ -32,9 +33,8 @@ struct LoopBody: Sendable {
     let elseEntry: FrameEntry
     let otherwise: [any Statement]
 
-    /// Carries out the body for each of `values`.
-    ///
-    /// `surroundings` are the variables around the block, which are those of `frame` unless it is recursive.
+    /// Carries out the body for each of `values`; `surroundings` are the variables around the block, which are those of
+    /// `frame` unless it is recursive.
     func run(
         over values: Value,
         in surroundings: Activation,
@@ -104,6 +104,7 @@ struct RecursiveForStatement: Statement {
     }
 
     private func run(over values: Value, depth: Int, _ interpreter: Interpreter, _ frame: Activation) throws -> Value {
+        try interpreter.work(bytes: 16 * slotCount)
         let inner = Activation(slotCount: slotCount, parent: frame, context: frame.context)
         interpreter.beginCapture()
         _ = try loop.run(
@@ -128,9 +129,9 @@ struct BlockStatement: Statement {
     func execute(_ interpreter: Interpreter, _ frame: Activation) throws -> Flow {
         var context = frame.context
         if let locals {
-            context = try context.derived(
-                with: locals.compactMap { local in frame[local.reference].map { (local.name, $0) } }
-            )
+            try interpreter.work(bytes: 64 * (locals.count + context.count))
+            let values = locals.compactMap { local in frame[local.reference].map { (local.name, $0) } }
+            context = try interpreter.adopt(try context.derived(with: values))
         }
         try interpreter.renderBlock(name, context)
         return .normal

@@ -70,6 +70,7 @@ final class Macro: Object {
     }
 
     override func call(_ arguments: Arguments, _ interpreter: Interpreter) throws -> Value {
+        try interpreter.work(bytes: 16 * definition.slotCount)
         let frame = Activation(
             slotCount: definition.slotCount,
             parent: surroundings,
@@ -91,6 +92,7 @@ final class Macro: Object {
     private func bind(_ arguments: Arguments, to frame: Activation, _ interpreter: Interpreter) throws {
         var arguments = arguments
         let parameters = definition.parameters
+        try interpreter.work(bytes: 8 * parameters.count * arguments.keywords.count)
         for (parameter, value) in zip(parameters, arguments.positional) { frame[parameter.slot] = value }
         var foundCaller =
             arguments.positional.count >= parameters.count && parameters.contains { $0.name == "caller" }

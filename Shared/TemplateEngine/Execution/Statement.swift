@@ -43,6 +43,7 @@ extension Interpreter {
 
     /// Sets the variables of a block that begins.
     func enter(_ entry: FrameEntry, _ frame: Activation) throws {
+        try work(bytes: 64 * entry.loads.count)
         for (slot, load) in entry.loads {
             switch load {
             case .resolve(let name): frame[slot] = frame.context.resolve(name)

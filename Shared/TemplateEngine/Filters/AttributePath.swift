@@ -3,7 +3,7 @@ struct AttributePath {
     private let parts: [Value]
     private let standard: Value?
 
-    /// A path from a filter's argument; `standard` stands for a part that is undefined.
+    /// A path with what stands for a part that is undefined.
     init(_ attribute: Value, default standard: Value? = nil) throws {
         self.standard = standard.flatMap { $0.isNone ? nil : $0 }
         switch attribute {

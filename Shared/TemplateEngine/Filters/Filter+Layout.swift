@@ -67,13 +67,14 @@ extension Interpreter {
             breaksLongWords: arguments.isTrue(1, default: true),
             breaksAtHyphens: arguments.isTrue(3, default: true)
         )
-        try work(bytes: 64 * text.bytes.count)
-        let paragraphs = text.lines(keepingEnds: false).map { line in
-            Array(wrapper.lines(Array(line.scalars)).map(\.bytes).joined(separator: separator.bytes))
+        try work(bytes: 16 * text.bytes.count)
+        let lines = text.lines(keepingEnds: false).flatMap { line in
+            // An empty line stays one.
+            line.isEmpty ? [line] : wrapper.lines(Array(line.scalars))
         }
-        let size = paragraphs.reduce(0) { $0 + $1.count + separator.bytes.count }
-        try charge(bytes: size)
-        return .text(Array(paragraphs.joined(separator: separator.bytes)))
+        try charge(bytes: separator.bytes.count, times: lines.count)
+        try charge(bytes: text.bytes.count + separator.bytes.count * lines.count)
+        return .text(Array(lines.map(\.bytes).joined(separator: separator.bytes)))
     }
 }
 

@@ -33,19 +33,6 @@ extension Filter {
             }
             return sum
         },
-        Filter(variadic: "map") { value, arguments, interpreter in try interpreter.map(value, arguments) },
-        Filter(variadic: "select") { value, arguments, interpreter in
-            try interpreter.select(value, arguments, wanted: true, byAttribute: false)
-        },
-        Filter(variadic: "reject") { value, arguments, interpreter in
-            try interpreter.select(value, arguments, wanted: false, byAttribute: false)
-        },
-        Filter(variadic: "selectattr") { value, arguments, interpreter in
-            try interpreter.select(value, arguments, wanted: true, byAttribute: true)
-        },
-        Filter(variadic: "rejectattr") { value, arguments, interpreter in
-            try interpreter.select(value, arguments, wanted: false, byAttribute: true)
-        },
     ]
 }
 
@@ -96,16 +83,14 @@ extension Interpreter {
 
     fileprivate func batch(_ value: Value, _ arguments: Bound) throws -> Value {
         let fill = arguments[1] ?? .none
-        var iterator: ValueIterator?
-        var waiting: Value?
         return try generator(over: max(value.depth, fill.depth)) { interpreter in
-            let values = try iterator ?? interpreter.iterate(value)
-            iterator = values
-            var row: [Value] = waiting.map { [$0] } ?? []
-            waiting = nil
-            while let value = try values.next(interpreter) {
+            (values: try interpreter.iterate(value), waiting: Value?.none)
+        } next: { state, interpreter in
+            var row: [Value] = state.waiting.map { [$0] } ?? []
+            state.waiting = nil
+            while let value = try state.values.next(interpreter) {
                 if try interpreter.areEqual(.int(row.count), arguments.value(0)) {
-                    waiting = value
+                    state.waiting = value
                     return try interpreter.list(row)
                 }
                 row.append(value)
@@ -123,92 +108,20 @@ extension Interpreter {
 
     fileprivate func slices(_ value: Value, _ arguments: Bound) throws -> Value {
         let fill = arguments[1] ?? .none
-        var known: [Value]?
-        var number = 0
-        var offset = 0
         return try generator(over: max(value.depth, fill.depth)) { interpreter in
-            let values = try known ?? interpreter.array(value)
-            known = values
+            (values: try interpreter.array(value), number: 0, offset: 0)
+        } next: { state, interpreter in
             let count = try arguments.integer(0)
             guard count != 0 else { throw TemplateError(.value, "integer division or modulo by zero") }
-            guard number < count else { return nil }
-            let size = values.count / count
-            let larger = values.count % count
-            let start = offset + number * size
-            if number < larger { offset += 1 }
-            let end = offset + (number + 1) * size
-            var row = Array(values[start..<end])
-            if !fill.isNone, number >= larger { row.append(fill) }
-            number += 1
+            guard state.number < count else { return nil }
+            let size = state.values.count / count
+            let larger = state.values.count % count
+            let start = state.offset + state.number * size
+            if state.number < larger { state.offset += 1 }
+            var row = Array(state.values[start..<(state.offset + (state.number + 1) * size)])
+            if !fill.isNone, state.number >= larger { row.append(fill) }
+            state.number += 1
             return try interpreter.list(row)
         }
-    }
-
-    fileprivate func map(_ value: Value, _ arguments: Arguments) throws -> Value {
-        guard value.isTrue else { return try generator(over: 0) { _ in nil } }
-        var iterator: ValueIterator?
-        var transform: ((Value, Interpreter) throws -> Value)?
-        // Nothing is looked at before the first value is asked for, as in a Python generator.
-        return try generator(over: value.depth) { interpreter in
-            let values = try iterator ?? interpreter.iterate(value)
-            iterator = values
-            let apply = try transform ?? interpreter.transform(arguments)
-            transform = apply
-            return try values.next(interpreter).map { try apply($0, interpreter) }
-        }
-    }
-
-    private func transform(_ arguments: Arguments) throws -> (Value, Interpreter) throws -> Value {
-        var arguments = arguments
-        if arguments.positional.isEmpty, let attribute = arguments.take("attribute") {
-            let path = try AttributePath(attribute, default: arguments.take("default"))
-            if let surplus = arguments.keywords.first {
-                throw TemplateError(.type, "Unexpected keyword argument \(surplus.name.quoted.string)")
-            }
-            return { try path.value(in: $0, $1) }
-        }
-        guard !arguments.positional.isEmpty else {
-            throw TemplateError(.type, "map requires a filter argument")
-        }
-        let filter = try filter(named: arguments.positional.removeFirst())
-        return { [arguments] in try filter.apply($0, arguments, $1) }
-    }
-
-    fileprivate func select(
-        _ value: Value,
-        _ arguments: Arguments,
-        wanted: Bool,
-        byAttribute: Bool
-    ) throws -> Value {
-        guard value.isTrue else { return try generator(over: 0) { _ in nil } }
-        var iterator: ValueIterator?
-        var condition: ((Value, Interpreter) throws -> Bool)?
-        return try generator(over: value.depth) { interpreter in
-            let holds = try condition ?? interpreter.condition(arguments, byAttribute: byAttribute)
-            condition = holds
-            let values = try iterator ?? interpreter.iterate(value)
-            iterator = values
-            while let value = try values.next(interpreter) {
-                if try holds(value, interpreter) == wanted { return value }
-            }
-            return nil
-        }
-    }
-
-    private func condition(
-        _ arguments: Arguments,
-        byAttribute: Bool
-    ) throws -> (Value, Interpreter) throws -> Bool {
-        var arguments = arguments
-        var path = try AttributePath(.none)
-        if byAttribute {
-            guard !arguments.positional.isEmpty else {
-                throw TemplateError(.type, "Missing parameter for attribute name")
-            }
-            path = try AttributePath(arguments.positional.removeFirst())
-        }
-        guard !arguments.positional.isEmpty else { return { try path.value(in: $0, $1).isTrue } }
-        let test = try test(named: arguments.positional.removeFirst())
-        return { [arguments] in try test.holds(try path.value(in: $0, $1), arguments, $1) }
     }
 }

@@ -11,15 +11,14 @@ extension Filter {
                 ?? .undefined(Undefined(.attribute(name, of: value.objectDescription)))
         },
         Filter("items") { value, _, interpreter in
-            var iterator: ValueIterator?
-            return try interpreter.generator(over: value.depth) { interpreter in
-                if value.isUndefined { return nil }
+            try interpreter.generator(over: value.depth) { interpreter in
+                if value.isUndefined { return try interpreter.iterate(value) }
                 guard case .dict(let dictionary) = value else {
                     throw TemplateError(.type, "Can only get item pairs from a mapping.")
                 }
-                let pairs = try iterator ?? interpreter.iterate(.object(DictView(.items, of: dictionary)))
-                iterator = pairs
-                return try pairs.next(interpreter)
+                return try interpreter.iterate(.object(DictView(.items, of: dictionary)))
+            } next: { pairs, interpreter in
+                try pairs.next(interpreter)
             }
         },
         Filter("dictsort", ["case_sensitive", "by", "reverse"]) { value, arguments, interpreter in

@@ -127,13 +127,13 @@ enum IntegerReader {
             return nil
         }
         guard hasOnlySingleUnderscores(digits) else { return nil }
-        var magnitude = 0
+        var number = 0
         for digit in digits where digit != "_" {
             guard let value = value(of: digit), value < radix else { return nil }
-            let shifted = try ArithmeticOperator.fitting(magnitude.multipliedReportingOverflow(by: radix))
-            magnitude = try ArithmeticOperator.fitting(shifted.addingReportingOverflow(value))
+            let shifted = try ArithmeticOperator.fitting(number.multipliedReportingOverflow(by: radix))
+            number = try ArithmeticOperator.fitting(shifted.addingReportingOverflow(isNegative ? -value : value))
         }
-        return isNegative ? -magnitude : magnitude
+        return number
     }
 
     private static func value(of digit: Unicode.Scalar) -> Int? {

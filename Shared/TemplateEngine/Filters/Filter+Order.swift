@@ -25,15 +25,14 @@ extension Filter {
         Filter("unique", ["case_sensitive", "attribute"]) { value, arguments, interpreter in
             let isCaseSensitive = arguments.isTrue(0)
             let path = try AttributePath(arguments[1] ?? .none)
-            var iterator: ValueIterator?
-            var seen: Set<HashKey> = []
             return try interpreter.generator(over: value.depth) { interpreter in
-                let values = try iterator ?? interpreter.iterate(value)
-                iterator = values
-                while let value = try values.next(interpreter) {
+                (values: try interpreter.iterate(value), seen: Set<HashKey>())
+            } next: { state, interpreter in
+                while let value = try state.values.next(interpreter) {
                     let key = try path.value(in: value, interpreter)
                     let comparable = try interpreter.comparable(key, isCaseSensitive: isCaseSensitive)
-                    if seen.insert(try HashKey(comparable)).inserted { return value }
+                    try interpreter.work(key: comparable)
+                    if state.seen.insert(try HashKey(comparable)).inserted { return value }
                 }
                 return nil
             }

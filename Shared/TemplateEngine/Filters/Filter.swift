@@ -28,7 +28,8 @@ struct Filter: Sendable {
 
     private static let all: [String: Filter] = {
         let groups = [
-            textFilters, markupFilters, layoutFilters, numberFilters, listFilters, orderFilters, mappingFilters,
+            textFilters, markupFilters, layoutFilters, numberFilters, listFilters, selectionFilters, orderFilters,
+            mappingFilters,
         ]
         return Swift.Dictionary((groups.joined()).map { ($0.name, $0) }) { first, _ in first }
     }()

@@ -83,7 +83,7 @@ struct DateFormat {
         case "p": return flags.swapsCase ? half.lowercased() : half
         case "P": return half.lowercased()
         case "Y": return flags.isGiven ? number(moment.year, 4) : String(moment.year)
-        case "C": return number(moment.year / 100, 2)
+        case "C": return flags.isGiven ? number(moment.year / 100, 2) : String(moment.year / 100)
         case "y": return number(moment.year % 100, 2)
         case "G": return String(moment.isoWeek.year)
         case "g": return number(moment.isoWeek.year % 100, 2)

@@ -169,8 +169,9 @@ extension Interpreter {
             // The zeros that fill up are grouped too.
             let room = format.width - prefix.count - rest.count
             try charge(bytes: max(0, room))
-            while Self.groupedLength(digits.count + 1, groupSize) <= room { digits = "0" + digits }
-            if Self.groupedLength(digits.count, groupSize) < room { digits = "0" + digits }
+            var count = max(0, room) - max(0, room) / (groupSize + 1)
+            if Self.groupedLength(count, groupSize) < room { count += 1 }
+            digits = String(repeating: "0", count: max(0, count - digits.count)) + digits
         }
         let grouped = NumberFormat.grouped(digits, by: Character(grouping), size: groupSize)
         return try aligned(Text(grouped + rest), prefix: prefix, format, standard: standard)

@@ -5,9 +5,8 @@ enum NumberFormat {
     /// More digits than a double can have after the point, and what CPython allows for one number.
     static let maximumPrecision = 1100
 
-    /// C's `%.*f`, `%.*e` or `%.*g` of a magnitude.
-    ///
-    /// `style` is `f`, `e` or `g`, in either case; `isAlternate` keeps the point and, for `g`, zeros at the end.
+    /// C's `%.*f`, `%.*e` or `%.*g` of a magnitude, by the letter of `style` in either case; `isAlternate` keeps the point
+    /// and, for `g`, zeros at the end.
     static func digits(_ value: Double, style: Character, precision: Int, isAlternate: Bool = false) throws -> String {
         guard precision <= maximumPrecision else {
             throw TemplateError(.limit, "a number with more than \(maximumPrecision) digits after the point")
@@ -41,7 +40,10 @@ enum NumberFormat {
     /// Python's `round(value, digits)` of an integer.
     static func rounded(_ value: Int, digits: Int) throws -> Int {
         guard digits < 0 else { return value }
-        guard digits > -19 else { return 0 }
+        guard digits > -19 else {
+            guard value.magnitude <= 5_000_000_000_000_000_000 || digits < -19 else { throw ArithmeticOperator.tooWide }
+            return 0
+        }
         var scale = 1
         for _ in 0..<(-digits) { scale *= 10 }
         let remainder = value % scale

@@ -44,7 +44,7 @@ private struct PercentFormatter {
             position += 1
             if scalar == "%" {
                 output += try conversion()
-                try interpreter.charge(bytes: output.count)
+                guard output.count <= interpreter.limits.valueBytes else { throw interpreter.tooLong }
             } else {
                 output.append(scalar)
             }
@@ -52,6 +52,7 @@ private struct PercentFormatter {
         guard used == values.count || isMapping || usesMapping else {
             throw TemplateError(.type, "not all arguments converted during string formatting")
         }
+        try interpreter.charge(bytes: output.count)
         return Text(output, isMarkup: format.isMarkup)
     }
 

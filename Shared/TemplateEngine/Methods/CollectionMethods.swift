@@ -78,6 +78,7 @@ extension Interpreter {
         switch method {
         case .get:
             let bound = try arguments.bound(to: Signature("get", ["key", "default"], required: 1))
+            try work(key: bound.value(0))
             return try dictionary.members.value(for: bound.value(0)) ?? bound[1] ?? .none
         case .fromkeys: return try Globals.dictFromKeys(arguments, self)
         case .copy:
@@ -143,6 +144,7 @@ final class DictView: Object {
 
     override func contains(_ value: Value, _ interpreter: Interpreter) throws -> Bool {
         guard kind == .keys else { return try super.contains(value, interpreter) }
+        try interpreter.work(key: value)
         return try dictionary.members.value(for: value) != nil
     }
 

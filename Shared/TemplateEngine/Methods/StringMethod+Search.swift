@@ -27,7 +27,9 @@ extension Interpreter {
 
     private func hasAffix(_ method: StringMethod, _ text: Text, _ affix: Value) throws -> Bool {
         switch affix {
-        case .string(let affix): return method == .startswith ? text.hasPrefix(affix) : text.hasSuffix(affix)
+        case .string(let affix):
+            try work(bytes: affix.bytes.count)
+            return method == .startswith ? text.hasPrefix(affix) : text.hasSuffix(affix)
         case .tuple(let items):
             return try items.values.contains { value in
                 try step()

@@ -35,6 +35,7 @@ extension Interpreter {
         return try nested {
             for (key, value) in zip(left.keys, left.values) {
                 try step()
+                try work(key: key)
                 guard let other = try right.value(for: key), try areEqual(value, other) else { return false }
             }
             return true

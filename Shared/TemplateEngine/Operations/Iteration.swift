@@ -70,7 +70,9 @@ extension Interpreter {
                 if try areEqual(item, value) { return true }
             }
             return false
-        case .dict(let dictionary): return try dictionary.members.position(of: HashKey(value)) != nil
+        case .dict(let dictionary):
+            try work(key: value)
+            return try dictionary.members.position(of: HashKey(value)) != nil
         case .undefined: return false
         case .object(let object): return try object.contains(value, self)
         default: throw TemplateError(.type, "argument of type '\(container.typeName)' is not iterable")

@@ -8,7 +8,7 @@ struct JSONWriter {
     private let keySeparator: [UInt8]
     private var output: [UInt8] = []
 
-    /// A writer; `indentation` is what each level is indented by, and nil puts everything on one line.
+    /// A writer that indents each level by `indentation`, or puts everything on one line without.
     init(
         _ interpreter: Interpreter,
         escapesNonASCII: Bool,
@@ -116,27 +116,51 @@ struct JSONWriter {
     private mutating func append(_ text: Text) throws {
         try interpreter.work(bytes: text.bytes.count)
         output.append(UInt8(ascii: "\""))
-        for scalar in text.scalars {
-            switch scalar {
-            case "\"": output += #"\""#.utf8
-            case "\\": output += #"\\"#.utf8
-            case "\n": output += #"\n"#.utf8
-            case "\r": output += #"\r"#.utf8
-            case "\t": output += #"\t"#.utf8
-            case "\u{8}": output += #"\b"#.utf8
-            case "\u{C}": output += #"\f"#.utf8
-            case " "..."~": output.append(UInt8(truncatingIfNeeded: scalar.value))
-            case _ where escapesNonASCII:
-                for unit in String(scalar).utf16 { appendEscape(UInt32(unit)) }
-            case _ where scalar.value < 0x20: appendEscape(scalar.value)
-            default: output.append(scalar)
+        var plainStart = 0
+        var position = 0
+        while position < text.bytes.count {
+            let byte = text.bytes[position]
+            guard
+                byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+                    || escapesNonASCII && byte >= 0x7F
+            else {
+                position += 1
+                continue
             }
+            output += text.bytes[plainStart..<position]
+            let (scalar, length) = text.bytes[...].scalar(at: position)
+            appendEscape(of: scalar)
+            position += length
+            plainStart = position
+            if output.count > interpreter.limits.valueBytes { throw interpreter.tooLong }
         }
+        output += text.bytes[plainStart...]
         output.append(UInt8(ascii: "\""))
     }
 
-    private mutating func appendEscape(_ unit: UInt32) {
-        let digits = String(unit, radix: 16)
-        output += "\\u\(String(repeating: "0", count: max(0, 4 - digits.utf8.count)))\(digits)".utf8
+    private mutating func appendEscape(of scalar: Unicode.Scalar) {
+        output.append(UInt8(ascii: "\\"))
+        switch scalar {
+        case "\"", "\\": output.append(UInt8(truncatingIfNeeded: scalar.value))
+        case "\n": output.append(UInt8(ascii: "n"))
+        case "\r": output.append(UInt8(ascii: "r"))
+        case "\t": output.append(UInt8(ascii: "t"))
+        case "\u{8}": output.append(UInt8(ascii: "b"))
+        case "\u{C}": output.append(UInt8(ascii: "f"))
+        case _ where scalar.value < 0x10000: appendUnit(scalar.value)
+        default:
+            appendUnit(0xD7C0 + scalar.value >> 10)
+            output.append(UInt8(ascii: "\\"))
+            appendUnit(0xDC00 + scalar.value & 0x3FF)
+        }
+    }
+
+    /// The letter `u` and the four digits of a UTF-16 unit.
+    private mutating func appendUnit(_ unit: UInt32) {
+        output.append(UInt8(ascii: "u"))
+        for shift in [12, 8, 4, 0] as [UInt32] {
+            let digit = UInt8(truncatingIfNeeded: unit >> shift & 15)
+            output.append(digit < 10 ? UInt8(ascii: "0") + digit : UInt8(ascii: "a") + digit - 10)
+        }
     }
 }

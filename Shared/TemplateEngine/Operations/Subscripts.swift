@@ -26,7 +26,9 @@ extension Interpreter {
                 try work(bytes: name.bytes.count)
                 return dictionary.members.value(for: name.bytes)
             case .list, .dict: return nil
-            default: return try? dictionary.members.value(for: key)
+            default:
+                try work(key: key)
+                return try? dictionary.members.value(for: key)
             }
         case .list(let items), .tuple(let items):
             guard let index = key.index else { return nil }

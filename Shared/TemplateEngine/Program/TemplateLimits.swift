@@ -23,10 +23,10 @@ package struct TemplateLimits: Sendable {
 
     /// Bounds for the templates of chat models: far above what they need, a second or two of work at most.
     package init(
-        sourceBytes: Int = 4 << 20,
+        sourceBytes: Int = 512 << 10,
         nesting: Int = 100,
-        steps: Int = 20_000_000,
-        depth: Int = 600,
+        steps: Int = 10_000_000,
+        depth: Int = 500,
         outputBytes: Int = 16 << 20,
         valueBytes: Int = 16 << 20,
         items: Int = 1_000_000,

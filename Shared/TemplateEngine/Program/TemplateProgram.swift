@@ -35,8 +35,8 @@ package struct TemplateProgram: Sendable {
     ///
     /// - Parameters:
     ///   - variables: what the template sees, such as `messages`, `tools` and `add_generation_prompt`.
-    ///   - moment: what `strftime_now` takes for now; by default the clock in the local time zone.
-    /// - Returns: the text, and the ranges of it that `generation` blocks wrote.
+    ///   - moment: what `strftime_now` takes for now; by default what the clock shows in the local time zone.
+    /// - Returns: the text, with the parts of it that the assistant has written.
     /// - Throws: ``TemplateError``; what the template refuses has ``TemplateError/Code/raised``.
     package func render(
         _ variables: TemplateVariables,
@@ -45,7 +45,7 @@ package struct TemplateProgram: Sendable {
         let interpreter = Interpreter(template, limits: limits, moment: moment)
         defer { interpreter.finish() }
         do {
-            try interpreter.render(template.root, Context(try interpreter.values(of: variables)))
+            try interpreter.render(template.root, try interpreter.context(variables))
         } catch let error as TemplateError {
             throw error.located(line: nil, template: name)
         }

@@ -48,11 +48,11 @@ package struct TemplateVariables: Sendable, ExpressibleByDictionaryLiteral {
 }
 
 extension Interpreter {
-    /// The variables as values of the template.
-    func values(of variables: TemplateVariables) throws -> Members {
-        var result = Members()
-        for (name, value) in variables.members { try result.set(try self.value(of: value), for: Text(name)) }
-        return result
+    /// A context with the variables as values of the template.
+    func context(_ variables: TemplateVariables) throws -> Context {
+        var members = Members()
+        for (name, value) in variables.members { try members.set(try self.value(of: value), for: Text(name)) }
+        return try adopt(Context(members))
     }
 
     /// A JSON value as Python's `json.loads` gives it.

@@ -1,6 +1,6 @@
 extension Compiler {
     static func compile(_ expression: ExpressionSyntax, _ frame: CompilationFrame) throws -> any Expression {
-        switch expression {
+        switch expression.kind {
         case .text(let text): return TextLiteral(text: text)
         case .scalar(let kind): return ScalarLiteral(kind: kind)
         case .name(let name), .attributeTarget(let name, _):
@@ -81,7 +81,7 @@ extension Compiler {
         _ frame: CompilationFrame
     ) throws -> any Expression {
         let arguments = try compile(arguments, frame)
-        if case .attribute(let receiver, let name) = callee {
+        if case .attribute(let receiver, let name) = callee.kind {
             return MethodCallExpression(
                 receiver: try compile(receiver, frame),
                 name: AttributeName(name),
@@ -119,7 +119,7 @@ extension Compiler {
 
     /// What is assigned to, seen from the block that assigns.
     static func compile(target: ExpressionSyntax, _ frame: CompilationFrame) throws -> AssignmentTarget {
-        switch target {
+        switch target.kind {
         case .name(let name): .variable(slot: try frame.symbols.slot(name))
         case .attributeTarget(let owner, let name):
             .attribute(owner: try frame.symbols.reference(owner), name: name)

@@ -32,7 +32,7 @@ extension Compiler {
                 line: line,
                 definition: try macro(name, parameters, body, frame),
                 slot: try frame.symbols.slot(name),
-                export: try export(.name(name), frame)
+                export: try export(ExpressionSyntax(.name(name)), frame)
             )
         case .callBlock(let callee, let arguments, let parameters, let body):
             return CallBlockStatement(
@@ -79,7 +79,7 @@ extension Compiler {
     private static func export(_ target: ExpressionSyntax, _ frame: CompilationFrame) throws -> ContextExport {
         guard frame.isTopLevel else { return ContextExport(names: []) }
         func names(_ target: ExpressionSyntax) -> [Text] {
-            switch target {
+            switch target.kind {
             case .name(let name): [name]
             case .tuple(let items): items.flatMap(names)
             default: []
@@ -193,7 +193,7 @@ extension Compiler {
         inner.symbols.visit(isOn)
         inner.symbols.visit(body)
         let value = try compile(isOn, inner)
-        switch isOn {
+        switch isOn.kind {
         case .scalar(let kind):
             inner.escaping =
                 switch kind {

@@ -31,7 +31,7 @@ extension [StatementSyntax] {
 
 extension ExpressionSyntax {
     func assigns(_ name: Text) -> Bool {
-        if case .name(let found) = self { return found == name }
+        if case .name(let found) = kind { return found == name }
         return children.contains { $0.assigns(name) }
     }
 }
@@ -62,12 +62,12 @@ private struct UndeclaredNames {
     }
 
     private mutating func visit(_ expression: ExpressionSyntax) {
-        if case .name(let name) = expression, sought.contains(name) { found.insert(name) }
+        if case .name(let name) = expression.kind, sought.contains(name) { found.insert(name) }
         for child in expression.children { visit(child) }
     }
 
     private mutating func visit(target: ExpressionSyntax) {
-        if case .name(let name) = target { sought.remove(name) }
+        if case .name(let name) = target.kind { sought.remove(name) }
         for child in target.children { visit(target: child) }
     }
 

@@ -33,48 +33,37 @@ final class Symbols {
 
     let function: FunctionLayout
     private let parent: Symbols?
-    /// The slots of names, shared with the copies for branches.
-    private let slots: NameSlots
     private var references: [Text: Location] = [:]
     private var loads: [Int: Load] = [:]
     private var stores: Set<Text> = []
-
-    private final class NameSlots {
-        var slots: [Text: Int] = [:]
-    }
+    /// How many `if` blocks the walk is inside of.
+    private var conditions = 0
 
     init(in function: FunctionLayout, parent: Symbols?) {
         self.function = function
         self.parent = parent
-        slots = NameSlots()
-    }
-
-    private init(copying other: Symbols) {
-        function = other.function
-        parent = other.parent
-        slots = other.slots
-        references = other.references
-        loads = other.loads
-        stores = other.stores
     }
 
     // MARK: Names
 
     private func define(_ name: Text, _ load: Load) -> Location {
-        let slot = slots.slots[name] ?? function.newSlot()
-        slots.slots[name] = slot
-        let location = Location(depth: function.depth, slot: slot)
+        let location = references[name] ?? Location(depth: function.depth, slot: function.newSlot())
         references[name] = location
-        loads[slot] = load
+        loads[location.slot] = load
         return location
     }
 
     private func find(_ name: Text) -> Location? { references[name] ?? parent?.find(name) }
 
     func store(_ name: Text) {
-        stores.insert(name)
-        guard references[name] == nil else { return }
-        _ = define(name, parent?.find(name).map { .alias($0) } ?? .undefined)
+        let isFirst = stores.insert(name).inserted
+        let outer = parent?.find(name)
+        if conditions > 0 {
+            // The branch may not be taken, so that the name begins with what it means without it.
+            if isFirst { _ = define(name, outer.map { .alias($0) } ?? .resolve(name)) }
+        } else if references[name] == nil {
+            _ = define(name, outer.map { .alias($0) } ?? .undefined)
+        }
     }
 
     @discardableResult
@@ -85,21 +74,6 @@ final class Symbols {
 
     func load(_ name: Text) {
         if find(name) == nil { _ = define(name, .resolve(name)) }
-    }
-
-    /// Takes over what the branches of an `if` block found.
-    private func update(from branches: [Symbols]) {
-        let stored = branches.reduce(into: Set<Text>()) { $0.formUnion($1.stores) }.subtracting(stores)
-        for branch in branches {
-            references.merge(branch.references) { $1 }
-            loads.merge(branch.loads) { $1 }
-            stores.formUnion(branch.stores)
-        }
-        for name in stored {
-            guard let target = find(name) else { continue }
-            // Another branch may leave it unassigned, so that it begins with what it means outside.
-            loads[target.slot] = parent?.find(name).map { .alias($0) } ?? .resolve(name)
-        }
     }
 
     // MARK: Results
@@ -151,12 +125,12 @@ final class Symbols {
 
 extension Symbols {
     func visit(_ expression: ExpressionSyntax) {
-        if case .name(let name) = expression { load(name) }
+        if case .name(let name) = expression.kind { load(name) }
         for child in expression.children { visit(child) }
     }
 
     func visit(target: ExpressionSyntax, isParameter: Bool = false) {
-        switch target {
+        switch target.kind {
         case .name(let name):
             if isParameter {
                 declareParameter(name)
@@ -200,14 +174,12 @@ extension Symbols {
         _ branches: [(condition: ExpressionSyntax, line: Int, body: [StatementSyntax])],
         _ otherwise: [StatementSyntax]
     ) {
-        guard let first = branches.first else { return }
-        visit(first.condition)
-        let body = Symbols(copying: self)
-        body.visit(first.body)
-        let alternatives = Symbols(copying: self)
-        for branch in branches.dropFirst() { alternatives.visit([branch], []) }
-        let rest = Symbols(copying: self)
-        rest.visit(otherwise)
-        update(from: [body, alternatives, rest])
+        conditions += 1
+        for branch in branches {
+            visit(branch.condition)
+            visit(branch.body)
+        }
+        visit(otherwise)
+        conditions -= 1
     }
 }

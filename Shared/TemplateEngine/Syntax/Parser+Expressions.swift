@@ -26,9 +26,7 @@ extension Parser {
 
     // MARK: Operators, from the weakest binding to the strongest
 
-    /// One expression or, with commas, a tuple.
-    ///
-    /// `element` reads one item, if not an expression.
+    /// One expression or, with commas, a tuple; `element` reads an item, if that is no expression.
     mutating func tuple(
         allowsConditional: Bool = true,
         isInParentheses: Bool = false,
@@ -43,7 +41,7 @@ extension Parser {
             guard current.isSymbol(",") else { break }
             isTuple = true
         }
-        if isTuple || items.isEmpty && isInParentheses { return .tuple(items) }
+        if isTuple || items.isEmpty && isInParentheses { return try make(.tuple(items)) }
         guard let item = items.first else {
             throw failure("Expected an expression, got '\(current.description)'")
         }
@@ -51,113 +49,72 @@ extension Parser {
     }
 
     mutating func expression(allowsConditional: Bool = true) throws -> ExpressionSyntax {
-        try nested { try allowsConditional ? $0.conditionalExpression() : $0.disjunction() }
+        try nested { try allowsConditional ? $0.conditionalExpression() : $0.operation(.disjunction) }
     }
 
     private mutating func conditionalExpression() throws -> ExpressionSyntax {
         var line = current.line
-        var value = try disjunction()
-        var length = 0
+        var value = try operation(.disjunction)
         while skipName("if") {
-            length += 1
-            try checkChain(length)
-            let condition = try disjunction()
+            let condition = try operation(.disjunction)
             let negative = skipName("else") ? try nested { try $0.conditionalExpression() } : nil
-            value = .conditional(condition: condition, positive: value, negative: negative, line: line)
+            value = try make(.conditional(condition: condition, positive: value, negative: negative, line: line))
             line = current.line
         }
         return value
     }
 
-    /// Operands with operators of one strength between them, which bind to the left.
-    private mutating func chain(
-        _ operand: (inout Parser) throws -> ExpressionSyntax,
-        _ combine: (inout Parser) -> ((ExpressionSyntax, ExpressionSyntax) -> ExpressionSyntax)?
-    ) throws -> ExpressionSyntax {
-        var left = try operand(&self)
-        var length = 0
-        while let combined = combine(&self) {
-            length += 1
-            try checkChain(length)
-            left = combined(left, try operand(&self))
+    /// Operands with operators between them that bind at least so strongly.
+    private mutating func operation(_ weakest: Binding) throws -> ExpressionSyntax {
+        var left: ExpressionSyntax
+        if weakest <= .negation, skipName("not") {
+            left = try make(.not(try nested { try $0.operation(.negation) }))
+        } else {
+            left = try unary()
+        }
+        while let found = binaryOperator, found.binding >= weakest {
+            switch found {
+            case .logic(let isAnd):
+                next()
+                left = try make(.logic(left, isAnd: isAnd, try operation(found.binding.stronger)))
+            case .arithmetic(let operation):
+                next()
+                left = try make(.arithmetic(left, operation, try self.operation(found.binding.stronger)))
+            case .concatenation:
+                var operands = [left]
+                while skipSymbol("~") { operands.append(try operation(.product)) }
+                left = try make(.concatenation(operands))
+            case .comparison: left = try comparison(left)
+            }
         }
         return left
     }
 
-    private mutating func disjunction() throws -> ExpressionSyntax {
-        try chain({ try $0.conjunction() }, { $0.skipName("or") ? { .logic($0, isAnd: false, $1) } : nil })
-    }
-
-    private mutating func conjunction() throws -> ExpressionSyntax {
-        try chain({ try $0.negation() }, { $0.skipName("and") ? { .logic($0, isAnd: true, $1) } : nil })
-    }
-
-    private mutating func negation() throws -> ExpressionSyntax {
-        guard skipName("not") else { return try comparison() }
-        return .not(try nested { try $0.negation() })
-    }
-
-    private static let comparisons: [Text: ComparisonExpression.Operator] = [
-        "==": .equal, "!=": .notEqual, "<": .order(.less), "<=": .order(.lessOrEqual), ">": .order(.greater),
-        ">=": .order(.greaterOrEqual),
-    ]
-
-    private mutating func comparison() throws -> ExpressionSyntax {
-        let first = try sum()
+    /// The comparisons that follow a first operand.
+    private mutating func comparison(_ first: ExpressionSyntax) throws -> ExpressionSyntax {
         var rest: [(comparison: ComparisonExpression.Operator, operand: ExpressionSyntax)] = []
-        while true {
-            let comparison: ComparisonExpression.Operator
-            if current.kind == .symbol, let found = Self.comparisons[current.text] {
-                next()
-                comparison = found
-            } else if skipName("in") {
-                comparison = .isIn
-            } else if current.isName("not"), following.isName("in") {
-                next()
-                next()
-                comparison = .notIn
-            } else {
-                return rest.isEmpty ? first : .comparison(first, rest)
-            }
-            rest.append((comparison, try sum()))
-            try checkChain(rest.count)
+        while case .comparison(let comparison) = binaryOperator {
+            if next().isName("not") { next() }
+            rest.append((comparison, try operation(.sum)))
         }
+        return try make(.comparison(first, rest))
     }
 
-    private mutating func arithmetic(
-        _ operators: [Text: ArithmeticOperator],
-        _ operand: (inout Parser) throws -> ExpressionSyntax
-    ) throws -> ExpressionSyntax {
-        try chain(operand) { parser in
-            guard parser.current.kind == .symbol, let found = operators[parser.current.text] else { return nil }
-            parser.next()
-            return { .arithmetic($0, found, $1) }
+    /// The operator that stands here.
+    private var binaryOperator: BinaryOperator? {
+        switch current.kind {
+        case .symbol: BinaryOperator.symbols[current.text]
+        case .name:
+            current.isName("not") && following.isName("in") ? .comparison(.notIn) : BinaryOperator.names[current.text]
+        default: nil
         }
-    }
-
-    private mutating func sum() throws -> ExpressionSyntax {
-        try arithmetic(["+": .add, "-": .subtract]) { try $0.concatenation() }
-    }
-
-    private mutating func concatenation() throws -> ExpressionSyntax {
-        var operands = [try product()]
-        while skipSymbol("~") { operands.append(try product()) }
-        return operands.count == 1 ? operands[0] : .concatenation(operands)
-    }
-
-    private mutating func product() throws -> ExpressionSyntax {
-        try arithmetic(["*": .multiply, "/": .divide, "//": .floorDivide, "%": .modulo]) { try $0.power() }
-    }
-
-    private mutating func power() throws -> ExpressionSyntax {
-        try arithmetic(["**": .power]) { try $0.unary() }
     }
 
     private mutating func unary(allowsFilters: Bool = true) throws -> ExpressionSyntax {
         var value: ExpressionSyntax
         if current.isSymbol("-") || current.isSymbol("+") {
             let isNegative = next().text == "-"
-            value = .sign(isNegative: isNegative, try nested { try $0.unary(allowsFilters: false) })
+            value = try make(.sign(isNegative: isNegative, try nested { try $0.unary(allowsFilters: false) }))
         } else {
             value = try primary()
         }
@@ -167,26 +124,26 @@ extension Parser {
 
     // MARK: Literals and names
 
-    private mutating func primary(allowsAttributes: Bool = false) throws -> ExpressionSyntax {
+    mutating func primary(allowsAttributes: Bool = false) throws -> ExpressionSyntax {
         let token = current
         switch token.kind {
         case .name:
             next()
-            if let constant = Self.constants[token.text] { return .scalar(constant) }
+            if let constant = Self.constants[token.text] { return ExpressionSyntax(.scalar(constant)) }
             if allowsAttributes, skipSymbol(".") {
-                return .attributeTarget(owner: token.text, name: try expectName())
+                return ExpressionSyntax(.attributeTarget(owner: token.text, name: try expectName()))
             }
-            return .name(token.text)
+            return ExpressionSyntax(.name(token.text))
         case .string:
             var bytes: [UInt8] = []
             while current.kind == .string { bytes += next().text.bytes }
-            return .text(Text(bytes))
+            return ExpressionSyntax(.text(Text(bytes)))
         case .integer(let value):
             next()
-            return .scalar(.int(value))
+            return ExpressionSyntax(.scalar(.int(value)))
         case .float(let value):
             next()
-            return .scalar(.float(value))
+            return ExpressionSyntax(.scalar(.float(value)))
         default: break
         }
         if skipSymbol("(") {
@@ -194,15 +151,14 @@ extension Parser {
             try expectSymbol(")")
             return value
         }
-        if skipSymbol("[") { return .list(try elements(until: "]") { try $0.expression() }) }
+        if skipSymbol("[") { return try make(.list(try elements(until: "]") { try $0.expression() })) }
         if skipSymbol("{") {
-            return .dict(
-                try elements(until: "}") { parser in
-                    let key = try parser.expression()
-                    try parser.expectSymbol(":")
-                    return (key, try parser.expression())
-                }
-            )
+            let members = try elements(until: "}") { parser in
+                let key = try parser.expression()
+                try parser.expectSymbol(":")
+                return (key: key, value: try parser.expression())
+            }
+            return try make(.dict(members))
         }
         throw failure("unexpected '\(token.description)'")
     }
@@ -223,180 +179,67 @@ extension Parser {
         next()
         return elements
     }
-
-    // MARK: What stands behind a value
-
-    private mutating func postfix(_ value: ExpressionSyntax) throws -> ExpressionSyntax {
-        var value = value
-        var length = 0
-        while true {
-            if skipSymbol(".") {
-                value = try attribute(of: value)
-            } else if skipSymbol("[") {
-                value = try subscripted(value)
-            } else if current.isSymbol("(") {
-                value = .call(value, try arguments())
-            } else {
-                return value
-            }
-            length += 1
-            try checkChain(length)
-        }
-    }
-
-    private mutating func filters(_ value: ExpressionSyntax) throws -> ExpressionSyntax {
-        var value = value
-        var length = 0
-        while true {
-            if current.isSymbol("|") {
-                value = try filter(value)
-            } else if current.isName("is") {
-                value = try test(value)
-            } else if current.isSymbol("(") {
-                value = .call(value, try arguments())
-            } else {
-                return value
-            }
-            length += 1
-            try checkChain(length)
-        }
-    }
-
-    private mutating func attribute(of owner: ExpressionSyntax) throws -> ExpressionSyntax {
-        let token = next()
-        switch token.kind {
-        case .name: return .attribute(owner, token.text)
-        case .integer(let index): return .item(owner, .scalar(.int(index)))
-        default: throw failure("expected name or number", line: token.line)
-        }
-    }
-
-    private mutating func subscripted(_ owner: ExpressionSyntax) throws -> ExpressionSyntax {
-        var keys: [ExpressionSyntax] = []
-        while !current.isSymbol("]") {
-            if !keys.isEmpty { try expectSymbol(",") }
-            let key = current.isSymbol(":") ? nil : try expression()
-            if current.isSymbol(":") {
-                let slice = try rest(ofSlice: owner, start: key)
-                guard keys.isEmpty, skipSymbol("]") else { throw failure("a slice must stand alone in its brackets") }
-                return slice
-            }
-            if let key { keys.append(key) }
-        }
-        next()
-        return .item(owner, keys.count == 1 ? keys[0] : .tuple(keys))
-    }
-
-    private mutating func rest(ofSlice owner: ExpressionSyntax, start: ExpressionSyntax?) throws -> ExpressionSyntax {
-        next()
-        func bound(_ parser: inout Parser) throws -> ExpressionSyntax? {
-            let ends = [":", "]", ","].contains { parser.current.isSymbol($0) }
-            return ends ? nil : try parser.expression()
-        }
-        let stop = try bound(&self)
-        let step = skipSymbol(":") ? try bound(&self) : nil
-        return .slice(owner, start: start, stop: stop, step: step)
-    }
-
-    private mutating func arguments() throws -> ArgumentSyntax {
-        let line = current.line
-        try expectSymbol("(")
-        var arguments = ArgumentSyntax()
-        func ensure(_ holds: Bool) throws {
-            guard holds else { throw failure("invalid syntax for function call expression", line: line) }
-        }
-        var isFirst = true
-        while !current.isSymbol(")") {
-            if !isFirst {
-                try expectSymbol(",")
-                if current.isSymbol(")") { break }
-            }
-            isFirst = false
-            if current.isSymbol("*") {
-                try ensure(arguments.spread == nil && arguments.keywordSpread == nil)
-                next()
-                arguments.spread = try expression()
-            } else if current.isSymbol("**") {
-                try ensure(arguments.keywordSpread == nil)
-                next()
-                arguments.keywordSpread = try expression()
-            } else if current.kind == .name, following.isSymbol("=") {
-                try ensure(arguments.keywordSpread == nil)
-                let name = next().text
-                next()
-                guard !arguments.keywords.contains(where: { $0.name == name }) else {
-                    throw failure("keyword argument repeated: \(name.string)")
-                }
-                arguments.keywords.append((name, try expression()))
-            } else {
-                try ensure(
-                    arguments.spread == nil && arguments.keywordSpread == nil && arguments.keywords.isEmpty
-                )
-                arguments.positional.append(try expression())
-            }
-        }
-        next()
-        return arguments
-    }
-
-    /// The name of a filter or test, which may have points in it.
-    private mutating func dottedName() throws -> Text {
-        var name = try expectName()
-        while skipSymbol(".") { name = Text(name.bytes + ".".utf8 + (try expectName()).bytes) }
-        return name
-    }
-
-    /// Filters in a row on `operand`; without one, on what a block has captured.
-    ///
-    /// `startsInline` says whether the first one has no bar before it.
-    mutating func filter(_ operand: ExpressionSyntax?, startsInline: Bool = false) throws -> ExpressionSyntax {
-        var value = operand
-        var length = 0
-        while current.isSymbol("|") || startsInline && length == 0 {
-            if length > 0 || !startsInline { next() }
-            let line = current.line
-            let name = try dottedName()
-            let arguments = current.isSymbol("(") ? try arguments() : ArgumentSyntax()
-            value = .filter(value, name: name, arguments, line: line)
-            length += 1
-            try checkChain(length)
-        }
-        guard let value else { throw failure("expected a filter") }
-        return value
-    }
-
-    private mutating func test(_ operand: ExpressionSyntax) throws -> ExpressionSyntax {
-        let line = next().line
-        let isNegated = skipName("not")
-        let name = try dottedName()
-        var arguments = ArgumentSyntax()
-        if current.isSymbol("(") {
-            arguments = try self.arguments()
-        } else if startsOperand {
-            guard !current.isName("is") else { throw failure("You cannot chain multiple tests with is") }
-            arguments.positional = [try nested { try $0.postfix(try $0.primary()) }]
-        }
-        let value = ExpressionSyntax.test(operand, name: name, arguments, line: line)
-        return isNegated ? .not(value) : value
-    }
-
-    /// Whether the argument of a test stands here, without parentheses.
-    private var startsOperand: Bool {
-        switch current.kind {
-        case .name: !["else", "or", "and"].contains(current.text)
-        case .string, .integer, .float: true
-        default: current.isSymbol("[") || current.isSymbol("{")
-        }
-    }
 }
 
 extension ExpressionSyntax {
     /// Whether it can stand on the left of an assignment.
     fileprivate var isAssignable: Bool {
-        switch self {
+        switch kind {
         case .name, .attributeTarget: true
         case .tuple(let items): items.allSatisfy(\.isAssignable)
         default: false
+        }
+    }
+}
+
+/// How strongly an operator binds, from the weakest.
+private enum Binding: Int, Comparable {
+    case disjunction
+    case conjunction
+    case negation
+    case comparison
+    case sum
+    case concatenation
+    case product
+    case power
+    case operand
+
+    static func < (left: Binding, right: Binding) -> Bool { left.rawValue < right.rawValue }
+
+    /// The next stronger one, for the right operand of an operator that binds to the left.
+    var stronger: Binding { Binding(rawValue: rawValue + 1) ?? .operand }
+}
+
+/// An operator between two operands.
+private enum BinaryOperator {
+    case logic(isAnd: Bool)
+    case comparison(ComparisonExpression.Operator)
+    case arithmetic(ArithmeticOperator)
+    case concatenation
+
+    static let names: [Text: BinaryOperator] = [
+        "or": .logic(isAnd: false), "and": .logic(isAnd: true), "in": .comparison(.isIn),
+    ]
+
+    static let symbols: [Text: BinaryOperator] = [
+        "==": .comparison(.equal), "!=": .comparison(.notEqual), "<": .comparison(.order(.less)),
+        "<=": .comparison(.order(.lessOrEqual)), ">": .comparison(.order(.greater)),
+        ">=": .comparison(.order(.greaterOrEqual)), "+": .arithmetic(.add), "-": .arithmetic(.subtract),
+        "*": .arithmetic(.multiply), "/": .arithmetic(.divide), "//": .arithmetic(.floorDivide),
+        "%": .arithmetic(.modulo), "**": .arithmetic(.power), "~": .concatenation,
+    ]
+
+    var binding: Binding {
+        switch self {
+        case .logic(let isAnd): isAnd ? .conjunction : .disjunction
+        case .comparison: .comparison
+        case .concatenation: .concatenation
+        case .arithmetic(let operation):
+            switch operation {
+            case .add, .subtract: .sum
+            case .multiply, .divide, .floorDivide, .modulo: .product
+            case .power: .power
+            }
         }
     }
 }

@@ -88,7 +88,7 @@ extension Parser {
 
     private mutating func callBlock(_ line: Int) throws -> StatementSyntax.Kind {
         let parameters = current.isSymbol("(") ? try parameters() : []
-        guard case .call(let callee, let arguments) = try expression() else {
+        guard case .call(let callee, let arguments) = try expression().kind else {
             throw failure("expected call", line: line)
         }
         return .callBlock(
@@ -102,6 +102,7 @@ extension Parser {
     private mutating func parameters() throws -> [ParameterSyntax] {
         try expectSymbol("(")
         var parameters: [ParameterSyntax] = []
+        var names: Set<Text> = []
         while !current.isSymbol(")") {
             if !parameters.isEmpty { try expectSymbol(",") }
             let name = try assignableName()
@@ -109,7 +110,7 @@ extension Parser {
             if standard == nil, parameters.last?.standard != nil {
                 throw failure("non-default argument follows default argument")
             }
-            guard !parameters.contains(where: { $0.name == name }) else {
+            guard names.insert(name).inserted else {
                 throw failure("duplicate argument \(name.quoted.string)")
             }
             parameters.append(ParameterSyntax(name: name, standard: standard))

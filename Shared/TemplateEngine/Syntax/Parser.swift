@@ -9,7 +9,7 @@ struct Parser {
     /// The tags that would end each open part.
     private var endTags: [[Text]] = []
 
-    /// A parser of `tokens`; `nesting` is how deeply expressions and statements may be nested.
+    /// A parser that lets expressions and statements be nested so deeply.
     init(_ tokens: [Token], nesting: Int) {
         self.tokens = tokens
         self.nesting = nesting
@@ -88,11 +88,13 @@ struct Parser {
         return try body(&self)
     }
 
-    /// Checks the number of operators in a row, which nest as brackets do.
-    func checkChain(_ length: Int) throws {
-        guard length <= 2 * nesting else {
-            throw TemplateError(.limit, "more than \(2 * nesting) operators in a row", line: current.line)
+    /// An expression that was read; one that is nested too deeply, by operators in a row too, is an error.
+    func make(_ kind: ExpressionSyntax.Kind) throws -> ExpressionSyntax {
+        let expression = ExpressionSyntax(kind)
+        guard expression.height <= 2 * nesting else {
+            throw TemplateError(.limit, "more than \(2 * nesting) operations inside each other", line: current.line)
         }
+        return expression
     }
 
     // MARK: Statements in a row

@@ -1,27 +1,43 @@
 /// An expression as it was read.
-indirect enum ExpressionSyntax: Sendable {
-    case text(Text)
-    case scalar(ScalarLiteral.Kind)
-    case name(Text)
-    /// An attribute that is assigned to.
-    case attributeTarget(owner: Text, name: Text)
-    case tuple([ExpressionSyntax])
-    case list([ExpressionSyntax])
-    case dict([(key: ExpressionSyntax, value: ExpressionSyntax)])
-    case arithmetic(ExpressionSyntax, ArithmeticOperator, ExpressionSyntax)
-    case sign(isNegative: Bool, ExpressionSyntax)
-    case not(ExpressionSyntax)
-    case logic(ExpressionSyntax, isAnd: Bool, ExpressionSyntax)
-    case comparison(ExpressionSyntax, [(comparison: ComparisonExpression.Operator, operand: ExpressionSyntax)])
-    case concatenation([ExpressionSyntax])
-    case conditional(condition: ExpressionSyntax, positive: ExpressionSyntax, negative: ExpressionSyntax?, line: Int)
-    case attribute(ExpressionSyntax, Text)
-    case item(ExpressionSyntax, ExpressionSyntax)
-    case slice(ExpressionSyntax, start: ExpressionSyntax?, stop: ExpressionSyntax?, step: ExpressionSyntax?)
-    case call(ExpressionSyntax, ArgumentSyntax)
-    /// A filter; without an operand it works on what a block has captured.
-    case filter(ExpressionSyntax?, name: Text, ArgumentSyntax, line: Int)
-    case test(ExpressionSyntax, name: Text, ArgumentSyntax, line: Int)
+struct ExpressionSyntax: Sendable {
+    indirect enum Kind: Sendable {
+        case text(Text)
+        case scalar(ScalarLiteral.Kind)
+        case name(Text)
+        /// An attribute that is assigned to.
+        case attributeTarget(owner: Text, name: Text)
+        case tuple([ExpressionSyntax])
+        case list([ExpressionSyntax])
+        case dict([(key: ExpressionSyntax, value: ExpressionSyntax)])
+        case arithmetic(ExpressionSyntax, ArithmeticOperator, ExpressionSyntax)
+        case sign(isNegative: Bool, ExpressionSyntax)
+        case not(ExpressionSyntax)
+        case logic(ExpressionSyntax, isAnd: Bool, ExpressionSyntax)
+        case comparison(ExpressionSyntax, [(comparison: ComparisonExpression.Operator, operand: ExpressionSyntax)])
+        case concatenation([ExpressionSyntax])
+        case conditional(
+            condition: ExpressionSyntax,
+            positive: ExpressionSyntax,
+            negative: ExpressionSyntax?,
+            line: Int
+        )
+        case attribute(ExpressionSyntax, Text)
+        case item(ExpressionSyntax, ExpressionSyntax)
+        case slice(ExpressionSyntax, start: ExpressionSyntax?, stop: ExpressionSyntax?, step: ExpressionSyntax?)
+        case call(ExpressionSyntax, ArgumentSyntax)
+        /// A filter; without an operand it works on what a block has captured.
+        case filter(ExpressionSyntax?, name: Text, ArgumentSyntax, line: Int)
+        case test(ExpressionSyntax, name: Text, ArgumentSyntax, line: Int)
+    }
+
+    let kind: Kind
+    /// How deeply expressions are nested in this one, itself included: walks over it recurse as deeply.
+    let height: Int
+
+    init(_ kind: Kind) {
+        self.kind = kind
+        height = 1 + (kind.children.map(\.height).max() ?? 0)
+    }
 }
 
 /// The arguments of a call as they were read.
@@ -89,8 +105,12 @@ struct LoopSyntax: Sendable {
 }
 
 extension ExpressionSyntax {
+    var children: [ExpressionSyntax] { kind.children }
+}
+
+extension ExpressionSyntax.Kind {
     /// The expressions that this one is made of, in the order in which they are evaluated.
-    var children: [ExpressionSyntax] {
+    fileprivate var children: [ExpressionSyntax] {
         switch self {
         case .text, .scalar, .name, .attributeTarget: []
         case .tuple(let items), .list(let items), .concatenation(let items): items

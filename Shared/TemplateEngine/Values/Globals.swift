@@ -54,6 +54,7 @@ enum Globals {
                         "dictionary update sequence element has length \(values.count); 2 is required"
                     )
                 }
+                try interpreter.work(key: values[0])
                 try members.set(values[1], for: values[0])
             }
         }
@@ -67,6 +68,7 @@ enum Globals {
         var members = Members()
         for key in try interpreter.array(bound.value(0)) {
             try interpreter.step()
+            try interpreter.work(key: key)
             try members.set(bound[1] ?? .none, for: key)
         }
         return try interpreter.dict(members)

@@ -67,7 +67,10 @@ final class RangeObject: Object {
         let (stride, overflow) = self.step.multipliedReportingOverflow(by: step)
         guard count > 0, !overflow else { return try RangeObject(start: start, stop: start, step: 1) }
         let start = self[first]
-        return try RangeObject(start: start, stop: start + count * stride, step: stride)
+        let (span, isTooFar) = count.multipliedReportingOverflow(by: stride)
+        let (stop, isBeyond) = start.addingReportingOverflow(span)
+        let end = isTooFar || isBeyond ? (stride > 0 ? Int.max : Int.min) : stop
+        return try RangeObject(start: start, stop: end, step: stride)
     }
 
     override func attribute(_ name: Text, _ interpreter: Interpreter) throws -> Value? {

@@ -43,21 +43,28 @@ extension Text {
     /// The words between runs of white space, after `limit` of them the rest.
     func splitAtSpace(limit: Int?) -> [Text] {
         var words: [Text] = []
-        var rest = stripped(leading: true, trailing: false) { $0.isPythonSpace }
-        while !rest.isEmpty {
+        var position = end(from: 0) { $0.isPythonSpace }
+        while position < bytes.count {
             if let limit, words.count >= limit {
-                words.append(rest)
+                words.append(Text(bytes[position...], isMarkup: isMarkup))
                 return words
             }
-            var position = 0
-            while position < rest.bytes.count, !rest.bytes[...].scalar(at: position).scalar.isPythonSpace {
-                position += rest.bytes[...].scalar(at: position).length
-            }
-            words.append(Text(rest.bytes[..<position], isMarkup: isMarkup))
-            rest = Text(rest.bytes[position...], isMarkup: isMarkup)
-                .stripped(leading: true, trailing: false) { $0.isPythonSpace }
+            let wordEnd = end(from: position) { !$0.isPythonSpace }
+            words.append(Text(bytes[position..<wordEnd], isMarkup: isMarkup))
+            position = end(from: wordEnd) { $0.isPythonSpace }
         }
         return words
+    }
+
+    /// Where the run of scalars with a property ends that begins at `start`.
+    private func end(from start: Int, where holds: (Unicode.Scalar) -> Bool) -> Int {
+        var position = start
+        while position < bytes.count {
+            let (scalar, length) = bytes[...].scalar(at: position)
+            guard holds(scalar) else { break }
+            position += length
+        }
+        return position
     }
 
     /// Without the scalars at the ends for which `isStripped` holds.

@@ -81,7 +81,7 @@ def render(template: str, variables: dict) -> dict:
         compiled = chat_template_utils._compile_jinja_template(template)
         blocks, spans = [], []
         with compiled.environment.activate_tracker(blocks, spans):
-            # A copy: some templates change the lists that they are given.
+            # The filter indent appends to a list that it is wrongly given: no rendering may see what another one did.
             for block in compiled.generate(**copy.deepcopy(variables)):
                 blocks.append(block)
         text = "".join(blocks)
