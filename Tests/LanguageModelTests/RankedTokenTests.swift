@@ -93,12 +93,16 @@ struct RankedTokenTests {
                     )
                     #expect((0..<ranked.count).allSatisfy { ranked.weight($0) == weights[order[$0]] })
                 }
-                for floor in [-1, 0, weights[order[count / 2]], 1] as [Float] {
+                let total = weights.reduce(0.0) { $0 + Double($1) }
+                for (share, floor) in [(0.1, -1), (0.5, 0), (0.9, weights[order[count / 2]]), (1, 0)]
+                    as [(Double, Float)]
+                {
+                    let ranked = RankedTokens(covering: share * total, of: weights, above: floor)
+                    let tokens = (0..<ranked.count).map { ranked.token($0) }
                     let wanted = order.filter { weights[$0] > floor }
-                    let all = RankedTokens(of: weights, above: floor)
-                    #expect((0..<all.count).map { all.token($0) } == wanted, "above \(floor) of \(count)")
-                    let some = RankedTokens(heaviest: 7, of: weights, above: floor)
-                    #expect((0..<some.count).map { some.token($0) } == Array(wanted.prefix(7)))
+                    #expect(tokens == Array(wanted.prefix(ranked.count)), "\(share) above \(floor) of \(count)")
+                    let mass = tokens.reduce(0.0) { $0 + Double(weights[$1]) }
+                    #expect(mass >= share * total || ranked.count == wanted.count)
                 }
             }
         }

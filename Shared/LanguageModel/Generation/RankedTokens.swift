@@ -1,9 +1,9 @@
 /// Some tokens of a vocabulary, the heaviest first and of equals the lowest index first.
 ///
-/// Weights are not negative, so that their bits are in the order of their values: an entry is one number, the complement of
-/// the weight's bits above the index, and entries in ascending order are the tokens in theirs.
+/// Weights are not negative, so that their bits are in the order of their values. A key is the complement of a weight's bits,
+/// the smaller the heavier; an entry is a key above an index, and entries in ascending order are the tokens in theirs.
 struct RankedTokens {
-    private(set) var entries: [UInt64] = []
+    private var entries: [UInt64] = []
 
     var count: Int { entries.count }
 
@@ -11,93 +11,140 @@ struct RankedTokens {
 
     func token(_ rank: Int) -> Int { Int(entries[rank] & 0xFFFF_FFFF) }
 
-    private static func entry(_ weight: Float, _ index: Int) -> UInt64 {
-        UInt64(~weight.bitPattern) << 32 | UInt64(truncatingIfNeeded: index)
-    }
-
-    /// All tokens that are heavier than `floor`.
-    init(of weights: UnsafeBufferPointer<Float>, above floor: Float) {
-        for (index, weight) in weights.enumerated() where weight > floor { entries.append(Self.entry(weight, index)) }
-        sort()
-    }
-
-    /// The `limit` heaviest tokens that are heavier than `floor`, in time that grows with the vocabulary alone.
+    /// The `limit` heaviest tokens.
     ///
-    /// A radix selection: the weights' leading bits are counted, which tells the value of them at which the limit is
-    /// reached; what lies above is chosen, and among those at it the next bits decide.
-    init(heaviest limit: Int, of weights: UnsafeBufferPointer<Float>, above floor: Float = -1) {
+    /// A radix selection: the keys' leading digits are counted, which tells the digit at which the limit is reached, and so
+    /// on among those that have it. The time grows with the vocabulary alone, whatever the weights.
+    init(heaviest limit: Int, of weights: UnsafeBufferPointer<Float>) {
         guard limit > 0 else { return }
-        var counts = [Int](repeating: 0, count: Self.digits)
-        for weight in weights where weight > floor { counts[Self.digit(Self.entry(weight, 0), 0)] += 1 }
-        guard var (edge, missing) = Self.edge(counts, limit) else {
-            self = RankedTokens(of: weights, above: floor)
-            return
-        }
-        var open: [UInt64] = []
-        for (index, weight) in weights.enumerated() where weight > floor {
-            let entry = Self.entry(weight, index)
-            let digit = Self.digit(entry, 0)
-            if digit < edge { entries.append(entry) } else if digit == edge { open.append(entry) }
-        }
-        for level in 1...2 where open.count > missing {
-            counts = [Int](repeating: 0, count: Self.digits)
-            for entry in open { counts[Self.digit(entry, level)] += 1 }
-            guard let next = Self.edge(counts, missing) else { break }
-            (edge, missing) = next
-            var rest: [UInt64] = []
-            for entry in open {
-                let digit = Self.digit(entry, level)
-                if digit < edge { entries.append(entry) } else if digit == edge { rest.append(entry) }
+        var bound = UInt32.max
+        // How many keys at the bound are wanted, where the bound is exact.
+        var equals = Int.max
+        if limit < weights.count {
+            var prefix: UInt32 = 0
+            var missing = limit
+            for digit in Digit.all {
+                let counts = Self.counts(digit, of: weights, prefix: prefix)
+                var value = 0
+                while counts[value] < missing {
+                    missing -= counts[value]
+                    value += 1
+                }
+                prefix = digit.extend(prefix, by: value)
+                bound = prefix | digit.rest
+                // Few more than wanted are sorted with them and left out.
+                if counts[value] - missing <= max(limit, 256) { break }
+                if digit.rest == 0 { equals = missing }
             }
-            open = rest
         }
-        // Those that are left open weigh the same, or are all wanted; they lie in the order of their indices.
-        entries.append(contentsOf: open.prefix(missing))
+        collect(weights, upTo: bound, equals: equals, above: -1)
+        if entries.count > limit { entries.removeLast(entries.count - limit) }
+    }
+
+    /// At least so many of the heaviest tokens as have a mass of `mass` together, of those that are heavier than `floor`.
+    init(covering mass: Double, of weights: UnsafeBufferPointer<Float>, above floor: Float) {
+        let digit = Digit.all[0]
+        var masses = [Double](repeating: 0, count: digit.count)
+        masses.withUnsafeMutableBufferPointer { masses in
+            for weight in weights where weight > floor {
+                masses[digit.value(of: ~weight.bitPattern)] += Double(weight)
+            }
+        }
+        // These sums are rounded in another order than those of the tokens in theirs.
+        var missing = mass * (1 + 1e-9)
+        var value = 0
+        while value < masses.count - 1, missing > masses[value] {
+            missing -= masses[value]
+            value += 1
+        }
+        collect(weights, upTo: digit.extend(0, by: value) | digit.rest, above: floor)
+    }
+
+    // MARK: Digits of keys
+
+    /// A part of a key's 32 bits.
+    private struct Digit {
+        let shift: UInt32
+        let width: UInt32
+
+        /// From the most significant on.
+        static let all = [Digit(shift: 21, width: 11), Digit(shift: 10, width: 11), Digit(shift: 0, width: 10)]
+
+        var count: Int { 1 << Int(width) }
+        /// The bits after it.
+        var rest: UInt32 { 1 << shift - 1 }
+
+        @inline(__always)
+        func value(of key: UInt32) -> Int { Int((key &>> shift) & (1 &<< width &- 1)) }
+
+        /// Whether a key has the same bits before this digit as `prefix`.
+        @inline(__always)
+        func follows(_ prefix: UInt32, _ key: UInt32) -> Bool { ((key ^ prefix) &>> shift) &>> width == 0 }
+
+        func extend(_ prefix: UInt32, by value: Int) -> UInt32 { prefix | UInt32(value) << shift }
+    }
+
+    /// How many weights have each value of a digit, of those whose keys begin as `prefix`.
+    private static func counts(_ digit: Digit, of weights: UnsafeBufferPointer<Float>, prefix: UInt32) -> [Int] {
+        // Neighbours count in turn, for weights that are alike would wait for one counter.
+        var lanes = [Int](repeating: 0, count: 4 * digit.count)
+        lanes.withUnsafeMutableBufferPointer { lanes in
+            for (index, weight) in weights.enumerated() {
+                let key = ~weight.bitPattern
+                if digit.follows(prefix, key) { lanes[digit.value(of: key) &+ (index & 3) &* digit.count] &+= 1 }
+            }
+            for value in 0..<digit.count {
+                for lane in 1...3 { lanes[value] += lanes[value + lane * digit.count] }
+            }
+        }
+        return lanes
+    }
+
+    // MARK: Entries
+
+    /// Takes the tokens whose keys are at most `bound`, at most `equals` of those that are equal to it, and sorts them.
+    private mutating func collect(
+        _ weights: UnsafeBufferPointer<Float>,
+        upTo bound: UInt32,
+        equals: Int = .max,
+        above floor: Float
+    ) {
+        var equals = equals
+        entries = Array(unsafeUninitializedCapacity: weights.count) { entries, count in
+            for (index, weight) in weights.enumerated() {
+                let key = ~weight.bitPattern
+                guard key <= bound, weight > floor else { continue }
+                if key == bound {
+                    guard equals > 0 else { continue }
+                    equals -= 1
+                }
+                entries.initializeElement(at: count, to: UInt64(key) << 32 | UInt64(truncatingIfNeeded: index))
+                count += 1
+            }
+        }
         sort()
     }
 
-    // MARK: Digits
-
-    /// The most values of a digit.
-    private static let digits = 1 << 11
-
-    /// The weight's bits in three digits, the most significant first.
-    @inline(__always)
-    private static func digit(_ entry: UInt64, _ level: Int) -> Int {
-        switch level {
-        case 0: Int(entry >> 53)
-        case 1: Int(entry >> 42 & 0x7FF)
-        default: Int(entry >> 32 & 0x3FF)
-        }
-    }
-
-    /// The digit at which `limit` entries are reached, and how many of those that have it are wanted; nil where there are
-    /// fewer entries.
-    private static func edge(_ counts: [Int], _ limit: Int) -> (digit: Int, missing: Int)? {
-        var missing = limit
-        for (digit, count) in counts.enumerated() {
-            if count >= missing { return (digit, missing) }
-            missing -= count
-        }
-        return nil
-    }
-
-    // MARK: Sorting
-
-    /// Few entries are compared; many are sorted digit by digit, the least significant first, which leaves equal weights
-    /// in the order in which they came: that of their indices.
+    /// Few entries are compared; many are sorted digit by digit, the least significant first, which leaves those of equal
+    /// keys in the order in which they came: that of their indices.
     private mutating func sort() {
-        guard entries.count > 2048 else { return entries.sort() }
+        guard entries.count > 512 else { return entries.sort() }
         var other = entries
-        for level in [2, 1, 0] {
-            var starts = [Int](repeating: 0, count: Self.digits)
-            for entry in entries { starts[Self.digit(entry, level)] += 1 }
+        for digit in Digit.all.reversed() {
+            var starts = [Int](repeating: 0, count: digit.count)
+            for entry in entries { starts[digit.value(of: UInt32(entry >> 32))] += 1 }
+            // A digit that all have alike orders nothing.
+            if starts.contains(entries.count) { continue }
             var sum = 0
-            for digit in starts.indices { (starts[digit], sum) = (sum, sum + starts[digit]) }
-            for entry in entries {
-                let digit = Self.digit(entry, level)
-                other[starts[digit]] = entry
-                starts[digit] += 1
+            for value in starts.indices { (starts[value], sum) = (sum, sum + starts[value]) }
+            other.withUnsafeMutableBufferPointer { other in
+                starts.withUnsafeMutableBufferPointer { starts in
+                    for entry in entries {
+                        let value = digit.value(of: UInt32(truncatingIfNeeded: entry >> 32))
+                        other[starts[value]] = entry
+                        starts[value] &+= 1
+                    }
+                }
             }
             swap(&entries, &other)
         }

@@ -1,15 +1,15 @@
-import TensorEngine
-import Tokenization
+package import TensorEngine
+package import Tokenization
 
 /// Draws the next token of one sequence from its logits.
 ///
 /// The order is that of `transformers`: repetition penalty, temperature, top-k, top-p.
-struct TokenSampler {
+package struct TokenSampler {
     let parameters: GenerationParameters
     var generator: SeededGenerator
     private var seen: Set<TokenID> = []
 
-    init(parameters: GenerationParameters, stream: UInt64, prompt: [TokenID]) {
+    package init(parameters: GenerationParameters, stream: UInt64, prompt: [TokenID]) {
         self.parameters = parameters
         generator = SeededGenerator(seed: parameters.seed, stream: stream)
         if parameters.repetitionPenalty != 1 { seen = Set(prompt) }
@@ -18,7 +18,7 @@ struct TokenSampler {
     /// The next token; `scratch` has room for one row of logits.
     ///
     /// - Returns: The token, or nil where the largest logit that may be drawn is no finite number.
-    mutating func next(
+    package mutating func next(
         _ logits: UnsafePointer<Float>,
         scratch: UnsafeMutablePointer<Float>,
         vocabulary: Int,
@@ -78,7 +78,9 @@ struct TokenSampler {
             for rank in 0..<ranked.count { total += Double(ranked.weight(rank)) }
         } else {
             total = Self.sum(weights)
-            ranked = nucleus(of: weights, total: total)
+            // Tokens below this floor have less than 1 − topP of the mass together, so top-p drops them all.
+            let floor = Float((1 - parameters.topP) * total / Double(weights.count) * 0.999)
+            ranked = RankedTokens(covering: parameters.topP * total, of: weights, above: floor)
         }
         var kept = ranked.count
         if parameters.topP < 1 {
@@ -94,16 +96,6 @@ struct TokenSampler {
 
     private static func sum(_ weights: UnsafeBufferPointer<Float>) -> Double {
         weights.reduce(0) { $0 + Double($1) }
-    }
-
-    /// The heaviest tokens, at least as many as top-p keeps.
-    private func nucleus(of weights: UnsafeBufferPointer<Float>, total: Double) -> RankedTokens {
-        // Tokens below this floor have less than 1 − topP of the mass together, so top-p drops them all.
-        let floor = Float((1 - parameters.topP) * total / Double(weights.count) * 0.999)
-        let few = RankedTokens(heaviest: 1024, of: weights, above: floor)
-        let wanted = parameters.topP * total
-        if few.count < 1024 || prefix(of: few, mass: wanted).mass >= wanted { return few }
-        return RankedTokens(of: weights, above: floor)
     }
 
     /// How many of the heaviest tokens are needed for a mass, at least one, and the mass that they have.

@@ -9,8 +9,8 @@ import Training
 struct EngineBenchmark: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "engine-benchmark",
-        abstract: "Times a training step, decoding or a matrix product on random weights of a named shape.",
-        subcommands: [Train.self, SharedPrefix.self, Decode.self, Product.self, Bandwidth.self]
+        abstract: "Times a training step, decoding, sampling or a matrix product on random weights of a named shape.",
+        subcommands: [Train.self, SharedPrefix.self, Decode.self, Sampling.self, Product.self, Bandwidth.self]
     )
 }
 
@@ -35,6 +35,7 @@ struct CaseOptions: ParsableArguments {
     var weights = ElementType.float32
 
     func makeModel() throws -> CausalLanguageModel {
+        try EngineSettings.check()
         let context = ComputeContext(threads: threads)
         return try CausalLanguageModel(configuration: model.configuration, seed: 1, context: context, weights: weights)
     }
