@@ -252,6 +252,12 @@ let package = Package(
                 swiftSettings: swiftSettings
             ),
             .executableTarget(
+                name: "ParityProbe",
+                dependencies: numerics + [argumentParser],
+                path: "Tests/Parity/Probe",
+                swiftSettings: swiftSettings
+            ),
+            .executableTarget(
                 name: "AlignmentBenchmark",
                 dependencies: ["Reasoning"],
                 path: "Tests/Benchmarks/Alignment",

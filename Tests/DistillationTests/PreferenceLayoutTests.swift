@@ -113,7 +113,9 @@ struct PreferenceLayoutTests {
             let correction = text.split(separator: "<Correction>").last.map(String.init) ?? text
             let number = text.hasPrefix(" ") ? text.dropFirst().prefix { $0.isNumber } + ": " : ""
             return number + correction.prefix { $0 != "<" }
-        } catch let refusal as PreferencePairs.Refusal { return refusal.rawValue }
+        } catch {
+            return error.rawValue
+        }
     }
 
     @Test("each rule does what it says, in each layout")

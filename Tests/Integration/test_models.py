@@ -149,6 +149,14 @@ def test_conversations_are_printed_as_the_model_sees_them(folder, tmp_path):
     ]
     ids = json.loads(good("models", "render", folder, "--messages", request, "--ids", state=state))
     assert ids[0] == 510 and len(ids) > 5
+    assert "whole conversations" in refused("models", "render", folder, "--messages", request, "--labels", state=state)
+    request.write_text(json.dumps({"messages": chat("Hi") + [{"role": "assistant", "content": "Ho"}]}))
+    ids, labels = (
+        json.loads(good("models", "render", folder, "--messages", request, kind, state=state)) for kind in ("--ids", "--labels")
+    )
+    learned = [index for index, label in enumerate(labels) if label != -100]
+    assert learned == list(range(learned[0], len(ids))) and 2 < len(learned) < len(ids) - 5, "the answer, to the end of its turn"
+    assert [labels[index] for index in learned] == ids[learned[0] :] and 511 in labels
     request.write_text(json.dumps({"messages": chat("Hi"), "stop": True}))
     assert "refuses the conversation: no" in refused("models", "render", template, "--messages", request, state=state)
     assert "without a tokenizer" in refused("models", "render", template, "--messages", request, "--ids", state=state)

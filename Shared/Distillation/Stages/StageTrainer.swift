@@ -122,12 +122,7 @@ public struct StageTrainer: Sendable {
     private func checkMemory(of hash: String, _ options: TrainingOptions, lengths: [Int]) throws {
         let configuration = try ModelConfiguration(folder: try store.folder(hash))
         func need(_ options: TrainingOptions) -> MemoryEstimate {
-            MemoryEstimate(
-                configuration,
-                options: options,
-                longest: lengths.max() ?? 0,
-                total: lengths.reduce(0, +)
-            )
+            MemoryEstimate(configuration, options: options, lengths: lengths)
         }
         var recomputing = options
         recomputing.checkpointsActivations = true

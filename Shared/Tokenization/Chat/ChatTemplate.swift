@@ -15,12 +15,12 @@ public struct ChatTemplate: Sendable {
         public var generationSpans: [Range<Int>]
     }
 
-    private let program: TemplateProgram
+    private var program: TemplateProgram
     /// The templates that a model has under names, `default` and `tool_use` among them.
-    private let named: [String: TemplateProgram]
-    private let sources: [String: String]
+    private var named: [String: TemplateProgram]
+    private var sources: [String: String]
     /// The default template's source.
-    public let source: String
+    public private(set) var source: String
     private let specialTokens: [Conversation.Argument]
     private let place: String
 
@@ -86,6 +86,24 @@ public struct ChatTemplate: Sendable {
         self.source = source
         self.specialTokens = specialTokens
         self.place = place
+    }
+
+    /// The same with one template for all conversations: one of the model's by its name, or one given as Jinja.
+    ///
+    /// - Parameter choice: The name or the source; nil leaves the choice to the model.
+    /// - Throws: `TokenizationError` when the source is not valid.
+    package func choosing(_ choice: String?) throws(TokenizationError) -> ChatTemplate {
+        guard let choice else { return self }
+        var result = self
+        if let known = named[choice] {
+            result.program = known
+        } else {
+            result.program = try Self.compile(choice, place: "chat_template")
+        }
+        result.source = sources[choice] ?? choice
+        result.named = ["default": result.program]
+        result.sources = ["default": result.source]
+        return result
     }
 
     private static func arguments(_ tokens: [(name: String, text: String)]) -> [Conversation.Argument] {
@@ -169,19 +187,16 @@ public struct ChatTemplate: Sendable {
     /// - Throws: `TokenizationError` as ``render(_:addGenerationPrompt:date:)`` does, and where a message cannot be
     ///   continued.
     package func render(_ request: ConversationRequest, date: Date = Date()) throws(TokenizationError) -> Rendering {
-        var program = request.conversation.tools == nil ? program : named["tool_use"] ?? program
-        if let template = request.template {
-            if let known = named[template] {
-                program = known
-            } else {
-                program = try Self.compile(template, place: "chat_template")
-            }
-        }
+        let template = try choosing(request.template)
         guard let field = request.continuedField else {
-            return try run(program, request.conversation, addGenerationPrompt: request.addGenerationPrompt, date: date)
+            return try template.render(
+                request.conversation,
+                addGenerationPrompt: request.addGenerationPrompt,
+                date: date
+            )
         }
         let (conversation, text) = try request.conversation.markingEnd(of: field, mark: Self.endMark)
-        var rendering = try run(program, conversation, addGenerationPrompt: false, date: date)
+        var rendering = try template.render(conversation, date: date)
         let trimmed = Substring(text).strippingWhitespace()
         guard rendering.text.containsBytes(trimmed),
             let end = rendering.text.lastIndex(ofBytes: Self.endMark.strippingWhitespace())

@@ -28,17 +28,16 @@ public struct MemoryEstimate: Sendable, Equatable {
     ///   - storedBytes: Bytes of a weight as the files hold it: 2 where they are in bfloat16, which a frozen model computes
     ///     with as it is, else 4.
     ///   - adapter: The LoRA adapter that trains instead of the weights; nil trains the weights.
-    ///   - options: The training's; `tokensAtOnce`, recomputation and precision matter.
-    ///   - longest: The longest example (or pair) in tokens, which is computed whole whatever `tokensAtOnce` says.
-    ///   - total: All examples' tokens, where known: no pass has more.
+    ///   - options: The training's; the size of batches, `tokensAtOnce`, recomputation and precision matter.
+    ///   - lengths: Tokens of each example (or pair). A pass has `tokensAtOnce` of them or one whole batch, whichever is
+    ///     less, but one example at least.
     ///   - reference: The shape of a frozen reference that is another model.
     public init(
         _ configuration: ModelConfiguration,
         storedBytes: Int = 4,
         adapter: LoRAConfiguration? = nil,
         options: TrainingOptions,
-        longest: Int,
-        total: Int? = nil,
+        lengths: [Int],
         reference: ModelConfiguration? = nil
     ) {
         let parameters = configuration.parameterCount
@@ -47,7 +46,9 @@ public struct MemoryEstimate: Sendable, Equatable {
         self.reference = reference.map { $0.parameterCount * storedBytes } ?? 0
         gradients = trained * 4
         optimizer = trained * 8
-        let tokens = max(longest, min(options.tokensAtOnce, total ?? .max))
+        let longestFirst = lengths.sorted(by: >)
+        let batch = options.batchTokens ?? longestFirst.prefix(options.batchSequences).reduce(0, +)
+        let tokens = max(longestFirst.first ?? 0, min(options.tokensAtOnce, batch))
         activations = tokens * Self.activationBytes(configuration, adapter, recomputes: options.checkpointsActivations)
         // Products in bfloat16 keep a rounded copy of the matrix that they are at.
         let largest = max(configuration.vocabularySize, configuration.intermediateSize) * configuration.hiddenSize

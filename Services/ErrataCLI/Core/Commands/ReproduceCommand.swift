@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Reproduction
+import TensorEngine
 
 /// `errata reproduce`.
 struct ReproduceCommand: AsyncParsableCommand {
@@ -70,7 +71,7 @@ struct ReproduceCommand: AsyncParsableCommand {
             table: table.table,
             plan: plan,
             folder: folder,
-            workers: workers ?? ProcessInfo.processInfo.activeProcessorCount,
+            workers: workers ?? ProcessorCount.available,
             check: { if stop.isRequested { throw StopRequest.Stopped() } },
             log: { Terminal.error($0) }
         )

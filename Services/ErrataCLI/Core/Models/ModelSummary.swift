@@ -125,7 +125,7 @@ struct ModelSummary: Encodable {
                 storedBytes: storedBytes,
                 adapter: adapter,
                 options: options,
-                longest: options.tokensAtOnce
+                lengths: [options.tokensAtOnce]
             ).total
         }
         return [

@@ -14,6 +14,9 @@ struct ModelsRenderCommand: ParsableCommand {
             "tools", "documents", "add_generation_prompt", "continue_final_message", "chat_template", and values that the \
             template reads by name, such as "enable_thinking". The file holds one object, or one a line; with several, each \
             output is one line of JSON.
+
+            --ids shows the tokens, and --labels which of them a training on conversations learns: as transformers lays \
+            labels out, with -100 for a token that is not learned.
             """
     )
 
@@ -28,6 +31,13 @@ struct ModelsRenderCommand: ParsableCommand {
     @Flag(help: "Print the ids of the tokens, as a JSON array, in place of the text.")
     var ids = false
 
+    @Flag(help: "Print the ids of the tokens that the assistant's turns are learned by, and -100 for each other token.")
+    var labels = false
+
+    func validate() throws {
+        if ids, labels { throw ValidationError("--ids and --labels exclude each other; give one") }
+    }
+
     func run() throws {
         let requests = try Self.requests(in: messages)
         let path = URL(fileURLWithPath: model)
@@ -36,7 +46,11 @@ struct ModelsRenderCommand: ParsableCommand {
         let template: ChatTemplate
         var tokenizer: Tokenizer?
         if exists, !isFolder.boolValue, !GGUFFile.isNamed(path) {
-            guard !ids else { throw CLIError("\(model) is a template without a tokenizer; for --ids name a model") }
+            guard !ids, !labels else {
+                throw CLIError(
+                    "\(model) is a template without a tokenizer; for \(ids ? "--ids" : "--labels") name a model"
+                )
+            }
             template = try ChatTemplate(source: Self.text(of: path), place: model)
         } else {
             let source = try ModelSource(models.model(model))
@@ -50,15 +64,41 @@ struct ModelsRenderCommand: ParsableCommand {
                 : try ChatTemplate(folder: source.folder, tokenizer: own)
         }
         for request in requests {
+            if labels, let tokenizer {
+                Terminal.out(Self.list(try Self.labels(of: request, template: template, tokenizer: tokenizer)))
+                continue
+            }
             let rendered = try template.render(request)
             if ids, let tokenizer {
-                Terminal.out("[\(tokenizer.encode(rendered.text).map(String.init).joined(separator: ", "))]")
+                Terminal.out(Self.list(tokenizer.encode(rendered.text)))
             } else if requests.count > 1 {
                 Terminal.out(JSONNode.quoted(rendered.text))
             } else {
                 try FileHandle.standardOutput.write(contentsOf: Data(rendered.text.utf8))
             }
         }
+    }
+
+    /// The label of a token that is not learned; PyTorch's default for what cross-entropy leaves out.
+    private static let ignoredLabel: TokenID = -100
+
+    private static func labels(
+        of request: ConversationRequest,
+        template: ChatTemplate,
+        tokenizer: Tokenizer
+    ) throws -> [TokenID] {
+        guard !request.addGenerationPrompt, request.continuedField == nil else {
+            throw CLIError(
+                "--labels is about whole conversations; leave \"add_generation_prompt\" and \"continue_final_message\" out"
+            )
+        }
+        let encoder = ChatEncoder(template: try template.choosing(request.template), tokenizer: tokenizer)
+        let tokens = try encoder.layout(request.conversation)
+        return zip(tokens.ids, tokens.isAssistant).map { $1 ? $0 : ignoredLabel }
+    }
+
+    private static func list(_ ids: [TokenID]) -> String {
+        "[\(ids.map(String.init).joined(separator: ", "))]"
     }
 
     private static func text(of file: URL) throws -> String {

@@ -3,7 +3,7 @@ import LanguageModel
 import ModelFiles
 public import Reasoning
 public import TensorEngine
-public import Tokenization
+import Tokenization
 public import Training
 
 // The values of these options are the names that the libraries give them.

@@ -204,8 +204,7 @@ struct TrainJob {
                 storedBytes: storedBytes,
                 adapter: adapter,
                 options: options,
-                longest: lengths.max() ?? 0,
-                total: lengths.reduce(0, +),
+                lengths: lengths,
                 reference: other
             )
         }
