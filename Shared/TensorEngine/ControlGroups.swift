@@ -25,6 +25,7 @@ package struct ControlGroups {
     /// The process's groups and all groups around them, as far as they are mounted.
     ///
     /// - Parameter controller: `cpu`, `memory` and the like.
+    /// - Returns: Its folders in each mounted hierarchy; none where the system does not say.
     package func folders(of controller: String) -> [Folder] {
         guard let groups = read("/proc/self/cgroup"), let mounts = read("/proc/self/mountinfo") else { return [] }
         return mounts.split(separator: "\n").compactMap { Mount($0, controller) }.flatMap { mount in
@@ -47,7 +48,8 @@ package struct ControlGroups {
                 return nil
             }
             isUnified = fields[end + 1] == "cgroup2"
-            let isSplit = fields[end + 1] == "cgroup" && fields[end + 3].split(separator: ",").contains(Substring(controller))
+            let controllers = fields[end + 3].split(separator: ",").map(String.init)
+            let isSplit = fields[end + 1] == "cgroup" && controllers.contains(controller)
             guard isUnified || isSplit else { return nil }
             root = Self.unescaped(fields[3])
             point = Self.unescaped(fields[4])
@@ -70,15 +72,17 @@ package struct ControlGroups {
         }
     }
 
+    /// Whether the fields of a line, hierarchy:controllers:path, are of a controller; version 2 has no controllers there.
+    private static func isGroup(_ fields: [Substring], of controller: String, unified: Bool) -> Bool {
+        guard fields.count == 3 else { return false }
+        return unified ? fields[1].isEmpty : fields[1].split(separator: ",").contains { $0 == controller }
+    }
+
     /// The folders of the process's group in a hierarchy and of the groups around it, as far as they are mounted.
     private func folders(of mount: Mount, _ controller: String, groups: String) -> [String] {
-        // hierarchy:controllers:path; version 2 has no controllers there.
         let own = groups.split(separator: "\n").lazy
             .map { $0.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false) }
-            .first { fields in
-                fields.count == 3
-                    && (mount.isUnified ? fields[1].isEmpty : fields[1].split(separator: ",").contains(Substring(controller)))
-            }
+            .first { Self.isGroup($0, of: controller, unified: mount.isUnified) }
         guard let own else { return [] }
         let root = mount.root.split(separator: "/")
         let path = own[2].split(separator: "/")

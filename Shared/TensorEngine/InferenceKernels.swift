@@ -176,6 +176,20 @@ package enum InferenceKernels {
         context.kernels.pointee.exponentials(x, y, subtract, factor, count)
     }
 
+    /// How many neighbours ``segmentMaxima(context:_:into:count:)`` takes together.
+    package static let segmentWidth = Int(CTK_SEGMENT_WIDTH)
+
+    /// The largest value of each segment of x, ⌈count / segmentWidth⌉ of them; a NaN is passed over, and of NaNs alone it
+    /// is −∞.
+    package static func segmentMaxima(
+        context: ComputeContext,
+        _ x: UnsafePointer<Float>,
+        into maxima: UnsafeMutablePointer<Float>,
+        count: Int
+    ) {
+        context.kernels.pointee.segment_maxima(x, maxima, count)
+    }
+
     /// log p(target) of one row of logits.
     package static func logProbability(
         context: ComputeContext,

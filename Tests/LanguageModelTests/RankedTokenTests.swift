@@ -43,8 +43,13 @@ struct RankedTokenTests {
         weights.indices.sorted { weights[$0] != weights[$1] ? weights[$0] > weights[$1] : $0 < $1 }
     }
 
-    /// As the sampler draws, by sorting everything.
-    private static func naive(_ weights: [Float], _ parameters: GenerationParameters, uniform: Double) -> Int {
+    /// As the sampler draws, by sorting everything: logits for top-k, else weights.
+    private static func naive(
+        _ logits: [Float],
+        _ weights: [Float],
+        _ parameters: GenerationParameters,
+        uniform: Double
+    ) -> Int {
         var total = weights.reduce(0.0) { $0 + Double($1) }
         guard (1..<weights.count).contains(parameters.topK) || parameters.topP < 1 else {
             var left = uniform * total
@@ -56,6 +61,7 @@ struct RankedTokenTests {
         }
         var order = sorted(weights)
         if (1..<order.count).contains(parameters.topK) {
+            order = sorted(logits)
             order.removeLast(order.count - parameters.topK)
             total = order.reduce(0) { $0 + Double(weights[$1]) }
         }
@@ -86,12 +92,17 @@ struct RankedTokenTests {
             let order = Self.sorted(weights)
             weights.withUnsafeBufferPointer { weights in
                 for limit in [1, 2, 20, count / 2, count - 1, count, count + 3, 2500] where limit > 0 {
-                    let ranked = RankedTokens(heaviest: limit, of: weights)
-                    #expect(
-                        (0..<ranked.count).map { ranked.token($0) } == Array(order.prefix(limit)),
-                        "\(limit) of \(count)"
-                    )
-                    #expect((0..<ranked.count).allSatisfy { ranked.weight($0) == weights[order[$0]] })
+                    let segments = SegmentMaxima(of: weights, context: context)
+                    for ranked in [
+                        RankedTokens(largest: limit, of: weights),
+                        RankedTokens(largest: limit, of: weights, segments: segments),
+                    ] {
+                        #expect(
+                            (0..<ranked.count).map { ranked.token($0) } == Array(order.prefix(limit)),
+                            "\(limit) of \(count)"
+                        )
+                        #expect((0..<ranked.count).allSatisfy { ranked.value($0) == weights[order[$0]] })
+                    }
                 }
                 let total = weights.reduce(0.0) { $0 + Double($1) }
                 for (share, floor) in [(0.1, -1), (0.5, 0), (0.9, weights[order[count / 2]]), (1, 0)]
@@ -103,6 +114,32 @@ struct RankedTokenTests {
                     #expect(tokens == Array(wanted.prefix(ranked.count)), "\(share) above \(floor) of \(count)")
                     let mass = tokens.reduce(0.0) { $0 + Double(weights[$1]) }
                     #expect(mass >= share * total || ranked.count == wanted.count)
+                }
+            }
+        }
+    }
+
+    @Test("logits as well, and NaN comes last", arguments: kinds)
+    func logits(kind: Int) {
+        let context = ComputeContext(threads: 1)
+        var generator = SeededGenerator(seed: UInt64(50 + kind))
+        for count in [1, 2, 63, 64, 65, 300, 5000] {
+            var values = Self.logits(kind, count, &generator)
+            if count > 64 { for place in stride(from: 3, to: count, by: 7) { values[place] = .nan } }
+            let numbers = values.indices.filter { !values[$0].isNaN }
+            let order = numbers.sorted { values[$0] != values[$1] ? values[$0] > values[$1] : $0 < $1 }
+            values.withUnsafeBufferPointer { values in
+                let segments = SegmentMaxima(of: values, context: context)
+                #expect(segments.firstLargest(in: values) == order[0])
+                for limit in [1, 2, 20, 200, order.count] {
+                    let ranked = RankedTokens(largest: limit, of: values, segments: segments)
+                    let known = min(ranked.count, order.count)
+                    #expect(
+                        (0..<known).map { ranked.token($0) } == Array(order.prefix(limit)),
+                        "\(limit) of \(count)"
+                    )
+                    #expect((0..<known).allSatisfy { ranked.value($0) == values[order[$0]] })
+                    #expect((known..<ranked.count).allSatisfy { values[ranked.token($0)].isNaN })
                 }
             }
         }
@@ -126,7 +163,7 @@ struct RankedTokenTests {
                         var same = sampler.generator
                         var scratch = logits
                         let token = sampler.next(logits, scratch: &scratch, vocabulary: count, context: context)
-                        let expected = Self.naive(weights, parameters, uniform: same.nextUniform())
+                        let expected = Self.naive(logits, weights, parameters, uniform: same.nextUniform())
                         #expect(
                             token == TokenID(expected),
                             "top-k \(topK), top-p \(topP) at \(temperature) of \(count)"
@@ -149,7 +186,10 @@ struct RankedTokenTests {
             var same = sampler.generator
             var scratch = logits
             let token = sampler.next(logits, scratch: &scratch, vocabulary: logits.count, context: context)
-            #expect(token == TokenID(Self.naive(weights, parameters, uniform: same.nextUniform())), "\(topK) \(topP)")
+            #expect(
+                token == TokenID(Self.naive(logits, weights, parameters, uniform: same.nextUniform())),
+                "\(topK) \(topP)"
+            )
         }
     }
 

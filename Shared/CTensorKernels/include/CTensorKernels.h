@@ -52,7 +52,8 @@
                 float *c, long ldc, long m, long n, long k, int accumulate))                                           \
     X(cached_attention, (const float *queries, const float *keys, const float *values, float *y, float *scratch,       \
                          long length, long capacity, long head_dim, long group, float factor))                         \
-    X(exponentials, (const float *x, float *y, float subtract, float factor, long count))
+    X(exponentials, (const float *x, float *y, float subtract, float factor, long count))                              \
+    X(segment_maxima, (const float *x, float *maxima, long count))
 
 #define CTK_MEMBER(name, params) void (*name) params;
 /// The kernels of one instruction set.
@@ -73,6 +74,9 @@ typedef struct {
 const ctk_table *ctk_table_at(int index);
 /// Whether this processor has the instructions of a table.
 int ctk_can_run(const ctk_table *table);
+
+/// Values of a segment of `segment_maxima`.
+#define CTK_SEGMENT_WIDTH 64
 
 /// Columns of a panel of the right operand of `packed_product`.
 #define CTK_PANEL_WIDTH 32

@@ -122,6 +122,20 @@ static void CTK_T(exponentials)(const float *x, float *y, float subtract, float 
     }
 }
 
+// The largest value of each CTK_SEGMENT_WIDTH neighbours, the last ones maybe fewer; a NaN is passed over, and of NaNs alone
+// it is minus infinity.
+static void CTK_T(segment_maxima)(const float *x, float *maxima, long count) {
+    const V lowest = SPLAT(-__builtin_inff());
+    for (long i = 0; i < count; i += CTK_SEGMENT_WIDTH) {
+        V m = lowest;
+        for (long j = i; j < i + CTK_SEGMENT_WIDTH; j += 16) {
+            if (j + 16 <= count) m = __builtin_elementwise_max(m, LOAD(x + j));
+            else if (j < count) m = __builtin_elementwise_max(m, CTK_T(load_part)(x + j, count - j, -__builtin_inff()));
+        }
+        maxima[i / CTK_SEGMENT_WIDTH] = CTK_T(hmax)(m);
+    }
+}
+
 // `is_finite` becomes 0 where a parameter or a moment is infinite or NaN after the update.
 static void CTK_T(adamw)(float *parameter, const float *gradient, float *first, float *second, long count,
                          float gradient_scale, float decay, float beta1, float beta2, float step_size,

@@ -1,30 +1,59 @@
-/// Some tokens of a vocabulary, the heaviest first and of equals the lowest index first.
+/// Some tokens of a vocabulary by their values, logits or weights: the largest first, and of equals the lowest index first.
 ///
-/// Weights are not negative, so that their bits are in the order of their values. A key is the complement of a weight's bits,
-/// the smaller the heavier; an entry is a key above an index, and entries in ascending order are the tokens in theirs.
+/// A value's key is a number that is the smaller the larger the value; a NaN's is the largest. An entry is a key above an
+/// index, and entries in ascending order are the tokens in theirs.
 struct RankedTokens {
     private var entries: [UInt64] = []
 
     var count: Int { entries.count }
 
-    func weight(_ rank: Int) -> Float { Float(bitPattern: ~UInt32(truncatingIfNeeded: entries[rank] >> 32)) }
+    func value(_ rank: Int) -> Float { Self.value(ofKey: UInt32(truncatingIfNeeded: entries[rank] >> 32)) }
 
     func token(_ rank: Int) -> Int { Int(entries[rank] & 0xFFFF_FFFF) }
 
-    /// The `limit` heaviest tokens.
+    /// The `limit` largest of many values.
+    ///
+    /// The limit-th largest of the segments' maxima bounds the limit-th largest value from below, and less than `limit`
+    /// segments have anything above it: they alone are looked through, and the others for values that equal it.
+    init(largest limit: Int, of values: UnsafeBufferPointer<Float>, segments: SegmentMaxima) {
+        guard limit < segments.values.count / 4, limit > 0 else {
+            self = Self(largest: limit, of: values)
+            return
+        }
+        let bound = segments.values.withUnsafeBufferPointer { maxima in
+            Self(largest: limit, of: maxima).entries.last.map { UInt32(truncatingIfNeeded: $0 >> 32) } ?? .max
+        }
+        var equals = limit
+        for (segment, maximum) in segments.values.enumerated() where Self.key(maximum) <= bound {
+            let start = segment * SegmentMaxima.width
+            for index in start..<min(start + SegmentMaxima.width, values.count) {
+                let key = Self.key(values[index])
+                guard key <= bound else { continue }
+                if key == bound {
+                    guard equals > 0 else { continue }
+                    equals -= 1
+                }
+                entries.append(UInt64(key) << 32 | UInt64(truncatingIfNeeded: index))
+            }
+        }
+        sort()
+        if entries.count > limit { entries.removeLast(entries.count - limit) }
+    }
+
+    /// The `limit` largest values.
     ///
     /// A radix selection: the keys' leading digits are counted, which tells the digit at which the limit is reached, and so
-    /// on among those that have it. The time grows with the vocabulary alone, whatever the weights.
-    init(heaviest limit: Int, of weights: UnsafeBufferPointer<Float>) {
+    /// on among those that have it. The time grows with the number of values alone, whatever they are.
+    init(largest limit: Int, of values: UnsafeBufferPointer<Float>) {
         guard limit > 0 else { return }
         var bound = UInt32.max
         // How many keys at the bound are wanted, where the bound is exact.
         var equals = Int.max
-        if limit < weights.count {
+        if limit < values.count {
             var prefix: UInt32 = 0
             var missing = limit
             for digit in Digit.all {
-                let counts = Self.counts(digit, of: weights, prefix: prefix)
+                let counts = Self.counts(digit, of: values, prefix: prefix)
                 var value = 0
                 while counts[value] < missing {
                     missing -= counts[value]
@@ -37,17 +66,19 @@ struct RankedTokens {
                 if digit.rest == 0 { equals = missing }
             }
         }
-        collect(weights, upTo: bound, equals: equals, above: -1)
+        collect(values, upTo: bound, equals: equals)
         if entries.count > limit { entries.removeLast(entries.count - limit) }
     }
 
     /// At least so many of the heaviest tokens as have a mass of `mass` together, of those that are heavier than `floor`.
+    ///
+    /// Weights are not negative, and neither is the floor.
     init(covering mass: Double, of weights: UnsafeBufferPointer<Float>, above floor: Float) {
         let digit = Digit.all[0]
         var masses = [Double](repeating: 0, count: digit.count)
         masses.withUnsafeMutableBufferPointer { masses in
             for weight in weights where weight > floor {
-                masses[digit.value(of: ~weight.bitPattern)] += Double(weight)
+                masses[digit.value(of: Self.key(weight))] += Double(weight)
             }
         }
         // These sums are rounded in another order than those of the tokens in theirs.
@@ -57,7 +88,22 @@ struct RankedTokens {
             missing -= masses[value]
             value += 1
         }
-        collect(weights, upTo: digit.extend(0, by: value) | digit.rest, above: floor)
+        collect(weights, upTo: min(digit.extend(0, by: value) | digit.rest, Self.key(floor) - 1))
+    }
+
+    // MARK: Keys
+
+    /// The bits of negative numbers fall as the numbers do, those of others rise with them.
+    @inline(__always)
+    private static func key(_ value: Float) -> UInt32 {
+        let bits = value.bitPattern
+        let sign = UInt32(bitPattern: Int32(bitPattern: bits) &>> 31)
+        return value == value ? ~(bits ^ (sign | 0x8000_0000)) : .max
+    }
+
+    private static func value(ofKey key: UInt32) -> Float {
+        let rising = ~key
+        return Float(bitPattern: rising & 0x8000_0000 != 0 ? rising ^ 0x8000_0000 : ~rising)
     }
 
     // MARK: Digits of keys
@@ -84,17 +130,17 @@ struct RankedTokens {
         func extend(_ prefix: UInt32, by value: Int) -> UInt32 { prefix | UInt32(value) << shift }
     }
 
-    /// How many weights have each value of a digit, of those whose keys begin as `prefix`.
-    private static func counts(_ digit: Digit, of weights: UnsafeBufferPointer<Float>, prefix: UInt32) -> [Int] {
-        // Neighbours count in turn, for weights that are alike would wait for one counter.
+    /// How many values have each value of a digit, of those whose keys begin as `prefix`.
+    private static func counts(_ digit: Digit, of values: UnsafeBufferPointer<Float>, prefix: UInt32) -> [Int] {
+        // Neighbours count in turn, for values that are alike would wait for one counter.
         var lanes = [Int](repeating: 0, count: 4 * digit.count)
         lanes.withUnsafeMutableBufferPointer { lanes in
-            for (index, weight) in weights.enumerated() {
-                let key = ~weight.bitPattern
+            for (index, value) in values.enumerated() {
+                let key = Self.key(value)
                 if digit.follows(prefix, key) { lanes[digit.value(of: key) &+ (index & 3) &* digit.count] &+= 1 }
             }
-            for value in 0..<digit.count {
-                for lane in 1...3 { lanes[value] += lanes[value + lane * digit.count] }
+            for digits in 0..<digit.count {
+                for lane in 1...3 { lanes[digits] += lanes[digits + lane * digit.count] }
             }
         }
         return lanes
@@ -103,17 +149,12 @@ struct RankedTokens {
     // MARK: Entries
 
     /// Takes the tokens whose keys are at most `bound`, at most `equals` of those that are equal to it, and sorts them.
-    private mutating func collect(
-        _ weights: UnsafeBufferPointer<Float>,
-        upTo bound: UInt32,
-        equals: Int = .max,
-        above floor: Float
-    ) {
+    private mutating func collect(_ values: UnsafeBufferPointer<Float>, upTo bound: UInt32, equals: Int = .max) {
         var equals = equals
-        entries = Array(unsafeUninitializedCapacity: weights.count) { entries, count in
-            for (index, weight) in weights.enumerated() {
-                let key = ~weight.bitPattern
-                guard key <= bound, weight > floor else { continue }
+        entries = Array(unsafeUninitializedCapacity: values.count) { entries, count in
+            for (index, value) in values.enumerated() {
+                let key = Self.key(value)
+                guard key <= bound else { continue }
                 if key == bound {
                     guard equals > 0 else { continue }
                     equals -= 1

@@ -91,6 +91,7 @@ public struct ChatTemplate: Sendable {
     /// The same with one template for all conversations: one of the model's by its name, or one given as Jinja.
     ///
     /// - Parameter choice: The name or the source; nil leaves the choice to the model.
+    /// - Returns: The template that lays out every conversation alike, tools or not.
     /// - Throws: `TokenizationError` when the source is not valid.
     package func choosing(_ choice: String?) throws(TokenizationError) -> ChatTemplate {
         guard let choice else { return self }
