@@ -157,14 +157,16 @@ let package = Package(
         shared("Reasoning", resources: [.embedInCode("Prompts")]),
         shared("Schemas", ["Digests"], resources: [.embedInCode("Documents")]),
 
-        // What a teacher is asked, and a teacher for the built-in domain
+        // What a teacher is asked
         shared("Teaching", ["Reasoning", "Schemas"]),
-        shared("TeacherSimulation", ["Reasoning", "Teaching"]),
+
+        // The built-in domain: word problems, a teacher that solves them, where its attempts go wrong
+        shared("PracticeDomain", ["Reasoning", "Schemas", "Teaching"]),
 
         // Both papers' tables on the built-in domain
         shared(
             "Reproduction",
-            numerics + ["Distillation", "Reasoning", "Schemas", "Teaching", "TeacherSimulation"]
+            numerics + ["Distillation", "Reasoning", "Schemas", "Teaching", "PracticeDomain"]
         ),
 
         // Plumbing
@@ -211,7 +213,7 @@ let package = Package(
         + service(
             "TeacherSimulator",
             core: [
-                "Reasoning", "ServiceRuntime", "TeacherSimulation", hummingbird, logging, nioCore, serviceLifecycle,
+                "Reasoning", "ServiceRuntime", "PracticeDomain", hummingbird, logging, nioCore, serviceLifecycle,
                 unixSignals,
             ],
             main: ["ServiceRuntime"]
@@ -219,7 +221,8 @@ let package = Package(
         + service(
             "ErrataCLI",
             core: plumbing + numerics + [
-                "Distillation", "Reasoning", "Reproduction", "Teaching", argumentParser, asyncHTTPClient, logging,
+                "Distillation", "PracticeDomain", "Reasoning", "Reproduction", "Teaching", argumentParser,
+                asyncHTTPClient, logging,
                 nioCore, nioHTTP1,
             ]
         )
@@ -269,8 +272,12 @@ let package = Package(
             tests("TokenizationTests", ["DataSupport", "ModelFiles", "Tokenization"]),
             tests("LanguageModelTests", numerics + ["DataSupport", "NumericSupport"]),
             tests("TrainingTests", numerics + ["DataSupport", "NumericSupport"]),
-            tests("DistillationTests", numerics + ["DataSupport", "Distillation", "NumericSupport", "Reasoning"]),
-            tests("ReasoningTests", ["DataSupport", "Reasoning", "TeacherSimulation"]),
+            tests(
+                "DistillationTests",
+                numerics + ["DataSupport", "Distillation", "NumericSupport", "PracticeDomain", "Reasoning", "Schemas"]
+            ),
+            tests("ReasoningTests", ["DataSupport", "PracticeDomain", "Reasoning", "Schemas"]),
+            tests("PracticeDomainTests", ["DataSupport", "PracticeDomain", "Reasoning", "Schemas", "Teaching"]),
             tests(
                 "ReproductionTests",
                 numerics + ["Distillation", "Reasoning", "Reproduction", "Schemas", "Teaching"]
@@ -278,8 +285,7 @@ let package = Package(
             tests(
                 "TeacherSimulatorTests",
                 [
-                    "DataSupport", "TeacherSimulatorCore", "Reasoning", "Schemas", "TeacherSimulation", "Teaching",
-                    asyncHTTPClient, logging, nioCore, nioHTTP1,
+                    "TeacherSimulatorCore", "PracticeDomain", asyncHTTPClient, logging, nioCore, nioHTTP1,
                 ]
             ),
             tests("SchemasTests", ["Schemas"]),

@@ -1,7 +1,9 @@
 import Distillation
 import Foundation
 import LanguageModel
+import PracticeDomain
 import Reasoning
+import Schemas
 import TensorEngine
 import Testing
 import Tokenization

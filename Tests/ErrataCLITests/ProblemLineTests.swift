@@ -1,4 +1,5 @@
 import Foundation
+import PracticeDomain
 import Reasoning
 import Schemas
 import Testing

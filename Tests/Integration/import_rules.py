@@ -14,7 +14,7 @@ PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
 PURE = {"Reasoning", "Schemas", "TemplateEngine", "Tokenization"}
 FILES = {"Digests", "ModelFiles"}
 TEXT = FILES | {"TemplateEngine"}
-SHARED = NUMERICS | PLUMBING | PURE | TEXT | {"Distillation", "Teaching", "TeacherSimulation", "Reproduction"}
+SHARED = NUMERICS | PLUMBING | PURE | TEXT | {"Distillation", "Teaching", "PracticeDomain", "Reproduction"}
 SOLE_IMPORTER = {
     "CLibrdkafka": "KafkaClient",
     "CLibpq": "PostgresClient",
@@ -33,8 +33,8 @@ ALLOWED = {
     "Training": FILES | {"LanguageModel", "TensorEngine", "Tokenization"},
     "Distillation": FILES | {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},
     "Teaching": {"Reasoning", "Schemas"},
-    "TeacherSimulation": {"Reasoning", "Teaching"},
-    "Reproduction": NUMERICS | PURE | FILES | {"Distillation", "Teaching", "TeacherSimulation"},
+    "PracticeDomain": {"Reasoning", "Schemas", "Teaching"},
+    "Reproduction": NUMERICS | PURE | FILES | {"Distillation", "Teaching", "PracticeDomain"},
     "Reasoning": set(),
     "Schemas": {"Digests"},
     "KafkaClient": {"CLibrdkafka"},

@@ -1,6 +1,7 @@
 import DataSupport
 import Foundation
-import TeacherSimulation
+import PracticeDomain
+import Schemas
 import Testing
 
 @testable import Reasoning
@@ -225,7 +226,7 @@ struct AlignmentTests {
             let right = (problem.solution ?? "") + "\nThe answer is \(problem.answer)."
             let request = TeacherRequest.corrupt(question: problem.question, chain: right)
             let wrong = teacher.reply(
-                to: try request.messages().map { ($0.role, $0.content) },
+                to: try request.messages(),
                 temperature: 0.2,
                 sampleSeed: 1
             )

@@ -1,5 +1,7 @@
 import DataSupport
 import Foundation
+import PracticeDomain
+import Schemas
 import Testing
 
 @testable import Reasoning

@@ -117,7 +117,7 @@ package struct StageBench: Sendable {
 
     package func insert(
         problem number: Int,
-        split: Schemas.ProblemSplit = .train,
+        split: ProblemSplit = .train,
         dataset: String = StageBench.dataset,
         answer: String? = nil
     ) async throws {

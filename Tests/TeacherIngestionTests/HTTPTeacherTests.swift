@@ -3,6 +3,7 @@ import Foundation
 import Hummingbird
 import Logging
 import NIOCore
+import Reasoning
 import ServiceRuntime
 import Synchronization
 import Teaching

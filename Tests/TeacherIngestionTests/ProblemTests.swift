@@ -157,10 +157,10 @@ struct ProblemTests {
     @Test(
         "problems that are not for training are kept without a call",
         arguments: [
-            Schemas.ProblemSplit.rollout, .development, .test,
+            ProblemSplit.rollout, .development, .test,
         ]
     )
-    func otherSplits(split: Schemas.ProblemSplit) async throws {
+    func otherSplits(split: ProblemSplit) async throws {
         try await TestDatabase.withPool { pool in
             let bench = Bench(pool) { prompt, _, _ in Good.answer(prompt) }
             let value3 = try await bench.run(problem(split: split))

@@ -83,7 +83,7 @@ enum Good {
 
 func problem(
     id: String = "p1",
-    split: Schemas.ProblemSplit = .train,
+    split: ProblemSplit = .train,
     solution: String? = "3 * 4 = 12\n12 - 2 = 10\n#### 10"
 )
     -> ProblemEvent

@@ -3,7 +3,7 @@ import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
-import TeacherSimulation
+import PracticeDomain
 import Testing
 
 @testable import TeacherSimulatorCore

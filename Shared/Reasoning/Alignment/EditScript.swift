@@ -1,10 +1,10 @@
 /// A minimum edit script of two sequences, with its tie rule.
-enum EditScript {
+package enum EditScript {
     /// One operation that turns the first sequence into the second.
-    struct Operation: Hashable {
-        var kind: EditKind
-        var first: Int
-        var second: Int
+    package struct Operation: Hashable {
+        package var kind: EditKind
+        package var first: Int
+        package var second: Int
     }
 
     /// What both runs of the authors' rule choose: strip the common prefix, walk back from the end of the table, and
@@ -104,7 +104,7 @@ enum EditScript {
     }
 
     /// The script with diagonal before delete before insert from the end, common prefix and suffix matched.
-    static func diagonalFirst(_ first: [Int32], _ second: [Int32]) -> [Operation] {
+    package static func diagonalFirst(_ first: [Int32], _ second: [Int32]) -> [Operation] {
         let prefix = commonPrefix(first, second)
         var suffix = 0
         let most = min(first.count, second.count) - prefix

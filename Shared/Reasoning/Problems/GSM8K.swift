@@ -80,8 +80,3 @@ public enum GSM8K {
         return String(decoding: try encoder.encode(line), as: UTF8.self)
     }
 }
-
-extension String {
-    /// Without blanks and newlines at both ends.
-    package var trimmed: String { trimmingCharacters(in: .whitespacesAndNewlines) }
-}

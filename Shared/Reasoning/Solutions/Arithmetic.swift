@@ -17,7 +17,7 @@ public enum Arithmetic {
     }
 
     /// The plain operator that a sign stands for.
-    static func operation(_ scalar: Unicode.Scalar) -> Character? {
+    package static func operation(_ scalar: Unicode.Scalar) -> Character? {
         switch scalar {
         case "+": "+"
         case "-", "\u{2212}", "\u{2013}": "-"

@@ -1,7 +1,7 @@
 import Foundation
+import PracticeDomain
 import Reasoning
 import Schemas
-import TeacherSimulation
 import Teaching
 
 /// The problems of one seed with all that the teacher made of them.

@@ -1,3 +1,4 @@
+public import PracticeDomain
 public import Reasoning
 public import Schemas
 
@@ -24,11 +25,7 @@ public struct SeedProblems: Sendable, Encodable {
             stepRange: 2...3,
             difficulty: .gentle
         )
-        func events(
-            _ generator: ProblemGenerator,
-            _ count: Int,
-            _ split: Reasoning.ProblemSplit
-        ) throws -> [ProblemEvent] {
+        func events(_ generator: ProblemGenerator, _ count: Int, _ split: ProblemSplit) throws -> [ProblemEvent] {
             try generator.generate(count: count, split: split).map { Self.event(of: $0, seed: seed, split: split) }
         }
         training = try events(inDomain, plan.trainingProblems, .train)
@@ -44,19 +41,12 @@ public struct SeedProblems: Sendable, Encodable {
     /// Families that no training problem is of.
     public static let unseenFamilies: [ProblemFamily] = [.garden, .packing, .savings, .farm]
 
-    private static func event(
-        of problem: Problem,
-        seed: UInt64,
-        split: Reasoning.ProblemSplit
-    ) -> ProblemEvent {
+    private static func event(of problem: Problem, seed: UInt64, split: ProblemSplit) -> ProblemEvent {
         let dataset = "reproduction-\(seed)"
-        let splits: [Reasoning.ProblemSplit: Schemas.ProblemSplit] = [
-            .train: .train, .rollout: .rollout, .development: .development, .test: .test,
-        ]
         return ProblemEvent(
             id: DeterministicID.make(cause: dataset, parts: problem.id),
             dataset: dataset,
-            split: splits[split] ?? .test,
+            split: split,
             question: problem.question,
             solution: problem.solution,
             answer: problem.answer,

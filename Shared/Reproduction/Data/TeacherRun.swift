@@ -1,8 +1,8 @@
 import Distillation
 import Foundation
+import PracticeDomain
 import Reasoning
 import Schemas
-import TeacherSimulation
 import Teaching
 
 /// Has the simulated teacher work on a seed's problems, by the same pipeline as the TeacherIngestion service.

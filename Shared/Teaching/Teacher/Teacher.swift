@@ -1,21 +1,9 @@
-/// A chat message.
-public struct ChatMessage: Sendable, Hashable, Codable {
-    /// `system`, `user` or `assistant`.
-    public let role: String
-    /// The text.
-    public let content: String
-
-    /// Creates a message.
-    public init(role: String, content: String) {
-        self.role = role
-        self.content = content
-    }
-}
+public import Reasoning
 
 /// What a teacher is asked.
 public struct ChatRequest: Sendable, Hashable {
     /// The conversation.
-    public let messages: [ChatMessage]
+    public let messages: [PromptMessage]
     /// The sampling temperature.
     public let temperature: Double
     /// The sampling seed, for endpoints that honour one.
@@ -24,7 +12,7 @@ public struct ChatRequest: Sendable, Hashable {
     public let maximumTokens: Int
 
     /// Creates a request.
-    public init(messages: [ChatMessage], temperature: Double, seed: Int64, maximumTokens: Int = 2048) {
+    public init(messages: [PromptMessage], temperature: Double, seed: Int64, maximumTokens: Int = 2048) {
         self.messages = messages
         self.temperature = temperature
         self.seed = seed

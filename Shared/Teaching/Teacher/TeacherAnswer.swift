@@ -37,7 +37,7 @@ public struct TeacherAnswer: Sendable, Hashable {
     }
 
     /// The text, without the blanks around it.
-    public var text: String { reply.text.trimmingWhitespace }
+    public var text: String { reply.text.trimmed }
 
     /// Why the answer cannot be used whatever it says; `nil` when it can.
     public var failure: String? {
@@ -95,15 +95,5 @@ struct CallTally: Sendable {
             latencyMs: Double(paid.reduce(0) { $0 + $1.reply.latencyMilliseconds }),
             finishReason: last.reply.finishReason
         )
-    }
-}
-
-extension String {
-    /// The text without the blanks and line ends around it.
-    var trimmingWhitespace: String {
-        var rest = self[...]
-        while let first = rest.first, first.isWhitespace { rest.removeFirst() }
-        while let last = rest.last, last.isWhitespace { rest.removeLast() }
-        return String(rest)
     }
 }

@@ -36,7 +36,7 @@ extension TeacherLedger {
         maximumTokens: Int
     ) throws -> (prompt: Prompt, request: ChatRequest) {
         let request = ChatRequest(
-            messages: try question.messages(prompts: prompts).map { ChatMessage(role: $0.role, content: $0.content) },
+            messages: try question.messages(prompts: prompts),
             temperature: temperature,
             seed: Self.seed(subject: subject, prompt: question.promptID, attempt: attempt),
             maximumTokens: maximumTokens

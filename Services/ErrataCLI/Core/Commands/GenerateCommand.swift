@@ -1,7 +1,9 @@
 import ArgumentParser
 import Foundation
 import LanguageModel
+import PracticeDomain
 import Reasoning
+import Schemas
 import Tokenization
 
 /// `errata generate`: continues a prompt with a model, or prints problems of the built-in domain.

@@ -32,7 +32,7 @@ struct SubmitCommand: AsyncParsableCommand {
     var limit: Int?
 
     func validate() throws {
-        guard Schemas.ProblemSplit(rawValue: split) != nil else {
+        guard ProblemSplit(rawValue: split) != nil else {
             throw ValidationError("--split must be train, rollout, development or test, not '\(split)'")
         }
         if let limit, limit < 1 { throw ValidationError("--limit must be at least 1, not \(limit)") }
@@ -40,7 +40,7 @@ struct SubmitCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        guard let split = Schemas.ProblemSplit(rawValue: split) else { return }
+        guard let split = ProblemSplit(rawValue: split) else { return }
         let lines = try ProblemLines.read(file)
         let kafka = try system.kafka()
         let producer = try KafkaProducer(kafka)
@@ -135,7 +135,7 @@ enum ProblemLines {
     }
 
     /// The event of a line.
-    static func event(of line: Substring, dataset: String, split: Schemas.ProblemSplit) throws -> ProblemEvent {
+    static func event(of line: Substring, dataset: String, split: ProblemSplit) throws -> ProblemEvent {
         guard !line.unicodeScalars.contains("\u{FFFD}") else {
             throw CLIError("is not valid UTF-8, or holds U+FFFD from an earlier conversion")
         }
@@ -148,7 +148,7 @@ enum ProblemLines {
     private static func decoded(
         _ line: Substring,
         dataset: String,
-        split: Schemas.ProblemSplit
+        split: ProblemSplit
     ) throws -> ProblemEvent {
         let data = Data(line.utf8)
         // A line that says whose it is must be an event in full: taken for GSM8K's layout, a misspelt split would move a
@@ -168,7 +168,7 @@ enum ProblemLines {
     }
 
     /// A problem as an event.
-    static func event(of problem: Problem, dataset: String, split: Schemas.ProblemSplit) -> ProblemEvent {
+    static func event(of problem: Problem, dataset: String, split: ProblemSplit) -> ProblemEvent {
         ProblemEvent(
             id: DeterministicID.make(cause: dataset, parts: problem.id),
             dataset: dataset,
@@ -182,7 +182,7 @@ enum ProblemLines {
     }
 
     /// The Kafka record of a line.
-    static func record(of line: Substring, dataset: String, split: Schemas.ProblemSplit) throws -> KafkaRecord {
+    static func record(of line: Substring, dataset: String, split: ProblemSplit) throws -> KafkaRecord {
         try record(of: event(of: line, dataset: dataset, split: split))
     }
 

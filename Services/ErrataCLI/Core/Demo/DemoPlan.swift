@@ -1,4 +1,5 @@
 import Foundation
+import PracticeDomain
 import Reasoning
 import Schemas
 
@@ -78,14 +79,14 @@ struct DemoPlan: Sendable {
     /// Problems of the built-in domain.
     func generatedProblems(seed: UInt64) throws -> Problems {
         let generator = ProblemGenerator(seed: seed, stepRange: 2...3, difficulty: .gentle)
-        func events(_ count: Int, _ from: Reasoning.ProblemSplit, _ to: Schemas.ProblemSplit) throws -> [ProblemEvent] {
-            try generator.generate(count: count, split: from)
-                .map { ProblemLines.event(of: $0, dataset: dataset, split: to) }
+        func events(_ count: Int, _ split: ProblemSplit) throws -> [ProblemEvent] {
+            try generator.generate(count: count, split: split)
+                .map { ProblemLines.event(of: $0, dataset: dataset, split: split) }
         }
         return Problems(
-            training: try events(trainingProblems, .train, .train),
-            rollout: try events(rolloutProblems, .rollout, .rollout),
-            test: try events(testProblems, .test, .test)
+            training: try events(trainingProblems, .train),
+            rollout: try events(rolloutProblems, .rollout),
+            test: try events(testProblems, .test)
         )
     }
 

@@ -3,6 +3,7 @@ import Foundation
 public import Logging
 import NIOCore
 import NIOHTTP1
+import Reasoning
 public import ServiceRuntime
 public import Teaching
 
@@ -76,7 +77,7 @@ public struct HTTPTeacher: Teacher {
 
     private struct Body: Encodable {
         let model: String
-        let messages: [ChatMessage]
+        let messages: [PromptMessage]
         let temperature: Double
         let seed: Int64
         let maximumTokens: Int

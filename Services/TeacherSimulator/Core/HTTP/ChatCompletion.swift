@@ -3,16 +3,11 @@ import Reasoning
 
 /// The body of `POST /v1/chat/completions`, as far as the simulator heeds it.
 struct ChatCompletionRequest: Sendable {
-    struct Message: Sendable {
-        let role: String
-        let content: String
-    }
-
     static let roles: Set<String> = ["system", "developer", "user", "assistant"]
     static let maximumChoices = 16
 
     let model: String
-    let messages: [Message]
+    let messages: [PromptMessage]
     let temperature: Double
     let seed: Int64
     let maximumTokens: Int?
@@ -35,7 +30,7 @@ struct ChatCompletionRequest: Sendable {
         }
         guard !wire.model.isEmpty else { throw APIError.invalid("model", "model must not be empty.") }
         guard !wire.messages.isEmpty else { throw APIError.invalid("messages", "messages must not be empty.") }
-        var messages: [Message] = []
+        var messages: [PromptMessage] = []
         for (index, message) in wire.messages.enumerated() {
             guard Self.roles.contains(message.role) else {
                 throw APIError.invalid(
@@ -43,7 +38,7 @@ struct ChatCompletionRequest: Sendable {
                     "'\(message.role.prefix(40))' is not one of \(Self.roles.sorted().joined(separator: ", "))."
                 )
             }
-            messages.append(Message(role: message.role, content: message.content?.text ?? ""))
+            messages.append(PromptMessage(role: message.role, content: message.content?.text ?? ""))
         }
         guard messages.contains(where: { $0.role == "user" }) else {
             throw APIError.invalid("messages", "messages must hold a message of role user.")

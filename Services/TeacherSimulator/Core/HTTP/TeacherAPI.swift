@@ -1,6 +1,6 @@
 import Foundation
+import PracticeDomain
 import Reasoning
-import TeacherSimulation
 
 /// Answers chat-completion requests out of a simulated teacher, without any I/O.
 ///
@@ -13,13 +13,12 @@ struct TeacherAPI: Sendable {
 
     /// The completion of a request that came at `created`, in seconds since 1970.
     func complete(_ request: ChatCompletionRequest, created: Int) -> ChatCompletionResponse {
-        let messages = request.messages.map { (role: $0.role, content: $0.content) }
-        let text = SimulatedTeacher.transcript(messages)
-        let promptTokens = SimulatedTeacher.promptTokens(messages)
+        let text = SimulatedTeacher.transcript(request.messages)
+        let promptTokens = SimulatedTeacher.promptTokens(request.messages)
         var completionTokens = 0
         let choices = (0..<request.choices).map { index in
             let answer = teacher.completion(
-                of: messages,
+                of: request.messages,
                 temperature: request.temperature,
                 seed: request.seed,
                 choice: index,

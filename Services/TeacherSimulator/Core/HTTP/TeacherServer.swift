@@ -2,8 +2,8 @@ import Foundation
 import Hummingbird
 public import Logging
 import NIOCore
+public import PracticeDomain
 public import ServiceLifecycle
-public import TeacherSimulation
 
 /// Serves a simulated teacher over HTTP: `POST /v1/chat/completions`, `GET /v1/models`, `/health` and `/ready`.
 public struct TeacherServer: Service {

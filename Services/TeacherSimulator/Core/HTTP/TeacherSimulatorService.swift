@@ -1,8 +1,8 @@
 import Foundation
 import Logging
+import PracticeDomain
 import ServiceLifecycle
 public import ServiceRuntime
-import TeacherSimulation
 import UnixSignals
 
 /// How the simulator is configured and run.
