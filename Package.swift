@@ -320,7 +320,11 @@ let package = Package(
             ),
             tests(
                 "ErrataCLITests",
-                plumbing + ["TestSupport", "ErrataCLICore", "Reasoning", "Teaching", argumentParser]
+                plumbing + [
+                    "DataSupport", "TestSupport", "ErrataCLICore", "LanguageModel", "PracticeDomain", "Reasoning",
+                    "Teaching",
+                    "Tokenization", argumentParser,
+                ]
             ),
             tests("ServiceRuntimeTests", plumbing + ["TestSupport", logging, metrics, serviceLifecycle]),
         ],

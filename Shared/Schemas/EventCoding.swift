@@ -5,6 +5,9 @@ public protocol EventPayload: Codable, Sendable {
     /// The CloudEvents type of the payload.
     static var type: EventType { get }
 
+    /// Whether a key that the type does not know is refused; by default it is ignored.
+    static var refusesUnknownKeys: Bool { get }
+
     /// The id of the thing that the event is about.
     var id: String { get }
 
@@ -15,6 +18,11 @@ public protocol EventPayload: Codable, Sendable {
     ///
     /// - Throws: ``SchemasError`` with the code `invalidPayload` that names the field.
     func validate() throws
+}
+
+extension EventPayload {
+    /// A later version's fields are ignored.
+    public static var refusesUnknownKeys: Bool { false }
 }
 
 /// The JSON form of event bodies: strict, deterministic and bounded.
@@ -37,18 +45,28 @@ public enum EventCoding {
 
     /// Reads and checks a payload.
     ///
-    /// Keys that the type does not know are ignored; a missing or malformed value is refused with its path.
+    /// A missing or malformed value is refused with its path, and so is a key that the type does not know, if it says so.
     ///
+    /// - Parameters:
+    ///   - type: The payload's type.
+    ///   - data: The body.
+    ///   - sizeLimit: The most bytes.
+    ///   - ignoresUnknownKeys: Whether unknown keys are ignored in any case: for what was checked when it came.
+    /// - Returns: The payload.
     /// - Throws: ``SchemasError``: `emptyMessage`, `tooLarge`, `malformedPayload` or `invalidPayload`.
     public static func decode<Payload: EventPayload>(
         _ type: Payload.Type = Payload.self,
         from data: Data,
-        sizeLimit: Int = EventCoding.defaultSizeLimit
+        sizeLimit: Int = EventCoding.defaultSizeLimit,
+        ignoresUnknownKeys: Bool = false
     ) throws -> Payload {
         let name = Payload.type.rawValue
         guard !data.isEmpty else { throw SchemasError(.emptyMessage, "\(name): the message has an empty body") }
         try checkSize(data, limit: sizeLimit, what: name)
         let payload = try decodeJSON(type, from: data, what: name)
+        if Payload.refusesUnknownKeys, !ignoresUnknownKeys {
+            try UnknownKeys.check(decodeJSON(JSONValue.self, from: data), against: payload, what: name)
+        }
         try payload.validate()
         return payload
     }

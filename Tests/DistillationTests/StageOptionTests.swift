@@ -28,13 +28,13 @@ struct StageOptionTests {
         )
         #expect(try PreferenceStage().preferenceOptions() == PreferenceOptions())
         #expect(try PreferenceStage().pairOptions() == PreferencePairs.Options())
-        #expect(try PreferenceStage(extra: ["layout": "trace"]).pairOptions().layout == .trace)
+        #expect(try PreferenceStage(layout: "trace").pairOptions().layout == .trace)
     }
 
     @Test("a word that the trainer does not know is refused with those it knows")
     func words() {
         #expect(failure { _ = try PreferenceStage(loss: "kto").preferenceOptions() }.contains("robust"))
-        #expect(failure { _ = try PreferenceStage(extra: ["layout": "tree"]).pairOptions() }.contains("step, trace"))
+        #expect(failure { _ = try PreferenceStage(layout: "tree").pairOptions() }.contains("step, trace"))
         let block = TrainingBlock(schedule: "stairs")
         #expect(
             failure { _ = try block.options(defaults: TrainingOptions(learningRate: 1e-3), seed: 1) }.contains("cosine")
@@ -76,21 +76,20 @@ struct StageOptionTests {
         #expect(
             failure { _ = try PreferenceStage(wrongStepInContext: true).pairOptions() }.contains("wrongStepInContext")
         )
-        let trace = PreferenceStage(wrongStepInContext: false, extra: ["layout": "trace"])
+        let trace = PreferenceStage(layout: "trace", wrongStepInContext: false)
         #expect(failure { _ = try trace.pairOptions() }.contains("always"))
         #expect(try PreferenceStage(wrongStepInContext: false).pairOptions().layout == .step)
     }
 
     @Test("the prefix layout has the wrong step in its context or not, and rules stand where they mean something")
     func rules() throws {
-        let prefix: [String: JSONValue] = ["layout": "prefix"]
-        #expect(try PreferenceStage(extra: prefix).pairOptions().wrongStepInContext == false)
-        #expect(try PreferenceStage(wrongStepInContext: true, extra: prefix).pairOptions().wrongStepInContext)
+        #expect(try PreferenceStage(layout: "prefix").pairOptions().wrongStepInContext == false)
+        #expect(try PreferenceStage(layout: "prefix", wrongStepInContext: true).pairOptions().wrongStepInContext)
         let stage = PreferenceStage(
+            layout: "prefix",
             tokenWeighted: true,
             whenSelfCorrectionIsRight: "keep",
-            whenSelfCorrectionNamesAnotherStep: "drop",
-            extra: prefix
+            whenSelfCorrectionNamesAnotherStep: "drop"
         )
         #expect(
             try stage.pairOptions()
@@ -103,11 +102,11 @@ struct StageOptionTests {
         )
         let word = PreferenceStage(whenSelfCorrectionIsRight: "zap")
         #expect(failure { _ = try word.pairOptions() }.contains("keep, drop, step"))
-        let unheard = PreferenceStage(whenSelfCorrectionIsRight: "drop", extra: ["layout": "instance"])
+        let unheard = PreferenceStage(layout: "instance", whenSelfCorrectionIsRight: "drop")
         #expect(failure { _ = try unheard.pairOptions() }.contains("do not use self-corrections"))
         let nowhere = PreferenceStage(whenSelfCorrectionNamesAnotherStep: "keep")
         #expect(failure { _ = try nowhere.pairOptions() }.contains("no place"))
-        let never = PreferenceStage(wrongStepInContext: true, extra: ["layout": "instance"])
+        let never = PreferenceStage(layout: "instance", wrongStepInContext: true)
         #expect(failure { _ = try never.pairOptions() }.contains("never"))
     }
 

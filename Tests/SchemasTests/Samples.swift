@@ -126,6 +126,9 @@ enum Samples {
         maximumSteps: 10,
         batchTokens: 512,
         accumulation: 2,
+        tokensAtOnce: 4096,
+        recomputeActivations: true,
+        precision: "bfloat16",
         schedule: "cosine",
         warmupRatio: 0.05,
         weightDecay: 0.1,
@@ -154,8 +157,8 @@ enum Samples {
             seed: 9_007_199_254_740_991,
             student: StudentReference(modelHash: "abc", tokenizerFingerprint: "def"),
             stages: RunStages(
-                plain: SupervisedStage(training: training, extra: extra),
-                hsft: SupervisedStage(training: other, extra: extra),
+                plain: SupervisedStage(training: training),
+                hsft: SupervisedStage(training: other),
                 krsl: KeyStepStage(
                     training: training,
                     alpha: 1,
@@ -167,8 +170,7 @@ enum Samples {
                     nllThreshold: 20,
                     keyTokens: "random",
                     pairs: "corrupted",
-                    mistakes: ["calculation", "logical+knowledge"],
-                    extra: extra
+                    mistakes: ["calculation", "logical+knowledge"]
                 ),
                 dpo: PreferenceStage(
                     training: training,
@@ -177,11 +179,11 @@ enum Samples {
                     labelSmoothing: 0,
                     nllWeight: 0.1,
                     supervisedWeight: 2,
+                    layout: "prefix",
                     wrongStepInContext: true,
                     tokenWeighted: false,
                     whenSelfCorrectionIsRight: "drop",
-                    whenSelfCorrectionNamesAnotherStep: "step",
-                    extra: extra
+                    whenSelfCorrectionNamesAnotherStep: "step"
                 )
             ),
             thresholds: RunThresholds(templates: 10, pairs: 10, corrections: 5, maximumWaitSeconds: 30),

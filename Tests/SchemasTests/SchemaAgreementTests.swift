@@ -71,12 +71,59 @@ struct SchemaAgreementTests {
         }
     }
 
-    @Test("unknown keys are ignored", arguments: Samples.full)
+    @Test("unknown keys are ignored", arguments: Samples.full.filter { $0.type != .run })
     func unknownKeys(sample: Samples.Sample) throws {
         let data = try sample.encoded()
         let more = try json(data).changing([], "aLaterField", to: ["x": 1])
         #expect(try sample.decodeAgain(EventCoding.encodeJSON(more)) == data)
         #expect(try validator(sample.type).faults(more) == [])
+    }
+
+    @Test("an option of a run that nothing reads is refused with its place, and left alone where it was checked before")
+    func unknownOptions() throws {
+        let run = try EventCoding.encode(Samples.run)
+        let value = try json(run)
+        for (path, name) in [
+            ([], "rounds"), (["stages"], "sft"), (["stages", "dpo"], "bate"), (["stages", "krsl", "training"], "lr"),
+            (["student"], "name"), (["decoding"], "stop"),
+        ] as [([String], String)] {
+            let more = value.changing(path.map { .member($0) }[...], name, to: ["x": 1])
+            let data = try EventCoding.encodeJSON(more)
+            let error = #expect(throws: SchemasError.self) { try EventCoding.decode(RunEvent.self, from: data) }
+            let place = (["$"] + path + [name]).joined(separator: ".")
+            #expect(
+                error?.message.contains("\(place) is not known; known there are") == true,
+                "\(error?.message ?? "")"
+            )
+            #expect(!(try validator(.run).faults(more)).isEmpty)
+            #expect(
+                try EventCoding.encode(EventCoding.decode(RunEvent.self, from: data, ignoresUnknownKeys: true)) == run
+            )
+        }
+        let suite = value.changing([.member("suites"), .element(0)], "n", to: 1)
+        let error = #expect(throws: SchemasError.self) {
+            try EventCoding.decode(RunEvent.self, from: EventCoding.encodeJSON(suite))
+        }
+        #expect(error?.message.contains("$.suites[0].n is not known") == true)
+    }
+
+    @Test("a run is not scored on what it learns from")
+    func overlaps() throws {
+        func refusal(_ change: (inout RunEvent) -> Void) -> String {
+            var run = Samples.run
+            change(&run)
+            do {
+                try run.validate()
+                return ""
+            } catch { return "\(error)" }
+        }
+        #expect(refusal { _ in } == "")
+        #expect(refusal { $0.rollout.split = .test }.contains("rollout.split"))
+        #expect(refusal { $0.suites[0].split = .train }.contains("$.suites[0].split"))
+        #expect(refusal { $0.suites[0].split = .rollout }.contains("which the run learns from"))
+        #expect(refusal { $0.suites[0].split = .development } == "")
+        #expect(refusal { ($0.suites[0].split, $0.suites[0].dataset) = (.train, "other") } == "")
+        #expect(refusal { ($0.suites[0].split, $0.stages.dpo) = (.rollout, nil) } == "")
     }
 
     @Test("planted mismatches are seen")

@@ -54,6 +54,8 @@ struct SchemaValidator {
             for (name, member) in members {
                 if let property = properties[name] {
                     faults += self.faults(member, property, "\(path).\(name)")
+                } else if schema["additionalProperties"] == .bool(false) {
+                    faults.append("\(path): \(name) is not known")
                 } else if let other = schema["additionalProperties"] {
                     faults += self.faults(member, other, "\(path).\(name)")
                 }

@@ -16,7 +16,7 @@ struct JobsStoreTests {
         student: StudentReference(modelHash: "m", tokenizerFingerprint: "t"),
         stages: RunStages(
             plain: SupervisedStage(),
-            hsft: SupervisedStage(extra: ["note": ["a": 1]]),
+            hsft: SupervisedStage(training: TrainingBlock(epochs: 2)),
             krsl: KeyStepStage(alpha: 1, beta: 0.025),
             dpo: PreferenceStage(loss: "sigmoid", beta: 0.1)
         ),

@@ -37,4 +37,32 @@ struct MigrationTests {
             #expect(try await TraceStore.countKeySteps(query, from: pool) == 1)
         }
     }
+
+    @Test("a run's layout of pairs leaves the options without names, and these are gone")
+    func preferenceLayout() async throws {
+        try await TestServer.withPool { pool in
+            try await pool.migrate(DatabaseSchema.migrations.filter { $0.version < 6 })
+            let run: JSONValue = [
+                "id": "r", "name": "r", "dataset": "d", "seed": 1, "suites": [],
+                "student": ["modelHash": "m", "tokenizerFingerprint": "t"],
+                "stages": ["hsft": ["extra": ["x": 1]], "dpo": ["beta": 0.2, "extra": ["layout": "prefix"]]],
+                "thresholds": ["templates": 1, "pairs": 1, "maximumWaitSeconds": 1],
+                "rollout": ["split": "rollout", "samples": 1, "temperature": 0],
+            ]
+            let body = String(decoding: try EventCoding.encodeJSON(run), as: UTF8.self)
+            for id in ["r", "s"] {
+                let text = id == "r" ? body : body.replacing(#","extra":{"layout":"prefix"}"#, with: "")
+                try await pool.execute(
+                    "INSERT INTO runs (id, name, dataset, body) VALUES (\(id), 'r', 'd', \(text)::jsonb)"
+                )
+            }
+            try await DatabaseSchema.migrate(pool)
+            let with = try #require(try await RunStore.run("r", from: pool))
+            #expect(with.stages.dpo == PreferenceStage(beta: 0.2, layout: "prefix"))
+            #expect(with.stages.hsft == SupervisedStage())
+            #expect(try await RunStore.run("s", from: pool)?.stages.dpo == PreferenceStage(beta: 0.2))
+            let left = try await pool.query("SELECT count(*) AS count FROM runs WHERE body::text LIKE '%extra%'")
+            #expect(try left.first?.get("count", as: Int.self) == 0)
+        }
+    }
 }

@@ -104,15 +104,12 @@ extension PreferencePairs {
 }
 
 extension PreferenceStage {
-    /// How pairs are made: `extra.layout` (default ``PreferencePairs/Layout/step``), `wrongStepInContext`,
+    /// How pairs are made: `layout` (default ``PreferencePairs/Layout/step``), `wrongStepInContext`,
     /// `tokenWeighted`, `whenSelfCorrectionIsRight` and `whenSelfCorrectionNamesAnotherStep`.
     ///
     /// - Throws: ``DistillationError`` that names an unknown word, or an option that the layout cannot have.
     public func pairOptions() throws -> PreferencePairs.Options {
-        var layout = PreferencePairs.Layout.step
-        if let value = extra?["layout"] {
-            layout = try PreferencePairs.Layout(word: value.stringValue ?? "\(value)", of: "dpo.extra.layout")
-        }
+        let layout = try self.layout.map { try PreferencePairs.Layout(word: $0, of: "dpo.layout") } ?? .step
         let right = try whenSelfCorrectionIsRight.map {
             try PreferencePairs.SelfCorrectionRule(word: $0, of: "dpo.whenSelfCorrectionIsRight")
         }
@@ -123,7 +120,7 @@ extension PreferenceStage {
             throw DistillationError(
                 "dpo.wrongStepInContext is \(wrongStepInContext), but pairs of the layout '\(layout.rawValue)' "
                     + (always ? "always have" : "never have")
-                    + " the wrong step in their context; choose the dpo.extra.layout 'prefix' or leave it out"
+                    + " the wrong step in their context; choose the dpo.layout 'prefix' or leave it out"
             )
         }
         if !layout.usesSelfCorrection, right != nil || elsewhere != nil {

@@ -1,4 +1,5 @@
 public import Schemas
+import TensorEngine
 public import Training
 
 extension TrainingBlock {
@@ -15,6 +16,9 @@ extension TrainingBlock {
         if let batchSequences { options.batchSequences = batchSequences }
         if let batchTokens { options.batchTokens = batchTokens }
         if let accumulation { options.accumulation = accumulation }
+        if let tokensAtOnce { options.tokensAtOnce = tokensAtOnce }
+        if let recomputeActivations { options.checkpointsActivations = recomputeActivations }
+        if let precision { options.precision = try MatrixPrecision(word: precision, of: "training.precision") }
         if let warmupRatio { options.warmupRatio = warmupRatio }
         if let weightDecay { options.weightDecay = weightDecay }
         if let maximumGradientNorm { options.maxGradientNorm = maximumGradientNorm }

@@ -4,6 +4,8 @@
 public struct RunEvent: EventPayload, Hashable {
     /// The event type.
     public static let type = EventType.run
+    /// An option that nothing reads is a mistake, not a later version's field.
+    public static let refusesUnknownKeys = true
 
     /// The run's id.
     public var id: String
@@ -77,7 +79,25 @@ public struct RunEvent: EventPayload, Hashable {
             try check.atLeast(suite.expectedProblems, 1, "suites[\(index)].expectedProblems")
         }
         try check.require(Set(suites.map(\.name)).count == suites.count, "suites", "must have different names")
+        try checkSplits(check)
         try decoding?.validate(check, "decoding")
+    }
+
+    /// What a run learns from must not be what it is scored on.
+    private func checkSplits(_ check: Validation) throws {
+        try check.require(
+            rollout.split != .test,
+            "rollout.split",
+            "is 'test', which is only scored; give rollout, development or train"
+        )
+        for (index, suite) in suites.enumerated() where suite.dataset == dataset {
+            let learned = [ProblemSplit.train] + (stages.dpo == nil ? [] : [rollout.split])
+            try check.require(
+                !learned.contains(suite.split),
+                "suites[\(index)].split",
+                "is '\(suite.split.rawValue)' of '\(dataset)', which the run learns from; score on another split"
+            )
+        }
     }
 }
 

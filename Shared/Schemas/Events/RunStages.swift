@@ -36,13 +36,10 @@ public struct RunStages: Sendable, Hashable, Codable {
 public struct SupervisedStage: Sendable, Hashable, Codable {
     /// The optimiser's options.
     public var training: TrainingBlock?
-    /// Options that this version does not name.
-    public var extra: [String: JSONValue]?
 
     /// Makes a stage.
-    public init(training: TrainingBlock? = nil, extra: [String: JSONValue]? = nil) {
+    public init(training: TrainingBlock? = nil) {
         self.training = training
-        self.extra = extra
     }
 }
 
@@ -73,8 +70,6 @@ public struct KeyStepStage: Sendable, Hashable, Codable {
     public var pairs: String?
     /// The patterns of mistakes whose pairs are learned from, as in ``DualBody/mistake``; all when empty or not there.
     public var mistakes: [String]?
-    /// Options that this version does not name.
-    public var extra: [String: JSONValue]?
 
     /// The patterns of mistakes that ``mistakes`` can hold.
     static let mistakePatterns = [
@@ -94,8 +89,7 @@ public struct KeyStepStage: Sendable, Hashable, Codable {
         nllThreshold: Double? = nil,
         keyTokens: String? = nil,
         pairs: String? = nil,
-        mistakes: [String]? = nil,
-        extra: [String: JSONValue]? = nil
+        mistakes: [String]? = nil
     ) {
         self.training = training
         self.alpha = alpha
@@ -108,7 +102,6 @@ public struct KeyStepStage: Sendable, Hashable, Codable {
         self.keyTokens = keyTokens
         self.pairs = pairs
         self.mistakes = mistakes
-        self.extra = extra
     }
 
     func validate(_ check: Validation, _ field: String) throws {
@@ -144,6 +137,8 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
     public var nllWeight: Double?
     /// The weight of a supervised term on the run's thought templates that is mixed in.
     public var supervisedWeight: Double?
+    /// How a pair is laid out: `step` (the default), `trace`, `prefix` (equations 7 and 8 of the paper) or `instance`.
+    public var layout: String?
     /// Whether the text of the wrong step stands in the context.
     public var wrongStepInContext: Bool?
     /// Whether only the tokens in which the two sides differ carry the preference.
@@ -153,8 +148,6 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
     public var whenSelfCorrectionIsRight: String?
     /// What to do when the student's own correction names another step or none: `keep`, `drop` or `step`.
     public var whenSelfCorrectionNamesAnotherStep: String?
-    /// Options that this version does not name.
-    public var extra: [String: JSONValue]?
 
     /// Makes a stage.
     public init(
@@ -164,11 +157,11 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
         labelSmoothing: Double? = nil,
         nllWeight: Double? = nil,
         supervisedWeight: Double? = nil,
+        layout: String? = nil,
         wrongStepInContext: Bool? = nil,
         tokenWeighted: Bool? = nil,
         whenSelfCorrectionIsRight: String? = nil,
-        whenSelfCorrectionNamesAnotherStep: String? = nil,
-        extra: [String: JSONValue]? = nil
+        whenSelfCorrectionNamesAnotherStep: String? = nil
     ) {
         self.training = training
         self.loss = loss
@@ -176,11 +169,11 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
         self.labelSmoothing = labelSmoothing
         self.nllWeight = nllWeight
         self.supervisedWeight = supervisedWeight
+        self.layout = layout
         self.wrongStepInContext = wrongStepInContext
         self.tokenWeighted = tokenWeighted
         self.whenSelfCorrectionIsRight = whenSelfCorrectionIsRight
         self.whenSelfCorrectionNamesAnotherStep = whenSelfCorrectionNamesAnotherStep
-        self.extra = extra
     }
 
     func validate(_ check: Validation, _ field: String) throws {
@@ -190,6 +183,7 @@ public struct PreferenceStage: Sendable, Hashable, Codable {
         try check.range(labelSmoothing, 0...0.5, "\(field).labelSmoothing")
         try check.range(nllWeight, 0...1000, "\(field).nllWeight")
         try check.range(supervisedWeight, 0...1000, "\(field).supervisedWeight")
+        try check.word(layout, of: ["step", "trace", "prefix", "instance"], "\(field).layout")
         for (name, rule) in [
             ("whenSelfCorrectionIsRight", whenSelfCorrectionIsRight),
             ("whenSelfCorrectionNamesAnotherStep", whenSelfCorrectionNamesAnotherStep),
@@ -222,6 +216,12 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
     public var batchSequences: Int?
     /// Batches whose gradients are summed before a step.
     public var accumulation: Int?
+    /// The most tokens that are computed at once, which bounds the memory and changes nothing else but rounding.
+    public var tokensAtOnce: Int?
+    /// Whether activations are computed again on the way back: less memory, a third more time, the same bits.
+    public var recomputeActivations: Bool?
+    /// What operands of matrix products are rounded to: `float32` or `bfloat16`.
+    public var precision: String?
     /// The schedule: `constant`, `linear`, `cosine`, `exponential`.
     public var schedule: String?
     /// The share of steps over which the rate rises from zero.
@@ -242,6 +242,9 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
         batchTokens: Int? = nil,
         batchSequences: Int? = nil,
         accumulation: Int? = nil,
+        tokensAtOnce: Int? = nil,
+        recomputeActivations: Bool? = nil,
+        precision: String? = nil,
         schedule: String? = nil,
         warmupRatio: Double? = nil,
         weightDecay: Double? = nil,
@@ -255,6 +258,9 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
         self.batchTokens = batchTokens
         self.batchSequences = batchSequences
         self.accumulation = accumulation
+        self.tokensAtOnce = tokensAtOnce
+        self.recomputeActivations = recomputeActivations
+        self.precision = precision
         self.schedule = schedule
         self.warmupRatio = warmupRatio
         self.weightDecay = weightDecay
@@ -275,6 +281,8 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
             "cannot be given together with batchSequences"
         )
         try check.atLeast(accumulation, 1, "\(field).accumulation")
+        try check.atLeast(tokensAtOnce, 1, "\(field).tokensAtOnce")
+        try check.word(precision, of: ["float32", "bfloat16"], "\(field).precision")
         try check.notBlank(schedule, "\(field).schedule")
         try check.range(warmupRatio, 0...1, "\(field).warmupRatio")
         try check.range(weightDecay, 0...1000, "\(field).weightDecay")

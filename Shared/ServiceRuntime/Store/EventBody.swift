@@ -9,8 +9,12 @@ enum EventBody {
         String(decoding: try EventCoding.encode(event), as: UTF8.self)
     }
 
-    /// Reads an event from the column `body`, which the query casts to text.
+    /// Reads an event from the column `body`, which the query casts to text; it was checked when it came.
     static func event<Payload: EventPayload>(_ type: Payload.Type, of row: Row) throws -> Payload {
-        try EventCoding.decode(type, from: Data(try row.get("body", as: String.self).utf8))
+        try EventCoding.decode(
+            type,
+            from: Data(try row.get("body", as: String.self).utf8),
+            ignoresUnknownKeys: true
+        )
     }
 }
