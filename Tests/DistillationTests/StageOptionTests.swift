@@ -1,4 +1,5 @@
 import Distillation
+import LanguageModel
 import Reasoning
 import Schemas
 import TensorEngine
@@ -39,6 +40,20 @@ struct StageOptionTests {
         #expect(
             failure { _ = try block.options(defaults: TrainingOptions(learningRate: 1e-3), seed: 1) }.contains("cosine")
         )
+    }
+
+    @Test("an adapter has what the run says of it, and PEFT's usual layers and twice the rank where it says nothing")
+    func adapter() throws {
+        #expect(try TrainingBlock().adapter() == nil)
+        #expect(try TrainingBlock(lora: LoRABlock(rank: 4)).adapter() == LoRAConfiguration(rank: 4, alpha: 8))
+        let all = LoRABlock(rank: 2, alpha: 3, dropout: 0.5, targets: ["down_proj", "q_proj"])
+        #expect(
+            try TrainingBlock(lora: all).adapter()
+                == LoRAConfiguration(rank: 2, alpha: 3, dropout: 0.5, targets: [.query, .down])
+        )
+        let unknown = TrainingBlock(lora: LoRABlock(rank: 2, targets: ["lm_head"]))
+        #expect(failure { _ = try unknown.adapter() }.contains("lm_head"))
+        #expect(failure { _ = try TrainingBlock(lora: LoRABlock(rank: 0)).adapter() }.contains("training.lora"))
     }
 
     @Test("a key-step stage says weights, tie rule and key tokens, and what wrong tokens cost")

@@ -82,4 +82,37 @@ struct StageTrainerTests {
             #expect(!exists(state) && !exists(unused))
         }
     }
+
+    @Test(
+        "an adapter changes the checkpoint by its own shape alone, and its training is taken up again to the same bits"
+    )
+    func adapters() throws {
+        try withTemporaryFolder { folder in
+            let (trainer, parent, work) = try bench(in: folder)
+            let adapter = LoRAConfiguration(rank: 2, alpha: 4, targets: [.query, .down])
+            func train(_ name: String, until last: Int = 100) throws -> StageTrainer.Trained {
+                try trainer.supervised(
+                    from: parent,
+                    name: name,
+                    examples: examples,
+                    options: options,
+                    adapter: adapter
+                ) { if $0.step == last { throw Interruption() } }
+            }
+            let whole = try train("whole")
+            #expect(throws: Interruption.self) { try train("parts", until: 3) }
+            let parts = try train("parts")
+            #expect(parts.stored.hash == whole.stored.hash && parts.steps == 5)
+
+            let store = try ModelStore(root: folder.appending(path: "models"))
+            func weights(_ hash: String) throws -> [String: [Float]] {
+                let model = try CausalLanguageModel.load(folder: store.folder(hash))
+                return Dictionary(uniqueKeysWithValues: model.parameters.map { ($0.name, $0.tensor.values) })
+            }
+            let (before, after) = (try weights(parent), try weights(whole.stored.hash))
+            let changed = before.keys.filter { before[$0] != after[$0] }.sorted()
+            #expect(changed.count == 2 && changed.allSatisfy { $0.contains("q_proj") || $0.contains("down_proj") })
+            #expect(!FileManager.default.fileExists(atPath: work.appending(path: "parts.state").path))
+        }
+    }
 }

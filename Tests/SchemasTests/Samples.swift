@@ -133,7 +133,8 @@ enum Samples {
         warmupRatio: 0.05,
         weightDecay: 0.1,
         maximumGradientNorm: 1,
-        normalization: "none"
+        normalization: "none",
+        lora: LoRABlock(rank: 8, alpha: 16, dropout: 0.05, targets: ["q_proj", "down_proj"])
     )
     static let extra: [String: JSONValue] = ["note": ["a": 1, "b": [true, 0.5, "c"]]]
     static let decoding = DecodingOptions(

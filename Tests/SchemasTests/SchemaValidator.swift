@@ -8,7 +8,7 @@ struct SchemaValidator {
     private static let known: Set<String> = [
         "$schema", "$id", "$defs", "$ref", "title", "description", "type", "properties", "required",
         "additionalProperties", "items", "enum", "const", "pattern", "minimum", "maximum", "exclusiveMinimum",
-        "exclusiveMaximum", "format", "contentEncoding", "allOf", "if", "then", "else",
+        "exclusiveMaximum", "minItems", "format", "contentEncoding", "allOf", "if", "then", "else",
     ]
 
     init(_ document: JSONValue) { root = document.objectValue ?? [:] }
@@ -54,12 +54,14 @@ struct SchemaValidator {
             for (name, member) in members {
                 if let property = properties[name] {
                     faults += self.faults(member, property, "\(path).\(name)")
-                } else if schema["additionalProperties"] == .bool(false) {
-                    faults.append("\(path): \(name) is not known")
                 } else if let other = schema["additionalProperties"] {
                     faults += self.faults(member, other, "\(path).\(name)")
                 }
             }
+        }
+        if let elements = value.arrayValue, let least = schema["minItems"]?.doubleValue, Double(elements.count) < least
+        {
+            faults.append("\(path): fewer than \(least) elements")
         }
         if let elements = value.arrayValue, let items = schema["items"] {
             for (index, element) in elements.enumerated() {

@@ -48,9 +48,12 @@ public struct PreferenceTraining: Sendable {
             seed: run.seed
         )
         let preference = try stage.preferenceOptions()
+        let adapter = try stage.training?.adapter()
+        var training = try JSONValue.object(of: options)
+        if let lora = stage.training?.lora { training["lora"] = .object(try JSONValue.object(of: lora)) }
         let supervised = preference.supervisedWeight > 0 ? try await source.templates(of: run) : []
         if !supervised.isEmpty { data.counts["templates"] = supervised.count }
-        return StageJob.Work(examples: data.pairs.count) { [data] report in
+        return StageJob.Work(examples: data.pairs.count) { [data, training] report in
             try trainer.preference(
                 from: ready.parent.modelHash,
                 name: "\(run.id)-\(ready.stage.rawValue)",
@@ -58,6 +61,7 @@ public struct PreferenceTraining: Sendable {
                 options: options,
                 preference: preference,
                 supervised: supervised,
+                adapter: adapter,
                 onNotice: { logger.notice("\($0)") }
             ) { step in
                 try report(step.step, step.totalSteps, step.loss, step.tokensSeen)
@@ -67,7 +71,7 @@ public struct PreferenceTraining: Sendable {
                 parent: ready.parent,
                 examples: data.counts,
                 options: [
-                    "training": .object(try JSONValue.object(of: options)),
+                    "training": .object(training),
                     "preference": .object(try JSONValue.object(of: preference)),
                     "pairs": .object(try JSONValue.object(of: source.options)),
                 ]

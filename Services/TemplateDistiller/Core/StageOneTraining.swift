@@ -34,12 +34,17 @@ public struct StageOneTraining: Sendable {
         let codec = try trainer.codec(of: stage.parent.modelHash)
         let data = try await StageExamples(pool: pool, codec: codec).collect(for: stage)
         let options = try Self.options(of: stage)
-        return StageJob.Work(examples: data.examples.count) { report in
+        let block = Self.block(of: stage)
+        let adapter = try block?.adapter()
+        var told = try JSONValue.object(of: options)
+        if let lora = block?.lora { told["lora"] = .object(try JSONValue.object(of: lora)) }
+        return StageJob.Work(examples: data.examples.count) { [told] report in
             try trainer.supervised(
                 from: stage.parent.modelHash,
                 name: "\(stage.run.id)-\(stage.stage.rawValue)",
                 examples: data.examples,
                 options: options,
+                adapter: adapter,
                 onNotice: { [logger] in logger.notice("\($0)") }
             ) { step in
                 try report(step.step, step.totalSteps, step.loss, step.tokensSeen)
@@ -48,8 +53,16 @@ public struct StageOneTraining: Sendable {
                 run: stage.run,
                 parent: stage.parent,
                 examples: data.counts,
-                options: try JSONValue.object(of: options)
+                options: told
             )
+        }
+    }
+
+    private static func block(of stage: ReadyStage) -> TrainingBlock? {
+        switch stage.stage {
+        case .hsft: stage.run.stages.hsft?.training
+        case .krsl: stage.run.stages.krsl?.training
+        default: stage.run.stages.plain?.training
         }
     }
 

@@ -46,6 +46,8 @@ public struct StageTrainer: Sendable {
     /// Arguments:
     ///   - modelHash: the model to start from.
     ///   - name: names the resumable state; the same work must have the same name.
+    ///   - adapter: what is trained in place of the model's own weights, drawn by the options' seed; the new model is
+    ///     the merged one.
     ///   - onNotice: told where the work folder holds state of other work under this name, which is not used.
     ///   - onStep: called after each update; throwing ends the training with the state kept.
     public func supervised(
@@ -53,11 +55,12 @@ public struct StageTrainer: Sendable {
         name: String,
         examples: [SupervisedExample],
         options: TrainingOptions,
+        adapter: LoRAConfiguration? = nil,
         onNotice: @escaping @Sendable (String) -> Void = { _ in },
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
-        try checkMemory(of: modelHash, options, lengths: examples.map(\.tokens.count))
-        let model = try load(modelHash)
+        try checkMemory(of: modelHash, options, adapter, lengths: examples.map(\.tokens.count))
+        let model = try load(modelHash, adapter, seed: options.seed)
         let trainer = try SupervisedTrainer(model: model, examples: examples, options: options)
         return try train(
             model: model,
@@ -84,12 +87,13 @@ public struct StageTrainer: Sendable {
         options: TrainingOptions,
         preference: PreferenceOptions,
         supervised: [SupervisedExample] = [],
+        adapter: LoRAConfiguration? = nil,
         onNotice: @escaping @Sendable (String) -> Void = { _ in },
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         let lengths = pairs.map { $0.prompt.count + $0.chosen.count + $0.rejected.count }
-        try checkMemory(of: modelHash, options, lengths: lengths + supervised.map(\.tokens.count))
-        let model = try load(modelHash)
+        try checkMemory(of: modelHash, options, adapter, lengths: lengths + supervised.map(\.tokens.count))
+        let model = try load(modelHash, adapter, seed: options.seed)
         let trainer = try PreferenceTrainer(
             model: model,
             pairs: pairs,
@@ -119,21 +123,49 @@ public struct StageTrainer: Sendable {
     }
 
     /// Refuses a training that the machine, or the container, has no room for, before it takes the memory of others.
-    private func checkMemory(of hash: String, _ options: TrainingOptions, lengths: [Int]) throws {
-        let configuration = try ModelConfiguration(folder: try store.folder(hash))
-        func need(_ options: TrainingOptions) -> MemoryEstimate {
-            MemoryEstimate(configuration, options: options, lengths: lengths)
+    private func checkMemory(
+        of hash: String,
+        _ options: TrainingOptions,
+        _ adapter: LoRAConfiguration?,
+        lengths: [Int]
+    ) throws {
+        let folder = try store.folder(hash)
+        let configuration = try ModelConfiguration(folder: folder)
+        let storedBytes = try CausalLanguageModel.inspect(folder: folder).storedBytes
+        func need(_ options: TrainingOptions, _ adapter: LoRAConfiguration?) -> MemoryEstimate {
+            MemoryEstimate(
+                configuration,
+                storedBytes: storedBytes,
+                adapter: adapter,
+                options: options,
+                lengths: lengths
+            )
         }
+        var lean = options
+        lean.checkpointsActivations = true
+        lean.tokensAtOnce = min(options.tokensAtOnce, max(512, lengths.max() ?? 0))
         var recomputing = options
         recomputing.checkpointsActivations = true
-        try need(options).check(
+        let small = adapter ?? LoRAConfiguration()
+        try need(options, adapter).check(
             available: MemoryBudget.current().limit,
-            cures: [("activations that are recomputed", need(recomputing))]
+            cures: [
+                ("training.recomputeActivations", need(recomputing, adapter)),
+                ("and training.tokensAtOnce \(lean.tokensAtOnce)", need(lean, adapter)),
+                ("and training.lora of rank \(small.rank)", need(lean, small)),
+            ]
         )
     }
 
-    private func load(_ hash: String) throws -> CausalLanguageModel {
-        try CausalLanguageModel.load(folder: try store.folder(hash), context: ComputeContext(threads: threads))
+    private func load(_ hash: String, _ adapter: LoRAConfiguration?, seed: UInt64) throws -> CausalLanguageModel {
+        let model = try CausalLanguageModel.load(
+            folder: try store.folder(hash),
+            context: ComputeContext(threads: threads),
+            // Frozen weights need no float32 copy.
+            weights: adapter == nil ? .float32 : .asStored
+        )
+        if let adapter { try model.attach(LoRAAdapter(configuration: adapter, for: model, seed: seed)) }
+        return model
     }
 
     private func train(

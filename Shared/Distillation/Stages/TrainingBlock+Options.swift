@@ -1,3 +1,4 @@
+public import LanguageModel
 public import Schemas
 import TensorEngine
 public import Training
@@ -29,6 +30,28 @@ extension TrainingBlock {
             options.normalization = try LossNormalization(word: normalization, of: "training.normalization")
         }
         return options
+    }
+}
+
+extension TrainingBlock {
+    /// The adapter that the stage trains; nil where it trains the model's own weights.
+    ///
+    /// - Throws: ``DistillationError`` that names an unknown layer, or a number that an adapter cannot have.
+    public func adapter() throws -> LoRAConfiguration? {
+        guard let lora else { return nil }
+        let targets = try lora.targets?.map { try LoRAConfiguration.Target(word: $0, of: "training.lora.targets") }
+        let configuration = LoRAConfiguration(
+            rank: lora.rank,
+            alpha: lora.alpha ?? 2 * Double(lora.rank),
+            dropout: lora.dropout ?? 0,
+            targets: targets ?? LoRAConfiguration.Target.allCases
+        )
+        do {
+            try configuration.validate(place: "training.lora")
+        } catch {
+            throw DistillationError("\(error)")
+        }
+        return configuration
     }
 }
 

@@ -1,5 +1,5 @@
 public import PracticeDomain
-public import Reasoning
+import Reasoning
 public import Schemas
 
 /// The problems of one seed: disjoint splits of the built-in domain, and two suites outside it.

@@ -232,6 +232,8 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
     public var maximumGradientNorm: Double?
     /// What the loss is divided by: `responseTokens`, `perSequence`, `none`.
     public var normalization: String?
+    /// The adapter that is trained in place of the model's own weights, and merged into the checkpoint.
+    public var lora: LoRABlock?
 
     /// Makes options.
     public init(
@@ -249,7 +251,8 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
         warmupRatio: Double? = nil,
         weightDecay: Double? = nil,
         maximumGradientNorm: Double? = nil,
-        normalization: String? = nil
+        normalization: String? = nil,
+        lora: LoRABlock? = nil
     ) {
         self.learningRate = learningRate
         self.epochs = epochs
@@ -266,6 +269,7 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
         self.weightDecay = weightDecay
         self.maximumGradientNorm = maximumGradientNorm
         self.normalization = normalization
+        self.lora = lora
     }
 
     func validate(_ check: Validation, _ field: String) throws {
@@ -288,5 +292,40 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
         try check.range(weightDecay, 0...1000, "\(field).weightDecay")
         try check.positive(maximumGradientNorm, "\(field).maximumGradientNorm")
         try check.notBlank(normalization, "\(field).normalization")
+        try lora?.validate(check, "\(field).lora")
+    }
+}
+
+/// A LoRA adapter, as PEFT's `LoraConfig` has it.
+public struct LoRABlock: Sendable, Hashable, Codable {
+    /// Width of the bottleneck.
+    public var rank: Int
+    /// Numerator of the scaling alpha / rank; twice the rank when it is not there.
+    public var alpha: Double?
+    /// The chance of an element of the adapter's input to become 0 while training; 0 when it is not there.
+    public var dropout: Double?
+    /// The layers that are changed, by PEFT's names (`q_proj`, …, `down_proj`); all of these when it is not there.
+    public var targets: [String]?
+
+    /// The layers that ``targets`` can hold.
+    static let layers = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+    /// Makes an adapter.
+    public init(rank: Int, alpha: Double? = nil, dropout: Double? = nil, targets: [String]? = nil) {
+        self.rank = rank
+        self.alpha = alpha
+        self.dropout = dropout
+        self.targets = targets
+    }
+
+    func validate(_ check: Validation, _ field: String) throws {
+        try check.range(rank, 1...65_536, "\(field).rank")
+        try check.positive(alpha, "\(field).alpha")
+        try check.range(dropout, 0...1, "\(field).dropout")
+        try check.require(dropout != 1, "\(field).dropout", "must be below 1")
+        try check.require(targets?.isEmpty != true, "\(field).targets", "must name a layer, or not be there")
+        for (index, target) in (targets ?? []).enumerated() {
+            try check.word(target, of: Self.layers, "\(field).targets[\(index)]")
+        }
     }
 }
