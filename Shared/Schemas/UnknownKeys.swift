@@ -11,8 +11,6 @@ enum UnknownKeys {
             guard let some = mirror.children.first else { return }
             try check(json, against: some.value, what: what, path: path)
         case (.object(let members), .struct):
-            // A value whose form is open, or that is written in another form than its properties.
-            if value is JSONValue { return }
             let known = Dictionary(mirror.children.compactMap { child in child.label.map { ($0, child.value) } }) { $1 }
             for (key, member) in members.sorted(by: { $0.key < $1.key }) {
                 guard let child = known[key] else {

@@ -30,7 +30,7 @@ import transformers  # noqa: E402
 from transformers import AutoModelForCausalLM, AutoTokenizer  # noqa: E402
 from transformers.trainer_callback import PrinterCallback  # noqa: E402
 
-from support import Checks, Errata, compare_steps, turn  # noqa: E402
+from support import Checks, Errata, compare_steps, trl_arguments, turn  # noqa: E402
 
 # The largest difference of a logit that sums in another order explain; logits lie between about -20 and 30.
 LOGIT_TOLERANCE = 1e-3
@@ -221,9 +221,8 @@ class Comparison:
 
     @functools.cached_property
     def name(self):
-        """The model in the store."""
-        if "smollm2" not in [line.split()[0] for line in self.models("list").splitlines()[1:]] if self.state.exists() else True:
-            self.models("add", gguf_path(), "--name", "smollm2")
+        """The model in the store; adding it twice is one."""
+        self.models("add", gguf_path(), "--name", "smollm2")
         return "smollm2"
 
     @functools.cached_property
@@ -369,12 +368,9 @@ class Comparison:
         ]  # fmt: skip
 
     def trl_arguments(self, **more):
-        return dict(
-            output_dir=str(self.work / "trl"), per_device_train_batch_size=self.BATCH, max_steps=self.STEPS, logging_steps=1,
-            save_strategy="no", report_to=[], use_cpu=True, bf16=False, fp16=False, gradient_checkpointing=False,
-            optim="adamw_torch", train_sampling_strategy="sequential", lr_scheduler_type="constant", weight_decay=0.0,
-            max_grad_norm=1.0, max_length=512, disable_tqdm=True, seed=0, **more,
-        )  # fmt: skip
+        return trl_arguments(
+            self.work / "trl", self.BATCH, self.STEPS, lr_scheduler_type="constant", weight_decay=0.0, max_grad_norm=1.0, **more
+        )
 
     def adapted(self, method, rows):
         """The base in PEFT with the adapter that Errata begins with, so that both begin alike."""
@@ -403,8 +399,7 @@ class Comparison:
         self.check(f"LoRA {method}: weights of B after {self.STEPS} updates", mine.keys() == theirs.keys() and total < 1e-3, f"{total:.1e} of them differ by over 5 % of the largest, at most {worst:.1e} of a matrix")
 
     def labels(self, conversations):
-        requests = [{"messages": messages} for messages in conversations]
-        return self.render("--labels", requests)
+        return self.render("--labels", [{"messages": messages} for messages in conversations])
 
     def check_sft(self):
         from trl import SFTConfig, SFTTrainer

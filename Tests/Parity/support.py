@@ -84,3 +84,12 @@ def compare_steps(check, name, ours, theirs, apart=frozenset()):
 
 def turn(text, role):
     return [{"role": role, "content": text.strip()}]
+
+
+def trl_arguments(folder, batch, steps, **more):
+    """What TRL's configurations need for a short training on the processor, a figure a step, in the data's order."""
+    return dict(
+        output_dir=str(folder), per_device_train_batch_size=batch, max_steps=steps, logging_steps=1, save_strategy="no",
+        report_to=[], use_cpu=True, bf16=False, fp16=False, gradient_checkpointing=False, optim="adamw_torch",
+        train_sampling_strategy="sequential", max_length=512, disable_tqdm=True, seed=0, **more,
+    )  # fmt: skip

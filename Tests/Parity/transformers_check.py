@@ -31,7 +31,7 @@ from safetensors.torch import load_file  # noqa: E402
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig, PreTrainedTokenizerFast  # noqa: E402
 from transformers.trainer_callback import PrinterCallback  # noqa: E402
 
-from support import Checks, Errata, compare_steps, turn  # noqa: E402
+from support import Checks, Errata, compare_steps, trl_arguments, turn  # noqa: E402
 
 torch.set_num_threads(1)
 
@@ -246,15 +246,6 @@ TRAINING = dict(learning_rate=2e-3, weight_decay=0.1, max_grad_norm=1.0)
 STEPS, BATCH = 6, 4
 
 
-def trl_arguments(folder, **more):
-    return dict(
-        output_dir=str(folder), per_device_train_batch_size=BATCH, max_steps=STEPS, logging_steps=1, save_strategy="no",
-        report_to=[], use_cpu=True, bf16=False, fp16=False, gradient_checkpointing=False, optim="adamw_torch",
-        train_sampling_strategy="sequential", warmup_steps=2, max_length=512, disable_tqdm=True, seed=0,
-        **TRAINING, **more,
-    )  # fmt: skip
-
-
 def our_arguments(schedule):
     return [
         "--batch-size", BATCH, "--max-steps", STEPS, "--schedule", schedule, "--warmup-ratio", 2 / STEPS,
@@ -284,7 +275,7 @@ def check_sft(check, errata, name, source, work):
         tokenizer = AutoTokenizer.from_pretrained(source)
         trainer = SFTTrainer(
             model=load(source),
-            args=SFTConfig(**trl_arguments(work / "trl", lr_scheduler_type="cosine", packing=False, **settings)),
+            args=SFTConfig(**trl_arguments(work / "trl", BATCH, STEPS, warmup_steps=2, **TRAINING, lr_scheduler_type="cosine", packing=False, **settings)),
             train_dataset=datasets.Dataset.from_list(rows), processing_class=tokenizer,
         )  # fmt: skip
         trainer.remove_callback(PrinterCallback)
@@ -320,7 +311,7 @@ def check_dpo(check, errata, name, source, work):
         tokenizer = AutoTokenizer.from_pretrained(source)
         trainer = DPOTrainer(
             model=load(source), ref_model=load(reference),
-            args=DPOConfig(**trl_arguments(work / "trl", lr_scheduler_type="linear", loss_type=[loss], beta=0.2, label_smoothing=noise)),
+            args=DPOConfig(**trl_arguments(work / "trl", BATCH, STEPS, warmup_steps=2, **TRAINING, lr_scheduler_type="linear", loss_type=[loss], beta=0.2, label_smoothing=noise)),
             train_dataset=datasets.Dataset.from_list(pairs), processing_class=tokenizer,
         )  # fmt: skip
         trainer.remove_callback(PrinterCallback)

@@ -87,6 +87,43 @@ struct MemoryEstimateTests {
         #expect("\(try #require(hopeless))".contains("none of these alone"))
     }
 
+    @Test("the options that make a training fit are named as the caller's user gives them, all that it takes together")
+    func names() throws {
+        let names = TrainingMemory.OptionNames(
+            recomputation: "--again",
+            tokensAtOnce: { "--tokens \($0)" },
+            adapter: { "--rank \($0)" }
+        )
+        let options = TrainingOptions(learningRate: 1, batchSequences: 8)
+        func memory(_ adapter: LoRAConfiguration?) -> TrainingMemory {
+            let lengths = [Int](repeating: 1024, count: 8)
+            return TrainingMemory(configuration, storedBytes: 4, adapter: adapter, options: options, lengths: lengths)
+        }
+        func refusal(_ adapter: LoRAConfiguration?, _ available: Int) throws -> String {
+            let error = #expect(throws: TrainingError.self) {
+                try memory(adapter).check(available: available, names: names)
+            }
+            return "\(try #require(error))"
+        }
+        let whole = memory(nil)
+        try whole.check(available: whole.need.total, names: names)
+        let slightly = try refusal(nil, whole.need.total - 1)
+        for name in ["--again (", "--tokens 1024 (", "--again and --tokens 1024 (", "--rank 16 ("] {
+            #expect(slightly.contains(name), "\(slightly)")
+        }
+        // What both options leave to be saved is the weights' own share.
+        func total(_ adapter: LoRAConfiguration?) -> Int {
+            var lean = options
+            (lean.checkpointsActivations, lean.tokensAtOnce) = (true, 1024)
+            return MemoryEstimate(configuration, adapter: adapter, options: lean, lengths: [1024]).total
+        }
+        let together = try refusal(nil, total(nil))
+        #expect(together.contains("it would fit with --again and --tokens 1024 ("), "\(together)")
+        let all = try refusal(nil, total(LoRAConfiguration()))
+        #expect(all.contains("it would fit with --again, --tokens 1024 and --rank 16 ("), "\(all)")
+        #expect(!(try refusal(LoRAConfiguration(rank: 4), 1 << 20)).contains("--rank"))
+    }
+
     @Test("a batch bounds a pass as tokensAtOnce does")
     func batches() {
         func need(_ batch: Int, _ tokens: Int, _ lengths: [Int]) -> Int {

@@ -43,17 +43,17 @@ public struct PreferenceTraining: Sendable {
             throw DistillationError("no wrong attempt gave a preference pair: \(data.counts)")
         }
         // The paper's schedule and rate (A(e)); a run names what its student needs.
-        let options = try (stage.training ?? TrainingBlock()).options(
+        let block = stage.training ?? TrainingBlock()
+        let options = try block.options(
             defaults: TrainingOptions(learningRate: 1e-6, epochs: 8, schedule: .cosine, warmupRatio: 0.05),
             seed: run.seed
         )
         let preference = try stage.preferenceOptions()
-        let adapter = try stage.training?.adapter()
-        var training = try JSONValue.object(of: options)
-        if let lora = stage.training?.lora { training["lora"] = .object(try JSONValue.object(of: lora)) }
+        let adapter = try block.adapter()
+        let training = try block.record(of: options)
         let supervised = preference.supervisedWeight > 0 ? try await source.templates(of: run) : []
         if !supervised.isEmpty { data.counts["templates"] = supervised.count }
-        return StageJob.Work(examples: data.pairs.count) { [data, training] report in
+        return StageJob.Work(examples: data.pairs.count) { [data] report in
             try trainer.preference(
                 from: ready.parent.modelHash,
                 name: "\(run.id)-\(ready.stage.rawValue)",

@@ -34,11 +34,10 @@ public struct StageOneTraining: Sendable {
         let codec = try trainer.codec(of: stage.parent.modelHash)
         let data = try await StageExamples(pool: pool, codec: codec).collect(for: stage)
         let options = try Self.options(of: stage)
-        let block = Self.block(of: stage)
-        let adapter = try block?.adapter()
-        var told = try JSONValue.object(of: options)
-        if let lora = block?.lora { told["lora"] = .object(try JSONValue.object(of: lora)) }
-        return StageJob.Work(examples: data.examples.count) { [told] report in
+        let block = stage.run.stages.training(of: stage.stage) ?? TrainingBlock()
+        let adapter = try block.adapter()
+        let record = try block.record(of: options)
+        return StageJob.Work(examples: data.examples.count) { report in
             try trainer.supervised(
                 from: stage.parent.modelHash,
                 name: "\(stage.run.id)-\(stage.stage.rawValue)",
@@ -53,16 +52,8 @@ public struct StageOneTraining: Sendable {
                 run: stage.run,
                 parent: stage.parent,
                 examples: data.counts,
-                options: told
+                options: record
             )
-        }
-    }
-
-    private static func block(of stage: ReadyStage) -> TrainingBlock? {
-        switch stage.stage {
-        case .hsft: stage.run.stages.hsft?.training
-        case .krsl: stage.run.stages.krsl?.training
-        default: stage.run.stages.plain?.training
         }
     }
 

@@ -59,8 +59,7 @@ public struct StageTrainer: Sendable {
         onNotice: @escaping @Sendable (String) -> Void = { _ in },
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
-        try checkMemory(of: modelHash, options, adapter, lengths: examples.map(\.tokens.count))
-        let model = try load(modelHash, adapter, seed: options.seed)
+        let model = try load(modelHash, adapter, options, lengths: examples.map(\.tokens.count))
         let trainer = try SupervisedTrainer(model: model, examples: examples, options: options)
         return try train(
             model: model,
@@ -92,8 +91,7 @@ public struct StageTrainer: Sendable {
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         let lengths = pairs.map { $0.prompt.count + $0.chosen.count + $0.rejected.count }
-        try checkMemory(of: modelHash, options, adapter, lengths: lengths + supervised.map(\.tokens.count))
-        let model = try load(modelHash, adapter, seed: options.seed)
+        let model = try load(modelHash, adapter, options, lengths: lengths + supervised.map(\.tokens.count))
         let trainer = try PreferenceTrainer(
             model: model,
             pairs: pairs,
@@ -122,49 +120,38 @@ public struct StageTrainer: Sendable {
         try StudentCodec(try Tokenizer(folder: try store.folder(modelHash)))
     }
 
-    /// Refuses a training that the machine, or the container, has no room for, before it takes the memory of others.
-    private func checkMemory(
-        of hash: String,
-        _ options: TrainingOptions,
+    /// The model that a stage starts from, with its adapter.
+    ///
+    /// A training that the machine, or the container, has no room for is refused before it takes the memory of others.
+    private func load(
+        _ hash: String,
         _ adapter: LoRAConfiguration?,
+        _ options: TrainingOptions,
         lengths: [Int]
-    ) throws {
+    ) throws -> CausalLanguageModel {
         let folder = try store.folder(hash)
-        let configuration = try ModelConfiguration(folder: folder)
-        let storedBytes = try CausalLanguageModel.inspect(folder: folder).storedBytes
-        func need(_ options: TrainingOptions, _ adapter: LoRAConfiguration?) -> MemoryEstimate {
-            MemoryEstimate(
-                configuration,
-                storedBytes: storedBytes,
-                adapter: adapter,
-                options: options,
-                lengths: lengths
-            )
-        }
-        var lean = options
-        lean.checkpointsActivations = true
-        lean.tokensAtOnce = min(options.tokensAtOnce, max(512, lengths.max() ?? 0))
-        var recomputing = options
-        recomputing.checkpointsActivations = true
-        let small = adapter ?? LoRAConfiguration()
-        try need(options, adapter).check(
-            available: MemoryBudget.current().limit,
-            cures: [
-                ("training.recomputeActivations", need(recomputing, adapter)),
-                ("and training.tokensAtOnce \(lean.tokensAtOnce)", need(lean, adapter)),
-                ("and training.lora of rank \(small.rank)", need(lean, small)),
-            ]
+        let memory = TrainingMemory(
+            try ModelConfiguration(folder: folder),
+            storedBytes: try CausalLanguageModel.inspect(folder: folder).storedBytes,
+            adapter: adapter,
+            options: options,
+            lengths: lengths
         )
-    }
-
-    private func load(_ hash: String, _ adapter: LoRAConfiguration?, seed: UInt64) throws -> CausalLanguageModel {
+        try memory.check(
+            available: MemoryBudget.current().limit,
+            names: TrainingMemory.OptionNames(
+                recomputation: "training.recomputeActivations",
+                tokensAtOnce: { "training.tokensAtOnce \($0)" },
+                adapter: { "training.lora of rank \($0)" }
+            )
+        )
         let model = try CausalLanguageModel.load(
-            folder: try store.folder(hash),
+            folder: folder,
             context: ComputeContext(threads: threads),
             // Frozen weights need no float32 copy.
             weights: adapter == nil ? .float32 : .asStored
         )
-        if let adapter { try model.attach(LoRAAdapter(configuration: adapter, for: model, seed: seed)) }
+        if let adapter { try model.attach(LoRAAdapter(configuration: adapter, for: model, seed: options.seed)) }
         return model
     }
 

@@ -34,6 +34,13 @@ extension TrainingBlock {
 }
 
 extension TrainingBlock {
+    /// What a checkpoint tells of its training: the options that were used, and the adapter where one was trained.
+    public func record(of options: TrainingOptions) throws -> [String: JSONValue] {
+        var record = try JSONValue.object(of: options)
+        if let lora { record["lora"] = .object(try JSONValue.object(of: lora)) }
+        return record
+    }
+
     /// The adapter that the stage trains; nil where it trains the model's own weights.
     ///
     /// - Throws: ``DistillationError`` that names an unknown layer, or a number that an adapter cannot have.

@@ -23,20 +23,10 @@ struct RankedTokens {
         let bound = segments.values.withUnsafeBufferPointer { maxima in
             Self(largest: limit, of: maxima).entries.last.map { UInt32(truncatingIfNeeded: $0 >> 32) } ?? .max
         }
-        var equals = limit
-        for (segment, maximum) in segments.values.enumerated() where Self.key(maximum) <= bound {
-            let start = segment * SegmentMaxima.width
-            for index in start..<min(start + SegmentMaxima.width, values.count) {
-                let key = Self.key(values[index])
-                guard key <= bound else { continue }
-                if key == bound {
-                    guard equals > 0 else { continue }
-                    equals -= 1
-                }
-                entries.append(UInt64(key) << 32 | UInt64(truncatingIfNeeded: index))
-            }
-        }
-        sort()
+        let ranges = segments.values.indices.lazy
+            .filter { Self.key(segments.values[$0]) <= bound }
+            .map { $0 * SegmentMaxima.width..<min(($0 + 1) * SegmentMaxima.width, values.count) }
+        collect(values, in: ranges, upTo: bound, equals: limit)
         if entries.count > limit { entries.removeLast(entries.count - limit) }
     }
 
@@ -66,7 +56,8 @@ struct RankedTokens {
                 if digit.rest == 0 { equals = missing }
             }
         }
-        collect(values, upTo: bound, equals: equals)
+        entries.reserveCapacity(min(limit, values.count))
+        collect(values, in: CollectionOfOne(values.indices), upTo: bound, equals: equals)
         if entries.count > limit { entries.removeLast(entries.count - limit) }
     }
 
@@ -88,7 +79,11 @@ struct RankedTokens {
             missing -= masses[value]
             value += 1
         }
-        collect(weights, upTo: min(digit.extend(0, by: value) | digit.rest, Self.key(floor) - 1))
+        collect(
+            weights,
+            in: CollectionOfOne(weights.indices),
+            upTo: min(digit.extend(0, by: value) | digit.rest, Self.key(floor) - 1)
+        )
     }
 
     // MARK: Keys
@@ -149,18 +144,22 @@ struct RankedTokens {
     // MARK: Entries
 
     /// Takes the tokens whose keys are at most `bound`, at most `equals` of those that are equal to it, and sorts them.
-    private mutating func collect(_ values: UnsafeBufferPointer<Float>, upTo bound: UInt32, equals: Int = .max) {
+    private mutating func collect(
+        _ values: UnsafeBufferPointer<Float>,
+        in ranges: some Sequence<Range<Int>>,
+        upTo bound: UInt32,
+        equals: Int = .max
+    ) {
         var equals = equals
-        entries = Array(unsafeUninitializedCapacity: values.count) { entries, count in
-            for (index, value) in values.enumerated() {
-                let key = Self.key(value)
+        for range in ranges {
+            for index in range {
+                let key = Self.key(values[index])
                 guard key <= bound else { continue }
                 if key == bound {
                     guard equals > 0 else { continue }
                     equals -= 1
                 }
-                entries.initializeElement(at: count, to: UInt64(key) << 32 | UInt64(truncatingIfNeeded: index))
-                count += 1
+                entries.append(UInt64(key) << 32 | UInt64(truncatingIfNeeded: index))
             }
         }
         sort()

@@ -22,6 +22,17 @@ public struct RunStages: Sendable, Hashable, Codable {
         self.dpo = dpo
     }
 
+    /// The optimiser's options of a stage; nil where the run gives none.
+    public func training(of stage: TrainingStage) -> TrainingBlock? {
+        switch stage {
+        case .initial: nil
+        case .plain: plain?.training
+        case .hsft: hsft?.training
+        case .krsl: krsl?.training
+        case .dpo: dpo?.training
+        }
+    }
+
     func validate(_ check: Validation) throws {
         try plain?.training?.validate(check, "stages.plain.training")
         try hsft?.training?.validate(check, "stages.hsft.training")

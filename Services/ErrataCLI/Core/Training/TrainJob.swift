@@ -193,36 +193,23 @@ struct TrainJob {
             defer { reference.close() }
             return try ModelConfiguration(folder: reference.folder)
         }
-        func need(
-            _ adapter: LoRAConfiguration?,
-            _ change: (inout TrainingOptions) -> Void = { _ in }
-        ) -> MemoryEstimate {
-            var options = training
-            change(&options)
-            return MemoryEstimate(
-                modelConfiguration,
-                storedBytes: storedBytes,
-                adapter: adapter,
-                options: options,
-                lengths: lengths,
-                reference: other
+        let memory = TrainingMemory(
+            modelConfiguration,
+            storedBytes: storedBytes,
+            adapter: adapter,
+            options: training,
+            lengths: lengths,
+            reference: other
+        )
+        Terminal.error("needs \(memory.need.text) of memory")
+        try memory.check(
+            available: MemoryBudget.current().available,
+            names: TrainingMemory.OptionNames(
+                recomputation: "--recompute-activations",
+                tokensAtOnce: { "--tokens-at-once \($0)" },
+                adapter: { "--lora-rank \($0)" }
             )
-        }
-        let estimate = need(adapter)
-        Terminal.error("needs \(estimate.text) of memory")
-        let longest = lengths.max() ?? 0
-        let small = adapter ?? LoRAConfiguration()
-        func lean(_ options: inout TrainingOptions) {
-            options.checkpointsActivations = true
-            options.tokensAtOnce = min(options.tokensAtOnce, max(longest, 512))
-        }
-        var cures = [
-            ("--recompute-activations", need(adapter, { $0.checkpointsActivations = true })),
-            ("--tokens-at-once \(max(longest, 512))", need(adapter, { $0.tokensAtOnce = max(longest, 512) })),
-            ("both of them", need(adapter, lean)),
-        ]
-        if adapter == nil { cures += [("--lora-rank 16", need(small)), ("all three", need(small, lean))] }
-        try estimate.check(available: MemoryBudget.current().available, cures: cures.map { (name: $0.0, need: $0.1) })
+        )
     }
 
     /// What supervised training tells beside the bar.
