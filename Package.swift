@@ -19,8 +19,11 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
+let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 
 // MARK: Layout helpers: one folder a module, as the README describes
@@ -40,12 +43,18 @@ func shared(
 }
 
 /// A service is a library with its logic (`Core`) and a thin executable that only wires it up (`Main`).
-func service(_ name: String, core: [Target.Dependency], main: [Target.Dependency] = []) -> [Target] {
+func service(
+    _ name: String,
+    core: [Target.Dependency],
+    main: [Target.Dependency] = [],
+    resources: [Resource]? = nil
+) -> [Target] {
     [
         .target(
             name: "\(name)Core",
             dependencies: core,
             path: "Services/\(name)/Core",
+            resources: resources,
             swiftSettings: swiftSettings
         ),
         .executableTarget(
@@ -104,6 +113,9 @@ let package = Package(
         .package(url: "https://github.com/swift-server/async-http-client", from: "1.25.0"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.6.0"),
         .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.10.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+        .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.0"),
+        .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
     ],
     targets: [
         // System libraries
@@ -180,6 +192,9 @@ let package = Package(
             ],
             resources: [.embedInCode("Migrations")]
         ),
+
+        // What the services that train have in common, over plumbing and methods
+        shared("RunTraining", plumbing + numerics + ["Distillation", "Reasoning", logging, subprocess, systemPackage]),
     ]
         + service(
             "TeacherIngestion",
@@ -191,18 +206,19 @@ let package = Package(
         + service(
             "KeyStepLocator",
             core: plumbing + [
-                "Distillation", "LanguageModel", "Reasoning", "Tokenization", logging, metrics, serviceLifecycle,
+                "Distillation", "LanguageModel", "Reasoning", "RunTraining", "Tokenization", logging, metrics,
+                serviceLifecycle,
             ],
             main: ["ServiceRuntime"]
         )
         + service(
             "TemplateDistiller",
-            core: plumbing + numerics + ["Distillation", "Reasoning", logging, serviceLifecycle],
+            core: plumbing + numerics + ["Distillation", "Reasoning", "RunTraining", logging, serviceLifecycle],
             main: ["ServiceRuntime"]
         )
         + service(
             "DPOTrainer",
-            core: plumbing + numerics + ["Distillation", "Reasoning", logging, serviceLifecycle],
+            core: plumbing + numerics + ["Distillation", "Reasoning", "RunTraining", logging, serviceLifecycle],
             main: ["ServiceRuntime"]
         )
         + service(
@@ -221,10 +237,11 @@ let package = Package(
         + service(
             "ErrataCLI",
             core: plumbing + numerics + [
-                "Distillation", "PracticeDomain", "Reasoning", "Reproduction", "Teaching", argumentParser,
-                asyncHTTPClient, logging,
-                nioCore, nioHTTP1,
-            ]
+                "Distillation", "PracticeDomain", "Reasoning", "Reproduction", "RunTraining", "Teaching",
+                argumentParser,
+                asyncHTTPClient, logging, nioCore, nioHTTP1, yams,
+            ],
+            resources: [.embedInCode("Recipes")]
         )
         + [
             .target(
@@ -308,11 +325,13 @@ let package = Package(
             ),
             tests(
                 "TemplateDistillerTests",
-                plumbing + numerics + ["StageSupport", "TemplateDistillerCore", "Distillation", "Reasoning"]
+                plumbing + numerics + [
+                    "StageSupport", "TestSupport", "TemplateDistillerCore", "Distillation", "Reasoning",
+                ]
             ),
             tests(
-                "DPOTrainerTests",
-                plumbing + numerics + ["StageSupport", "DPOTrainerCore", "Distillation", "Reasoning"]
+                "RunTrainingTests",
+                plumbing + numerics + ["StageSupport", "RunTraining", "Distillation", "Reasoning", logging]
             ),
             tests(
                 "EvaluatorTests",

@@ -8,6 +8,11 @@ public protocol EventPayload: Codable, Sendable {
     /// Whether a key that the type does not know is refused; by default it is ignored.
     static var refusesUnknownKeys: Bool { get }
 
+    /// Brings a body that an earlier form of the same version wrote into today's form; by default it is left as it is.
+    ///
+    /// - Throws: ``SchemasError`` that names an unknown key of the earlier form by its place, unless those are ignored.
+    static func upgraded(_ json: JSONValue, ignoresUnknownKeys: Bool) throws -> JSONValue
+
     /// The id of the thing that the event is about.
     var id: String { get }
 
@@ -23,6 +28,9 @@ public protocol EventPayload: Codable, Sendable {
 extension EventPayload {
     /// A later version's fields are ignored.
     public static var refusesUnknownKeys: Bool { false }
+
+    /// There was no earlier form.
+    public static func upgraded(_ json: JSONValue, ignoresUnknownKeys: Bool) throws -> JSONValue { json }
 }
 
 /// The JSON form of event bodies: strict, deterministic and bounded.
@@ -51,22 +59,30 @@ public enum EventCoding {
     ///   - type: The payload's type.
     ///   - data: The body.
     ///   - sizeLimit: The most bytes.
-    ///   - ignoresUnknownKeys: Whether unknown keys are ignored in any case: for what was checked when it came.
+    ///   - isStored: Whether it was checked when it came: unknown keys are ignored, and what is refused by now is read.
     /// - Returns: The payload.
     /// - Throws: ``SchemasError``: `emptyMessage`, `tooLarge`, `malformedPayload` or `invalidPayload`.
     public static func decode<Payload: EventPayload>(
         _ type: Payload.Type = Payload.self,
         from data: Data,
         sizeLimit: Int = EventCoding.defaultSizeLimit,
-        ignoresUnknownKeys: Bool = false
+        isStored: Bool = false
     ) throws -> Payload {
         let name = Payload.type.rawValue
         guard !data.isEmpty else { throw SchemasError(.emptyMessage, "\(name): the message has an empty body") }
         try checkSize(data, limit: sizeLimit, what: name)
-        let payload = try decodeJSON(type, from: data, what: name)
-        if Payload.refusesUnknownKeys, !ignoresUnknownKeys {
-            try UnknownKeys.check(decodeJSON(JSONValue.self, from: data), against: payload, what: name)
+        guard Payload.refusesUnknownKeys else {
+            let payload = try decodeJSON(type, from: data, what: name)
+            if !isStored { try payload.validate() }
+            return payload
         }
+        let json = try Payload.upgraded(
+            decodeJSON(JSONValue.self, from: data, what: name),
+            ignoresUnknownKeys: isStored
+        )
+        let payload = try decodeJSON(type, from: encodeJSON(json), what: name)
+        guard !isStored else { return payload }
+        try UnknownKeys.check(json, against: payload, what: name)
         try payload.validate()
         return payload
     }

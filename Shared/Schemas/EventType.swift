@@ -4,7 +4,7 @@
 public enum EventType: String, Sendable, Hashable, Codable, CaseIterable {
     /// A problem to learn from or to be tested on.
     case problem = "errata.problem.v1"
-    /// A run: student, stages, thresholds and suites.
+    /// A run: student, recipe, rounds, gate and suites.
     case run = "errata.run.v1"
     /// What the teacher gave: chain of thought, dual chain, template, verdict or correction.
     case trace = "errata.trace.v1"
@@ -16,6 +16,10 @@ public enum EventType: String, Sendable, Hashable, Codable, CaseIterable {
     case checkpoint = "errata.checkpoint.v1"
     /// A checkpoint's score on a suite.
     case evaluation = "errata.evaluation.v1"
+    /// A decision on a round's candidate.
+    case verdict = "errata.verdict.v1"
+    /// What a person tells a run that goes on.
+    case runControl = "errata.run-control.v1"
     /// A message that failed for good.
     case deadLetter = "errata.dead-letter.v1"
 
@@ -29,6 +33,8 @@ public enum EventType: String, Sendable, Hashable, Codable, CaseIterable {
         case .attempt: .attempts
         case .checkpoint: .checkpoints
         case .evaluation: .evaluations
+        case .verdict: .verdicts
+        case .runControl: .runs
         case .deadLetter: .deadLetters
         }
     }
@@ -41,7 +47,7 @@ public enum EventType: String, Sendable, Hashable, Codable, CaseIterable {
 public enum Topic: String, Sendable, Hashable, Codable, CaseIterable {
     /// Problems, from anyone.
     case problems = "errata.problems.v1"
-    /// Runs, from anyone.
+    /// Runs and what people tell them, from anyone.
     case runs = "errata.runs.v1"
     /// Traces, from TeacherIngestion.
     case traces = "errata.traces.v1"
@@ -53,6 +59,8 @@ public enum Topic: String, Sendable, Hashable, Codable, CaseIterable {
     case checkpoints = "errata.checkpoints.v1"
     /// Evaluations, from Evaluator, for downstream tools.
     case evaluations = "errata.evaluations.v1"
+    /// Verdicts on candidates, from Evaluator and TemplateDistiller, for downstream tools.
+    case verdicts = "errata.verdicts.v1"
     /// Dead letters, from every service.
     case deadLetters = "errata.dead-letters.v1"
 
@@ -73,12 +81,13 @@ public enum Topic: String, Sendable, Hashable, Codable, CaseIterable {
     public var eventTypes: [EventType] {
         switch self {
         case .problems: [.problem]
-        case .runs: [.run]
+        case .runs: [.run, .runControl]
         case .traces: [.trace]
         case .keySteps: [.keySteps]
         case .attempts: [.attempt]
         case .checkpoints: [.checkpoint]
         case .evaluations: [.evaluation]
+        case .verdicts: [.verdict]
         case .deadLetters: [.deadLetter]
         }
     }
@@ -87,7 +96,7 @@ public enum Topic: String, Sendable, Hashable, Codable, CaseIterable {
     public var keyMeaning: KeyMeaning {
         switch self {
         case .problems, .traces, .keySteps, .attempts: .problem
-        case .runs, .checkpoints, .evaluations: .run
+        case .runs, .checkpoints, .evaluations, .verdicts: .run
         case .deadLetters: .origin
         }
     }
@@ -96,7 +105,7 @@ public enum Topic: String, Sendable, Hashable, Codable, CaseIterable {
     public var defaultPartitions: Int {
         switch self {
         case .problems, .traces, .keySteps, .attempts: 4
-        case .runs, .checkpoints, .evaluations: 2
+        case .runs, .checkpoints, .evaluations, .verdicts: 2
         case .deadLetters: 1
         }
     }
@@ -108,7 +117,7 @@ public enum Topic: String, Sendable, Hashable, Codable, CaseIterable {
         let day: Int64 = 24 * 60 * 60 * 1000
         return switch self {
         case .problems, .traces, .keySteps, .attempts: 30 * day
-        case .runs, .checkpoints, .evaluations, .deadLetters: 90 * day
+        case .runs, .checkpoints, .evaluations, .verdicts, .deadLetters: 90 * day
         }
     }
 
@@ -116,12 +125,13 @@ public enum Topic: String, Sendable, Hashable, Codable, CaseIterable {
     public var summary: String {
         switch self {
         case .problems: "Problems to learn from or to be tested on; anyone may produce them."
-        case .runs: "Runs: a student, the stages it goes through, thresholds and suites."
+        case .runs: "Runs: a student, the recipe of its stages, rounds, gate and suites; and what people tell runs."
         case .traces: "What the teacher gave, verified or not, with the provenance of every call."
         case .keySteps: "Key steps of dual chains: operations, spans and signed token weights."
         case .attempts: "A student's attempts at problems held back for roll-out."
         case .checkpoints: "Trained models, content-addressed."
         case .evaluations: "Scores of checkpoints on suites, with intervals and paired tests."
+        case .verdicts: "Whether a round's candidate is the best student now, with the figures."
         case .deadLetters: "Messages that failed for good, with their cause and original bytes."
         }
     }

@@ -12,6 +12,8 @@ public enum SchemaDocuments {
         case .attempt: Data(PackageResources.attempt_v1_json)
         case .checkpoint: Data(PackageResources.checkpoint_v1_json)
         case .evaluation: Data(PackageResources.evaluation_v1_json)
+        case .verdict: Data(PackageResources.verdict_v1_json)
+        case .runControl: Data(PackageResources.run_control_v1_json)
         case .deadLetter: Data(PackageResources.dead_letter_v1_json)
         }
     }

@@ -29,6 +29,14 @@ struct Validation {
         }
     }
 
+    /// A list of names, if it is there: at least one, at most 64, none twice.
+    func names(_ values: [String]?, _ field: String) throws {
+        guard let values else { return }
+        try require(!values.isEmpty, field, "must hold a name, or not be there")
+        try require(values.count <= 64, field, "has \(values.count) names; it can have at most 64")
+        try require(Set(values).count == values.count, field, "has a name twice")
+    }
+
     func word(_ value: String?, of known: [String], _ field: String) throws {
         guard let value else { return }
         guard known.contains(value) else {
@@ -65,6 +73,9 @@ struct Validation {
     func require(_ condition: Bool, _ field: String, _ rule: @autoclosure () -> String) throws {
         guard condition else { throw failure(field, rule()) }
     }
+
+    /// Names in a sentence.
+    static func list(_ names: [String]) -> String { names.isEmpty ? "none" : names.joined(separator: ", ") }
 
     func failure(_ field: String, _ rule: String) -> SchemasError {
         SchemasError(.invalidPayload, "\(type.rawValue): $.\(field) \(rule)")

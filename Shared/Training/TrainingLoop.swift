@@ -95,7 +95,12 @@ final class TrainingLoop {
             let outcome = try gradients(update, passes)
             let rate =
                 options.learningRate
-                * options.schedule.factor(step: step, totalSteps: total, warmupSteps: warmup)
+                * options.schedule.factor(
+                    step: step,
+                    totalSteps: total,
+                    warmupSteps: warmup,
+                    epoch: step > 0 ? plan.updates[step - 1].epoch : 0
+                )
             let norm = optimizer.gradientNorm()
             guard outcome.loss.isFinite, norm.isFinite else {
                 for parameter in model.trainableParameters { parameter.tensor.clearGradient() }

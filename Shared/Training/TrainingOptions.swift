@@ -11,6 +11,8 @@ public enum LearningRateSchedule: String, Sendable, Codable, CaseIterable {
     case cosine
     /// Down to one hundredth in equal ratios.
     case exponential
+    /// Times 0.95 after each whole pass over the examples: what EDIT's authors trained with.
+    case stepwise
 
     /// The factor on the peak rate for an update.
     ///
@@ -18,8 +20,9 @@ public enum LearningRateSchedule: String, Sendable, Codable, CaseIterable {
     ///   - step: Updates made before this one.
     ///   - totalSteps: Updates of the whole run.
     ///   - warmupSteps: Updates over which the rate rises in a straight line, as `transformers` counts them.
+    ///   - epoch: Passes over the examples made before this update.
     /// - Returns: A factor in 0...1.
-    public func factor(step: Int, totalSteps: Int, warmupSteps: Int) -> Double {
+    public func factor(step: Int, totalSteps: Int, warmupSteps: Int, epoch: Double = 0) -> Double {
         if step < warmupSteps { return Double(step) / Double(max(1, warmupSteps)) }
         let progress = Double(step - warmupSteps) / Double(max(1, totalSteps - warmupSteps))
         return switch self {
@@ -27,6 +30,7 @@ public enum LearningRateSchedule: String, Sendable, Codable, CaseIterable {
         case .linear: max(0, 1 - progress)
         case .cosine: max(0, 0.5 * (1 + cos(.pi * progress)))
         case .exponential: pow(0.01, progress)
+        case .stepwise: pow(0.95, epoch.rounded(.down))
         }
     }
 }

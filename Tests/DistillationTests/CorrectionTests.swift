@@ -27,18 +27,8 @@ struct CorrectionExampleTests {
                     answer: "14"
                 )
         )
-        let example = try #require(
-            SupervisedExamples.correction(
-                right: right,
-                wrong: wrong,
-                cause: "Twice, not 3 times.",
-                answer: "14",
-                question: "Q?",
-                codec: codec
-            )
-        )
-        #expect(example == SupervisedExamples.correction(trace, question: "Q?", codec: codec))
-        let prompt = codec.correctionPrompt(question: "Q?", attempt: trace.steps)
+        let example = try SupervisedExamples.correction(trace, question: "Q?", codec: codec)
+        let prompt = try codec.correctionPrompt(question: "Q?", attempt: trace.steps)
         #expect(example.tokens.starts(with: prompt) && example.tokens.last == codec.endOfText)
         #expect(example.weights.prefix(prompt.count).allSatisfy { $0 == 0 })
         #expect(example.weights.dropFirst(prompt.count).allSatisfy { $0 == 1 })

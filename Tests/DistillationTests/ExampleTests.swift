@@ -71,7 +71,7 @@ struct ExampleTests {
         #expect(located.right.weights.contains(1) && located.wrong.weights.contains(-0.5))
         #expect(located.right.spans.map(\.step).max() ?? 0 <= 4)
 
-        let examples = SupervisedExamples.keySteps(
+        let examples = try SupervisedExamples.keySteps(
             right: pair.right,
             wrong: pair.wrong,
             question: "Q?",
@@ -80,9 +80,9 @@ struct ExampleTests {
             options: KeyStepOptions(beta: 0.5, gamma: 0.25)
         )
         let example = examples.right
-        let plain = SupervisedExamples.template(template, question: "Q?", codec: codec)
+        let plain = try SupervisedExamples.template(template, question: "Q?", codec: codec)
         #expect(example.tokens == plain.tokens, "key steps are weighed in the sequence that stage one trained on")
-        let prompt = codec.prompt(.hierarchicalThought, question: "Q?")
+        let prompt = try codec.prompt(.hierarchicalThought, question: "Q?")
         #expect(Array(example.weights.dropFirst(prompt.count).dropLast()) == located.right.weights)
         #expect(example.weights.prefix(prompt.count).allSatisfy { $0 == 0 } && example.weights.last == 0.25)
         #expect(Array(examples.wrong.weights.dropFirst(prompt.count)) == located.wrong.weights + [0])

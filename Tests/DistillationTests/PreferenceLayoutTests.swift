@@ -68,7 +68,7 @@ struct PreferenceLayoutTests {
             let options = PreferencePairs.Options(layout: .prefix, wrongStepInContext: hasWrongStep)
             let pair = try PreferencePairs.pair(source(), options: options, codec: codec)
             let context = Array(Self.steps.prefix(hasWrongStep ? 2 : 1))
-            #expect(pair.prompt == codec.correctionPrompt(question: Self.question, attempt: context))
+            #expect(try pair.prompt == codec.correctionPrompt(question: Self.question, attempt: context))
             // A last token may reach into the answer's tag.
             let right = " 2<Cause>The wrong operation is used.</Cause><Correction>Tom keeps 12-5=7 apples.</Correction>"
             let wrong = " 2<Cause>Bad.</Cause><Correction>Tom keeps 12-4=8 apples.</Correction>"
@@ -84,7 +84,7 @@ struct PreferenceLayoutTests {
         var first = source()
         first.correction.firstWrongStep = 0
         let pair = try PreferencePairs.pair(first, options: .init(layout: .prefix), codec: codec)
-        #expect(pair.prompt == codec.correctionPrompt(question: Self.question, attempt: []))
+        #expect(try pair.prompt == codec.correctionPrompt(question: Self.question, attempt: []))
     }
 
     @Test("instance-level pairs: the whole solution against the whole output")
@@ -94,7 +94,7 @@ struct PreferenceLayoutTests {
         let options = PreferencePairs.Options(layout: .instance)
         for own in Own.allCases {
             let pair = try PreferencePairs.pair(source(own, solution: solution), options: options, codec: codec)
-            #expect(pair.prompt == codec.prompt(.hierarchicalThought, question: Self.question))
+            #expect(try pair.prompt == codec.prompt(.hierarchicalThought, question: Self.question))
             let chosen =
                 " <Step1>There are 12 apples.</Step1>\n<Step2>Tom keeps 12-5=7 apples.</Step2>\n<Answer>7</Answer>"
             #expect(pair.chosen == codec.response(chosen) && pair.rejected == codec.response(Self.output))
@@ -113,8 +113,8 @@ struct PreferenceLayoutTests {
             let correction = text.split(separator: "<Correction>").last.map(String.init) ?? text
             let number = text.hasPrefix(" ") ? text.dropFirst().prefix { $0.isNumber } + ": " : ""
             return number + correction.prefix { $0 != "<" }
-        } catch {
-            return error.rawValue
+        } catch let refusal as PreferencePairs.Refusal {
+            return refusal.rawValue
         }
     }
 

@@ -57,7 +57,7 @@ struct PreferencePairTests {
     func boundaries(kind: TokenizerKind) throws {
         let codec = try kind.codec()
         let pair = try PreferencePairs.pair(source(), codec: codec)
-        let prompt = codec.prompt(.hierarchicalThought, question: Self.question)
+        let prompt = try codec.prompt(.hierarchicalThought, question: Self.question)
         let context = " <Step1>Tom has 12+0=12 apples.</Step1>\n<Step2>"
         for (completion, step) in [
             (pair.chosen, "Tom keeps 12-5=7 apples."), (pair.rejected, "Tom keeps 12+5=17 apples."),

@@ -10,32 +10,33 @@ import Training
 struct StageOptionTests {
     @Test("what a run says is what the trainer gets, and the rest are the defaults")
     func preference() throws {
-        let stage = PreferenceStage(
-            loss: "robust",
-            beta: 0.4,
-            labelSmoothing: 0.1,
-            nllWeight: 0.3,
-            supervisedWeight: 5
-        )
+        let method = PreferenceMethod(layout: "step", loss: "robust", beta: 0.4, labelSmoothing: 0.1, nllWeight: 0.3)
         #expect(
-            try stage.preferenceOptions()
-                == PreferenceOptions(
-                    loss: .robust,
-                    beta: 0.4,
-                    labelSmoothing: 0.1,
-                    nllWeight: 0.3,
-                    supervisedWeight: 5
-                )
+            try method.preferenceOptions()
+                == PreferenceOptions(loss: .robust, beta: 0.4, labelSmoothing: 0.1, nllWeight: 0.3)
         )
-        #expect(try PreferenceStage().preferenceOptions() == PreferenceOptions())
-        #expect(try PreferenceStage().pairOptions() == PreferencePairs.Options())
-        #expect(try PreferenceStage(layout: "trace").pairOptions().layout == .trace)
+        #expect(try PreferenceMethod(layout: "step").preferenceOptions() == PreferenceOptions())
+        #expect(try PreferenceMethod(layout: "step").pairOptions() == PreferencePairs.Options())
+        #expect(try PreferenceMethod(layout: "trace").pairOptions().layout == .trace)
+    }
+
+    @Test("what is mixed into preferences has the run's weight, 1 where it says none, and none without a mix")
+    func mixWeight() throws {
+        func weight(_ mix: [ExampleSource]?, _ weight: Double?) throws -> Double {
+            try PreferenceMethod(layout: "step", mixWeight: weight, mix: mix).preferenceOptions().supervisedWeight
+        }
+        #expect(try weight([ExampleSource("templates")], 0.5) == 0.5)
+        #expect(try weight([ExampleSource("templates")], nil) == 1)
+        #expect(try weight(nil, nil) == 0)
+        #expect(try weight([], nil) == 0)
     }
 
     @Test("a word that the trainer does not know is refused with those it knows")
     func words() {
-        #expect(failure { _ = try PreferenceStage(loss: "kto").preferenceOptions() }.contains("robust"))
-        #expect(failure { _ = try PreferenceStage(layout: "tree").pairOptions() }.contains("step, trace"))
+        #expect(
+            failure { _ = try PreferenceMethod(layout: "step", loss: "kto").preferenceOptions() }.contains("robust")
+        )
+        #expect(failure { _ = try PreferenceMethod(layout: "tree").pairOptions() }.contains("step, trace"))
         let block = TrainingBlock(schedule: "stairs")
         #expect(
             failure { _ = try block.options(defaults: TrainingOptions(learningRate: 1e-3), seed: 1) }.contains("cosine")
@@ -56,10 +57,9 @@ struct StageOptionTests {
         #expect(failure { _ = try TrainingBlock(lora: LoRABlock(rank: 0)).adapter() }.contains("training.lora"))
     }
 
-    @Test("a key-step stage says weights, tie rule and key tokens, and what wrong tokens cost")
+    @Test("a stage on key steps says weights, tie rule and key tokens, and what wrong tokens cost")
     func keySteps() throws {
-        let stage = KeyStepStage(
-            training: TrainingBlock(epochs: 3),
+        let method = KeyStepMethod(
             alpha: 2,
             beta: 0.5,
             gamma: 0.1,
@@ -69,45 +69,69 @@ struct StageOptionTests {
             keyTokens: "random"
         )
         #expect(
-            try stage.keyStepOptions(seed: 7)
+            try method.keyStepOptions(seed: 7)
                 == KeyStepOptions(alpha: 2, beta: 0.5, gamma: 0.1, tieRule: .canonical, keyTokens: .random(seed: 7))
         )
-        #expect(try KeyStepStage().keyStepOptions(seed: 7) == KeyStepOptions())
-        let defaults = TrainingOptions(learningRate: 1e-3)
-        let options = try stage.trainingOptions(defaults: defaults, seed: 5)
+        #expect(try KeyStepMethod().keyStepOptions(seed: 7) == KeyStepOptions())
+        let stage = RunStage(name: "krsl", keySteps: method, training: TrainingBlock(epochs: 3))
+        let options = try stage.trainingOptions(seed: 5)
         #expect(options.negativeTokens == .unlikelihood && options.negativeThreshold == 4)
         #expect(options.epochs == 3 && options.seed == 5)
-        #expect(try KeyStepStage().trainingOptions(defaults: defaults, seed: 0) == defaults)
-        #expect(failure { _ = try KeyStepStage(tieRule: "x").keyStepOptions(seed: 1) }.contains("edit, canonical"))
-        #expect(failure { _ = try KeyStepStage(keyTokens: "x").keyStepOptions(seed: 1) }.contains("edit, random"))
-        #expect(
-            failure { _ = try KeyStepStage(wrongTokens: "x").trainingOptions(defaults: defaults, seed: 1) }
-                .contains("likelihood, unlikelihood")
-        )
+        #expect(failure { _ = try KeyStepMethod(tieRule: "x").keyStepOptions(seed: 1) }.contains("edit, canonical"))
+        #expect(failure { _ = try KeyStepMethod(keyTokens: "x").keyStepOptions(seed: 1) }.contains("edit, random"))
+        let cost = RunStage(name: "krsl", keySteps: KeyStepMethod(wrongTokens: "x"))
+        #expect(failure { _ = try cost.trainingOptions(seed: 1) }.contains("likelihood, unlikelihood"))
     }
 
-    @Test("a context that the layout cannot have is refused instead of left unheard")
-    func context() throws {
+    @Test("a stage trains by its paper's schedule and rate unless the run says otherwise")
+    func defaults() throws {
+        let supervised = RunStage(name: "hsft", supervised: SupervisedMethod([ExampleSource("templates")]))
         #expect(
-            failure { _ = try PreferenceStage(wrongStepInContext: true).pairOptions() }.contains("wrongStepInContext")
+            try supervised.trainingOptions(seed: 3)
+                == TrainingOptions(learningRate: 2e-5, epochs: 4, schedule: .cosine, warmupRatio: 0.02, seed: 3)
         )
-        let trace = PreferenceStage(layout: "trace", wrongStepInContext: false)
-        #expect(failure { _ = try trace.pairOptions() }.contains("always"))
-        #expect(try PreferenceStage(wrongStepInContext: false).pairOptions().layout == .step)
+        let keySteps = RunStage(name: "krsl", keySteps: KeyStepMethod())
+        #expect(
+            try keySteps.trainingOptions(seed: 3)
+                == TrainingOptions(
+                    learningRate: 5e-6,
+                    epochs: 10,
+                    schedule: .stepwise,
+                    normalization: .perSequence,
+                    seed: 3
+                )
+        )
+        let preferences = RunStage(name: "dpo", preferences: PreferenceMethod(layout: "step"))
+        #expect(
+            try preferences.trainingOptions(seed: 3)
+                == TrainingOptions(learningRate: 1e-6, epochs: 8, schedule: .cosine, warmupRatio: 0.05, seed: 3)
+        )
+        var changed = keySteps
+        changed.training = TrainingBlock(learningRate: 1e-3, schedule: "constant", normalization: "responseTokens")
+        let options = try changed.trainingOptions(seed: 3)
+        #expect(options.learningRate == 1e-3 && options.schedule == .constant)
+        #expect(options.normalization == .responseTokens && options.epochs == 10)
     }
 
-    @Test("the prefix layout has the wrong step in its context or not, and rules stand where they mean something")
+    @Test("a control of equal cost trains on as many tokens as the stages that it is compared with")
+    func tokens() throws {
+        let stage = RunStage(name: "plain", supervised: SupervisedMethod([ExampleSource("rightChains")]))
+        #expect(try stage.trainingOptions(seed: 1).maximumTokens == nil)
+        #expect(try stage.trainingOptions(seed: 1, tokens: 4321).maximumTokens == 4321)
+    }
+
+    @Test("the prefix layout has the wrong step in its context or not, and rules are what the run says")
     func rules() throws {
-        #expect(try PreferenceStage(layout: "prefix").pairOptions().wrongStepInContext == false)
-        #expect(try PreferenceStage(layout: "prefix", wrongStepInContext: true).pairOptions().wrongStepInContext)
-        let stage = PreferenceStage(
+        #expect(try PreferenceMethod(layout: "prefix").pairOptions().wrongStepInContext == false)
+        #expect(try PreferenceMethod(layout: "prefix", wrongStepInContext: true).pairOptions().wrongStepInContext)
+        let method = PreferenceMethod(
             layout: "prefix",
             tokenWeighted: true,
             whenSelfCorrectionIsRight: "keep",
             whenSelfCorrectionNamesAnotherStep: "drop"
         )
         #expect(
-            try stage.pairOptions()
+            try method.pairOptions()
                 == PreferencePairs.Options(
                     layout: .prefix,
                     tokenWeighted: true,
@@ -115,14 +139,8 @@ struct StageOptionTests {
                     whenSelfCorrectionNamesAnotherStep: .drop
                 )
         )
-        let word = PreferenceStage(whenSelfCorrectionIsRight: "zap")
+        let word = PreferenceMethod(layout: "step", whenSelfCorrectionIsRight: "zap")
         #expect(failure { _ = try word.pairOptions() }.contains("keep, drop, step"))
-        let unheard = PreferenceStage(layout: "instance", whenSelfCorrectionIsRight: "drop")
-        #expect(failure { _ = try unheard.pairOptions() }.contains("do not use self-corrections"))
-        let nowhere = PreferenceStage(whenSelfCorrectionNamesAnotherStep: "keep")
-        #expect(failure { _ = try nowhere.pairOptions() }.contains("no place"))
-        let never = PreferenceStage(layout: "instance", wrongStepInContext: true)
-        #expect(failure { _ = try never.pairOptions() }.contains("never"))
     }
 
     private func failure(_ body: () throws -> Void) -> String {

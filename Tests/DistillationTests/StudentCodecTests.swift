@@ -43,8 +43,8 @@ struct StudentCodecTests {
         let codec = try codec(putsStart: false, configuration: configuration)
         let start = try #require(codec.tokenizer.bosTokenID)
         #expect(codec.tokenizer.startTokens.isEmpty)
-        #expect(!codec.prompt(.chainOfThought, question: "1 + 1?").contains(start))
-        #expect(!codec.correctionPrompt(question: "1 + 1?", attempt: ["2"]).contains(start))
+        #expect(try !codec.prompt(.chainOfThought, question: "1 + 1?").contains(start))
+        #expect(try !codec.correctionPrompt(question: "1 + 1?", attempt: ["2"]).contains(start))
     }
 
     @Test("a start token that the tokenizer puts stands before a prompt, once")
@@ -53,8 +53,8 @@ struct StudentCodecTests {
         let start = try #require(codec.tokenizer.bosTokenID)
         #expect(codec.tokenizer.startTokens == [start])
         for prompt in [
-            codec.prompt(.chainOfThought, question: "1 + 1?"),
-            codec.correctionPrompt(question: "1 + 1?", attempt: ["2"]),
+            try codec.prompt(.chainOfThought, question: "1 + 1?"),
+            try codec.correctionPrompt(question: "1 + 1?", attempt: ["2"]),
         ] {
             #expect(prompt.first == start)
             #expect(prompt.filter { $0 == start }.count == 1)

@@ -72,12 +72,12 @@ def eventually(check, timeout=60.0, what="condition"):
 class System:
     """`errata up` in a folder of its own."""
 
-    def __init__(self, *arguments: str):
+    def __init__(self, *arguments: str, environment: dict | None = None):
         self.state = pathlib.Path(tempfile.mkdtemp(prefix="errata-test-"))
         # As root the database server runs as another user, who must be able to enter the folder.
         self.state.chmod(0o755)
         self.log = open(self.state / "up.log", "wb")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("ERRATA_")}
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("ERRATA_")} | (environment or {})
         self.process = subprocess.Popen(
             [binary("errata"), "up", "--state", str(self.state), *arguments],
             stdin=subprocess.DEVNULL,

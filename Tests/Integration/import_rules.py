@@ -14,7 +14,7 @@ PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
 PURE = {"Reasoning", "Schemas", "TemplateEngine", "Tokenization"}
 FILES = {"Digests", "ModelFiles"}
 TEXT = FILES | {"TemplateEngine"}
-SHARED = NUMERICS | PLUMBING | PURE | TEXT | {"Distillation", "Teaching", "PracticeDomain", "Reproduction"}
+SHARED = NUMERICS | PLUMBING | PURE | TEXT | {"Distillation", "Teaching", "PracticeDomain", "Reproduction", "RunTraining"}
 SOLE_IMPORTER = {
     "CLibrdkafka": "KafkaClient",
     "CLibpq": "PostgresClient",
@@ -40,6 +40,7 @@ ALLOWED = {
     "KafkaClient": {"CLibrdkafka"},
     "PostgresClient": {"CLibpq"},
     "ServiceRuntime": {"KafkaClient", "PostgresClient", "Schemas"},
+    "RunTraining": NUMERICS | PLUMBING | PURE | FILES | {"Distillation"},
 }
 IMPORT = re.compile(
     r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+"

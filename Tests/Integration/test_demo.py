@@ -27,8 +27,13 @@ def test_the_short_demonstration_runs_every_stage():
             assert any(line.startswith(row) for line in done.stdout.splitlines()), f"no row '{row}'"
         assert "McNemar p" in done.stdout
         events = [json.loads(line) for line in done.stdout.splitlines() if line.startswith('{"')]
-        assert {event["stage"] for event in events} == {"initial", "plain", "hsft", "krsl", "dpo"}
-        assert all(event["problems"] == 200 for event in events)
+        scores = [event for event in events if "accuracy" in event]
+        assert {event["stage"] for event in scores} == {"initial", "plain", "hsft", "krsl", "dpo"}
+        assert all(event["problems"] == 200 for event in scores)
+        # The problems that stream in after the first round lead to a second candidate and its verdict.
+        verdicts = [event for event in events if "decision" in event]
+        assert [event["round"] for event in verdicts] == [1, 2]
+        assert all(event["comparison"]["problems"] == 60 and event["by"] == "gate" for event in verdicts)
         model = next(line for line in done.stdout.splitlines() if line.startswith("The trained student: "))
         student = pathlib.Path(model.removeprefix("The trained student: "))
         assert {"config.json", "model.safetensors", "tokenizer.json"} <= {f.name for f in student.iterdir()}

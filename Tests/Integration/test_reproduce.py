@@ -5,8 +5,9 @@ import pathlib
 import signal
 import subprocess
 
+import psycopg.types.json
 import pytest
-from conftest import binary, eventually
+from conftest import System, binary, eventually
 
 SEEDS = [1, 2, 3]
 
@@ -113,6 +114,61 @@ def test_ended_in_the_middle_it_goes_on_to_the_same_figures(edit, tmp_path):
     assert all(path.stat().st_mtime_ns == before for path, before in done.items())
 
 
+def through_the_services(table: str, arm: str, folder: pathlib.Path, stages: list[str]) -> tuple[dict, dict]:
+    """The weights' hashes of an arm's stages: as the services train them from a run event, and as the table has them."""
+    printed = subprocess.run(command(table, folder) + ["--run", arm, "--seed", "1"], capture_output=True, text=True)
+    assert printed.returncode == 0, printed.stderr
+    run = json.loads(printed.stdout)
+    assert [stage["name"] for stage in run["stages"]] == stages
+    expected = {
+        stage: json.loads(next((folder / "trials/seed-1").glob(f"{stage}@*.json")).read_text())["modelHash"]
+        for stage in stages
+    }
+    # The same number of threads gives the same bits; the table computes each student on one.
+    system = System("--seed", "1", environment={"ERRATA_THREADS": "1"})
+    try:
+        added = system.errata("models", "add", str(folder / "models" / run["student"]["modelHash"]))
+        assert added.returncode == 0, added.stderr
+        problems = [json.loads(line) for line in (folder / "data/seed-1/problems.jsonl").read_text().splitlines()]
+        traces = [json.loads(line) for line in (folder / "data/seed-1/traces.jsonl").read_text().splitlines()]
+        # What the teacher gave stands in the tables, as if it had come by the services.
+        with psycopg.connect(system.endpoint["postgres"]) as connection:
+            for problem in problems:
+                connection.execute(
+                    "INSERT INTO problems (id, dataset, split, question, solution, answer, family, steps, state) "
+                    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'ingested')",
+                    [problem.get(key) for key in
+                     ("id", "dataset", "split", "question", "solution", "answer", "family", "steps")],
+                )
+            for trace in traces:
+                connection.execute(
+                    "INSERT INTO traces (id, problem_id, kind, verified, failure, body) VALUES (%s, %s, %s, %s, %s, %s)",
+                    [trace["id"], trace["problemId"], trace["kind"], trace["verified"], trace.get("failure"),
+                     psycopg.types.json.Jsonb(trace)],
+                )
+        for stage in run["stages"]:
+            # A failed trace leaves the number out of reach: then the stage starts after its longest wait.
+            stage["start"]["waitSeconds"] = 5
+        submitted = system.errata("runs", "submit", "-", stdin=json.dumps(run).encode())
+        assert submitted.returncode == 0, submitted.stderr
+        rows = eventually(
+            lambda: len(found := system.query(
+                "SELECT stage, state, error FROM training_jobs WHERE state IN ('done', 'failed')")) == len(stages) and found,
+            timeout=240,
+            what="all stages are trained",
+        )
+        assert {state for _, state, _ in rows} == {"done"}, rows
+        return dict(system.query("SELECT stage, model_hash FROM checkpoints WHERE stage <> 'initial'")), expected
+    finally:
+        system.stop()
+
+
+def test_edit_by_a_run_event_has_the_same_weights_bit_for_bit(edit):
+    folder, *_ = edit
+    trained, expected = through_the_services("edit", "edit", folder, ["rwc", "edit"])
+    assert trained == expected
+
+
 def test_supercorrect(tmp_path):
     results, text, _ = reproduce("supercorrect", tmp_path)
     assert [row["arm"] for row in results["rows"]] == [arm["id"] for arm in results["table"]["arms"]]
@@ -130,6 +186,9 @@ def test_supercorrect(tmp_path):
     control = rows["step-control"]["seeds"][0]["examples"]
     assert control == rows["hsft"]["seeds"][0]["examples"] + rows["step-dpo"]["seeds"][0]["examples"]
     assert (tmp_path / "supercorrect.html").stat().st_size > 20_000
+    # By a run event: the services' own roll-out and the teacher's corrections of it, and the same weights bit for bit.
+    trained, expected = through_the_services("supercorrect", "cross-dpo", tmp_path, ["hsft", "cross-dpo"])
+    assert trained == expected
 
 
 def test_a_plan_of_ones_own(tmp_path):

@@ -1,4 +1,5 @@
 import Foundation
+import LanguageModel
 import Logging
 import PostgresClient
 import Reasoning
@@ -22,6 +23,9 @@ struct KeyStepLocatorTests {
             guard let tokenizer else { throw StillMissing(what: "model", of: student.modelHash) }
             return tokenizer
         }
+
+        /// The recipes' own checks have tests of their own.
+        func check(_ run: RunEvent) {}
     }
 
     private static func tokenizer() throws -> Tokenizer {
@@ -82,7 +86,14 @@ struct KeyStepLocatorTests {
         )
     }
 
-    private func run(_ tokenizer: Tokenizer, id: String = "r1", krsl: KeyStepStage? = KeyStepStage()) -> RunEvent {
+    private static let templates = KeyStepMethod(form: "templates")
+
+    private func run(
+        _ tokenizer: Tokenizer,
+        id: String = "r1",
+        krsl: KeyStepMethod? = templates,
+        prompt: RunPrompt? = nil
+    ) -> RunEvent {
         RunEvent(
             id: id,
             name: "run",
@@ -92,18 +103,30 @@ struct KeyStepLocatorTests {
                 modelHash: String(repeating: "a", count: 64),
                 tokenizerFingerprint: tokenizer.fingerprint
             ),
-            stages: RunStages(hsft: SupervisedStage(), krsl: krsl),
-            thresholds: RunThresholds(templates: 1, pairs: 1, maximumWaitSeconds: 1),
-            rollout: RolloutOptions(),
+            prompt: prompt,
+            stages: [
+                RunStage(
+                    name: "hsft",
+                    supervised: SupervisedMethod([ExampleSource("templates")]),
+                    start: StageStart(examples: 1)
+                )
+            ]
+                + (krsl.map { [RunStage(name: "krsl", parent: "hsft", keySteps: $0, start: StageStart(examples: 1))] }
+                    ?? []),
             suites: []
         )
     }
 
     /// Writes what TeacherIngestion would have written.
-    private func ingest(_ problem: String, into pool: PostgresPool, withTemplate: Bool = true) async throws {
+    private func ingest(
+        _ problem: String,
+        into pool: PostgresPool,
+        dataset: String = "test",
+        withTemplate: Bool = true
+    ) async throws {
         try await pool.withTransaction { transaction in
             try await ProblemStore.insert(
-                ProblemEvent(id: problem, dataset: "test", split: .train, question: "?", answer: "10"),
+                ProblemEvent(id: problem, dataset: dataset, split: .train, question: "?", answer: "10"),
                 state: .ingested,
                 in: transaction
             )
@@ -170,7 +193,7 @@ struct KeyStepLocatorTests {
             let processor = processor(pool, tokenizer)
             try await ingest("p1", into: pool)
             try await ingest("p2", into: pool, withTemplate: false)
-            let stage = KeyStepStage(alpha: 2, beta: 0.5, gamma: 0.25, tieRule: "canonical")
+            let stage = KeyStepMethod(form: "templates", alpha: 2, beta: 0.5, gamma: 0.25, tieRule: "canonical")
             let filled = try await process(run(tokenizer, krsl: stage), processor, pool)
             #expect(filled.map(\.problemId) == ["p1"])
             let event = try #require(filled.first)
@@ -211,7 +234,7 @@ struct KeyStepLocatorTests {
         try await TestDatabase.withPool { pool in
             let processor = processor(pool, tokenizer)
             try await ingest("p1", into: pool)
-            let stage = KeyStepStage(alpha: 3, tieRule: "canonical")
+            let stage = KeyStepMethod(form: "templates", alpha: 3, tieRule: "canonical")
             let canonical = try await process(run(tokenizer, krsl: stage), processor, pool)
             let edit = try await process(run(tokenizer, id: "r2"), processor, pool)
             #expect(canonical.map(\.tieRule) == ["canonical"] && edit.map(\.tieRule) == ["edit"])
@@ -221,9 +244,10 @@ struct KeyStepLocatorTests {
             #expect(canonical.map(\.id) == [DeterministicID.make(cause: cause, parts: "key-steps", print, "canonical")])
             #expect(try await process(run(tokenizer, id: "r3", krsl: stage), processor, pool).isEmpty)
             for (rule, id) in [("edit", edit[0].id), ("canonical", canonical[0].id)] {
-                let query = KeyStepQuery(dataset: "test", tokenizer: print, tieRule: rule)
-                #expect(try await TraceStore.keySteps(query, from: pool).map(\.id) == [id])
-                #expect(try await TraceStore.countKeySteps(query, from: pool) == 1)
+                let form = KeyStepForm(tokenizer: print, tieRule: rule, format: "template")
+                let all = TrainingSelection(datasets: ["test"])
+                #expect(try await TraceStore.keySteps(form, ofProblems: ["p1"], from: pool).map(\.id) == [id])
+                #expect(try await TraceStore.countKeySteps(form, all, from: pool) == 1)
             }
 
             // A pair that comes later has them for both runs.
@@ -258,15 +282,110 @@ struct KeyStepLocatorTests {
         }
     }
 
-    @Test("a run with a tie rule that does not exist, or another tokenizer than its model's, is refused for good")
+    @Test("chains need no template, and each form has key steps of its own: with a blank before it or without")
+    func forms() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            try await ingest("p1", into: pool, withTemplate: false)
+            let chain = try #require(try await process(run(tokenizer, krsl: KeyStepMethod()), processor, pool).first)
+            #expect(chain.format == "chain")
+            #expect(chain.right.text.hasPrefix(" Ann has 3 * 4 = 12 pears.") && chain.right.text.hasSuffix("\n#### 10"))
+            #expect(chain.wrong.text.hasSuffix("\n#### 5"))
+            let asked = run(tokenizer, id: "r2", krsl: KeyStepMethod(), prompt: RunPrompt(style: "chat"))
+            let bare = try #require(try await process(asked, processor, pool).first)
+            #expect(bare.format == "chain/bare" && bare.id != chain.id)
+            #expect(bare.right.text == String(chain.right.text.dropFirst()))
+        }
+    }
+
+    @Test("a run whose stages ask for several forms has key steps in each, once where two ask for the same")
+    func severalForms() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            try await ingest("p1", into: pool)
+            var run = run(tokenizer)
+            for (name, method) in [
+                ("chains", KeyStepMethod()), ("again", KeyStepMethod(form: "templates", alpha: 3)),
+                ("canonical", KeyStepMethod(form: "chains", tieRule: "canonical")),
+            ] {
+                run.stages.append(RunStage(name: name, keySteps: method, start: StageStart(examples: 1)))
+            }
+            let filled = try await process(run, processor, pool)
+            #expect(
+                filled.map { "\($0.format ?? "") \($0.tieRule)" }.sorted() == [
+                    "chain canonical", "chain edit", "template edit",
+                ]
+            )
+            #expect(Set(filled.map(\.id)).count == 3)
+            try await ingest("p2", into: pool)
+            let later = try await process(dual("p2"), processor, pool)
+            #expect(later.map { $0.format ?? "words" }.sorted() == ["chain", "chain", "template", "words"])
+        }
+    }
+
+    @Test("a run has the pairs of all datasets that its stages learn from")
+    func datasets() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            try await ingest("p1", into: pool)
+            try await ingest("p2", into: pool, dataset: "more")
+            try await ingest("p3", into: pool, dataset: "other")
+            var run = run(tokenizer)
+            run.stages[1].data = StageData(datasets: ["test", "more"])
+            #expect(try await process(run, processor, pool).map(\.problemId).sorted() == ["p1", "p2"])
+            for (problem, dataset, count) in [("p4", "more", 2), ("p5", "other", 1)] {
+                try await ingest(problem, into: pool, dataset: dataset)
+                #expect(try await process(dual(problem), processor, pool).count == count, "\(dataset)")
+            }
+        }
+    }
+
+    @Test("a run that has ended asks for nothing more, and what people tell runs is passed over")
+    func ended() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            _ = try await process(run(tokenizer), processor, pool)
+            let order = RunControlEvent(id: "o", runId: "r1", action: .cancel)
+            #expect(try await process(order, processor, pool).isEmpty)
+            #expect(try await RunStore.state(of: "r1", from: pool)?.state == .active, "that is another service's work")
+            _ = try await pool.withTransaction {
+                try await RunStore.end("r1", as: .cancelled, reason: "planted", in: $0)
+            }
+            try await ingest("p1", into: pool)
+            #expect(try await process(dual("p1"), processor, pool).map(\.tokenizer) == [KeyStepsEvent.wordTokenizer])
+        }
+    }
+
+    @Test("a run of a student that the store does not hold is refused for good, and leaves nothing")
+    func unknownStudent() async throws {
+        let tokenizer = try Self.tokenizer()
+        let folder = FileManager.default.temporaryDirectory.appending(path: "errata-keys-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: folder) }
+        try await TestDatabase.withPool { pool in
+            let processor = KeyStepLocatorProcessor(
+                pool: pool,
+                tokenizers: StoredTokenizers(store: try ModelStore(root: folder)),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
+            let failure = await #expect(throws: PermanentFailure.self) {
+                try await process(run(tokenizer), processor, pool)
+            }
+            #expect(failure?.code == "unknown-student")
+            let runs = try await RunStore.runs(from: pool)
+            #expect(runs.isEmpty)
+        }
+    }
+
+    @Test("a run with another tokenizer than its model's is refused for good")
     func refusedRuns() async throws {
         let tokenizer = try Self.tokenizer()
         try await TestDatabase.withPool { pool in
             let processor = processor(pool, tokenizer)
-            var odd = run(tokenizer, krsl: KeyStepStage(tieRule: "random"))
-            let failure = await #expect(throws: PermanentFailure.self) { try await process(odd, processor, pool) }
-            #expect(failure?.code == "unknown-tie-rule")
-            odd = run(tokenizer)
+            var odd = run(tokenizer)
             odd.student.tokenizerFingerprint = "another"
             let mismatch = await #expect(throws: PermanentFailure.self) { try await process(odd, processor, pool) }
             #expect(mismatch?.code == "tokenizer-mismatch")

@@ -128,6 +128,33 @@ func takenNames() throws {
     }
 }
 
+@Test("a name that follows something is pointed to another model, and stays where it is for one that is not there")
+func pointedNames() throws {
+    try withTemporaryFolder { folder in
+        let store = try ModelStore(root: folder.appendingPathComponent("store"))
+        let first = try store.add(model(in: folder))
+        let second = try store.add(model(in: folder, "other weights"))
+        try store.pointName("run.champion", to: first.hash)
+        #expect(try store.resolve("run.champion") == first)
+        try store.pointName("run.champion", to: second.hash)
+        try store.pointName("run.champion", to: second.hash)
+        #expect(try store.resolve("run.champion") == second)
+        #expect(try store.names() == ["run.champion": second.hash])
+
+        let absent = #expect(throws: ModelFileError.self) {
+            try store.pointName("run.champion", to: String(repeating: "0", count: 64))
+        }
+        #expect(absent?.code == .missing)
+        #expect(try store.resolve("run.champion") == second)
+        for name in ["", ".hidden", "a/b", "deadbeef"] {
+            #expect(throws: ModelFileError.self) { try store.pointName(name, to: first.hash) }
+        }
+        #expect(try store.names() == ["run.champion": second.hash])
+        // Names that people set are still not taken.
+        #expect(throws: ModelFileError.self) { try store.setName("run.champion", for: first.hash) }
+    }
+}
+
 @Test("a model is removed with its names, but not while another was trained from it")
 func removal() throws {
     try withTemporaryFolder { folder in

@@ -87,8 +87,29 @@ struct TemplateTests {
         #expect(messages.map(\.role) == ["system", "user"])
         #expect(text.contains("Task: \(request.promptID.rawValue)\n") && text.contains("QQ"))
         #expect(!text.contains("{{") && !text.contains("### Remarks"))
-        let version = [.chainOfThought, .rectify].contains(request.promptID) ? "2" : "1"
+        let second: [PromptID] = [.chainOfThought, .rectify, .hierarchicalThought, .correction]
+        let version = second.contains(request.promptID) ? "2" : "1"
         #expect(try PromptLibrary.shipped.prompt(request.promptID).version == version)
+    }
+
+    @Test("the student's own prompt for a chain is its question under instructions that name no task")
+    func studentChain() throws {
+        let prompt = try PromptLibrary.shipped.prompt(.studentChain)
+        let messages = try prompt.messages(["question": "QQ"])
+        #expect(messages.map(\.role) == ["system", "user"] && messages.last?.content == "QQ")
+        #expect(messages.first?.content.hasPrefix("You solve word problems. Write one short step a line") == true)
+        #expect(prompt.version == "1" && PromptID.studentChain.requiredPlaces == ["question"])
+    }
+
+    @Test("a student is asked for a correction as it is taught to write one, and for a template by its question alone")
+    func studentPrompts() throws {
+        let correction = try TeacherRequest.correction(question: "QQ", attempt: ["3+4=8.", "So 8."]).messages()
+        let instructions = try #require(correction.first?.content)
+        #expect(instructions.contains("Write the number of the first step that is wrong"))
+        #expect(!instructions.contains("<Step1>"), "steps are not written again")
+        #expect(correction.last?.content.hasPrefix("### Problem\nQQ\n### Attempt\n") == true)
+        let template = try TeacherRequest.hierarchicalThought(question: "QQ").messages()
+        #expect(template.last?.content == "QQ")
     }
 }
 
@@ -104,6 +125,19 @@ struct AnswerTests {
         ]
     )
     func extraction(text: String, answer: String) { #expect(AnswerExtraction.extract(text) == answer) }
+
+    @Test(
+        "of a text that was cut off only an answer that it names is found, and never its last number",
+        arguments: [
+            ("He has 5 and 7 left", nil), ("3 + 4 = 7", nil), ("18", nil), ("x\n#### 1,234\nQ", "1,234"),
+            ("x\n#### 1,234", nil),
+            ("so <Answer> 12 </Answer> and 3", "12"), ("thus \\boxed{5} of 9", "5"), ("The answer is 42.\n", "42"),
+            ("The answer is 42", nil), ("A: 18\nB", "18"), ("so <Answer>1", nil), ("", nil),
+        ] as [(String, String?)]
+    )
+    func truncated(text: String, answer: String?) {
+        #expect(AnswerExtraction.extract(text, isTruncated: true) == answer)
+    }
 
     @Test(
         "equal and unequal answers",

@@ -89,31 +89,58 @@ enum ReportFixtures {
 
     /// A table like EDIT's: groups, a grid of weights, probes and dual pairs.
     static var edit: TableResults {
-        let key = { (change: (inout KeyStepRecipe) -> Void) in Recipe.keySteps(KeyStepRecipe(change)) }
-        func arm(_ id: String, _ title: String, _ group: String, _ recipe: Recipe, source: String? = nil) -> Arm {
+        func arm(
+            _ id: String,
+            _ title: String,
+            _ group: String,
+            _ method: RunStage.Method,
+            data: StageData? = nil,
+            source: String? = nil
+        ) -> Arm {
             Arm(
                 id,
                 title,
                 group: group,
                 source: source,
-                parent: recipe.isTrained ? "rwc" : nil,
-                recipe: recipe,
+                parent: "rwc",
+                method: method,
+                data: data,
+                length: method.isSupervised ? .tokens : .secondStage,
                 style: .chain
             )
         }
+        func chains(_ more: String...) -> RunStage.Method {
+            .supervised(SupervisedMethod((["rightChains"] + more).map { ExampleSource($0) }))
+        }
         let arms = [
-            arm("std", "Std-CoT", "Baselines", .supervised(.init([.right], .tokens)), source: "EDIT, Table 1"),
-            arm("repeat", "Std-CoT, repeat sampling", "Baselines", .supervised(.init([.right, .repeated], .tokens))),
-            arm("dual", "Std-CoT on dual chains", "Baselines", .supervised(.init([.right, .counterfactual], .tokens))),
-            arm("rwc", "Rectified too, no KRSL", "EDIT", .supervised(.init([.right, .rectified], .tokens))),
-            arm("edit", "EDIT: \u{3B1} 1, \u{3B2} 0.025", "EDIT", key { _ in }, source: "EDIT, Table 1"),
-            arm("a1b0", "KRSL, \u{3B1} 1, \u{3B2} 0", "Weights (Table 4)", key { $0.beta = 0 }),
-            arm("a0b25", "KRSL, \u{3B1} 0, \u{3B2} 0.025", "Weights (Table 4)", key { $0.alpha = 0 }),
-            arm("a1b50", "KRSL, \u{3B1} 1, \u{3B2} 0.05", "Weights (Table 4)", key { $0.beta = 0.05 }),
-            arm("le", "Only logical mistakes", "Mistake patterns (Table 7)", key { $0.mistake = "logical" }),
-            arm("random", "Random tokens as key", "Controls", key { $0.isRandom = true }),
-            arm("bounded", "Bounded unlikelihood", "Forms of the loss", key { $0.isBounded = true }),
-            arm("dpo", "DPO in place of KRSL", "Other losses (Table 9)", .preference(.init(.duals))),
+            arm("std", "Std-CoT", "Baselines", chains(), source: "EDIT, Table 1"),
+            arm("repeat", "Std-CoT, repeat sampling", "Baselines", chains("repeatedChains")),
+            arm("dual", "Std-CoT on dual chains", "Baselines", chains("wrongChains")),
+            arm("rwc", "Rectified too, no KRSL", "EDIT", chains("rectifiedChains")),
+            arm("edit", "EDIT: \u{3B1} 1, \u{3B2} 0.025", "EDIT", .keySteps(KeyStepMethod()), source: "EDIT, Table 1"),
+            arm("a1b0", "KRSL, \u{3B1} 1, \u{3B2} 0", "Weights (Table 4)", .keySteps(KeyStepMethod(beta: 0))),
+            arm("a0b25", "KRSL, \u{3B1} 0, \u{3B2} 0.025", "Weights (Table 4)", .keySteps(KeyStepMethod(alpha: 0))),
+            arm("a1b50", "KRSL, \u{3B1} 1, \u{3B2} 0.05", "Weights (Table 4)", .keySteps(KeyStepMethod(beta: 0.05))),
+            arm(
+                "le",
+                "Only logical mistakes",
+                "Mistake patterns (Table 7)",
+                .keySteps(KeyStepMethod()),
+                data: StageData(mistakes: ["logical"], equalMistakes: true)
+            ),
+            arm("random", "Random tokens as key", "Controls", .keySteps(KeyStepMethod(keyTokens: "random"))),
+            arm(
+                "bounded",
+                "Bounded unlikelihood",
+                "Forms of the loss",
+                .keySteps(KeyStepMethod(wrongTokens: "unlikelihood"))
+            ),
+            arm(
+                "dpo",
+                "DPO in place of KRSL",
+                "Other losses (Table 9)",
+                .preferences(PreferenceMethod(layout: "duals"))
+            ),
         ]
         let scores = [742, 751, 713, 768, 749, 772, 731, 690, 755, 752, 774, 112]
         let claims = [
@@ -132,9 +159,9 @@ enum ReportFixtures {
             (0.007, 0.31, .inDirection), (0.026, 0.0004, .shown), (-0.059, 0.00001, .shown), (-0.034, 0.021, .reversed),
         ]
         let probes = [
-            Probe("coded", "As the authors coded it", parent: "rwc", recipe: KeyStepRecipe(), rateShare: 0.1),
-            Probe("gamma", "\u{3B3} = 0.5", parent: "rwc", recipe: KeyStepRecipe { $0.gamma = 0.5 }, rateShare: 0.1),
-            Probe("plus", "\u{3B2} = 0", parent: "rwc", recipe: KeyStepRecipe { $0.beta = 0 }, rateShare: 0.1),
+            Probe("coded", "As the authors coded it", parent: "rwc", method: KeyStepMethod(), rateShare: 0.1),
+            Probe("gamma", "\u{3B3} = 0.5", parent: "rwc", method: KeyStepMethod(gamma: 0.5), rateShare: 0.1),
+            Probe("plus", "\u{3B2} = 0", parent: "rwc", method: KeyStepMethod(beta: 0), rateShare: 0.1),
         ]
         let courses = [
             course("coded", rightOther: -0.005, wrongKey: -0.06), course("gamma", rightOther: 0.001, wrongKey: -0.03),
@@ -220,14 +247,22 @@ enum ReportFixtures {
     /// hand in every text.
     static var superCorrect: TableResults {
         let arms = [
-            Arm("base", "Untrained", group: "Stages", recipe: .untrained, style: .template),
-            Arm("sft", "SFT on chains", group: "Stages", recipe: .supervised(.init([.right], .tokens)), style: .chain),
+            Arm("base", "Untrained", group: "Stages", style: .template),
+            Arm(
+                "sft",
+                "SFT on chains",
+                group: "Stages",
+                method: .supervised(SupervisedMethod([ExampleSource("rightChains")])),
+                length: .tokens,
+                style: .chain
+            ),
             Arm(
                 "hsft",
                 "HSFT \(hostile)",
                 group: "Stages \(hostile)",
                 source: "Table 7 \(hostile)",
-                recipe: .supervised(.init([.templates, .corrections], .tokens)),
+                method: .supervised(SupervisedMethod([ExampleSource("templates"), ExampleSource("corrections")])),
+                length: .tokens,
                 style: .template
             ),
             Arm(
@@ -235,7 +270,7 @@ enum ReportFixtures {
                 "HSFT + cross-model DPO",
                 group: "Stages",
                 parent: "hsft",
-                recipe: .preference(.init(.prefix)),
+                method: .preferences(PreferenceMethod(layout: "prefix")),
                 style: .template
             ),
             Arm(
@@ -243,7 +278,7 @@ enum ReportFixtures {
                 "HSFT + second pass",
                 group: "Inference",
                 parent: "hsft",
-                recipe: .selfCorrection,
+                isSecondPass: true,
                 style: .template
             ),
         ]
@@ -395,4 +430,9 @@ enum ReportFixtures {
         results.seconds = .infinity
         return results
     }
+}
+
+extension RunStage.Method {
+    /// Whether it learns whole responses.
+    fileprivate var isSupervised: Bool { if case .supervised = self { true } else { false } }
 }

@@ -1,28 +1,18 @@
 import Distillation
 import Foundation
-import LanguageModel
 import Reasoning
 import Schemas
 import Testing
-import Tokenization
-import Training
 
 @testable import Reproduction
 
-@Suite("The data of a seed, and what arms make of it")
+@Suite("The data of a seed")
 struct SeedDataTests {
     private static let plan: ReproductionPlan = {
         var plan = ReproductionPlan.quick
         plan.trainingProblems = 120
         return plan
     }()
-
-    private func codec(_ data: SeedData) throws -> (StudentCodec, URL) {
-        let folder = FileManager.default.temporaryDirectory.appending(path: "reproduction-\(UUID().uuidString)")
-        let store = try ModelStore(root: folder)
-        let student = try StudentFactory.create(texts: data.texts, size: Self.plan.student, seed: 1, in: store)
-        return (try StudentCodec(try Tokenizer(folder: student.folder)), folder)
-    }
 
     @Test("splits and suites share no problem, and out-of-domain is what it says")
     func splits() throws {
@@ -35,6 +25,9 @@ struct SeedDataTests {
         #expect(!trained.isEmpty && !unseen.isEmpty && trained.isDisjoint(with: unseen))
         let longest = try #require(problems.training.compactMap(\.steps).max())
         #expect(try #require(problems.suites[SuiteName.longer]).allSatisfy { ($0.steps ?? 0) > longest })
+        // What a run names a suite by.
+        #expect(Set(problems.suites.values.flatMap { $0 }.map(\.dataset)).count == 3)
+        #expect(all.flatMap { $0 }.allSatisfy { $0.dataset.hasPrefix("reproduction-1") })
         let again = try SeedProblems(seed: 1, plan: Self.plan)
         #expect(again.training == problems.training)
         #expect(try SeedProblems(seed: 2, plan: Self.plan).training != problems.training)
@@ -64,46 +57,60 @@ struct SeedDataTests {
         var other = data
         other.corrections.removeLast()
         #expect(try fingerprint(other) != fingerprint(data))
+        #expect(again.corrections == data.corrections)
     }
 
-    @Test("recipes choose the examples that they name")
-    func recipes() async throws {
+    @Test("further chains are repeats: behind the first one of their problem, as many as pairs, and worded otherwise")
+    func repeated() async throws {
         let data = try await TeacherRun(seed: 1, plan: Self.plan).collect()
-        let (codec, folder) = try codec(data)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let examples = ArmExamples(data: data, codec: codec, style: .chain)
-        let right = examples.supervised([.right])
-        let rectified = examples.supervised([.rectified])
-        #expect(right.count == data.rightChains.count && !rectified.isEmpty)
-        #expect(Set(right).isDisjoint(with: rectified))
-        let counterfactual = examples.supervised([.counterfactual])
-        #expect(counterfactual.count == data.duals.count)
-        #expect(codec.tokenizer.decode(counterfactual[0].tokens).contains(ArmExamples.counterfactualMark))
-        let corrections = examples.supervised([.corrections])
-        #expect(corrections.count == data.corrections.count)
-        #expect(corrections.count >= data.duals.count / 3)
-        #expect(data.corrections.contains { $0.trace.firstWrongStep == nil })
-
-        let corrupted = examples.duals(KeyStepRecipe { $0.pairs = .corrupted }).count
-        let rectifiedPairs = examples.duals(KeyStepRecipe { $0.pairs = .rectified }).count
-        #expect(corrupted + rectifiedPairs == data.duals.count)
-        // Of each mistake pattern equally many.
-        let counts = Set(ArmExamples.patterns.map { name in examples.duals(KeyStepRecipe { $0.mistake = name }).count })
-        #expect(counts.count == 1)
-
-        let authors = examples.keySteps(KeyStepRecipe(), seed: 1)
-        #expect(authors.count == 2 * data.duals.count)
-        let random = examples.keySteps(KeyStepRecipe { $0.isRandom = true }, seed: 1)
-        for (edit, random) in zip(authors, random) {
-            #expect(edit.tokens == random.tokens)
-            #expect(edit.weights.filter { $0 != 0 }.count == random.weights.filter { $0 != 0 }.count)
+        let first = Dictionary(
+            grouping: data.traces.filter { $0.verified && $0.kind == .chainOfThought },
+            by: \.problemId
+        )
+        #expect(data.repeated.count == data.duals.count)
+        #expect(Set(data.repeated.map(\.id)).count == data.repeated.count)
+        var reworded = 0
+        for trace in data.repeated {
+            try trace.validate()
+            let chain = try #require(first[trace.problemId]?.first)
+            #expect(chain.id.utf8.lexicographicallyPrecedes(trace.id.utf8))
+            guard case .chainOfThought(let body) = trace.body, case .chainOfThought(let own) = chain.body else {
+                continue
+            }
+            #expect(body.correct && body.answer == data.byID[trace.problemId]?.answer)
+            if body.text != own.text { reworded += 1 }
         }
-        #expect(authors != random)
-        let negative = Set(authors.flatMap(\.weights).filter { $0 < 0 })
-        #expect(negative == [-0.025])
-        let mixed = examples.keySteps(KeyStepRecipe { $0.supervisedWeight = 0.5 }, seed: 1)
-        #expect(mixed.count == authors.count + right.count + rectified.count)
-        #expect(Set(try #require(mixed.last).weights) == [0, 0.5])
+        #expect(reworded > data.repeated.count / 4)
+    }
+
+    @Test("corrections are of no attempt and no run: half of wrong chains, half of right ones that may stand")
+    func corrections() async throws {
+        let data = try await TeacherRun(seed: 1, plan: Self.plan).collect()
+        #expect(data.corrections.count >= data.duals.count / 3)
+        var named = 0
+        for trace in data.corrections {
+            #expect(trace.verified && trace.attemptId == nil && trace.runId == nil)
+            guard case .correction(let body) = trace.body else { continue }
+            #expect(body.answer == data.byID[trace.problemId]?.answer && !body.steps.isEmpty)
+            if let step = body.firstWrongStep {
+                named += 1
+                #expect(body.steps[step] != body.correction)
+            } else {
+                #expect(body.cause.isEmpty && body.correction.isEmpty)
+            }
+        }
+        #expect(abs(2 * named - data.corrections.count) <= data.corrections.count / 3)
+    }
+
+    @Test("stages learn from the training problems and all that the teacher made of them")
+    func material() async throws {
+        let data = try await TeacherRun(seed: 1, plan: Self.plan).collect()
+        let material = data.material()
+        #expect(Set(material.problems.map(\.id)) == Set(data.problems.training.map(\.id)))
+        let verified = data.traces.filter(\.verified) + data.repeated + data.corrections
+        #expect(Set(material.traces.map(\.id)) == Set(verified.map(\.id)))
+        #expect(Set(data.learned.map(\.id)).count == data.learned.count)
+        #expect(material.attempts.isEmpty && material.corrections.isEmpty)
     }
 
     @Test(

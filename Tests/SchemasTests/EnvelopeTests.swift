@@ -131,22 +131,6 @@ struct EnvelopeTests {
         #expect(code { _ = try EventCoding.encode(checkpoint) }?.code == .invalidPayload)
     }
 
-    @Test("a word of a key-step stage that is not known is refused with the field and the words that are")
-    func keyStepWords() {
-        for (stage, field, known) in [
-            (KeyStepStage(wrongTokens: "no"), "wrongTokens", "likelihood, unlikelihood"),
-            (KeyStepStage(keyTokens: "no"), "keyTokens", "edit, random"),
-            (KeyStepStage(pairs: "no"), "pairs", "all, corrupted, rectified"),
-            (KeyStepStage(mistakes: ["other", "no"]), "mistakes[1]", "logical+knowledge"),
-            (KeyStepStage(nllThreshold: 0), "nllThreshold", "above 0"),
-        ] {
-            var run = Samples.run
-            run.stages.krsl = stage
-            let message = code { try run.validate() }?.message ?? ""
-            #expect(message.contains("$.stages.krsl.\(field) ") && message.contains(known), "\(message)")
-        }
-    }
-
     @Test("inconsistent figures are refused")
     func consistency() throws {
         var evaluation = Samples.evaluation
@@ -161,6 +145,114 @@ struct EnvelopeTests {
         var trace = Samples.unverified
         trace.failure = nil
         #expect(code { try trace.validate() }?.message.contains("$.failure") == true)
+        var checkpoint = Samples.checkpoint
+        checkpoint.stage = RunStage.initial
+        #expect(code { try checkpoint.validate() }?.message.contains("$.parentCheckpointId must not") == true)
+        checkpoint = Samples.checkpoint
+        checkpoint.parentCheckpointId = nil
+        #expect(code { try checkpoint.validate() }?.message.contains("must be there for stage corrections") == true)
+    }
+
+    @Test("a checkpoint's id is that of its run, stage and round, and the first round's is that of runs without rounds")
+    func checkpoints() throws {
+        let first = CheckpointEvent.id(run: "r-1", round: 1, stage: "dpo")
+        #expect(first == DeterministicID.make(cause: "r-1", parts: "checkpoint", "dpo"))
+        #expect(
+            CheckpointEvent.id(run: "r-1", round: 2, stage: "dpo")
+                == DeterministicID.make(cause: "r-1", parts: "checkpoint", "dpo", "2")
+        )
+        let initial = CheckpointEvent.initial(of: Samples.run, path: "ab/abc")
+        #expect(throws: Never.self) { try initial.validate() }
+        #expect(initial.id == CheckpointEvent.id(run: "r-1", round: 1, stage: "initial"))
+        #expect(initial.stage == "initial")
+        #expect(initial.round == nil)
+        #expect(initial.parentCheckpointId == nil)
+        #expect(initial.modelHash == "abc")
+        #expect(initial.tokenizerFingerprint == "def")
+        #expect(initial.path == "ab/abc")
+    }
+
+    @Test("groups and comparisons of an evaluation fit its problems")
+    func groups() throws {
+        let changes: [(String, (inout EvaluationEvent) -> Void)] = [
+            ("$.groups[0].by must be one of family, steps, length, is 'weekday'", { $0.groups?[0].by = "weekday" }),
+            ("$.groups[0].value must not be empty", { $0.groups?[0].value = "" }),
+            ("$.groups[0].problems must be 1 to 200, is 201", { $0.groups?[0].problems = 201 }),
+            ("$.groups[0].correct must be 0 to 40, is 41", { $0.groups?[0].correct = 41 }),
+            ("$.groups[0].interval does not hold the accuracy", { $0.groups?[0].correct = 30 }),
+            ("$.truncated must be 0 to 200, is 201", { $0.truncated = 201 }),
+            ("$.round must be at least 1, is 0", { $0.round = 0 }),
+            (
+                "$.comparisons[0].againstStage must be 1 to 200 letters, digits or . _ : @ / + -, and begin with a letter "
+                    + "or digit", { $0.comparisons[0].againstStage = "a b" }
+            ),
+            ("$.comparisons[0].againstRound must be at least 1, is 0", { $0.comparisons[0].againstRound = 0 }),
+            ("$.comparisons[0].problems must be 0 to 200, is -1", { $0.comparisons[0].problems = -1 }),
+            ("$.comparisons[0].problems must be 0 to 200, is 201", { $0.comparisons[0].problems = 201 }),
+            ("$.comparisons[0].onlyThis must be 0 to 100, is 101", { $0.comparisons[0].onlyThis = 101 }),
+        ]
+        for (message, change) in changes {
+            var evaluation = Samples.evaluation
+            change(&evaluation)
+            let found = code { try evaluation.validate() }?.message
+            #expect(found == "errata.evaluation.v1: \(message)")
+        }
+    }
+
+    @Test("a verdict says why, promotes only a candidate, and its figures fit")
+    func verdicts() throws {
+        let changes: [(String, (inout VerdictEvent) -> Void)] = [
+            ("$.candidateCheckpointId must be there for a promotion", { $0.candidateCheckpointId = nil }),
+            ("$.reasons must say why", { $0.reasons = [] }),
+            ("$.reasons[1] must not be empty", { $0.reasons = ["x", " "] }),
+            ("$.look must be at least 1, is 0", { $0.look = 0 }),
+            ("$.level must be 0.0 to 1.0, is 2.0", { $0.level = 2 }),
+            (
+                "$.comparison.onlyCandidate does not fit the numbers that each solves",
+                { $0.comparison?.onlyCandidate = 11 }
+            ),
+            ("$.comparison.onlyChampion must be 0 to 94, is 95", { $0.comparison?.onlyChampion = 95 }),
+            ("$.guards[0].candidateCorrect must be 0 to 50, is 51", { $0.guards[0].candidateCorrect = 51 }),
+        ]
+        for (message, change) in changes {
+            var verdict = Samples.verdict
+            change(&verdict)
+            let found = code { try verdict.validate() }?.message
+            #expect(found == "errata.verdict.v1: \(message)")
+        }
+        #expect(try #require(Samples.verdict.comparison).gain == 0.03)
+        #expect(Samples.verdict.guards[0].gain == 0)
+        // Without a candidate a round can still be told to be over.
+        var hold = Samples.verdict
+        (hold.decision, hold.candidateCheckpointId, hold.candidateModelHash) = (.hold, nil, nil)
+        #expect(throws: Never.self) { try hold.validate() }
+    }
+
+    @Test("an order has a round only where it reads one", arguments: RunControlEvent.Action.allCases)
+    func orders(action: RunControlEvent.Action) throws {
+        var order = Samples.runControl
+        order.action = action
+        let schema = try SchemaValidator.of(.runControl)
+        let json: JSONValue = try EventCoding.decodeJSON(from: EventCoding.encodeJSON(order))
+        if [.promote, .reject].contains(action) {
+            #expect(throws: Never.self) { try order.validate() }
+            #expect(schema.faults(json) == [])
+        } else {
+            let error = code { try order.validate() }
+            #expect(error?.message == "errata.run-control.v1: $.round is read with promote and reject; leave it out")
+            #expect(schema.faults(json) == ["$.round: not allowed"])
+        }
+    }
+
+    @Test("runs and orders to them stand on one topic under the run's id, verdicts on another")
+    func topics() {
+        #expect(Topic.runs.eventTypes == [.run, .runControl])
+        #expect(Samples.run.key == "r-1")
+        #expect(Samples.runControl.key == "r-1")
+        #expect(Topic.verdicts.eventTypes == [.verdict])
+        #expect(Topic.verdicts.keyMeaning == .run)
+        #expect(Samples.verdict.key == "r-1")
+        #expect(EventType.allCases.allSatisfy { $0.topic.eventTypes.contains($0) })
     }
 
     @Test("weights are kept in runs and come back")

@@ -14,6 +14,15 @@ enum Samples {
 
         func encoded() throws -> Data { try EventCoding.encode(payload) }
 
+        /// Reads and checks data as the sample's type, in the form of today alone: what the many small changes of a sample
+        /// need, as reading a run twice, once for its keys, takes most of a test's time.
+        func read(_ data: Data) throws {
+            func open<Payload: EventPayload>(_ payload: Payload) throws {
+                try EventCoding.decodeJSON(Payload.self, from: data, what: type.rawValue).validate()
+            }
+            try open(payload)
+        }
+
         /// Decodes data as the sample's type and encodes it again.
         func decodeAgain(_ data: Data) throws -> Data {
             func open<Payload: EventPayload>(_ payload: Payload) throws -> Data {
@@ -28,6 +37,7 @@ enum Samples {
             sample("full", problem, isFull: true), sample("full", run, isFull: true),
             sample("full", keySteps, isFull: true), sample("full", attempt, isFull: true),
             sample("full", checkpoint, isFull: true), sample("full", evaluation, isFull: true),
+            sample("full", verdict, isFull: true), sample("full", runControl, isFull: true),
             sample("full", deadLetter, isFull: true), sample("full unverified", unverified, isFull: true),
         ]
         for body in bodies { samples.append(sample("full \(body.kind.rawValue)", trace(body), isFull: true)) }
@@ -40,18 +50,18 @@ enum Samples {
             ProblemEvent(id: "p", dataset: "d", split: .test, question: "q", answer: "1"),
             isFull: false
         ),
+        sample("minimal", minimalRun, isFull: false), sample("one stage", oneStage, isFull: false),
+        sample("minimal", RunControlEvent(id: "o", runId: "r", action: .cancel), isFull: false),
         sample(
             "minimal",
-            RunEvent(
-                id: "r",
-                name: "n",
-                dataset: "d",
-                seed: 0,
-                student: StudentReference(modelHash: "m", tokenizerFingerprint: "t"),
-                stages: RunStages(),
-                thresholds: RunThresholds(templates: 0, pairs: 0, maximumWaitSeconds: 0),
-                rollout: RolloutOptions(),
-                suites: []
+            VerdictEvent(
+                id: "v",
+                runId: "r",
+                round: 1,
+                decision: .hold,
+                by: .operator,
+                reasons: ["no candidate"],
+                championCheckpointId: "c"
             ),
             isFull: false
         ),
@@ -74,12 +84,31 @@ enum Samples {
             CheckpointEvent(
                 id: "c",
                 runId: "r",
-                stage: .initial,
+                stage: "initial",
                 modelHash: "m",
                 path: "m",
                 tokensTrained: 0,
                 steps: 0,
                 trainSeconds: 0
+            ),
+            isFull: false
+        ),
+        sample(
+            "minimal",
+            EvaluationEvent(
+                id: "e",
+                runId: "r",
+                checkpointId: "c",
+                stage: "initial",
+                suite: "s",
+                problems: 1,
+                correct: 0,
+                accuracy: 0,
+                interval: ConfidenceInterval(low: 0, high: 0.8),
+                answered: 0,
+                seconds: 0,
+                decoding: DecodingOptions(maximumNewTokens: 1),
+                graderVersion: "1"
             ),
             isFull: false
         ),
@@ -119,23 +148,6 @@ enum Samples {
         metadata: ["origin": "shell"]
     )
 
-    static let training = TrainingBlock(
-        learningRate: 2e-3,
-        epochs: 1.5,
-        maximumTokens: 1000,
-        maximumSteps: 10,
-        batchTokens: 512,
-        accumulation: 2,
-        tokensAtOnce: 4096,
-        recomputeActivations: true,
-        precision: "bfloat16",
-        schedule: "cosine",
-        warmupRatio: 0.05,
-        weightDecay: 0.1,
-        maximumGradientNorm: 1,
-        normalization: "none",
-        lora: LoRABlock(rank: 8, alpha: 16, dropout: 0.05, targets: ["q_proj", "down_proj"])
-    )
     static let extra: [String: JSONValue] = ["note": ["a": 1, "b": [true, 0.5, "c"]]]
     static let decoding = DecodingOptions(
         temperature: 0.5,
@@ -144,55 +156,10 @@ enum Samples {
         topP: 0.9,
         repetitionPenalty: 1.1,
         seed: 7,
-        selfCorrection: true
+        selfCorrection: true,
+        maximumCorrectionTokens: 96,
+        stop: ["</answer>", "\n\n"]
     )
-
-    static var run: RunEvent {
-        var other = training
-        other.batchTokens = nil
-        other.batchSequences = 8
-        return RunEvent(
-            id: "r-1",
-            name: "first",
-            dataset: "gsm8k",
-            seed: 9_007_199_254_740_991,
-            student: StudentReference(modelHash: "abc", tokenizerFingerprint: "def"),
-            stages: RunStages(
-                plain: SupervisedStage(training: training),
-                hsft: SupervisedStage(training: other),
-                krsl: KeyStepStage(
-                    training: training,
-                    alpha: 1,
-                    beta: 0.025,
-                    gamma: 0,
-                    tieRule: "edit",
-                    supervisedWeight: 0.5,
-                    wrongTokens: "unlikelihood",
-                    nllThreshold: 20,
-                    keyTokens: "random",
-                    pairs: "corrupted",
-                    mistakes: ["calculation", "logical+knowledge"]
-                ),
-                dpo: PreferenceStage(
-                    training: training,
-                    loss: "sigmoid",
-                    beta: 0.1,
-                    labelSmoothing: 0,
-                    nllWeight: 0.1,
-                    supervisedWeight: 2,
-                    layout: "prefix",
-                    wrongStepInContext: true,
-                    tokenWeighted: false,
-                    whenSelfCorrectionIsRight: "drop",
-                    whenSelfCorrectionNamesAnotherStep: "step"
-                )
-            ),
-            thresholds: RunThresholds(templates: 10, pairs: 10, corrections: 5, maximumWaitSeconds: 30),
-            rollout: RolloutOptions(limit: 100),
-            suites: [EvaluationSuite(name: "held-out", dataset: "gsm8k", split: .test, expectedProblems: 200)],
-            decoding: decoding
-        )
-    }
 
     static let teacher = TeacherCall(
         model: "simulator",
@@ -286,7 +253,8 @@ enum Samples {
             alpha: 1,
             beta: 0.025,
             gamma: 0,
-            tieRule: "edit"
+            tieRule: "edit",
+            format: "template/bare"
         )
     }
 
@@ -294,11 +262,13 @@ enum Samples {
         id: "a-1",
         runId: "r-1",
         checkpointId: "c-1",
+        round: 2,
         problemId: "p-1",
         sample: 0,
         output: "6",
         answer: "6",
         correct: false,
+        truncated: true,
         selfCorrection: SelfCorrection(
             output: "5",
             firstWrongStep: 0,
@@ -312,7 +282,8 @@ enum Samples {
     static let checkpoint = CheckpointEvent(
         id: "c-2",
         runId: "r-1",
-        stage: .dpo,
+        stage: "corrections",
+        round: 2,
         parentCheckpointId: "c-1",
         modelHash: "abc",
         tokenizerFingerprint: "def",
@@ -329,18 +300,33 @@ enum Samples {
         id: "e-1",
         runId: "r-1",
         checkpointId: "c-2",
-        stage: .dpo,
+        stage: "corrections",
+        round: 2,
         suite: "held-out",
         problems: 200,
         correct: 100,
         accuracy: 0.5,
         interval: ConfidenceInterval(low: 0.43, high: 0.57),
         answered: 190,
+        truncated: 12,
+        answers: "template",
+        shots: 4,
+        groups: [
+            ScoreGroup(
+                by: "length",
+                value: "65-128",
+                problems: 40,
+                correct: 10,
+                interval: ConfidenceInterval(low: 0.14, high: 0.4)
+            )
+        ],
         seconds: 3,
         comparisons: [
             PairedComparison(
                 againstCheckpointId: "c-1",
-                againstStage: .hsft,
+                againstStage: "templates",
+                againstRound: 1,
+                problems: 198,
                 onlyThis: 10,
                 onlyOther: 4,
                 pValue: 0.18
@@ -357,6 +343,47 @@ enum Samples {
             readable: 150,
             named: 140
         )
+    )
+    static let verdict = VerdictEvent(
+        id: "v-1",
+        runId: "r-1",
+        round: 2,
+        decision: .promote,
+        by: .gate,
+        reasons: ["held-out: 6 more of 200 are solved, p = 0.004"],
+        candidateCheckpointId: "c-2",
+        candidateModelHash: "abc",
+        championCheckpointId: "c-0",
+        look: 2,
+        level: 0.05 / 6,
+        comparison: GateComparison(
+            suite: "held-out",
+            problems: 200,
+            candidateCorrect: 100,
+            championCorrect: 94,
+            onlyCandidate: 10,
+            onlyChampion: 4,
+            pValue: 0.004
+        ),
+        guards: [
+            GateComparison(
+                suite: "guard",
+                problems: 50,
+                candidateCorrect: 20,
+                championCorrect: 20,
+                onlyCandidate: 1,
+                onlyChampion: 1,
+                pValue: 1
+            )
+        ]
+    )
+    static let runControl = RunControlEvent(
+        id: "o-1",
+        runId: "r-1",
+        action: .promote,
+        round: 2,
+        reason: "fewer slips of the pen",
+        by: "a person"
     )
     static let deadLetter = DeadLetterEvent(
         id: "d-1",

@@ -1,17 +1,45 @@
 import Foundation
 import Schemas
+import Testing
 
 /// The subset of JSON Schema 2020-12 that the documents use; an unknown keyword is a fault of the schema.
 struct SchemaValidator {
     let root: [String: JSONValue]
+    private let patterns: [String: NSRegularExpression]
 
     private static let known: Set<String> = [
-        "$schema", "$id", "$defs", "$ref", "title", "description", "type", "properties", "required",
-        "additionalProperties", "items", "enum", "const", "pattern", "minimum", "maximum", "exclusiveMinimum",
-        "exclusiveMaximum", "minItems", "format", "contentEncoding", "allOf", "if", "then", "else",
+        "$schema", "$id", "$defs", "$ref", "title", "description", "deprecated", "type", "properties", "required",
+        "additionalProperties", "items", "contains", "enum", "const", "pattern", "minimum", "maximum",
+        "exclusiveMinimum", "exclusiveMaximum", "minItems", "maxItems", "minProperties", "minLength", "format",
+        "contentEncoding", "allOf", "anyOf", "oneOf", "not", "if", "then", "else",
     ]
 
-    init(_ document: JSONValue) { root = document.objectValue ?? [:] }
+    /// The validators of all types, each read once.
+    private static let all = Result {
+        Dictionary(
+            uniqueKeysWithValues: try EventType.allCases.map {
+                ($0, SchemaValidator(try EventCoding.decodeJSON(from: SchemaDocuments.schema(for: $0))))
+            }
+        )
+    }
+
+    /// The validator of the bodies of an event type.
+    static func of(_ type: EventType) throws -> SchemaValidator {
+        try #require(all.get()[type])
+    }
+
+    init(_ document: JSONValue) {
+        root = document.objectValue ?? [:]
+        var patterns: [String: NSRegularExpression] = [:]
+        func collect(_ value: JSONValue) {
+            if let pattern = value.objectValue?["pattern"]?.stringValue {
+                patterns[pattern] = try? NSRegularExpression(pattern: pattern)
+            }
+            for part in value.arrayValue ?? value.objectValue.map({ Array($0.values) }) ?? [] { collect(part) }
+        }
+        collect(document)
+        self.patterns = patterns
+    }
 
     func faults(_ value: JSONValue) -> [String] { faults(value, .object(root), "$") }
 
@@ -23,57 +51,105 @@ struct SchemaValidator {
         if let type = schema["type"]?.stringValue, !matches(value, type) { return faults + ["\(path): not \(type)"] }
         if let choices = schema["enum"]?.arrayValue, !choices.contains(value) { faults.append("\(path): not in enum") }
         if let const = schema["const"], const != value { faults.append("\(path): not the constant") }
-        if let text = value.stringValue {
-            if let pattern = schema["pattern"]?.stringValue,
-                text.range(of: pattern, options: .regularExpression) == nil
-            {
+        if let text = value.stringValue { faults += textFaults(text, schema, path) }
+        if let number = value.doubleValue { faults += numberFaults(number, schema, path) }
+        if let members = value.objectValue { faults += memberFaults(members, schema, path) }
+        if let elements = value.arrayValue { faults += elementFaults(elements, schema, path) }
+        return faults + partFaults(value, schema, path)
+    }
+
+    private func textFaults(_ text: String, _ schema: [String: JSONValue], _ path: String) -> [String] {
+        var faults: [String] = []
+        if let pattern = schema["pattern"]?.stringValue {
+            let whole = NSRange(text.startIndex..., in: text)
+            if patterns[pattern]?.firstMatch(in: text, range: whole) == nil {
                 faults.append("\(path): does not match \(pattern)")
             }
-            if schema["format"]?.stringValue == "date-time", Timestamp.parse(text) == nil {
-                faults.append("\(path): no date-time")
-            }
-            if schema["contentEncoding"]?.stringValue == "base64", Data(base64Encoded: text) == nil {
-                faults.append("\(path): no base64")
+        }
+        if let least = schema["minLength"]?.doubleValue, Double(text.unicodeScalars.count) < least {
+            faults.append("\(path): shorter than \(least)")
+        }
+        if schema["format"]?.stringValue == "date-time", Timestamp.parse(text) == nil {
+            faults.append("\(path): no date-time")
+        }
+        if schema["contentEncoding"]?.stringValue == "base64", Data(base64Encoded: text) == nil {
+            faults.append("\(path): no base64")
+        }
+        return faults
+    }
+
+    private func numberFaults(_ number: Double, _ schema: [String: JSONValue], _ path: String) -> [String] {
+        var faults: [String] = []
+        if let bound = schema["minimum"]?.doubleValue, number < bound { faults.append("\(path): below \(bound)") }
+        if let bound = schema["maximum"]?.doubleValue, number > bound { faults.append("\(path): above \(bound)") }
+        if let bound = schema["exclusiveMinimum"]?.doubleValue, number <= bound {
+            faults.append("\(path): not above \(bound)")
+        }
+        if let bound = schema["exclusiveMaximum"]?.doubleValue, number >= bound {
+            faults.append("\(path): not below \(bound)")
+        }
+        return faults
+    }
+
+    private func memberFaults(
+        _ members: [String: JSONValue],
+        _ schema: [String: JSONValue],
+        _ path: String
+    ) -> [String] {
+        var faults: [String] = []
+        for name in schema["required"]?.arrayValue ?? [] where members[name.stringValue ?? ""] == nil {
+            faults.append("\(path): \(name.stringValue ?? "") is required")
+        }
+        if let least = schema["minProperties"]?.doubleValue, Double(members.count) < least {
+            faults.append("\(path): fewer than \(least) members")
+        }
+        let properties = schema["properties"]?.objectValue ?? [:]
+        for (name, member) in members {
+            if let property = properties[name] ?? schema["additionalProperties"] {
+                faults += self.faults(member, property, "\(path).\(name)")
             }
         }
-        if let number = value.doubleValue {
-            if let bound = schema["minimum"]?.doubleValue, number < bound { faults.append("\(path): below \(bound)") }
-            if let bound = schema["maximum"]?.doubleValue, number > bound { faults.append("\(path): above \(bound)") }
-            if let bound = schema["exclusiveMinimum"]?.doubleValue, number <= bound {
-                faults.append("\(path): not above \(bound)")
-            }
-            if let bound = schema["exclusiveMaximum"]?.doubleValue, number >= bound {
-                faults.append("\(path): not below \(bound)")
-            }
-        }
-        if let members = value.objectValue {
-            for name in schema["required"]?.arrayValue ?? [] where members[name.stringValue ?? ""] == nil {
-                faults.append("\(path): \(name.stringValue ?? "") is required")
-            }
-            let properties = schema["properties"]?.objectValue ?? [:]
-            for (name, member) in members {
-                if let property = properties[name] {
-                    faults += self.faults(member, property, "\(path).\(name)")
-                } else if let other = schema["additionalProperties"] {
-                    faults += self.faults(member, other, "\(path).\(name)")
-                }
-            }
-        }
-        if let elements = value.arrayValue, let least = schema["minItems"]?.doubleValue, Double(elements.count) < least
-        {
+        return faults
+    }
+
+    private func elementFaults(_ elements: [JSONValue], _ schema: [String: JSONValue], _ path: String) -> [String] {
+        var faults: [String] = []
+        if let least = schema["minItems"]?.doubleValue, Double(elements.count) < least {
             faults.append("\(path): fewer than \(least) elements")
         }
-        if let elements = value.arrayValue, let items = schema["items"] {
+        if let most = schema["maxItems"]?.doubleValue, Double(elements.count) > most {
+            faults.append("\(path): more than \(most) elements")
+        }
+        if let items = schema["items"] {
             for (index, element) in elements.enumerated() {
                 faults += self.faults(element, items, "\(path)[\(index)]")
             }
         }
-        for part in schema["allOf"]?.arrayValue ?? [] { faults += self.faults(value, part, path) }
-        if let condition = schema["if"] {
-            let branch = self.faults(value, condition, path).isEmpty ? schema["then"] : schema["else"]
-            if let branch { faults += self.faults(value, branch, path) }
+        if let wanted = schema["contains"], elements.allSatisfy({ !self.faults($0, wanted, path).isEmpty }) {
+            faults.append("\(path): holds no element of the kind")
         }
         return faults
+    }
+
+    /// The faults of the schemas that a schema is put together from.
+    private func partFaults(_ value: JSONValue, _ schema: [String: JSONValue], _ path: String) -> [String] {
+        var faults: [String] = []
+        for part in schema["allOf"]?.arrayValue ?? [] { faults += self.faults(value, part, path) }
+        if let parts = schema["anyOf"]?.arrayValue, parts.allSatisfy({ !self.faults(value, $0, path).isEmpty }) {
+            faults.append("\(path): fits none of \(parts.count) forms")
+        }
+        if let parts = schema["oneOf"]?.arrayValue {
+            let fitting = parts.count { self.faults(value, $0, path).isEmpty }
+            if fitting != 1 { faults.append("\(path): fits \(fitting) of \(parts.count) forms") }
+        }
+        if let part = schema["not"], self.faults(value, part, path).isEmpty { faults.append("\(path): is ruled out") }
+        if let branch = branch(of: schema, value) { faults += self.faults(value, branch, path) }
+        return faults
+    }
+
+    private func branch(of schema: [String: JSONValue], _ value: JSONValue) -> JSONValue? {
+        guard let condition = schema["if"] else { return nil }
+        return faults(value, condition, "$").isEmpty ? schema["then"] : schema["else"]
     }
 
     private func resolve(_ schema: [String: JSONValue]) -> JSONValue? {
@@ -92,80 +168,17 @@ struct SchemaValidator {
         }
     }
 
-    /// Where an object stands in the value that the schema describes property by property.
-    struct Place {
-        let path: [JSONPathStep]
-        let properties: Set<String>
-        let required: Set<String>
-    }
-
-    enum JSONPathStep: Hashable {
-        case member(String)
-        case element(Int)
-    }
-
-    /// All objects of the value that the schema describes, with the properties that it knows there.
-    func places(_ value: JSONValue) -> [Place] { places(value, [.object(root)], []) }
-
-    private func places(_ value: JSONValue, _ schemas: [JSONValue], _ path: [JSONPathStep]) -> [Place] {
-        let all = schemas.flatMap { applicable($0, value) }
-        if let elements = value.arrayValue {
-            return elements.enumerated().flatMap { index, element in
-                places(element, all.compactMap { $0["items"] }, path + [.element(index)])
-            }
-        }
-        guard let members = value.objectValue else { return [] }
-        let properties = all.compactMap { $0["properties"]?.objectValue }
-        let known = Set(properties.flatMap(\.keys))
-        guard !known.isEmpty else { return [] }
-        let required = all.flatMap { $0["required"]?.arrayValue ?? [] }.compactMap(\.stringValue)
-        let here = Place(path: path, properties: known, required: Set(required))
-        return [here]
-            + members.sorted { $0.key < $1.key }.flatMap { name, member in
-                places(member, properties.compactMap { $0[name] }, path + [.member(name)])
-            }
-    }
-
     /// The schema with everything that it refers to and that holds for the value.
-    private func applicable(_ schema: JSONValue, _ value: JSONValue) -> [[String: JSONValue]] {
+    func applicable(_ schema: JSONValue, _ value: JSONValue) -> [[String: JSONValue]] {
         guard let object = schema.objectValue else { return [] }
         var result = [object]
         if let target = resolve(object) { result += applicable(target, value) }
         for part in object["allOf"]?.arrayValue ?? [] { result += applicable(part, value) }
-        if let condition = object["if"] {
-            let branch = faults(value, condition, "$").isEmpty ? object["then"] : object["else"]
-            if let branch { result += applicable(branch, value) }
+        for part in (object["oneOf"]?.arrayValue ?? []) + (object["anyOf"]?.arrayValue ?? [])
+        where faults(value, part, "$").isEmpty {
+            result += applicable(part, value)
         }
+        if let branch = branch(of: object, value) { result += applicable(branch, value) }
         return result
-    }
-}
-
-extension JSONValue {
-    /// The value with one member changed.
-    func changing(_ path: ArraySlice<SchemaValidator.JSONPathStep>, _ name: String, to value: JSONValue?) -> JSONValue {
-        guard let step = path.first else {
-            var members = objectValue ?? [:]
-            members[name] = value
-            return .object(members)
-        }
-        switch step {
-        case .member(let member):
-            var members = objectValue ?? [:]
-            members[member] = members[member]?.changing(path.dropFirst(), name, to: value)
-            return .object(members)
-        case .element(let index):
-            var elements = arrayValue ?? []
-            elements[index] = elements[index].changing(path.dropFirst(), name, to: value)
-            return .array(elements)
-        }
-    }
-
-    func member(at path: [SchemaValidator.JSONPathStep]) -> JSONValue? {
-        path.reduce(Optional(self)) { value, step in
-            switch step {
-            case .member(let name): value?.objectValue?[name]
-            case .element(let index): value?.arrayValue?[index]
-            }
-        }
     }
 }

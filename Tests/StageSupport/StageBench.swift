@@ -48,14 +48,16 @@ package struct StageBench: Sendable {
     /// A run of the bench's student.
     package func run(
         _ id: String = "r1",
-        stages: RunStages,
-        thresholds: RunThresholds = RunThresholds(templates: 1, pairs: 1, maximumWaitSeconds: 3600),
-        rollout: RolloutOptions = RolloutOptions(),
-        suites: [EvaluationSuite] = []
+        name: String = "run",
+        stages: [RunStage],
+        rollout: RolloutOptions? = nil,
+        suites: [EvaluationSuite] = [],
+        rounds: RunRounds? = nil,
+        gate: RunGate? = nil
     ) -> RunEvent {
         RunEvent(
             id: id,
-            name: "run",
+            name: name,
             dataset: Self.dataset,
             seed: 5,
             student: StudentReference(
@@ -63,31 +65,38 @@ package struct StageBench: Sendable {
                 tokenizerFingerprint: student.tokenizerFingerprint
             ),
             stages: stages,
-            thresholds: thresholds,
             rollout: rollout,
             suites: suites,
-            decoding: DecodingOptions(temperature: 0, maximumNewTokens: 24)
+            decoding: DecodingOptions(temperature: 0, maximumNewTokens: 24),
+            rounds: rounds,
+            gate: gate
         )
     }
 
     /// A checkpoint of a run; the model is the bench's student unless another is named.
     package func checkpoint(
-        _ stage: TrainingStage,
+        _ stage: String,
         of run: RunEvent,
-        parent: TrainingStage? = .initial,
+        round: Int = 1,
+        parent: String? = RunStage.initial,
         tokens: Int = 0,
         modelHash: String? = nil
     ) -> CheckpointEvent {
-        CheckpointEvent(
-            id: "\(run.id)-\(stage.rawValue)",
+        if stage == RunStage.initial { return .initial(of: run, path: "models") }
+        return CheckpointEvent(
+            id: CheckpointEvent.id(run: run.id, round: round, stage: stage),
             runId: run.id,
             stage: stage,
-            parentCheckpointId: stage == .initial ? nil : parent.map { "\(run.id)-\($0.rawValue)" },
+            round: round,
+            parentCheckpointId: parent.map {
+                // There is one untrained student, whatever the round.
+                CheckpointEvent.id(run: run.id, round: $0 == RunStage.initial ? 1 : round, stage: $0)
+            },
             modelHash: modelHash ?? student.hash,
             tokenizerFingerprint: student.tokenizerFingerprint,
             path: "models",
             tokensTrained: tokens,
-            steps: stage == .initial ? 0 : 1,
+            steps: 1,
             trainSeconds: 0
         )
     }
@@ -96,7 +105,7 @@ package struct StageBench: Sendable {
     package func insert(_ run: RunEvent, initial: Bool = true) async throws {
         try await pool.withTransaction { transaction in
             try await RunStore.insert(run, in: transaction)
-            if initial { try await RunStore.insert(checkpoint(.initial, of: run), in: transaction) }
+            if initial { try await RunStore.insert(checkpoint(RunStage.initial, of: run), in: transaction) }
         }
     }
 
@@ -105,12 +114,12 @@ package struct StageBench: Sendable {
     }
 
     /// The job of a run's stage.
-    package func job(_ stage: TrainingStage, of run: String = "r1") async throws -> RunStore.Job? {
-        try await RunStore.jobs(run: run, from: pool).first { $0.stage == stage }
+    package func job(_ stage: String, of run: String = "r1", round: Int = 1) async throws -> JobStore.Job? {
+        try await JobStore.jobs(run: run, from: pool).first { $0.id.stage == stage && $0.id.round == round }
     }
 
-    package func checkpoint(_ stage: TrainingStage, run: String = "r1") async throws -> CheckpointEvent? {
-        try await RunStore.checkpoints(run: run, from: pool).first { $0.stage == stage }
+    package func checkpoint(_ stage: String, run: String = "r1", round: Int = 1) async throws -> CheckpointEvent? {
+        try await RunStore.checkpoint(run: run, round: round, stage: stage, from: pool)
     }
 
     // MARK: Problems and traces
@@ -119,7 +128,9 @@ package struct StageBench: Sendable {
         problem number: Int,
         split: ProblemSplit = .train,
         dataset: String = StageBench.dataset,
-        answer: String? = nil
+        answer: String? = nil,
+        solution: String? = nil,
+        family: String? = nil
     ) async throws {
         let sum = Sum(number)
         let problem = ProblemEvent(
@@ -127,7 +138,9 @@ package struct StageBench: Sendable {
             dataset: dataset,
             split: split,
             question: sum.question,
-            answer: answer ?? sum.answer
+            solution: solution,
+            answer: answer ?? sum.answer,
+            family: family
         )
         try await pool.withTransaction { try await ProblemStore.insert(problem, state: .ingested, in: $0) }
     }
@@ -165,10 +178,17 @@ package struct StageBench: Sendable {
 
     /// Problems for training with verified templates.
     package func insertTemplates(_ numbers: Range<Int>) async throws {
-        for number in numbers {
-            try await insert(problem: number)
-            try await insert(Sum(number).templateBody, problem: number)
-        }
+        for number in numbers { try await insertTemplate(number) }
+    }
+
+    /// A problem for training with a verified template.
+    package func insertTemplate(
+        _ number: Int,
+        dataset: String = StageBench.dataset,
+        family: String? = nil
+    ) async throws {
+        try await insert(problem: number, dataset: dataset, family: family)
+        try await insert(Sum(number).templateBody, problem: number)
     }
 
     /// A dual trace with key steps over the student's tokens, every third of which is key; `extra`: so many tokens more
@@ -178,6 +198,7 @@ package struct StageBench: Sendable {
         tokenizer: String? = nil,
         extra: Int = 0,
         tieRule: String = "edit",
+        format: String? = "template",
         method: DualBody.Method = .corrupted,
         mistake: String? = nil
     ) async throws -> KeyStepsEvent {
@@ -201,7 +222,7 @@ package struct StageBench: Sendable {
             return KeyStepSide(text: text, spans: spans, tokenWeights: weights)
         }
         let event = KeyStepsEvent(
-            id: "keys-\(id)",
+            id: "keys-\(id)-\(format ?? "")",
             problemId: sum.id,
             traceId: id,
             tokenizer: tokenizer ?? student.tokenizerFingerprint,
@@ -211,7 +232,8 @@ package struct StageBench: Sendable {
             alpha: 1,
             beta: 0.5,
             gamma: 0,
-            tieRule: tieRule
+            tieRule: tieRule,
+            format: format
         )
         try await pool.withTransaction { try await TraceStore.insert(event, in: $0) }
         return event

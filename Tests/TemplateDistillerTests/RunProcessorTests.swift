@@ -11,33 +11,34 @@ import Testing
 
 @Suite("Taking up runs")
 struct RunProcessorTests {
-    private static let stages = RunStages(plain: SupervisedStage(), hsft: SupervisedStage(), krsl: KeyStepStage())
+    private static let stages: [RunStage] = [
+        .templates(), .keySteps(parent: "templates"), .supervised(["rightChains"], "plain"),
+    ]
 
-    private func apply(_ run: RunEvent, _ bench: StageBench) async throws -> Effects {
-        let effects = try await RunProcessor(store: bench.store).process(try StageBench.received(run))
-        try await bench.pool.withTransaction { try await effects.apply($0) }
-        return effects
-    }
-
-    @Test("a run has a waiting job a stage, and the untrained student is its first checkpoint")
+    @Test("a run has a waiting job a stage, and the untrained student is its first checkpoint and champion")
     func takenUp() async throws {
         try await StageBench.with { bench in
             let run = bench.run(stages: Self.stages)
-            let effects = try await apply(run, bench)
+            let effects = try await bench.process(run)
             #expect(try await RunStore.run("r1", from: bench.pool) == run)
-            let jobs = try await RunStore.jobs(run: "r1", from: bench.pool)
-            #expect(Set(jobs.map(\.stage)) == [.plain, .hsft, .krsl] && jobs.count == 3)
-            #expect(jobs.allSatisfy { $0.state == "waiting" })
+            let jobs = try await JobStore.jobs(run: "r1", from: bench.pool)
+            #expect(jobs.map(\.id.stage).sorted() == ["keys", "plain", "templates"])
+            #expect(jobs.allSatisfy { $0.state == "waiting" && $0.id.round == 1 && !$0.hasInputs })
             let event = try #require(effects.events.first)
             #expect(effects.events.count == 1)
             #expect(event.topic == .checkpoints && event.key == "r1")
             #expect(event.attributes.source == "/errata/template-distiller")
             let checkpoint = try EventCoding.decode(CheckpointEvent.self, from: Data(event.payload.utf8))
             #expect(try await RunStore.checkpoints(run: "r1", from: bench.pool) == [checkpoint])
-            #expect(checkpoint.stage == .initial && checkpoint.parentCheckpointId == nil)
-            #expect(checkpoint.modelHash == bench.student.hash)
+            #expect(checkpoint.stage == "initial" && checkpoint.parentCheckpointId == nil && checkpoint.round == nil)
+            #expect(checkpoint.modelHash == bench.student.hash && checkpoint.path == bench.student.hash)
             #expect(checkpoint.tokensTrained == 0 && checkpoint.steps == 0 && checkpoint.finalLoss == nil)
-            #expect(event.attributes.id == checkpoint.id)
+            // Every service derives it from the run's id.
+            #expect(checkpoint.id == "185ff85a-08c6-80c3-80db-06d65b5d4a02" && event.attributes.id == checkpoint.id)
+            let round = try #require(try await RoundStore.rounds(of: "r1", from: bench.pool).first)
+            #expect(round.number == 1 && !round.isOver)
+            #expect(round.champion == checkpoint.id && round.start == checkpoint.id)
+            #expect(try await RunStore.state(of: "r1", from: bench.pool)?.state == .active)
         }
     }
 
@@ -45,43 +46,71 @@ struct RunProcessorTests {
     func again() async throws {
         try await StageBench.with { bench in
             let run = bench.run(stages: Self.stages)
-            let first = try await apply(run, bench)
-            try await RunStore.started(.hsft, run: "r1", in: bench.pool)
-            let second = try await apply(run, bench)
+            let first = try await bench.process(run)
+            let id = StageID(run: "r1", round: 1, stage: "templates")
+            _ = try await bench.pool.withTransaction { try await JobStore.start(id, inputs: .init(), in: $0) }
+            let second = try await bench.process(run)
             #expect(first.events.map(\.attributes.id) == second.events.map(\.attributes.id))
             #expect(first.events.map(\.payload) == second.events.map(\.payload))
-            #expect(try await bench.job(.hsft)?.state == "running")
-            for (table, rows) in [("runs", 1), ("checkpoints", 1), ("training_jobs", 3)] {
+            #expect(try await bench.job("templates")?.state == "running")
+            for (table, rows) in [("runs", 1), ("rounds", 1), ("checkpoints", 1), ("training_jobs", 3)] {
                 let count = try await bench.pool.value("SELECT count(*) FROM \(identifier: table)", as: Int.self)
                 #expect(count == rows, "\(table)")
             }
-            let other = try await apply(bench.run("r2", stages: Self.stages), bench)
+            let other = try await bench.process(bench.run("r2", stages: Self.stages))
             #expect(other.events.map(\.attributes.id) != first.events.map(\.attributes.id))
         }
     }
 
-    @Test("a run with another tokenizer than its student's is refused for good, and the right one is named")
-    func tokenizerMismatch() async throws {
+    @Test("another service may have written the run before: it is taken up all the same")
+    func writtenBefore() async throws {
         try await StageBench.with { bench in
-            var run = bench.run(stages: Self.stages)
-            run.student.tokenizerFingerprint = "another"
-            let failure = await #expect(throws: PermanentFailure.self) { try await apply(run, bench) }
-            #expect(failure?.code == "tokenizer-mismatch")
-            #expect(failure?.message.contains(bench.student.tokenizerFingerprint) == true)
-            let runs = try await RunStore.runs(from: bench.pool)
-            #expect(runs.isEmpty)
+            let run = bench.run(stages: Self.stages)
+            try await bench.insert(run, initial: false)
+            #expect(try await bench.process(run).events.count == 1)
+            #expect(try await RunStore.checkpoints(run: "r1", from: bench.pool).map(\.stage) == ["initial"])
         }
     }
 
-    @Test("a run of a student that the store does not hold is refused for good")
-    func unknownStudent() async throws {
+    @Test("another run under a taken id is refused for good, with the other one's name and the cure")
+    func runExists() async throws {
         try await StageBench.with { bench in
-            for hash in [String(repeating: "a", count: 64), "not-a-hash"] {
-                var run = bench.run(stages: Self.stages)
-                run.student.modelHash = hash
-                let failure = await #expect(throws: PermanentFailure.self) { try await apply(run, bench) }
-                #expect(failure?.code == "unknown-student")
-                #expect(failure?.message.contains(hash) == true)
+            _ = try await bench.process(bench.run(name: "first", stages: Self.stages))
+            var others = [bench.run(name: "second", stages: Self.stages)]
+            others.append(bench.run(name: "first", stages: [.templates(examples: 2)]))
+            for other in others {
+                let failure = await #expect(throws: PermanentFailure.self) { try await bench.process(other) }
+                #expect(failure?.code == "run-exists")
+                #expect(failure?.message.contains("r1") == true && failure?.message.contains("\"first\"") == true)
+                #expect(failure?.message.contains("errata runs replace") == true)
+            }
+            #expect(try await RunStore.run("r1", from: bench.pool)?.stages == Self.stages)
+        }
+    }
+
+    @Test("a run that has ended stays so when its message comes again")
+    func ended() async throws {
+        try await StageBench.with { bench in
+            let run = bench.run(stages: Self.stages)
+            _ = try await bench.process(run)
+            _ = try await bench.process(RunControlEvent(id: "o", runId: "r1", action: .cancel))
+            _ = try await bench.process(run)
+            #expect(try await RunStore.state(of: "r1", from: bench.pool)?.state == .cancelled)
+        }
+    }
+
+    @Test(
+        "a run of another tokenizer, or of a student that the store does not hold, is refused for good and leaves nothing"
+    )
+    func refused() async throws {
+        try await StageBench.with { bench in
+            var mismatch = bench.run(stages: Self.stages)
+            mismatch.student.tokenizerFingerprint = "another"
+            var unknown = bench.run(stages: Self.stages)
+            unknown.student.modelHash = String(repeating: "a", count: 64)
+            for (run, code) in [(mismatch, "tokenizer-mismatch"), (unknown, "unknown-student")] {
+                let failure = await #expect(throws: PermanentFailure.self) { try await bench.process(run) }
+                #expect(failure?.code == code)
             }
             let runs = try await RunStore.runs(from: bench.pool)
             #expect(runs.isEmpty)

@@ -244,6 +244,28 @@ struct SupervisedTrainerTests {
         #expect(abs(LearningRateSchedule.exponential.factor(step: 50, totalSteps: 100, warmupSteps: 0) - 0.1) < 1e-12)
     }
 
+    @Test("the stepwise schedule takes 0.95 of the rate after each whole pass, whatever the number of updates")
+    func stepwise() throws {
+        func factor(_ step: Int, epoch: Double) -> Double {
+            LearningRateSchedule.stepwise.factor(step: step, totalSteps: 90, warmupSteps: 2, epoch: epoch)
+        }
+        #expect([0, 1, 2, 29].map { factor($0, epoch: Double($0) / 30) } == [0, 0.5, 1, 1], "the rate rises first")
+        for (epoch, expected) in [(0, 1), (0.99, 1), (1, 0.95), (1.5, 0.95), (2, 0.9025), (3, 0.857_375)] {
+            #expect(abs(factor(40, epoch: epoch) - expected) < 1e-12, "\(epoch)")
+        }
+
+        // 30 examples, 12 an update: three updates a pass, the last of 6.
+        var rates: [Double] = []
+        let trainer = try SupervisedTrainer(
+            model: SmallStudent.model(),
+            examples: SmallStudent.examples(),
+            options: TrainingOptions(learningRate: 1e-3, epochs: 3, batchSequences: 12, schedule: .stepwise)
+        )
+        _ = try trainer.run { rates.append($0.learningRate) }
+        let expected = [1, 1, 1, 0.95, 0.95, 0.95, 0.9025, 0.9025, 0.9025].map { $0 * 1e-3 }
+        #expect(rates.count == 9 && zip(rates, expected).allSatisfy { abs($0 - $1) < 1e-12 })
+    }
+
     @Test("bad options and examples are refused by name")
     func refusals() throws {
         for options in [

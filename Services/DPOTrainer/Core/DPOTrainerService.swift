@@ -1,6 +1,8 @@
 import Distillation
 import LanguageModel
 import Logging
+import RunTraining
+import Schemas
 import ServiceLifecycle
 public import ServiceRuntime
 import TensorEngine
@@ -10,8 +12,9 @@ public enum DPOTrainerService {
     /// The service.
     public static let definition = ServiceDefinition(
         name: "dpo-trainer",
-        summary: "trains stage two of runs: cross-model DPO on the teacher's corrections of the student's own errors",
-        keys: EventService.keys + EngineKeys.all + [ModelKeys.store, ModelKeys.workFolder]
+        summary:
+            "trains the stages of runs that learn preferences: cross-model DPO on corrections of the student's own errors",
+        keys: EventService.keys + EngineKeys.all + [ModelKeys.store, ModelKeys.workFolder, ExternalEngineKeys.file]
     ) { context in
         let service = try EventService(context)
         let configuration = context.configuration
@@ -21,8 +24,14 @@ public enum DPOTrainerService {
         )
         context.logger.info("computes", metadata: ["engine": "\(engine)"])
         let store = try ModelStore(root: try configuration.folder(ModelKeys.store))
-        let trainer = StageTrainer(store: store, workFolder: try configuration.folder(ModelKeys.workFolder))
-        let training = PreferenceTraining(pool: service.pool, trainer: trainer, logger: context.logger)
+        let training = StageTraining(
+            pool: service.pool,
+            store: store,
+            workFolder: try configuration.folder(ModelKeys.workFolder),
+            engines: try EngineCatalog(file: configuration.value(ExternalEngineKeys.file)),
+            source: "/errata/dpo-trainer",
+            logger: context.logger
+        ) { $0.preferences != nil }
         // Corrections are rows and checkpoints are rows: this service reads no topic, but its events leave by the outbox.
         return try service.publishers() + [training.job.runner(holder: service.holder)]
     }

@@ -1,11 +1,15 @@
 import Distillation
 import LanguageModel
 import Logging
+import ServiceLifecycle
 public import ServiceRuntime
 import TensorEngine
 
 /// How the service is configured and put together.
 public enum EvaluatorService {
+    /// The sender of the events.
+    static let source = "/errata/evaluator"
+
     /// The service.
     public static let definition = ServiceDefinition(
         name: "evaluator",
@@ -18,12 +22,10 @@ public enum EvaluatorService {
             kernels: context.configuration.value(EngineKeys.kernels)
         )
         context.logger.info("computes", metadata: ["engine": "\(engine)"])
-        let processor = CheckpointProcessor(
-            pool: service.pool,
-            store: try ModelStore(root: try context.configuration.folder(ModelKeys.store)),
-            logger: context.logger
-        )
-        // One checkpoint at a time: decoding takes all cores by itself.
-        return try service.services(processor, concurrency: 1)
+        let store = try ModelStore(root: try context.configuration.folder(ModelKeys.store))
+        // One piece at a time: decoding takes all cores by itself.
+        let work = EvaluationWork(pool: service.pool, students: Students(store: store), logger: context.logger)
+        let services: [any Service] = try service.services(CheckpointProcessor(pool: service.pool))
+        return services + [work.runner(holder: service.holder)]
     }
 }

@@ -37,7 +37,9 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     public func process(_ event: ReceivedEvent) async throws -> Effects {
         switch event.topic {
         case .traces: return try await process(try event.decode(TraceEvent.self))
-        case .runs: return try await process(try event.decode(RunEvent.self))
+        case .runs where event.attributes.type == EventType.run.rawValue:
+            return try await process(try event.decode(RunEvent.self))
+        case .runs: return .none
         default:
             throw PermanentFailure(
                 code: "unexpected-topic",
@@ -59,10 +61,11 @@ public struct KeyStepLocatorProcessor: EventProcessor {
                 .event(trace: trace, right: dual.right, wrong: dual.wrong)
         ]
         let template = try await TraceStore.template(of: problem.id, from: pool)
-        for run in try await RunStore.runs(from: pool) where run.dataset == problem.dataset && run.stages.krsl != nil {
-            guard let writer = await writer(for: run) else { continue }
-            if let event = try writer.event(trace: trace, dual: dual, template: template?.body) {
-                keySteps.append(event)
+        for run in try await RunStore.runs(active: true, from: pool) where run.learnedDatasets.contains(problem.dataset)
+        {
+            for writer in await writers(for: run) {
+                let event = try writer.event(trace: trace, dual: dual, answer: problem.answer, template: template?.body)
+                if let event { keySteps.append(event) }
             }
         }
         return try await effects(keySteps)
@@ -70,35 +73,40 @@ public struct KeyStepLocatorProcessor: EventProcessor {
 
     /// A run whose student cannot be read does not hold up the traces: its own event waits until it can, and then fills
     /// back what was passed over.
-    private func writer(for run: RunEvent) async -> KeyStepWriter? {
+    private func writers(for run: RunEvent) async -> [KeyStepWriter] {
         do {
-            return try await makeWriter(for: run)
+            return try await makeWriters(for: run)
         } catch {
             logger.warning(
                 "key steps for this run are left to its back-fill",
                 metadata: ["run": "\(run.id)", "model": "\(run.student.modelHash)", "error": "\(error)"]
             )
-            return nil
+            return []
         }
     }
 
     // MARK: Runs
 
     private func process(_ run: RunEvent) async throws -> Effects {
-        guard run.stages.krsl != nil else {
+        try tokenizers.check(run)
+        let writers = try await makeWriters(for: run)
+        guard !writers.isEmpty else {
             return Effects { transaction in try await RunStore.insert(run, in: transaction) }
         }
-        let writer = try await makeWriter(for: run)
         try await pool.withTransaction { transaction in try await RunStore.insert(run, in: transaction) }
-        let duals = try await TraceStore.verified(.dual, dataset: run.dataset, from: pool)
-        let templates = try await TraceStore.verified(.template, dataset: run.dataset, from: pool)
+        let duals = try await TraceStore.verified(.dual, datasets: run.learnedDatasets, from: pool)
+        let templates = try await TraceStore.verified(.template, datasets: run.learnedDatasets, from: pool)
+        let problems = try await ProblemStore.problems(ids: Array(Set(duals.map(\.problemId))), from: pool)
+        let answers = Dictionary(problems.map { ($0.id, $0.answer) }) { first, _ in first }
         let templateOfProblem = Dictionary(templates.map { ($0.problemId, $0.body) }) { first, _ in first }
         var keySteps: [KeyStepsEvent] = []
         for trace in duals {
-            guard case .dual(let dual) = trace.body else { continue }
+            guard case .dual(let dual) = trace.body, let answer = answers[trace.problemId] else { continue }
             try Task.checkCancellation()
-            if let event = try writer.event(trace: trace, dual: dual, template: templateOfProblem[trace.problemId]) {
-                keySteps.append(event)
+            for writer in writers {
+                let template = templateOfProblem[trace.problemId]
+                let event = try writer.event(trace: trace, dual: dual, answer: answer, template: template)
+                if let event { keySteps.append(event) }
             }
         }
         logger.info(
@@ -108,7 +116,10 @@ public struct KeyStepLocatorProcessor: EventProcessor {
         return try await effects(keySteps)
     }
 
-    private func makeWriter(for run: RunEvent) async throws -> KeyStepWriter {
+    /// One writer a form that the run's stages on key steps ask for.
+    private func makeWriters(for run: RunEvent) async throws -> [KeyStepWriter] {
+        let methods = run.stages.compactMap(\.keySteps)
+        guard !methods.isEmpty else { return [] }
         let tokenizer = try await tokenizers.tokenizer(of: run.student)
         guard tokenizer.fingerprint == run.student.tokenizerFingerprint else {
             throw PermanentFailure(
@@ -118,12 +129,21 @@ public struct KeyStepLocatorProcessor: EventProcessor {
                     + "\(run.student.tokenizerFingerprint)"
             )
         }
+        var writers: [KeyStepForm: KeyStepWriter] = [:]
         do {
-            let stage = run.stages.krsl ?? KeyStepStage()
-            return KeyStepWriter(tokens: .student(tokenizer), options: try stage.keyStepOptions(seed: run.seed))
+            for method in methods {
+                let form = KeyStepForm(method, of: run)
+                guard writers[form] == nil else { continue }
+                writers[form] = KeyStepWriter(
+                    tokens: .student(tokenizer),
+                    options: try method.keyStepOptions(seed: run.seed),
+                    format: form.format
+                )
+            }
         } catch let error as DistillationError {
             throw PermanentFailure(code: "unknown-tie-rule", message: "run \(run.id): \(error)")
         }
+        return writers.sorted { $0.key.format < $1.key.format }.map(\.value)
     }
 
     // MARK: Effects
@@ -132,14 +152,16 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     private func effects(_ keySteps: [KeyStepsEvent]) async throws -> Effects {
         let traces = Array(Set(keySteps.map(\.traceId)))
         let rows = try await pool.query(
-            "SELECT trace_id, tokenizer, tie_rule FROM key_steps WHERE trace_id = ANY(\(traces))"
+            "SELECT trace_id, tokenizer, tie_rule, format FROM key_steps WHERE trace_id = ANY(\(traces))"
         )
         var seen = Set(
             try rows.map { row in
-                try [row.get("trace_id", as: String.self), row.get("tokenizer"), row.get("tie_rule")]
+                try [
+                    row.get("trace_id", as: String.self), row.get("tokenizer"), row.get("tie_rule"), row.get("format"),
+                ]
             }
         )
-        let new = keySteps.filter { seen.insert([$0.traceId, $0.tokenizer, $0.tieRule]).inserted }
+        let new = keySteps.filter { seen.insert([$0.traceId, $0.tokenizer, $0.tieRule, $0.format ?? ""]).inserted }
         let time = Date()
         let events = try new.map { keySteps in
             do {

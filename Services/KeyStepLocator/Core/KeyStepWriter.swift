@@ -8,13 +8,29 @@ struct KeyStepWriter: Sendable {
     let tokens: KeyStepLocation.Tokens
     /// The weights in the events, and the tie rule.
     let options: KeyStepOptions
+    /// How the pair is written, as in ``Schemas/KeyStepsEvent/format``; nil for the chains as they came.
+    var format: String?
 
-    /// The key steps of a pair as the student writes it; `nil` where the problem has no template to write it with.
-    func event(trace: TraceEvent, dual: DualBody, template: TraceBody?) throws -> KeyStepsEvent? {
-        guard case .template(let body) = template else { return nil }
-        let pair = DualRendering.hierarchical(right: dual.right, wrong: dual.wrong, template: ThoughtTemplate(body))
+    /// The key steps of a pair as the student writes it; `nil` where it cannot be written so.
+    ///
+    /// Arguments:
+    ///   - answer: the right answer.
+    ///   - template: the problem's template.
+    func event(trace: TraceEvent, dual: DualBody, answer: String, template: TraceBody?) throws -> KeyStepsEvent? {
+        let isTemplate = format?.hasPrefix("template") == true
+        var notes: ThoughtTemplate?
+        if case .template(let body) = template { notes = ThoughtTemplate(body) }
+        let pair = DualRendering.texts(
+            of: dual,
+            answer: answer,
+            format: isTemplate ? .hierarchicalThought : .chainOfThought,
+            template: notes
+        )
         guard let pair else { return nil }
-        return try event(trace: trace, right: pair.right, wrong: pair.wrong)
+        func bare(_ text: String) -> String {
+            format?.hasSuffix("/bare") == true && text.hasPrefix(" ") ? String(text.dropFirst()) : text
+        }
+        return try event(trace: trace, right: bare(pair.right), wrong: bare(pair.wrong))
     }
 
     /// The key steps of two texts.
@@ -26,8 +42,10 @@ struct KeyStepWriter: Sendable {
             options: options
         )
         let rule = options.tieRule.rawValue
-        // Alignments of other rules are other events; the first rule's ids were made before there was a choice.
-        let parts = ["key-steps", tokens.fingerprint] + (options.tieRule == .edit ? [] : [rule])
+        // Alignments of other rules and forms are other events; the ids of the first were made before there was a choice.
+        let parts =
+            ["key-steps", tokens.fingerprint] + (options.tieRule == .edit ? [] : [rule])
+            + (format == nil || format == "template" ? [] : [format ?? ""])
         return KeyStepsEvent(
             id: DeterministicID.make(cause: trace.id, parts: parts),
             problemId: trace.problemId,
@@ -39,7 +57,8 @@ struct KeyStepWriter: Sendable {
             alpha: options.alpha,
             beta: options.beta,
             gamma: options.gamma,
-            tieRule: rule
+            tieRule: rule,
+            format: format
         )
     }
 

@@ -1,4 +1,5 @@
 public import LanguageModel
+import RunTraining
 public import Schemas
 import Synchronization
 public import Tokenization
@@ -9,6 +10,11 @@ public protocol StudentTokenizers: Sendable {
     ///
     /// - Throws: when it cannot be read now; it is asked for again later.
     func tokenizer(of student: StudentReference) async throws -> Tokenizer
+
+    /// Checks that a run can be taken up, as all services do.
+    ///
+    /// - Throws: `PermanentFailure` that names the field and the cure.
+    func check(_ run: RunEvent) throws
 }
 
 /// Tokenizers out of the model store, each read once.
@@ -18,6 +24,9 @@ public final class StoredTokenizers: StudentTokenizers {
 
     /// Creates tokenizers of the models in `store`.
     public init(store: ModelStore) { self.store = store }
+
+    /// Checks the run's student and recipe.
+    public func check(_ run: RunEvent) throws { try RunCheck.check(run, store: store) }
 
     /// The tokenizer, out of the store the first time.
     public func tokenizer(of student: StudentReference) async throws -> Tokenizer {

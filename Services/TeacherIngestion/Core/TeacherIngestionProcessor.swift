@@ -82,6 +82,8 @@ public struct TeacherIngestionProcessor: EventProcessor {
 
     private func process(_ attempt: AttemptEvent) async throws -> Effects {
         guard !attempt.correct else { return .none }
+        // Of a run that was cancelled nothing more is taught.
+        if try await RunStore.state(of: attempt.runId, from: pool)?.state == .cancelled { return .none }
         guard let problem = try await ProblemStore.problem(attempt.problemId, from: pool) else {
             throw ProblemNotThereYet(problemID: attempt.problemId, attemptID: attempt.id)
         }

@@ -1,6 +1,8 @@
 import Distillation
 import LanguageModel
 import Logging
+import RunTraining
+import Schemas
 import ServiceLifecycle
 public import ServiceRuntime
 import TensorEngine
@@ -10,8 +12,9 @@ public enum TemplateDistillerService {
     /// The service.
     public static let definition = ServiceDefinition(
         name: "template-distiller",
-        summary: "trains stage one of runs: thought templates (HSFT), then key steps (KRSL); and the plain arm",
-        keys: EventService.keys + EngineKeys.all + [ModelKeys.store, ModelKeys.workFolder]
+        summary:
+            "takes up runs and their rounds, judges candidates, and trains the stages on whole responses and key steps",
+        keys: EventService.keys + EngineKeys.all + [ModelKeys.store, ModelKeys.workFolder, ExternalEngineKeys.file]
     ) { context in
         let service = try EventService(context)
         let configuration = context.configuration
@@ -21,9 +24,18 @@ public enum TemplateDistillerService {
         )
         context.logger.info("computes", metadata: ["engine": "\(engine)"])
         let store = try ModelStore(root: try configuration.folder(ModelKeys.store))
-        let trainer = StageTrainer(store: store, workFolder: try configuration.folder(ModelKeys.workFolder))
-        let training = StageOneTraining(pool: service.pool, trainer: trainer, logger: context.logger)
-        let services: [any Service] = try service.services(RunProcessor(store: store))
-        return services + [training.job.runner(holder: service.holder)]
+        let training = StageTraining(
+            pool: service.pool,
+            store: store,
+            workFolder: try configuration.folder(ModelKeys.workFolder),
+            engines: try EngineCatalog(file: configuration.value(ExternalEngineKeys.file)),
+            source: RunProcessor.source,
+            logger: context.logger
+        ) { $0.preferences == nil }
+        let rounds = RoundKeeper(pool: service.pool, store: store, logger: context.logger)
+        let services: [any Service] = try service.services(
+            RunProcessor(pool: service.pool, store: store, logger: context.logger)
+        )
+        return services + [training.job.runner(holder: service.holder), rounds.runner(holder: service.holder)]
     }
 }

@@ -10,7 +10,8 @@ extension StudentSolver {
     /// Arguments:
     ///   - samples: attempts a problem, each with a random stream of its own.
     ///   - parameters: decoding of the attempts; corrections are greedy, see ``correctionParameters(_:maximumTokens:)``.
-    ///   - runID: the run that the attempts belong to.
+    ///   - firstStream: the place of the first problem in the whole roll-out, which decides the random streams.
+    ///   - runID, round: the run that the attempts belong to, and its round.
     ///   - checkpointID: the checkpoint that attempts; the attempts' ids derive from it.
     ///   - onFinish: called after each text; throwing cancels.
     /// - Returns: one attempt a problem and sample, problem by problem.
@@ -19,7 +20,10 @@ extension StudentSolver {
         samples: Int,
         format: StudentFormat,
         parameters: GenerationParameters,
+        maximumCorrectionTokens: Int = maximumCorrectionTokens,
+        firstStream: Int = 0,
         runID: String,
+        round: Int? = nil,
         checkpointID: String,
         onFinish: ((Int) throws -> Void)? = nil
     ) throws -> [AttemptEvent] {
@@ -28,14 +32,14 @@ extension StudentSolver {
             Task(
                 question: problems[problem].question,
                 gold: problems[problem].answer,
-                stream: UInt64(problem * samples + sample)
+                stream: UInt64((firstStream + problem) * samples + sample)
             )
         }
         let outcomes = try solve(tasks, format: format, parameters: parameters, onFinish: onFinish)
         let wrong = outcomes.indices.filter { !outcomes[$0].correct }
         let corrections = try correct(
             wrong.map { (tasks[$0], outcomes[$0].output) },
-            parameters: Self.correctionParameters(parameters),
+            parameters: Self.correctionParameters(parameters, maximumTokens: maximumCorrectionTokens),
             onFinish: onFinish
         )
         let own = Dictionary(uniqueKeysWithValues: zip(wrong, corrections))
@@ -46,11 +50,13 @@ extension StudentSolver {
                 id: DeterministicID.make(cause: checkpointID, parts: "attempt", problems[problem].id, String(sample)),
                 runId: runID,
                 checkpointId: checkpointID,
+                round: round,
                 problemId: problems[problem].id,
                 sample: sample,
                 output: Self.storable(outcome.output),
                 answer: outcome.answer,
                 correct: outcome.correct,
+                truncated: outcome.isTruncated ? true : nil,
                 selfCorrection: own[index].map { own in
                     SelfCorrection(
                         output: Self.storable(own.output),

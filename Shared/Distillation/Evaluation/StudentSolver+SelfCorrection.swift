@@ -74,13 +74,15 @@ extension StudentSolver {
     public func solveAndCorrect(
         _ tasks: [Task],
         format: StudentFormat,
+        shots: [StudentCodec.Shot] = [],
         parameters: GenerationParameters,
+        maximumCorrectionTokens: Int = maximumCorrectionTokens,
         onFinish: ((Int) throws -> Void)? = nil
     ) throws -> [CorrectedOutcome] {
-        let first = try solve(tasks, format: format, parameters: parameters, onFinish: onFinish)
+        let first = try solve(tasks, format: format, shots: shots, parameters: parameters, onFinish: onFinish)
         return try selfCorrect(
             Array(zip(tasks, first)),
-            parameters: Self.correctionParameters(parameters),
+            parameters: Self.correctionParameters(parameters, maximumTokens: maximumCorrectionTokens),
             onFinish: { try onFinish?(tasks.count + $0) }
         )
     }

@@ -1,3 +1,4 @@
+import Foundation
 public import LanguageModel
 public import Reasoning
 import Tokenization
@@ -9,11 +10,16 @@ public struct StudentSolver {
 
     private let model: CausalLanguageModel
     private let codec: StudentCodec
+    private let batchSize: Int
 
     /// Creates a solver.
-    public init(model: CausalLanguageModel, codec: StudentCodec) {
+    ///
+    /// Arguments:
+    ///   - batchSize: texts that are written at once; it changes no text.
+    public init(model: CausalLanguageModel, codec: StudentCodec, batchSize: Int = 64) {
         self.model = model
         self.codec = codec
+        self.batchSize = batchSize
     }
 
     /// A problem to solve.
@@ -41,26 +47,45 @@ public struct StudentSolver {
         public var answer: String?
         /// Whether the answer is the gold one.
         public var correct: Bool
+        /// Whether the text was cut off by the most tokens that the student may write; then only an answer that it names
+        /// counts, see ``Reasoning/AnswerExtraction/extract(_:isTruncated:)``.
+        public var isTruncated = false
+        /// The tokens of the text.
+        public var tokens = 0
+    }
+
+    /// What the student wrote.
+    struct Written {
+        /// The text, without what ended it.
+        var text: String
+        /// Whether it was cut off.
+        var isTruncated: Bool
+        /// Its tokens.
+        var tokens: Int
     }
 
     /// Solves tasks.
     ///
     /// Arguments:
+    ///   - shots: solved problems that are shown before each question.
     ///   - parameters: decoding; the end-of-text token is added to the stop tokens.
     ///   - onFinish: called with the number of finished tasks; throwing cancels.
     public func solve(
         _ tasks: [Task],
         format: StudentFormat,
+        shots: [StudentCodec.Shot] = [],
         parameters: GenerationParameters,
         onFinish: ((Int) throws -> Void)? = nil
     ) throws -> [Outcome] {
         let outputs = try complete(
-            tasks.map { codec.prompt(format, question: $0.question) },
+            tasks.map { try codec.prompt(format, question: $0.question, shots: shots) },
             streams: tasks.map(\.stream),
             parameters: parameters,
             onFinish: onFinish
         )
-        return zip(tasks, outputs).map { task, output in Self.grade(output, gold: task.gold) }
+        return zip(tasks, outputs).map { task, output in
+            Self.grade(output.text, gold: task.gold, isTruncated: output.isTruncated, tokens: output.tokens)
+        }
     }
 
     /// Lets the student correct attempts of its own, without any reference.
@@ -71,19 +96,28 @@ public struct StudentSolver {
     ) throws -> [(output: String, trace: CorrectionTrace?)] {
         let steps = attempts.map { StudentFormat.steps(of: $0.output) }
         let outputs = try complete(
-            zip(attempts, steps).map { codec.correctionPrompt(question: $0.task.question, attempt: $1) },
+            zip(attempts, steps).map { try codec.correctionPrompt(question: $0.task.question, attempt: $1) },
             streams: attempts.map(\.task.stream),
             parameters: parameters,
             onFinish: onFinish
         )
-        return zip(outputs, steps).map { ($0, try? StudentFormat.parseCorrection($0, attempt: $1)) }
+        return zip(outputs, steps).map { ($0.text, try? StudentFormat.parseCorrection($0.text, attempt: $1)) }
     }
 
     /// Grades an output.
-    public static func grade(_ output: String, gold: String) -> Outcome {
-        let answer = AnswerExtraction.extract(output)
+    ///
+    /// Arguments:
+    ///   - isTruncated: whether it was cut off.
+    ///   - tokens: how long it is.
+    public static func grade(
+        _ output: String,
+        gold: String,
+        isTruncated: Bool = false,
+        tokens: Int = 0
+    ) -> Outcome {
+        let answer = AnswerExtraction.extract(output, isTruncated: isTruncated)
         let correct = answer.map { AnswerEquivalence.equivalent(gold: gold, predicted: $0) } ?? false
-        return Outcome(output: output, answer: answer, correct: correct)
+        return Outcome(output: output, answer: answer, correct: correct, isTruncated: isTruncated, tokens: tokens)
     }
 
     private func complete(
@@ -91,9 +125,9 @@ public struct StudentSolver {
         streams: [UInt64],
         parameters: GenerationParameters,
         onFinish: ((Int) throws -> Void)?
-    ) throws -> [String] {
+    ) throws -> [Written] {
         var parameters = parameters
-        if !parameters.stopTokens.contains(codec.endOfText) { parameters.stopTokens.append(codec.endOfText) }
+        parameters.stopTokens += codec.stopTokens.filter { !parameters.stopTokens.contains($0) }
         // A prompt that fills all positions of the model leaves no room for an answer, so that there is none.
         let positions = model.configuration.maximumPositions
         let answerable = prompts.indices.filter { prompts[$0].count < positions }
@@ -102,7 +136,7 @@ public struct StudentSolver {
         let generations = try model.generate(
             prompts: answerable.map { prompts[$0] },
             parameters: parameters,
-            batchSize: 64,
+            batchSize: batchSize,
             streams: answerable.map { streams[$0] },
             decode: { codec.tokenizer.decode($0) },
             onFinish: { _, _ in
@@ -110,10 +144,20 @@ public struct StudentSolver {
                 try onFinish?(finished)
             }
         )
-        var outputs = prompts.map { _ in "" }
+        var outputs = prompts.map { _ in Written(text: "", isTruncated: true, tokens: 0) }
         for (index, generation) in zip(answerable, generations) {
-            outputs[index] = codec.tokenizer.decode(generation.tokens)
+            outputs[index] = Written(
+                text: Self.text(codec.tokenizer.decode(generation.tokens), before: parameters.stopStrings),
+                isTruncated: generation.finishReason == .length,
+                tokens: generation.tokens.count
+            )
         }
         return outputs
+    }
+
+    /// A text up to the first of what ends it, which is no part of it.
+    private static func text(_ text: String, before stops: [String]) -> String {
+        let end = stops.compactMap { $0.isEmpty ? nil : text.range(of: $0)?.lowerBound }.min()
+        return end.map { String(text[..<$0]) } ?? text
     }
 }

@@ -48,13 +48,14 @@ extension SupervisedExamples {
         format: StudentFormat,
         codec: StudentCodec,
         options: KeyStepOptions
-    ) -> KeyStepPair {
-        let (rightTokens, wrongTokens) = (codec.tokenizer.encode(right), codec.tokenizer.encode(wrong))
+    ) throws -> KeyStepPair {
+        let rightTokens = codec.tokenizer.encode(codec.written(right))
+        let wrongTokens = codec.tokenizer.encode(codec.written(wrong))
         return pair(
             rightTokens,
             wrongTokens,
             weights: options.tokenWeights(right: rightTokens, wrong: wrongTokens),
-            prompt: codec.prompt(format, question: question),
+            prompt: try codec.prompt(format, question: question),
             codec: codec,
             options: options
         )
@@ -86,7 +87,7 @@ extension SupervisedExamples {
             right,
             wrong,
             weights: weights,
-            prompt: codec.prompt(format, question: question),
+            prompt: try codec.prompt(format, question: question),
             codec: codec,
             options: options
         )

@@ -1,5 +1,3 @@
-public import Schemas
-
 extension PreferencePairs {
     /// How a pair is laid out; the paper leaves it open.
     public enum Layout: String, Sendable, Codable, CaseIterable {
@@ -100,47 +98,5 @@ extension PreferencePairs {
         case noSelfCorrection = "no-self-correction"
         /// The problem has no worked solution whose steps could be chosen.
         case noSolution = "no-solution"
-    }
-}
-
-extension PreferenceStage {
-    /// How pairs are made: `layout` (default ``PreferencePairs/Layout/step``), `wrongStepInContext`,
-    /// `tokenWeighted`, `whenSelfCorrectionIsRight` and `whenSelfCorrectionNamesAnotherStep`.
-    ///
-    /// - Throws: ``DistillationError`` that names an unknown word, or an option that the layout cannot have.
-    public func pairOptions() throws -> PreferencePairs.Options {
-        let layout = try self.layout.map { try PreferencePairs.Layout(word: $0, of: "dpo.layout") } ?? .step
-        let right = try whenSelfCorrectionIsRight.map {
-            try PreferencePairs.SelfCorrectionRule(word: $0, of: "dpo.whenSelfCorrectionIsRight")
-        }
-        let elsewhere = try whenSelfCorrectionNamesAnotherStep.map {
-            try PreferencePairs.SelfCorrectionRule(word: $0, of: "dpo.whenSelfCorrectionNamesAnotherStep")
-        }
-        if let wrongStepInContext, let always = layout.hasWrongStepInContext, wrongStepInContext != always {
-            throw DistillationError(
-                "dpo.wrongStepInContext is \(wrongStepInContext), but pairs of the layout '\(layout.rawValue)' "
-                    + (always ? "always have" : "never have")
-                    + " the wrong step in their context; choose the dpo.layout 'prefix' or leave it out"
-            )
-        }
-        if !layout.usesSelfCorrection, right != nil || elsewhere != nil {
-            throw DistillationError(
-                "pairs of the layout '\(layout.rawValue)' do not use self-corrections; leave out "
-                    + "dpo.whenSelfCorrectionIsRight and dpo.whenSelfCorrectionNamesAnotherStep"
-            )
-        }
-        if layout == .step, elsewhere == .keep {
-            throw DistillationError(
-                "dpo.whenSelfCorrectionNamesAnotherStep is 'keep', but pairs of the layout 'step' have no place for "
-                    + "another step; choose 'step' or 'drop'"
-            )
-        }
-        return PreferencePairs.Options(
-            layout: layout,
-            wrongStepInContext: wrongStepInContext,
-            tokenWeighted: tokenWeighted ?? false,
-            whenSelfCorrectionIsRight: right,
-            whenSelfCorrectionNamesAnotherStep: elsewhere
-        )
     }
 }

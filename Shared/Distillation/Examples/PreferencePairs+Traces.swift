@@ -32,8 +32,9 @@ extension PreferencePairs {
     public static func collect(
         _ attempts: [CorrectedAttempt],
         options: Options,
+        format: StudentFormat = .hierarchicalThought,
         codec: StudentCodec
-    ) -> Collected {
+    ) throws -> Collected {
         var collected = Collected()
         var seen: Set<[Int32]> = []
         for corrected in attempts {
@@ -51,15 +52,20 @@ extension PreferencePairs {
                 solution: corrected.problem.solution
             )
             do {
-                let pair = try pair(source, options: options, codec: codec)
+                let pair = try pair(
+                    source,
+                    options: options,
+                    format: StudentFormat(rawValue: corrected.attempt.promptFormat) ?? format,
+                    codec: codec
+                )
                 // Samples of one problem often share the same first wrong step: one pair says it all.
                 guard seen.insert(pair.prompt + [-1] + pair.chosen + [-1] + pair.rejected).inserted else {
                     collected.counts["repeated", default: 0] += 1
                     continue
                 }
                 collected.pairs.append(pair)
-            } catch {
-                collected.counts[error.rawValue, default: 0] += 1
+            } catch let refusal as Refusal {
+                collected.counts[refusal.rawValue, default: 0] += 1
             }
         }
         collected.counts["pairs"] = collected.pairs.count

@@ -45,39 +45,36 @@ public enum PreferencePairs {
     public static func pair(
         _ source: Source,
         options: Options = Options(),
+        format: StudentFormat = .hierarchicalThought,
         codec: StudentCodec
-    ) throws(Refusal) -> PreferenceExample {
-        var pair = try wholePair(source, options: options, codec: codec)
-        guard pair.chosen != pair.rejected else { throw .identical }
-        if options.tokenWeighted {
-            let alignment = KeyStepAlignment.align(right: pair.chosen, wrong: pair.rejected, tieRule: .edit)
-            let weights = alignment.keyTokenWeights(alpha: 1, beta: 1, gamma: 0)
-            pair.chosenWeights = weights.right
-            pair.rejectedWeights = weights.wrong
-        }
+    ) throws -> PreferenceExample {
+        var pair = try wholePair(source, options: options, format: format, codec: codec)
+        guard pair.chosen != pair.rejected else { throw Refusal.identical }
+        if options.tokenWeighted { pair.weighDifferences() }
         return pair
     }
 
     private static func wholePair(
         _ source: Source,
         options: Options,
+        format: StudentFormat,
         codec: StudentCodec
-    ) throws(Refusal) -> PreferenceExample {
-        if options.layout == .instance { return try instancePair(source, codec: codec) }
+    ) throws -> PreferenceExample {
+        if options.layout == .instance { return try instancePair(source, format: format, codec: codec) }
         guard let step = source.correction.firstWrongStep, let correction = source.correction.correction,
             !correction.isEmpty
-        else { throw .noCorrection }
+        else { throw Refusal.noCorrection }
         let steps = StudentFormat.steps(of: source.output)
-        guard steps.indices.contains(step) else { throw .stepNotFound }
+        guard steps.indices.contains(step) else { throw Refusal.stepNotFound }
         let rejected = try rejected(source, step: step, options: options)
         switch options.layout {
         case .step:
             return try stepPair(source, steps: steps, step: step, rejected: rejected, codec: codec)
         case .trace, .instance:  // instances were made above
-            return tracePair(source, steps: steps, rejected: rejected, codec: codec)
+            return try tracePair(source, steps: steps, rejected: rejected, codec: codec)
         case .prefix:
             let context = Array(steps.prefix(step + (options.wrongStepInContext ? 1 : 0)))
-            return prefixPair(source, context: context, wrong: steps[step], rejected: rejected, codec: codec)
+            return try prefixPair(source, context: context, wrong: steps[step], rejected: rejected, codec: codec)
         }
     }
 
@@ -140,14 +137,14 @@ public enum PreferencePairs {
         step: Int,
         rejected: Rejected,
         codec: StudentCodec
-    ) throws(Refusal) -> PreferenceExample {
+    ) throws -> PreferenceExample {
         let open = "<Step\(step + 1)>"
         let close = "</Step\(step + 1)>"
         guard let start = source.output.range(of: open),
             let end = source.output.range(of: close, range: start.upperBound..<source.output.endIndex),
             // Steps without text are not counted, so that the tag of that number may hold another step.
             StudentFormat.steps(of: String(source.output[start.lowerBound..<end.upperBound])) == [steps[step]]
-        else { throw .stepNotFound }
+        else { throw Refusal.stepNotFound }
         // Only what is done is compared: the teacher's correction has no notes, so the student's are left out.
         let context = String(source.output[..<start.upperBound])
         let written = source.output[start.upperBound..<end.lowerBound]
@@ -156,10 +153,10 @@ public enum PreferencePairs {
         if case .own(let own) = rejected, own.firstWrongStep == step, let text = own.correction {
             wrong = StudentFormat.escaped(text)
         }
-        guard right != wrong else { throw .identical }
+        guard right != wrong else { throw Refusal.identical }
         return split(
             source.id,
-            prompt: codec.prompt(.hierarchicalThought, question: source.question),
+            prompt: try codec.prompt(.hierarchicalThought, question: source.question),
             context: context,
             chosen: right,
             rejected: wrong,
@@ -173,12 +170,12 @@ public enum PreferencePairs {
         steps: [String],
         rejected: Rejected,
         codec: StudentCodec
-    ) -> PreferenceExample {
+    ) throws -> PreferenceExample {
         let wrong = source.correction.firstWrongStep.map { steps[$0] } ?? ""
         let own = correction(rejected, source: source, wrong: wrong)
         return PreferenceExample(
             id: source.id,
-            prompt: codec.correctionPrompt(question: source.question, attempt: steps),
+            prompt: try codec.correctionPrompt(question: source.question, attempt: steps),
             chosen: codec.response(StudentFormat.response(correction: source.correction)),
             rejected: codec.response(StudentFormat.response(correction: own))
         )
@@ -192,17 +189,17 @@ public enum PreferencePairs {
         wrong: String,
         rejected: Rejected,
         codec: StudentCodec
-    ) -> PreferenceExample {
+    ) throws -> PreferenceExample {
         let answer = "<Answer>"
         func completion(_ trace: CorrectionTrace) -> String {
-            let whole = StudentFormat.response(correction: trace)
+            let whole = codec.written(StudentFormat.response(correction: trace))
             return String(
                 whole.range(of: answer, options: [.literal, .backwards]).map { whole[..<$0.lowerBound] } ?? ""
             )
         }
         return split(
             source.id,
-            prompt: codec.correctionPrompt(question: source.question, attempt: context),
+            prompt: try codec.correctionPrompt(question: source.question, attempt: context),
             context: "",
             chosen: completion(source.correction),
             rejected: completion(correction(rejected, source: source, wrong: wrong)),
@@ -213,9 +210,13 @@ public enum PreferencePairs {
 
     /// Plain DPO: the steps of the problem's solution in the student's format, without notes and general method, which no
     /// solution has, against the whole output.
-    private static func instancePair(_ source: Source, codec: StudentCodec) throws(Refusal) -> PreferenceExample {
+    private static func instancePair(
+        _ source: Source,
+        format: StudentFormat,
+        codec: StudentCodec
+    ) throws -> PreferenceExample {
         let steps = source.solution.map { WorkedSolution.parse($0).steps.map(\.text) } ?? []
-        guard !steps.isEmpty else { throw .noSolution }
+        guard !steps.isEmpty else { throw Refusal.noSolution }
         let template = ThoughtTemplate(
             steps: steps.map { TemplateStep(text: $0) },
             generalization: "",
@@ -223,8 +224,8 @@ public enum PreferencePairs {
         )
         return PreferenceExample(
             id: source.id,
-            prompt: codec.prompt(.hierarchicalThought, question: source.question),
-            chosen: codec.response(StudentFormat.response(template: template)),
+            prompt: try codec.prompt(format, question: source.question),
+            chosen: codec.response((format == .chainOfThought ? ResponseStyle.chain : .template).response(template)),
             rejected: codec.response(source.output)
         )
     }
@@ -259,5 +260,15 @@ public enum PreferencePairs {
             chosen: right.dropFirst(shared).map(\.id),
             rejected: wrong.dropFirst(shared).map(\.id)
         )
+    }
+}
+
+extension PreferenceExample {
+    /// Lets only the tokens that an alignment of the two sides leaves unmatched carry the preference.
+    mutating func weighDifferences() {
+        let alignment = KeyStepAlignment.align(right: chosen, wrong: rejected, tieRule: .edit)
+        let weights = alignment.keyTokenWeights(alpha: 1, beta: 1, gamma: 0)
+        chosenWeights = weights.right
+        rejectedWeights = weights.wrong
     }
 }

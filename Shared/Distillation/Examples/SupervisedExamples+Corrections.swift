@@ -12,26 +12,11 @@ extension SupervisedExamples {
         _ correction: CorrectionTrace,
         question: String,
         codec: StudentCodec
-    ) -> SupervisedExample {
+    ) throws -> SupervisedExample {
         codec.supervised(
-            prompt: codec.correctionPrompt(question: question, attempt: correction.steps),
+            prompt: try codec.correctionPrompt(question: question, attempt: correction.steps),
             response: StudentFormat.response(correction: correction)
         )
-    }
-
-    /// A correction made from a dual pair, see ``CorrectionTrace/init(right:wrong:cause:answer:)``.
-    ///
-    /// - Returns: `nil` when the wrong chain's steps do not part from the right chain's.
-    public static func correction(
-        right: String,
-        wrong: String,
-        cause: String,
-        answer: String,
-        question: String,
-        codec: StudentCodec
-    ) -> SupervisedExample? {
-        CorrectionTrace(right: right, wrong: wrong, cause: cause, answer: answer)
-            .map { correction($0, question: question, codec: codec) }
     }
 }
 

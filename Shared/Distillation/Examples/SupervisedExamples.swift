@@ -1,4 +1,5 @@
 public import Reasoning
+public import Schemas
 public import Training
 
 /// Examples of the supervised stages.
@@ -7,11 +8,12 @@ public enum SupervisedExamples {
     public static func template(
         _ template: ThoughtTemplate,
         question: String,
+        style: ResponseStyle = .template,
         codec: StudentCodec
-    ) -> SupervisedExample {
+    ) throws -> SupervisedExample {
         codec.supervised(
-            prompt: codec.prompt(.hierarchicalThought, question: question),
-            response: StudentFormat.response(template: template)
+            prompt: try codec.prompt(style.format, question: question),
+            response: style.response(template)
         )
     }
 
@@ -21,9 +23,9 @@ public enum SupervisedExamples {
         answer: String,
         question: String,
         codec: StudentCodec
-    ) -> SupervisedExample {
+    ) throws -> SupervisedExample {
         codec.supervised(
-            prompt: codec.prompt(.chainOfThought, question: question),
+            prompt: try codec.prompt(.chainOfThought, question: question),
             response: StudentFormat.response(chain: text, answer: answer)
         )
     }
@@ -31,6 +33,29 @@ public enum SupervisedExamples {
 
 /// Renders the two chains of a dual pair in the student's own format, so that they differ only where the chains do.
 public enum DualRendering {
+    /// The two texts of a dual pair as a student writes them.
+    ///
+    /// Arguments:
+    ///   - answer: the right answer.
+    ///   - format: whether chains or templates.
+    ///   - template: the problem's template, which templates take their notes and general method from.
+    /// - Returns: `nil` where the pair cannot be written so: the wrong chain has no answer, or there is no template.
+    public static func texts(
+        of dual: DualBody,
+        answer: String,
+        format: StudentFormat,
+        template: ThoughtTemplate?
+    ) -> (right: String, wrong: String)? {
+        guard format == .chainOfThought else {
+            return template.flatMap { hierarchical(right: dual.right, wrong: dual.wrong, template: $0) }
+        }
+        guard let wrongAnswer = dual.wrongAnswer ?? AnswerExtraction.extract(dual.wrong) else { return nil }
+        return (
+            StudentFormat.response(chain: dual.right, answer: answer),
+            StudentFormat.response(chain: dual.wrong, answer: wrongAnswer)
+        )
+    }
+
     /// The thought templates of a right and a wrong chain.
     ///
     /// The notes and the general method come from the problem's template; a note stays where the chains have as many

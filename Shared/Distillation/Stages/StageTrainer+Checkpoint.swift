@@ -11,17 +11,19 @@ extension StageTrainer.Trained {
     ///   - examples: the numbers of examples by kind.
     ///   - options: what the stage really used, defaults filled in.
     public func checkpoint(
-        of stage: TrainingStage,
+        of stage: RunStage,
         run: RunEvent,
+        round: Int,
         parent: CheckpointEvent,
         examples: [String: Int],
         options: [String: JSONValue]
     ) -> CheckpointEvent {
         CheckpointEvent(
-            // One a stage of a run: training it again gives the same event.
-            id: DeterministicID.make(cause: run.id, parts: "checkpoint", stage.rawValue),
+            // One a stage of a round: training it again gives the same event.
+            id: CheckpointEvent.id(run: run.id, round: round, stage: stage.name),
             runId: run.id,
-            stage: stage,
+            stage: stage.name,
+            round: round,
             parentCheckpointId: parent.id,
             modelHash: stored.hash,
             tokenizerFingerprint: run.student.tokenizerFingerprint,

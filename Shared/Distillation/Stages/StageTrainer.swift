@@ -1,7 +1,7 @@
 public import Foundation
 public import LanguageModel
+public import Schemas
 import TensorEngine
-import Tokenization
 public import Training
 
 /// Trains one stage from a stored model to a stored model, resuming where an interrupted process left off.
@@ -115,10 +115,17 @@ public struct StageTrainer: Sendable {
         )
     }
 
-    /// The codec of a stored student.
-    public func codec(of modelHash: String) throws -> StudentCodec {
-        try StudentCodec(try Tokenizer(folder: try store.folder(modelHash)))
+    /// The codec of a stored student, in the form in which a run asks.
+    public func codec(of modelHash: String, prompt: RunPrompt? = nil) throws -> StudentCodec {
+        try StudentCodec(folder: try store.folder(modelHash), prompt: prompt)
     }
+
+    /// What makes a stage's training need less memory, as a run names it.
+    public static let memoryOptions = TrainingMemory.OptionNames(
+        recomputation: "training.recomputeActivations",
+        tokensAtOnce: { "training.tokensAtOnce \($0)" },
+        adapter: { "training.lora of rank \($0)" }
+    )
 
     /// The model that a stage starts from, with its adapter.
     ///
@@ -139,11 +146,7 @@ public struct StageTrainer: Sendable {
         )
         try memory.check(
             available: MemoryBudget.current().limit,
-            names: TrainingMemory.OptionNames(
-                recomputation: "training.recomputeActivations",
-                tokensAtOnce: { "training.tokensAtOnce \($0)" },
-                adapter: { "training.lora of rank \($0)" }
-            )
+            names: Self.memoryOptions
         )
         let model = try CausalLanguageModel.load(
             folder: folder,

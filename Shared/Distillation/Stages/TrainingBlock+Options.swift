@@ -61,18 +61,3 @@ extension TrainingBlock {
         return configuration
     }
 }
-
-extension PreferenceStage {
-    /// The preference loss of a stage; defaults are the paper's form (sigmoid) with beta 0.1.
-    ///
-    /// - Throws: ``DistillationError`` that names a loss the trainer does not know.
-    public func preferenceOptions() throws -> PreferenceOptions {
-        var options = PreferenceOptions()
-        if let loss { options.loss = try PreferenceLoss(word: loss, of: "dpo.loss") }
-        if let beta { options.beta = beta }
-        if let labelSmoothing { options.labelSmoothing = labelSmoothing }
-        if let nllWeight { options.nllWeight = nllWeight }
-        if let supervisedWeight { options.supervisedWeight = supervisedWeight }
-        return options
-    }
-}

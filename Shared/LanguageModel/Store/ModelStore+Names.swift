@@ -64,6 +64,18 @@ extension ModelStore {
         try AtomicFile.write(Data((hash + "\n").utf8), to: nameFile(name))
     }
 
+    /// Lets a name stand for a model, whatever it stood for before: for names that follow something, such as the best
+    /// model of a run.
+    ///
+    /// - Throws: `ModelFileError` when the name cannot be one or the store lacks the model.
+    public func pointName(_ name: String, to hash: String) throws {
+        try Self.checkName(name)
+        guard try target(of: name) != hash else { return }
+        _ = try folder(hash)
+        try makeFolder(namesFolder)
+        try AtomicFile.write(Data((hash + "\n").utf8), to: nameFile(name))
+    }
+
     /// Gives a name's model another name.
     ///
     /// The new name is there before the old one goes, so that the model is never without one.

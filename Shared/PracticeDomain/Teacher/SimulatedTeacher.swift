@@ -54,7 +54,7 @@ public struct SimulatedTeacher: Sendable {
             let own = solve(request.problem)
             let reference = own.lines.joined(separator: "\n") + "\n#### " + own.answer
             return Corrector.trace(question: request.problem, reference: reference, attempt: request.attempt).xml
-        case nil:
+        case .studentChain?, nil:
             return chain(messages.last?.content ?? "", temperature: temperature, &random).text
         }
     }
@@ -176,6 +176,6 @@ struct RequestText {
         (sections["Attempt"] ?? "").split(separator: "\n").map { String($0).trimmed }.filter { !$0.isEmpty }
     }
     var hint: String? {
-        sections["Hint"].flatMap(AnswerExtraction.extract)
+        sections["Hint"].flatMap { AnswerExtraction.extract($0) }
     }
 }

@@ -14,9 +14,16 @@ public enum AnswerExtraction {
     ///
     /// Nil where there is none.
     /// Linear in the text's length.
-    public static func extract(_ text: String) -> String? {
-        let tail = text.utf8.count > window ? String(decoding: text.utf8.suffix(window), as: UTF8.self) : text
-        return tagged(tail) ?? marked(tail) ?? boxed(tail) ?? announced(tail) ?? lastNumber(tail)
+    ///
+    /// Arguments:
+    ///   - isTruncated: whether the text was cut off. Then only an answer that it names to the end counts: its last number
+    ///     is where the text happened to end, and so is an answer that nothing stands behind.
+    public static func extract(_ text: String, isTruncated: Bool = false) -> String? {
+        var tail = text.utf8.count > window ? String(decoding: text.utf8.suffix(window), as: UTF8.self) : text
+        if isTruncated {
+            tail = tail.lastIndex { $0.isNewline || $0 == ">" || $0 == "}" }.map { String(tail[...$0]) } ?? ""
+        }
+        return tagged(tail) ?? marked(tail) ?? boxed(tail) ?? announced(tail) ?? (isTruncated ? nil : lastNumber(tail))
     }
 
     private static func tagged(_ text: String) -> String? {

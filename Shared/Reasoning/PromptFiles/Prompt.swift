@@ -18,7 +18,7 @@ public struct PromptMessage: Sendable, Hashable, Codable {
 public enum PromptID: String, Sendable, Hashable, Codable, CaseIterable {
     /// Solve a problem, one step a line.
     case chainOfThought = "chain-of-thought"
-    /// Solve a problem as a thought template.
+    /// Solve a problem as a thought template: asked of a student.
     case hierarchicalThought = "hierarchical-thought"
     /// Turn a worked solution into a thought template.
     case templateExtraction = "template-extraction"
@@ -34,13 +34,15 @@ public enum PromptID: String, Sendable, Hashable, Codable, CaseIterable {
     case classifyMistake = "classify-mistake"
     /// Correct an attempt, knowing the solution.
     case groundedCorrection = "grounded-correction"
-    /// Correct an attempt without the solution.
+    /// Correct an attempt without the solution: asked of a student.
     case correction
+    /// Solve a problem, one step a line: asked of a student.
+    case studentChain = "student-chain"
 
     /// The places that a prompt file of this id must have: what the teacher cannot do without.
     public var requiredPlaces: [String] {
         switch self {
-        case .chainOfThought, .hierarchicalThought: ["question"]
+        case .chainOfThought, .hierarchicalThought, .studentChain: ["question"]
         case .templateExtraction: ["question", "reference"]
         case .inspectTemplate, .inspectCorrection: ["question", "reference", "candidate"]
         case .corrupt: ["question", "chain"]
@@ -57,7 +59,8 @@ public enum PromptID: String, Sendable, Hashable, Codable, CaseIterable {
         case .chainOfThought, .corrupt: ["demonstrations"]
         case .rectify: ["demonstrations", "chain"]
         case .templateExtraction, .groundedCorrection: ["remarks"]
-        case .hierarchicalThought, .inspectTemplate, .inspectCorrection, .classifyMistake, .correction: []
+        case .hierarchicalThought, .inspectTemplate, .inspectCorrection, .classifyMistake, .correction, .studentChain:
+            []
         }
     }
 }

@@ -128,6 +128,7 @@ public struct PromptLibrary: Sendable, Hashable {
             case .classifyMistake: PackageResources.classify_mistake_md
             case .groundedCorrection: PackageResources.grounded_correction_md
             case .correction: PackageResources.correction_md
+            case .studentChain: PackageResources.student_chain_md
             }
         return String(decoding: bytes, as: UTF8.self)
     }

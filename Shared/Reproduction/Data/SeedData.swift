@@ -1,3 +1,4 @@
+import Distillation
 import Foundation
 import PracticeDomain
 import Reasoning
@@ -10,40 +11,55 @@ struct SeedData: Sendable, Encodable {
     let problems: SeedProblems
     /// The traces of training problems: chains, templates, inspections, dual pairs.
     let traces: [TraceEvent]
-    /// Further right chains of training problems, by problem.
-    let repeated: [String: String]
-    /// Dual pairs of development problems, which nothing is trained on.
+    /// The traces of development problems, which nothing is trained on.
     let developmentTraces: [TraceEvent]
+    /// Further right chains of training problems whose first chain is right.
+    var repeated: [TraceEvent] = []
+    /// Checked chains of training problems: wrong ones with the teacher's correction, right ones with none.
+    var corrections: [TraceEvent] = []
 
-    /// The training problems by id.
+    /// The problems of training and development by id.
     let byID: [String: ProblemEvent]
-
-    /// Checked chains: wrong ones with the teacher's correction, right ones with none.
-    var corrections: [Correction] = []
-
-    /// A checked chain with its problem.
-    struct Correction: Sendable, Encodable {
-        let problem: ProblemEvent
-        let trace: CorrectionTrace
-    }
 
     /// A dual pair with its problem.
     struct Dual: Sendable {
         let problem: ProblemEvent
+        let trace: TraceEvent
         let body: DualBody
+
+        /// Both chains as a student writes them.
+        var texts: (right: String, wrong: String)? {
+            DualRendering.texts(of: body, answer: problem.answer, format: .chainOfThought, template: nil)
+        }
+    }
+
+    /// All traces that stages learn from.
+    var learned: [TraceEvent] { traces + repeated + corrections }
+
+    /// What the stages of a recipe learn from.
+    ///
+    /// Arguments:
+    ///   - rollout: wrong attempts with their corrections, for stages that learn from them.
+    func material(_ rollout: Rollout? = nil) -> StageMaterial {
+        let entries = rollout?.training ?? []
+        return StageMaterial(
+            problems: problems.training,
+            traces: learned,
+            attempts: entries.map(\.attempt),
+            attempted: entries.map(\.problem),
+            corrections: entries.map(\.trace)
+        )
     }
 
     init(
         seed: UInt64,
         problems: SeedProblems,
         traces: [TraceEvent],
-        repeated: [String: String],
         developmentTraces: [TraceEvent]
     ) {
         self.seed = seed
         self.problems = problems
         self.traces = traces
-        self.repeated = repeated
         self.developmentTraces = developmentTraces
         byID = Dictionary((problems.training + problems.development).map { ($0.id, $0) }) { first, _ in first }
     }
@@ -59,16 +75,7 @@ struct SeedData: Sendable, Encodable {
             guard trace.verified, case .dual(let body) = trace.body, let problem = byID[trace.problemId] else {
                 return nil
             }
-            return Dual(problem: problem, body: body)
-        }
-    }
-
-    /// The teacher's own right chains (D+), by problem.
-    var rightChains: [(problem: ProblemEvent, text: String)] {
-        traces.compactMap { trace in
-            guard trace.verified, case .chainOfThought(let body) = trace.body, let problem = byID[trace.problemId]
-            else { return nil }
-            return (problem, body.text)
+            return Dual(problem: problem, trace: trace, body: body)
         }
     }
 

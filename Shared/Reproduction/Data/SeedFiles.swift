@@ -1,3 +1,4 @@
+import Distillation
 import Foundation
 import Reasoning
 import Schemas
@@ -22,9 +23,9 @@ struct SeedFiles {
             problems.training + problems.rollout + problems.development
             + problems.suites.sorted { $0.key < $1.key }.flatMap(\.value)
         try write(all, to: folder.appending(path: "problems.jsonl"))
-        try write(data.traces, to: folder.appending(path: "traces.jsonl"))
+        try write(data.learned, to: folder.appending(path: "traces.jsonl"))
         let pairs = data.duals.compactMap { dual in
-            ArmExamples.texts(dual).map { texts in
+            dual.texts.map { texts in
                 Pair(
                     prompt: StudentFormat.chainOfThought.prompt(question: dual.problem.question),
                     right: texts.right,

@@ -25,25 +25,38 @@ public struct SeedProblems: Sendable, Encodable {
             stepRange: 2...3,
             difficulty: .gentle
         )
-        func events(_ generator: ProblemGenerator, _ count: Int, _ split: ProblemSplit) throws -> [ProblemEvent] {
-            try generator.generate(count: count, split: split).map { Self.event(of: $0, seed: seed, split: split) }
+        func events(
+            _ generator: ProblemGenerator,
+            _ count: Int,
+            _ split: ProblemSplit,
+            suite: String = SuiteName.test
+        ) throws -> [ProblemEvent] {
+            let dataset = Self.dataset(seed: seed, suite: suite)
+            return try generator.generate(count: count, split: split).map {
+                Self.event(of: $0, dataset: dataset, split: split)
+            }
         }
         training = try events(inDomain, plan.trainingProblems, .train)
         rollout = try events(inDomain, plan.rolloutProblems, .rollout)
         development = try events(inDomain, plan.developmentProblems, .development)
         suites = [
             SuiteName.test: try events(inDomain, plan.testProblems, .test),
-            SuiteName.longer: try events(longer, plan.outOfDomainProblems, .test),
-            SuiteName.families: try events(families, plan.outOfDomainProblems, .test),
+            SuiteName.longer: try events(longer, plan.outOfDomainProblems, .test, suite: SuiteName.longer),
+            SuiteName.families: try events(families, plan.outOfDomainProblems, .test, suite: SuiteName.families),
         ]
+    }
+
+    /// The dataset of a seed's problems; suites outside the training domain are datasets of their own, so that a run can
+    /// name them.
+    static func dataset(seed: UInt64, suite: String = SuiteName.test) -> String {
+        "reproduction-\(seed)" + (suite == SuiteName.test ? "" : "-\(suite)")
     }
 
     /// Families that no training problem is of.
     public static let unseenFamilies: [ProblemFamily] = [.garden, .packing, .savings, .farm]
 
-    private static func event(of problem: Problem, seed: UInt64, split: ProblemSplit) -> ProblemEvent {
-        let dataset = "reproduction-\(seed)"
-        return ProblemEvent(
+    private static func event(of problem: Problem, dataset: String, split: ProblemSplit) -> ProblemEvent {
+        ProblemEvent(
             id: DeterministicID.make(cause: dataset, parts: problem.id),
             dataset: dataset,
             split: split,

@@ -1,21 +1,36 @@
+import Distillation
 import Reasoning
+import Schemas
 
 extension ReproductionTable {
     /// EDIT's main table, with its ablations and what this project adds to them.
     public static let edit: ReproductionTable = {
-        func supervised(_ sources: [SupervisedRecipe.Source]) -> Recipe {
-            .supervised(SupervisedRecipe(sources, .tokens))
+        let main = "Main (Tables 1, 2 and 5)"
+        func supervised(_ kinds: [String]) -> RunStage.Method {
+            .supervised(SupervisedMethod(kinds.map { ExampleSource($0) }))
         }
-        func krsl(_ change: (inout KeyStepRecipe) -> Void = { _ in }) -> Recipe {
-            .keySteps(KeyStepRecipe(change))
+        func first(_ id: String, _ title: String, source: String, _ kinds: [String], against: [String] = []) -> Arm {
+            Arm(
+                id,
+                title,
+                group: main,
+                source: source,
+                parent: "untrained",
+                method: supervised(kinds),
+                length: .tokens,
+                style: .chain,
+                against: against
+            )
         }
-        func second(
+        func krsl(
             _ id: String,
             _ title: String,
             group: String,
             source: String? = nil,
             parent: String = "rwc",
-            _ recipe: Recipe,
+            _ method: KeyStepMethod = KeyStepMethod(),
+            data: StageData? = nil,
+            training: TrainingBlock? = nil,
             against: [String] = ["rwc", "continued"]
         ) -> Arm {
             Arm(
@@ -24,12 +39,13 @@ extension ReproductionTable {
                 group: group,
                 source: source,
                 parent: parent,
-                recipe: recipe,
+                method: .keySteps(method),
+                data: data,
+                training: training,
                 style: .chain,
                 against: against
             )
         }
-        let main = "Main (Tables 1, 2 and 5)"
         let grid = "Weights alpha and beta (Table 4)"
         let mistakes = "Mistake patterns, equally many pairs (Table 7)"
         let forms = "Other losses on the same pairs"
@@ -37,91 +53,65 @@ extension ReproductionTable {
             id: "edit",
             title: "EDIT: key-step learning from dual chains of thought",
             arms: [
-                Arm(
-                    "untrained",
-                    "Untrained student",
-                    group: main,
-                    source: "Table 1, zero-shot",
-                    recipe: .untrained,
-                    style: .chain
-                ),
-                Arm(
-                    "std-cot",
-                    "Std-CoT: right chains",
-                    group: main,
-                    source: "Table 1",
-                    parent: "untrained",
-                    recipe: supervised([.right]),
-                    style: .chain
-                ),
-                Arm(
+                Arm("untrained", "Untrained student", group: main, source: "Table 1, zero-shot", style: .chain),
+                first("std-cot", "Std-CoT: right chains", source: "Table 1", ["rightChains"]),
+                first(
                     "rwc",
                     "Right and rectified chains, no KRSL",
-                    group: main,
                     source: "Table 1, w/ RWC, w/o KRSL",
-                    parent: "untrained",
-                    recipe: supervised([.right, .rectified]),
-                    style: .chain,
+                    ["rightChains", "rectifiedChains"],
                     against: ["std-cot"]
                 ),
-                Arm(
+                first(
                     "repeated",
                     "Std-CoT, repeat sampling",
-                    group: main,
                     source: "Table 5",
-                    parent: "untrained",
-                    recipe: supervised([.right, .rectified, .repeated]),
-                    style: .chain,
+                    ["rightChains", "rectifiedChains", "repeatedChains"],
                     against: ["rwc"]
                 ),
-                Arm(
+                first(
                     "dual",
                     "Std-CoT on dual chains",
-                    group: main,
                     source: "Table 5",
-                    parent: "untrained",
-                    recipe: supervised([.right, .rectified, .counterfactual]),
-                    style: .chain,
+                    ["rightChains", "rectifiedChains", "wrongChains"],
                     against: ["rwc"]
                 ),
-                second(
+                krsl(
                     "std-cot-krsl-corrupted",
                     "Std-CoT, then KRSL on D+dual",
                     group: main,
                     source: "Table 1, w/o RWC",
                     parent: "std-cot",
-                    krsl { $0.pairs = .corrupted },
+                    data: StageData(pairs: "corrupted"),
                     against: ["std-cot"]
                 ),
-                second(
+                krsl(
                     "std-cot-krsl",
                     "Std-CoT, then KRSL on Ddual",
                     group: main,
                     source: "Table 1, w/o RWC",
                     parent: "std-cot",
-                    krsl(),
                     against: ["std-cot"]
                 ),
-                second(
+                krsl(
                     "krsl-corrupted",
                     "KRSL on D+dual",
                     group: main,
                     source: "Table 2",
-                    krsl { $0.pairs = .corrupted }
+                    data: StageData(pairs: "corrupted")
                 ),
-                second(
+                krsl(
                     "krsl-rectified",
                     "KRSL on D-dual",
                     group: main,
                     source: "Table 2",
-                    krsl { $0.pairs = .rectified }
+                    data: StageData(pairs: "rectified")
                 ),
-                second(
+                krsl(
                     "edit",
                     "EDIT: KRSL on Ddual, alpha 1, beta 0.025",
                     group: main,
                     source: "Tables 1, 2, 4 and 5",
-                    krsl(),
                     against: ["rwc", "std-cot", "repeated", "dual", "continued"]
                 ),
                 Arm(
@@ -129,84 +119,86 @@ extension ReproductionTable {
                     "Control: fine-tuning goes on, as long as KRSL",
                     group: main,
                     parent: "rwc",
-                    recipe: .supervised(SupervisedRecipe([.right, .rectified], .secondStage)),
+                    method: supervised(["rightChains", "rectifiedChains"]),
                     style: .chain,
                     against: ["rwc"]
                 ),
-                second(
+                krsl(
                     "krsl-0-025",
                     "alpha 0, beta 0.025",
                     group: grid,
                     source: "Table 4",
-                    krsl { ($0.alpha, $0.beta) = (0, 0.025) }
+                    KeyStepMethod(alpha: 0, beta: 0.025)
                 ),
-                second("krsl-1-0", "alpha 1, beta 0", group: grid, source: "Table 4", krsl { $0.beta = 0 }),
-                second(
+                krsl("krsl-1-0", "alpha 1, beta 0", group: grid, source: "Table 4", KeyStepMethod(beta: 0)),
+                krsl(
                     "krsl-1-05",
                     "alpha 1, beta 0.05",
                     group: grid,
                     source: "Table 4",
-                    krsl { $0.beta = 0.05 },
+                    KeyStepMethod(beta: 0.05),
                     against: ["rwc", "edit"]
                 ),
             ]
-                + ArmExamples.patterns.map { pattern in
-                    second(
+                + StageExamples.comparedMistakes.map { pattern in
+                    krsl(
                         "krsl-\(pattern)",
                         "KRSL on \(pattern) mistakes",
                         group: mistakes,
                         source: "Table 7",
-                        krsl { $0.mistake = pattern }
+                        data: StageData(mistakes: [pattern], equalMistakes: true)
                     )
                 } + [
-                    second(
+                    Arm(
                         "dpo",
                         "DPO in place of KRSL",
                         group: forms,
                         source: "Table 9",
-                        .preference(PreferenceRecipe(.duals)),
+                        parent: "rwc",
+                        method: .preferences(PreferenceMethod(layout: PreferenceMethod.dualChains)),
+                        style: .chain,
                         against: ["rwc", "edit"]
                     ),
-                    second(
+                    krsl(
                         "krsl-random",
                         "Control: as many key tokens, at random places",
                         group: forms,
-                        krsl { $0.isRandom = true },
+                        KeyStepMethod(keyTokens: "random"),
                         against: ["edit", "rwc"]
                     ),
-                    second(
+                    krsl(
                         "krsl-printed",
                         "KRSL without length normalisation, as printed",
                         group: forms,
-                        krsl { $0.isNormalized = false },
+                        training: TrainingBlock(normalization: "none"),
                         against: ["edit", "rwc"]
                     ),
-                    second(
+                    krsl(
                         "krsl-gamma",
                         "KRSL with gamma 1",
                         group: forms,
-                        krsl { $0.gamma = 1 },
+                        KeyStepMethod(gamma: 1),
                         against: ["edit", "rwc", "continued"]
                     ),
-                    second(
+                    krsl(
                         "krsl-sft",
                         "KRSL with a supervised term of weight 1",
                         group: forms,
-                        krsl { $0.supervisedWeight = 1 },
+                        KeyStepMethod(mix: firstStage),
                         against: ["edit", "rwc", "continued"]
                     ),
-                    second(
+                    krsl(
                         "krsl-bounded",
                         "KRSL with a bounded unlikelihood",
                         group: forms,
-                        krsl { $0.isBounded = true },
+                        KeyStepMethod(wrongTokens: "unlikelihood"),
                         against: ["edit", "rwc"]
                     ),
-                    second(
+                    krsl(
                         "krsl-cured",
                         "KRSL with gamma 1 and a bounded unlikelihood of weight 0.1",
                         group: forms,
-                        krsl { ($0.gamma, $0.isBounded, $0.beta) = (1, true, 0.1) },
+                        KeyStepMethod(beta: 0.1, gamma: 1, wrongTokens: "unlikelihood"),
                         against: ["edit", "rwc", "continued"]
                     ),
                 ],
@@ -214,6 +206,9 @@ extension ReproductionTable {
             probes: editProbes
         )
     }()
+
+    /// What the students of the second stage have learned from before: the supervised term of KRSL, at weight 1.
+    private static let firstStage = [ExampleSource("rightChains"), ExampleSource("rectifiedChains")]
 
     private static let editClaims: [Claim] = [
         Claim(
@@ -316,19 +311,19 @@ extension ReproductionTable {
     ///
     /// The wrong chains alone (alpha 0) are an arm of the grid: they ruin the student at any rate.
     private static let editProbes: [Probe] = [0.05, 0.15].flatMap { share in
-        let forms: [(id: String, title: String, recipe: KeyStepRecipe)] = [
-            ("krsl", "authors' form", KeyStepRecipe()),
-            ("no-negative", "beta 0", KeyStepRecipe { $0.beta = 0 }),
-            ("gamma", "gamma 1", KeyStepRecipe { $0.gamma = 1 }),
-            ("sft", "supervised term", KeyStepRecipe { $0.supervisedWeight = 1 }),
-            ("bounded", "bounded unlikelihood", KeyStepRecipe { $0.isBounded = true }),
+        let forms: [(id: String, title: String, method: KeyStepMethod)] = [
+            ("krsl", "authors' form", KeyStepMethod()),
+            ("no-negative", "beta 0", KeyStepMethod(beta: 0)),
+            ("gamma", "gamma 1", KeyStepMethod(gamma: 1)),
+            ("sft", "supervised term", KeyStepMethod(mix: firstStage)),
+            ("bounded", "bounded unlikelihood", KeyStepMethod(wrongTokens: "unlikelihood")),
         ]
         return forms.map {
             Probe(
                 "\($0.id)-\(share)",
                 "\($0.title), \(share) of the rate",
                 parent: "rwc",
-                recipe: $0.recipe,
+                method: $0.method,
                 rateShare: share
             )
         }

@@ -113,6 +113,11 @@ public struct ReproductionPlan: Sendable, Hashable, Codable {
             !seeds.contains(searchSeed),
             "searchSeed is one of seeds; rates are chosen on a seed that is not reported"
         )
+        // What runs keep: the largest whole number that every reader of JSON has.
+        try check(
+            ([searchSeed] + seeds).allSatisfy { $0 < 1 << 53 },
+            "seeds and searchSeed must be below 2^53"
+        )
         for (name, rates) in [("supervisedRates", supervisedRates), ("secondStageRates", secondStageRates)] {
             try check(!rates.isEmpty, "\(name) is empty")
             try check(rates.allSatisfy { $0.isFinite && $0 > 0 }, "\(name) must be numbers above 0")

@@ -1,3 +1,6 @@
+import Reasoning
+public import Schemas
+
 /// A table of a paper: its arms, and what the paper says of them.
 public struct ReproductionTable: Sendable, Hashable, Codable {
     /// `edit` or `supercorrect`.
@@ -100,18 +103,21 @@ public struct Probe: Sendable, Hashable, Codable {
     /// The arm that it starts from.
     public var parent: String
     /// The training.
-    public var recipe: KeyStepRecipe
+    public var method: KeyStepMethod
     /// The learning rate as a share of the parent's.
     public var rateShare: Double
 
     /// Creates a probe.
-    public init(_ id: String, _ title: String, parent: String, recipe: KeyStepRecipe, rateShare: Double) {
+    public init(_ id: String, _ title: String, parent: String, method: KeyStepMethod, rateShare: Double) {
         self.id = id
         self.title = title
         self.parent = parent
-        self.recipe = recipe
+        self.method = method
         self.rateShare = rateShare
     }
+
+    /// The training as an arm: a second stage after its parent.
+    var arm: Arm { Arm(id, title, group: "Probes", parent: parent, method: .keySteps(method), style: .chain) }
 }
 
 /// The suites that students are scored on.

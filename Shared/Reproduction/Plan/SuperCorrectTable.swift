@@ -1,4 +1,5 @@
 import Reasoning
+import Schemas
 
 extension ReproductionTable {
     /// SuperCorrect's main table, with the styles of Table 8 and what this project adds.
@@ -6,22 +7,35 @@ extension ReproductionTable {
         let main = "Main (Tables 2 and 7)"
         let styles = "Prompt styles (Table 8)"
         let beyond = "Beyond the paper"
-        func preference(
-            _ pairs: PreferenceRecipe.Pairs,
-            _ change: (inout PreferenceRecipe) -> Void = { _ in }
-        ) -> Recipe {
-            .preference(PreferenceRecipe(pairs, change))
+        func supervised(_ style: ResponseStyle, _ more: [ExampleSource] = []) -> RunStage.Method {
+            .supervised(SupervisedMethod(firstStage(style) + more))
         }
-        func stable(_ recipe: inout PreferenceRecipe) {
-            recipe.nllWeight = 1
-            recipe.supervisedWeight = 10
+        func first(
+            _ id: String,
+            _ title: String,
+            group: String,
+            source: String,
+            style: ResponseStyle,
+            against: [String] = ["sft"]
+        ) -> Arm {
+            Arm(
+                id,
+                title,
+                group: group,
+                source: source,
+                parent: "untrained",
+                method: supervised(style),
+                length: .passes,
+                style: style,
+                against: against
+            )
         }
         func second(
             _ id: String,
             _ title: String,
             group: String,
             source: String? = nil,
-            _ recipe: Recipe,
+            _ method: RunStage.Method?,
             against: [String] = ["hsft", "continued"]
         ) -> Arm {
             Arm(
@@ -30,52 +44,48 @@ extension ReproductionTable {
                 group: group,
                 source: source,
                 parent: "hsft",
-                recipe: recipe,
+                method: method,
+                isSecondPass: method == nil,
                 style: .template,
                 against: against
             )
         }
-        func style(_ id: String, _ title: String, _ style: ResponseStyle) -> Arm {
-            Arm(
-                id,
-                title,
-                group: styles,
-                source: "Table 8",
-                parent: "untrained",
-                recipe: .supervised(SupervisedRecipe([.templates, .corrections], .passes)),
-                style: style,
-                against: ["sft"]
+        func preferences(_ layout: String, weighted: Bool? = nil, stable: Bool = false) -> RunStage.Method {
+            .preferences(
+                PreferenceMethod(
+                    layout: layout,
+                    nllWeight: stable ? 1 : nil,
+                    mixWeight: stable ? 10 : nil,
+                    mix: stable ? firstStage(.template) : nil,
+                    tokenWeighted: weighted
+                )
             )
         }
         return ReproductionTable(
             id: "supercorrect",
             title: "SuperCorrect: thought templates and cross-model DPO",
             arms: [
-                Arm("untrained", "Base: untrained student", group: main, recipe: .untrained, style: .template),
-                Arm(
+                Arm("untrained", "Base: untrained student", group: main, style: .template),
+                first(
                     "sft",
                     "SFT: chains of thought",
                     group: main,
                     source: "Tables 7 and 8, CoT",
-                    parent: "untrained",
-                    recipe: .supervised(SupervisedRecipe([.templates, .corrections], .passes)),
-                    style: .chain
+                    style: .chain,
+                    against: []
                 ),
-                Arm(
+                first(
                     "hsft",
                     "HSFT: thought templates",
                     group: main,
                     source: "Tables 7 and 8, ours",
-                    parent: "untrained",
-                    recipe: .supervised(SupervisedRecipe([.templates, .corrections], .passes)),
-                    style: .template,
-                    against: ["sft"]
+                    style: .template
                 ),
                 second(
                     "continued",
                     "Control: HSFT goes on, as long as DPO",
                     group: main,
-                    .supervised(SupervisedRecipe([.templates, .corrections], .secondStage)),
+                    supervised(.template),
                     against: ["hsft"]
                 ),
                 second(
@@ -83,68 +93,71 @@ extension ReproductionTable {
                     "HSFT + Reflexion-style retry",
                     group: main,
                     source: "Table 7",
-                    .selfCorrection,
+                    nil,
                     against: ["hsft"]
                 ),
                 second(
                     "instance-dpo",
                     "HSFT + instance-level DPO",
                     group: main,
-                    preference(.instance)
+                    preferences("instance")
                 ),
                 second(
                     "cross-dpo",
                     "HSFT + cross-model DPO",
                     group: main,
                     source: "Tables 2 and 7",
-                    preference(.prefix),
+                    preferences("prefix"),
                     against: ["hsft", "continued", "instance-dpo", "sft"]
                 ),
-                style("notes", "Chain, then key notes", .chainWithNotes),
-                style("notes-method", "Chain, then key notes and method", .chainWithMethod),
-                style("template-text", "Template without XML", .templateText),
+                first("notes", "Chain, then key notes", group: styles, source: "Table 8", style: .chainWithNotes),
+                first(
+                    "notes-method",
+                    "Chain, then key notes and method",
+                    group: styles,
+                    source: "Table 8",
+                    style: .chainWithMethod
+                ),
+                first("template-text", "Template without XML", group: styles, source: "Table 8", style: .templateText),
                 second(
                     "cross-dpo-weighted",
                     "Cross-model DPO on key tokens",
                     group: beyond,
-                    preference(.prefix) { $0.isTokenWeighted = true },
+                    preferences("prefix", weighted: true),
                     against: ["cross-dpo", "hsft"]
                 ),
                 second(
                     "cross-dpo-stable",
                     "Cross-model DPO with likelihood and template terms",
                     group: beyond,
-                    preference(.prefix, stable),
+                    preferences("prefix", stable: true),
                     against: ["cross-dpo", "hsft", "continued"]
                 ),
                 second(
                     "step-dpo",
                     "DPO on steps within the solution",
                     group: beyond,
-                    preference(.step),
+                    preferences("step"),
                     against: ["cross-dpo", "hsft"]
                 ),
                 second(
                     "step-dpo-stable",
                     "DPO on steps with likelihood and template terms",
                     group: beyond,
-                    preference(.step, stable),
+                    preferences("step", stable: true),
                     against: ["step-dpo", "step-control", "hsft", "continued"]
                 ),
                 second(
                     "step-control",
                     "Control: these steps and templates by likelihood alone",
                     group: beyond,
-                    .supervised(SupervisedRecipe([.templates, .corrections, .steps], .secondStage))
+                    supervised(.template, [ExampleSource("teacherSteps")])
                 ),
                 second(
                     "step-dpo-weighted",
                     "DPO on steps with these terms, on key tokens",
                     group: beyond,
-                    preference(.step) {
-                        stable(&$0)
-                        $0.isTokenWeighted = true
-                    },
+                    preferences("step", weighted: true, stable: true),
                     against: ["step-dpo-stable", "hsft", "continued"]
                 ),
             ],
@@ -263,4 +276,9 @@ extension ReproductionTable {
             rolloutArm: "hsft"
         )
     }()
+
+    /// What the first stage learns from: templates, and corrections that let a student trained from nothing correct at all.
+    private static func firstStage(_ style: ResponseStyle) -> [ExampleSource] {
+        [ExampleSource("templates", style: style == .template ? nil : style.rawValue), ExampleSource("corrections")]
+    }
 }

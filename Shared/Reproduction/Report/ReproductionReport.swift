@@ -111,9 +111,7 @@ struct ReportDocument {
         let trials = plan.supervisedRates.map(Figures.rate)
         let second = plan.secondStageRates.map(Figures.rate)
         let size = plan.student
-        let isByPasses = results.table.arms.contains { arm in
-            if case .supervised(let recipe) = arm.recipe { recipe.length == .passes } else { false }
-        }
+        let isByPasses = results.table.arms.contains { $0.length == .passes }
         let stageOne =
             isByPasses
             ? "\(Figures.weight(plan.supervisedPasses)) passes over the examples"

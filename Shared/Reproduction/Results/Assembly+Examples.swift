@@ -23,7 +23,7 @@ extension Reproduction {
             let rollout = try await notebook.rollout(Rollout.name(source, seed: seed))
             examples.corrections = rollout.examples(2)
         }
-        for arm in table.arms where arm.recipe.isTrained {
+        for arm in table.arms where arm.isTrained {
             let trial = try await notebook.chosen(arm, seed: seed, plan: plan).trial
             let problems = data.problems.suites[SuiteName.test] ?? []
             for (problem, output) in zip(problems, trial.outputs).prefix(1) {
@@ -43,7 +43,7 @@ extension Reproduction {
     }
 
     private static func example(_ dual: SeedData.Dual, codec: StudentCodec) -> Examples.Dual {
-        let texts = ArmExamples.texts(dual) ?? (dual.body.right, dual.body.wrong)
+        let texts = dual.texts ?? (dual.body.right, dual.body.wrong)
         let location = KeyStepLocation(
             right: texts.right,
             wrong: texts.wrong,

@@ -18,6 +18,11 @@ public struct TableResults: Sendable, Codable {
     public var examples: Examples
     /// Seconds of computing, summed over all students, each on one thread; whenever it was done.
     public var seconds: Double
+
+    /// The learning rates that were chosen, by arm; arms that are not trained have none.
+    public var rates: [String: Double] {
+        Dictionary(rows.compactMap { row in row.rate.map { (row.arm, $0) } }) { first, _ in first }
+    }
 }
 
 /// The yields of a seed's teacher.

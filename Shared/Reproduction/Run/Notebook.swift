@@ -9,6 +9,12 @@ actor Notebook {
     struct Student: Sendable, Codable {
         var fingerprint: String
         var modelHash: String
+        var tokenizerFingerprint: String
+
+        /// The student as a run names it.
+        var reference: StudentReference {
+            StudentReference(modelHash: modelHash, tokenizerFingerprint: tokenizerFingerprint)
+        }
     }
 
     /// A value with a short name of all that it says, which results made from it are kept under.
@@ -52,7 +58,7 @@ actor Notebook {
 
     /// The accuracy on the development split by candidate rate.
     func search(_ arm: Arm, plan: ReproductionPlan) throws -> [SearchPoint] {
-        try plan.rates(arm.recipe).map { rate in
+        try plan.rates(arm).map { rate in
             let trial = try trial(TrialKey(arm: arm.id, seed: plan.searchSeed, rate: rate))
             return SearchPoint(
                 rate: rate,
@@ -83,15 +89,4 @@ public struct ReproductionError: Error, Sendable, CustomStringConvertible {
     public let description: String
 
     init(_ description: String) { self.description = description }
-}
-
-extension ReproductionPlan {
-    /// The candidate rates of a recipe: as many for every arm of a stage, baselines included.
-    func rates(_ recipe: Recipe) -> [Double] {
-        switch recipe {
-        case .untrained, .selfCorrection: []
-        case .supervised(let recipe): recipe.length == .secondStage ? secondStageRates : supervisedRates
-        case .keySteps, .preference: secondStageRates
-        }
-    }
 }

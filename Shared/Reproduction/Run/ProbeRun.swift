@@ -7,11 +7,49 @@ import TensorEngine
 import Tokenization
 import Training
 
+extension Reproduction {
+    /// Follows a probe's training, if that is not done yet.
+    func run(_ probe: Probe) async throws {
+        try check()
+        let seed = plan.seeds[0]
+        guard let parent = table.arm(probe.parent),
+            case (let key, let start) = try await notebook.chosen(parent, seed: seed, plan: plan), let rate = key.rate
+        else { throw ReproductionError("the probe \(probe.id) starts from \(probe.parent), which is no trained arm") }
+        let recipe = try await recipe(of: probe.arm, seed: seed, rate: rate * probe.rateShare)
+        let name = "probes/\(probe.id)"
+        struct Kept: Codable {
+            var fingerprint: String
+            var result: ProbeResult
+        }
+        let digest = try await notebook.digest(ofSeed: seed)
+        let print = try fingerprint(recipe, plan.withoutChoices, digest, start.modelHash, Self.version)
+        if let known = files.read(name, as: Kept.self), known.fingerprint == print {
+            await notebook.add(known.result)
+            return
+        }
+        let run = ProbeRun(
+            id: probe.id,
+            recipe: recipe,
+            plan: plan,
+            data: try await notebook.seedData(seed),
+            folder: try store.folder(start.modelHash),
+            check: check
+        )
+        let result = try run.run()
+        try files.write(Kept(fingerprint: print, result: result), name)
+        await notebook.add(result)
+        log("probe \(probe.id): \(result.points.last?.accuracy.map(percent) ?? "")")
+    }
+}
+
 /// Trains by KRSL and looks at what becomes of key and other tokens of pairs that nothing was trained on.
 struct ProbeRun {
-    let probe: Probe
+    let id: String
+    /// The run whose stage of this id is followed.
+    let recipe: RunEvent
     let plan: ReproductionPlan
     let data: SeedData
+    /// Of the model that the stage starts from.
     let folder: URL
     let check: @Sendable () throws -> Void
 
@@ -20,21 +58,17 @@ struct ProbeRun {
     /// How often in the course of the training.
     private static let looks = 16
 
-    func run(rate: Double) throws -> ProbeResult {
+    func run() throws -> ProbeResult {
+        guard let stage = recipe.stage(id) else { throw ReproductionError("the run \(recipe.id) has no stage \(id)") }
         let model = try CausalLanguageModel.load(folder: folder, context: ComputeContext(threads: 1))
-        let codec = try StudentCodec(try Tokenizer(folder: folder))
-        let examples = ArmExamples(data: data, codec: codec, style: .chain)
-        let recipe = Recipe.keySteps(probe.recipe)
-        let options = ArmTrainer.options(recipe, plan: plan, rate: rate, seed: data.seed)
-        let trainer = try SupervisedTrainer(
-            model: model,
-            examples: examples.keySteps(probe.recipe, seed: data.seed),
-            options: options
-        )
+        let codec = try StudentCodec(folder: folder, prompt: recipe.prompt)
+        let work = try StageWork(stage, of: recipe, material: data.material(), codec: codec)
+        // Not by StageTrainer, which does not hand out the model while it trains.
+        let trainer = try SupervisedTrainer(model: model, examples: work.examples.supervised, options: work.options)
         let watched = try WatchedPairs(Array(data.developmentDuals.prefix(Self.pairs)), codec: codec)
         let scorer = Scorer(model: model, codec: codec, plan: plan, check: check)
         let every = max(1, trainer.totalSteps / Self.looks)
-        var result = ProbeResult(probe: probe.id, rate: rate, points: [])
+        var result = ProbeResult(probe: id, rate: work.options.learningRate, points: [])
         func look(step: Int) throws {
             var point = try watched.look(at: model)
             point.step = step
@@ -65,14 +99,14 @@ struct WatchedPairs {
     /// Right and wrong chains take turns.
     init(_ duals: [SeedData.Dual], codec: StudentCodec) throws {
         for dual in duals {
-            guard let texts = ArmExamples.texts(dual) else { continue }
+            guard let texts = dual.texts else { continue }
             let location = KeyStepLocation(
                 right: texts.right,
                 wrong: texts.wrong,
                 tokens: .student(codec.tokenizer),
                 options: KeyStepOptions(beta: 1)
             )
-            let prompt = codec.prompt(.chainOfThought, question: dual.problem.question)
+            let prompt = try codec.prompt(.chainOfThought, question: dual.problem.question)
             for side in [location.right, location.wrong] {
                 sequences.append(prompt + codec.response(side.text))
                 let first = prompt.count - 1

@@ -1,9 +1,7 @@
 import Distillation
 public import Foundation
 import LanguageModel
-import Reasoning
-import Schemas
-import Training
+public import Schemas
 
 /// Runs a table: problems and teacher, the choice of rates on the development split, every arm for every seed, scores.
 ///
@@ -79,15 +77,15 @@ public struct Reproduction: Sendable {
     /// What must be done before an arm's student of a seed is there.
     private func student(_ arm: Arm, _ seed: UInt64) -> [String] {
         guard seed == plan.searchSeed else { return [final(arm.id, seed)] }
-        return plan.rates(arm.recipe).map { search(arm.id, $0) }
+        return plan.rates(arm).map { search(arm.id, $0) }
     }
 
     private func add(_ arm: Arm, to graph: inout JobGraph) {
-        let rates = plan.rates(arm.recipe)
+        let rates = plan.rates(arm)
         func needs(_ seed: UInt64) -> [String] {
             var names = ["data \(seed)"]
             if let parent = arm.parent.flatMap({ table.arm($0) }) { names += student(parent, seed) }
-            if needsRollout(arm), let source = table.rolloutArm { names.append(rollout(source, seed)) }
+            if arm.stage?.needsRollout == true, let source = table.rolloutArm { names.append(rollout(source, seed)) }
             return names
         }
         for rate in rates {
@@ -106,7 +104,7 @@ public struct Reproduction: Sendable {
                 graph.add(rollout(arm.id, seed), needs: student(arm, seed)) { try await rollOut(arm, seed: seed) }
             }
         }
-        guard let source = table.rolloutArm, arm.recipe.isTrained else { return }
+        guard let source = table.rolloutArm, arm.isTrained else { return }
         for seed in plan.seeds {
             graph.add("skill \(arm.id) \(seed)", needs: [final(arm.id, seed), rollout(source, seed)]) {
                 try await measureSkill(arm, seed: seed, rollout: source)
@@ -114,15 +112,19 @@ public struct Reproduction: Sendable {
         }
     }
 
-    private func needsRollout(_ arm: Arm) -> Bool {
-        switch arm.recipe {
-        case .preference(let recipe): recipe.pairs != .duals
-        case .supervised(let recipe): recipe.sources.contains(.steps)
-        case .untrained, .keySteps, .selfCorrection: false
-        }
-    }
+    // MARK: Seeds
 
-    // MARK: Pieces of work
+    /// The untrained student of a seed, as a run names it.
+    ///
+    /// Makes the seed's problems and traces (`data/seed-N` in the folder) and the student (in its `models`), which need not
+    /// be done beforehand and takes seconds; the same seed and plan give the same.
+    ///
+    /// - Throws: `ReasoningError` when the domain has not so many problems as the plan wants, what the model store throws,
+    ///   or what `check` throws.
+    public func student(ofSeed seed: UInt64) async throws -> StudentReference {
+        try await prepare(seed)
+        return try await notebook.student(seed).reference
+    }
 
     /// Problems, teacher's traces and the untrained student of a seed.
     private func prepare(_ seed: UInt64) async throws {
@@ -137,7 +139,11 @@ public struct Reproduction: Sendable {
             student = known
         } else {
             let created = try StudentFactory.create(texts: data.texts, size: plan.student, seed: seed, in: store)
-            student = Notebook.Student(fingerprint: print, modelHash: created.hash)
+            student = Notebook.Student(
+                fingerprint: print,
+                modelHash: created.hash,
+                tokenizerFingerprint: created.tokenizerFingerprint
+            )
             try files.write(student, name)
         }
         try await notebook.add(data)
@@ -146,129 +152,6 @@ public struct Reproduction: Sendable {
         log("seed \(seed): \(data.templates.count) templates, \(duals.count) dual pairs")
     }
 
-    /// The weights that an arm starts from.
-    private func parentHash(_ arm: Arm, seed: UInt64) async throws -> String {
-        guard let parent = arm.parent.flatMap({ table.arm($0) }) else {
-            return try await notebook.student(seed).modelHash
-        }
-        if case .untrained = parent.recipe { return try await notebook.student(seed).modelHash }
-        return try await notebook.chosen(parent, seed: seed, plan: plan).trial.modelHash
-    }
-
-    private func trial(_ arm: Arm, _ key: TrialKey) async throws {
-        try check()
-        let data = try await notebook.seedData(key.seed)
-        let parent = try await parentHash(arm, seed: key.seed)
-        var rollout: Rollout?
-        var rolloutDigest: String?
-        if needsRollout(arm), let source = table.rolloutArm {
-            let name = Rollout.name(source, seed: key.seed)
-            rollout = try await notebook.rollout(name)
-            rolloutDigest = try await notebook.digest(ofRollout: name)
-        }
-        let print = try fingerprint(
-            arm.recipe,
-            arm.style,
-            plan.withoutChoices,
-            key.name,
-            parent,
-            try await notebook.digest(ofSeed: key.seed),
-            rolloutDigest,
-            Self.version
-        )
-        if let known = files.read(key.name, as: Trial.self), known.fingerprint == print {
-            await notebook.add(known, key)
-            return
-        }
-        let started = ContinuousClock.now
-        var trial = Trial(fingerprint: print, modelHash: parent)
-        if let rate = key.rate {
-            let trainer = ArmTrainer(
-                plan: plan,
-                trainer: StageTrainer(store: store, workFolder: folder.appending(path: "work"), threads: 1),
-                check: check
-            )
-            if let outcome = try trainer.train(
-                arm,
-                key: key,
-                rate: rate,
-                parent: parent,
-                data: data,
-                rollout: rollout
-            ) {
-                trial.modelHash = outcome.trained.stored.hash
-                trial.tokens = outcome.trained.tokens
-                trial.examples = outcome.examples
-                trial.loss = outcome.trained.finalLoss
-                trial.trainSeconds = outcome.trained.seconds
-            } else {
-                // The row then shows its parent's student, with 0 examples beside it.
-                log("\(arm.id), seed \(key.seed): the teacher's traces give it nothing to learn from")
-            }
-        }
-        let scorer = try Scorer(folder: try store.folder(trial.modelHash), plan: plan, check: check)
-        try score(&trial, arm, scorer, data, isSearch: key.seed == plan.searchSeed)
-        trial.seconds = (ContinuousClock.now - started) / .seconds(1)
-        try files.write(trial, key.name)
-        await notebook.add(trial, key)
-        let suite = trial.suites[SuiteName.test] ?? trial.suites[SuiteName.development]
-        log(
-            "\(arm.id), seed \(key.seed)" + (key.rate.map { ", rate \($0)" } ?? "") + ": "
-                + percent(SuiteResult.share(suite?.outcomes ?? ""))
-                + " in \(Int(trial.seconds.rounded())) s"
-        )
-    }
-
-    private func score(_ trial: inout Trial, _ arm: Arm, _ scorer: Scorer, _ data: SeedData, isSearch: Bool) throws {
-        let suites =
-            isSearch
-            ? [SuiteName.development: data.problems.development]
-            : data.problems.suites
-        for (name, problems) in suites.sorted(by: { $0.key < $1.key }) {
-            let outcomes = try scorer.solve(problems, style: arm.style)
-            var result = SuiteResult(outcomes: Scorer.marks(outcomes.map(\.correct)))
-            if name == SuiteName.test { trial.outputs = outcomes.prefix(8).map(\.output) }
-            if arm.recipe == .selfCorrection {
-                result.outcomes = Scorer.marks(try scorer.correct(problems, outcomes))
-            } else if table.rolloutArm != nil, arm.recipe.isTrained, name == SuiteName.test {
-                result.selfCorrected = Scorer.marks(try scorer.correct(problems, outcomes))
-            }
-            trial.suites[name] = result
-        }
-    }
-
     /// Written into fingerprints: to be raised when the same plan and data come to mean other work.
-    static let version = 1
-
-    private func run(_ probe: Probe) async throws {
-        try check()
-        let seed = plan.seeds[0]
-        guard let parent = table.arm(probe.parent),
-            case (let key, let start) = try await notebook.chosen(parent, seed: seed, plan: plan), let rate = key.rate
-        else { throw ReproductionError("the probe \(probe.id) starts from \(probe.parent), which is no trained arm") }
-        let name = "probes/\(probe.id)"
-        struct Kept: Codable {
-            var fingerprint: String
-            var result: ProbeResult
-        }
-        let digest = try await notebook.digest(ofSeed: seed)
-        let print = try fingerprint(probe, plan.withoutChoices, seed, digest, start.modelHash, Self.version)
-        if let known = files.read(name, as: Kept.self), known.fingerprint == print {
-            await notebook.add(known.result)
-            return
-        }
-        let run = ProbeRun(
-            probe: probe,
-            plan: plan,
-            data: try await notebook.seedData(seed),
-            folder: try store.folder(start.modelHash),
-            check: check
-        )
-        let result = try run.run(rate: rate * probe.rateShare)
-        try files.write(Kept(fingerprint: print, result: result), name)
-        await notebook.add(result)
-        log("probe \(probe.id): \(result.points.last?.accuracy.map(percent) ?? "")")
-    }
-
-    private func percent(_ share: Double) -> String { Figures.percent(share) + " %" }
+    static let version = 2
 }

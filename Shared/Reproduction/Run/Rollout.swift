@@ -47,6 +47,9 @@ struct Rollout: Sendable, Codable {
         return Array((named + found.filter { $0.student?.firstWrongStep == nil }).prefix(count))
     }
 
+    /// How a student attempts the problems that are held back for it.
+    static let options = RolloutOptions(split: .rollout, samples: 1, temperature: 0.7)
+
     /// The name of a roll-out's file.
     static func name(_ arm: String, seed: UInt64) -> String { "rollouts/seed-\(seed)/\(arm)" }
 }
@@ -67,7 +70,12 @@ extension Reproduction {
         let scorer = try Scorer(folder: try store.folder(hash), plan: plan, check: check)
         let teacher = TeacherRun(seed: seed, plan: plan)
         func entries(_ problems: [ProblemEvent]) async throws -> [Rollout.Entry] {
-            let attempts = try scorer.attempts(at: problems, seed: seed, checkpoint: hash)
+            let attempts = try scorer.attempts(
+                at: problems,
+                format: arm.style.format,
+                seed: seed,
+                checkpoint: hash
+            )
             let byID = Dictionary(problems.map { ($0.id, $0) }) { first, _ in first }
             var entries: [Rollout.Entry] = []
             for attempt in attempts where !attempt.correct {
@@ -105,18 +113,22 @@ extension Reproduction {
 }
 
 extension Scorer {
-    /// The temperature of attempts.
-    private static let temperature = 0.7
-
-    /// One sampled attempt a problem, with the student's own correction of the wrong ones.
-    func attempts(at problems: [ProblemEvent], seed: UInt64, checkpoint: String) throws -> [AttemptEvent] {
+    /// Sampled attempts at problems, with the student's own corrections of the wrong ones.
+    ///
+    /// The problems are attempted in the order in which a run's roll-out has them, so that the same student writes the same.
+    func attempts(
+        at problems: [ProblemEvent],
+        format: StudentFormat,
+        seed: UInt64,
+        checkpoint: String
+    ) throws -> [AttemptEvent] {
         var parameters = greedy
-        parameters.temperature = Self.temperature
+        parameters.temperature = Rollout.options.temperature
         parameters.seed = seed
         return try solver.attempts(
-            at: problems,
-            samples: 1,
-            format: .hierarchicalThought,
+            at: problems.sorted { $0.id < $1.id },
+            samples: Rollout.options.samples,
+            format: format,
             parameters: parameters,
             runID: "reproduction-\(seed)",
             checkpointID: checkpoint

@@ -37,11 +37,9 @@ struct Scorer {
         GenerationParameters(maximumNewTokens: plan.maximumNewTokens, temperature: 0)
     }
 
-    /// Greedy decoding; a chain without notes is a half as long as a template.
+    /// Greedy decoding of answers in a style.
     private func parameters(_ style: ResponseStyle) -> GenerationParameters {
-        var parameters = greedy
-        if style == .chain { parameters.maximumNewTokens = (parameters.maximumNewTokens + 1) / 2 }
-        return parameters
+        GenerationParameters(maximumNewTokens: plan.maximumNewTokens(style), temperature: 0)
     }
 
     /// The outcomes on problems, greedily.

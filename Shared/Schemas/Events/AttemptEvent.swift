@@ -11,6 +11,8 @@ public struct AttemptEvent: EventPayload, Hashable {
     public var runId: String
     /// The model that made it.
     public var checkpointId: String
+    /// The run's round whose stages learn from it, from 1.
+    public var round: Int?
     /// The problem.
     public var problemId: String
     /// Which of several samples this is, from 0.
@@ -21,6 +23,8 @@ public struct AttemptEvent: EventPayload, Hashable {
     public var answer: String?
     /// Whether that is the gold answer.
     public var correct: Bool
+    /// Whether the output was cut off by the most tokens that the student may write.
+    public var truncated: Bool?
     /// The student's own correction, made without the reference, when it was asked for.
     public var selfCorrection: SelfCorrection?
     /// The form of prompt and answer: `chain-of-thought`, `hierarchical-thought`.
@@ -31,22 +35,26 @@ public struct AttemptEvent: EventPayload, Hashable {
         id: String,
         runId: String,
         checkpointId: String,
+        round: Int? = nil,
         problemId: String,
         sample: Int,
         output: String,
         answer: String? = nil,
         correct: Bool,
+        truncated: Bool? = nil,
         selfCorrection: SelfCorrection? = nil,
         promptFormat: String
     ) {
         self.id = id
         self.runId = runId
         self.checkpointId = checkpointId
+        self.round = round
         self.problemId = problemId
         self.sample = sample
         self.output = output
         self.answer = answer
         self.correct = correct
+        self.truncated = truncated
         self.selfCorrection = selfCorrection
         self.promptFormat = promptFormat
     }
@@ -61,6 +69,7 @@ public struct AttemptEvent: EventPayload, Hashable {
         try check.identifier(runId, "runId")
         try check.identifier(checkpointId, "checkpointId")
         try check.identifier(problemId, "problemId")
+        try check.atLeast(round, 1, "round")
         try check.atLeast(sample, 0, "sample")
         try check.atLeast(selfCorrection?.firstWrongStep, 0, "selfCorrection.firstWrongStep")
         try check.notBlank(promptFormat, "promptFormat")

@@ -9,8 +9,10 @@ public struct CheckpointEvent: EventPayload, Hashable {
     public var id: String
     /// The run that it belongs to.
     public var runId: String
-    /// The stage that made it.
-    public var stage: TrainingStage
+    /// The stage of the run that made it; `initial` for the untrained student.
+    public var stage: String
+    /// The run's round, from 1; not there for the initial one.
+    public var round: Int?
     /// The checkpoint that training started from; not there for the initial one.
     public var parentCheckpointId: String?
     /// The hash of the model in the model store.
@@ -38,7 +40,8 @@ public struct CheckpointEvent: EventPayload, Hashable {
     public init(
         id: String,
         runId: String,
-        stage: TrainingStage,
+        stage: String,
+        round: Int? = nil,
         parentCheckpointId: String? = nil,
         modelHash: String,
         tokenizerFingerprint: String? = nil,
@@ -54,6 +57,7 @@ public struct CheckpointEvent: EventPayload, Hashable {
         self.id = id
         self.runId = runId
         self.stage = stage
+        self.round = round
         self.parentCheckpointId = parentCheckpointId
         self.modelHash = modelHash
         self.tokenizerFingerprint = tokenizerFingerprint
@@ -75,11 +79,13 @@ public struct CheckpointEvent: EventPayload, Hashable {
         let check = Validation(type: Self.type)
         try check.identifier(id, "id")
         try check.identifier(runId, "runId")
+        try check.identifier(stage, "stage")
+        try check.atLeast(round, 1, "round")
         try check.identifier(parentCheckpointId, "parentCheckpointId")
         try check.require(
-            (parentCheckpointId == nil) == (stage == .initial),
+            (parentCheckpointId == nil) == (stage == RunStage.initial),
             "parentCheckpointId",
-            stage == .initial ? "must not be there for the initial stage" : "must be there for stage \(stage.rawValue)"
+            stage == RunStage.initial ? "must not be there for the initial stage" : "must be there for stage \(stage)"
         )
         try check.identifier(modelHash, "modelHash")
         try check.identifier(tokenizerFingerprint, "tokenizerFingerprint")
@@ -98,16 +104,27 @@ public struct CheckpointEvent: EventPayload, Hashable {
     }
 }
 
-/// The stage that made a model.
-public enum TrainingStage: String, Sendable, Hashable, Codable, CaseIterable {
-    /// The student before any training.
-    case initial
-    /// The control arm: plain chain-of-thought training.
-    case plain
-    /// Hierarchical thought templates.
-    case hsft
-    /// Key-step learning.
-    case krsl
-    /// Cross-model preference optimisation.
-    case dpo
+extension CheckpointEvent {
+    /// The id of a stage's checkpoint: one a stage and round.
+    public static func id(run: String, round: Int, stage: String) -> String {
+        DeterministicID.make(cause: run, parts: ["checkpoint", stage] + (round > 1 ? [String(round)] : []))
+    }
+
+    /// The untrained student as a run's first checkpoint.
+    ///
+    /// Arguments:
+    ///   - path: the model's folder, relative to the model store's root.
+    public static func initial(of run: RunEvent, path: String) -> CheckpointEvent {
+        CheckpointEvent(
+            id: id(run: run.id, round: 1, stage: RunStage.initial),
+            runId: run.id,
+            stage: RunStage.initial,
+            modelHash: run.student.modelHash,
+            tokenizerFingerprint: run.student.tokenizerFingerprint,
+            path: path,
+            tokensTrained: 0,
+            steps: 0,
+            trainSeconds: 0
+        )
+    }
 }

@@ -12,7 +12,9 @@ public struct EvaluationEvent: EventPayload, Hashable {
     /// The model that was scored.
     public var checkpointId: String
     /// The stage that made it.
-    public var stage: TrainingStage
+    public var stage: String
+    /// The run's round that made it, from 1; not there for the untrained student.
+    public var round: Int?
     /// The suite's name.
     public var suite: String
     /// The number of problems.
@@ -25,6 +27,17 @@ public struct EvaluationEvent: EventPayload, Hashable {
     public var interval: ConfidenceInterval
     /// The number of problems for which an answer could be read.
     public var answered: Int
+    /// The number of outputs that were cut off by `decoding.maximumNewTokens`.
+    ///
+    /// Such an output counts as answered only where it names its answer (a mark, a tag, a sentence that says so); its last
+    /// number is not taken for one.
+    public var truncated: Int?
+    /// How the students were asked: `chain` or `template`.
+    public var answers: String?
+    /// The solved problems that were shown before the question; none when it is not there.
+    public var shots: Int?
+    /// The score by group of problems.
+    public var groups: [ScoreGroup]?
     /// The time that it took, in seconds.
     public var seconds: Double
     /// Paired tests against other checkpoints of the run on the same problems.
@@ -42,13 +55,18 @@ public struct EvaluationEvent: EventPayload, Hashable {
         id: String,
         runId: String,
         checkpointId: String,
-        stage: TrainingStage,
+        stage: String,
+        round: Int? = nil,
         suite: String,
         problems: Int,
         correct: Int,
         accuracy: Double,
         interval: ConfidenceInterval,
         answered: Int,
+        truncated: Int? = nil,
+        answers: String? = nil,
+        shots: Int? = nil,
+        groups: [ScoreGroup]? = nil,
         seconds: Double,
         comparisons: [PairedComparison] = [],
         decoding: DecodingOptions,
@@ -59,12 +77,17 @@ public struct EvaluationEvent: EventPayload, Hashable {
         self.runId = runId
         self.checkpointId = checkpointId
         self.stage = stage
+        self.round = round
         self.suite = suite
         self.problems = problems
         self.correct = correct
         self.accuracy = accuracy
         self.interval = interval
         self.answered = answered
+        self.truncated = truncated
+        self.answers = answers
+        self.shots = shots
+        self.groups = groups
         self.seconds = seconds
         self.comparisons = comparisons
         self.decoding = decoding
@@ -85,12 +108,23 @@ public struct EvaluationEvent: EventPayload, Hashable {
         try check.atLeast(problems, 1, "problems")
         try check.range(answered, 0...problems, "answered")
         try check.range(correct, 0...answered, "correct")
+        try check.range(truncated, 0...problems, "truncated")
+        try check.word(answers, of: ["chain", "template"], "answers")
+        try check.atLeast(shots, 0, "shots")
+        try check.identifier(stage, "stage")
+        try check.atLeast(round, 1, "round")
+        for (index, group) in (groups ?? []).enumerated() {
+            try group.validate(check, "groups[\(index)]", problems: problems)
+        }
         try interval.validate(check, "", accuracy: accuracy, correct: correct, of: problems)
         try check.finite(seconds, "seconds")
         try check.atLeast(seconds, 0, "seconds")
         for (index, comparison) in comparisons.enumerated() {
             let place = "comparisons[\(index)]"
             try check.identifier(comparison.againstCheckpointId, "\(place).againstCheckpointId")
+            try check.identifier(comparison.againstStage, "\(place).againstStage")
+            try check.atLeast(comparison.againstRound, 1, "\(place).againstRound")
+            try check.range(comparison.problems, 0...problems, "\(place).problems")
             try check.range(comparison.onlyThis, 0...correct, "\(place).onlyThis")
             try check.range(comparison.onlyOther, 0...problems - correct, "\(place).onlyOther")
             try check.range(comparison.pValue, 0...1, "\(place).pValue")
@@ -99,6 +133,43 @@ public struct EvaluationEvent: EventPayload, Hashable {
         try decoding.validate(check, "decoding")
         try check.notBlank(graderVersion, "graderVersion")
         try selfCorrection?.validate(check, "selfCorrection", first: self)
+    }
+}
+
+/// The score on some of a suite's problems.
+public struct ScoreGroup: Sendable, Hashable, Codable {
+    /// What the problems have in common: `family`, `steps` (of the solution), or `length` (of the output, in tokens).
+    public var by: String
+    /// Which of them these are, for example a family's name or `65-128`.
+    public var value: String
+    /// The number of problems.
+    public var problems: Int
+    /// The number solved.
+    public var correct: Int
+    /// The confidence interval of the share.
+    public var interval: ConfidenceInterval
+
+    /// Makes a score.
+    public init(by: String, value: String, problems: Int, correct: Int, interval: ConfidenceInterval) {
+        self.by = by
+        self.value = value
+        self.problems = problems
+        self.correct = correct
+        self.interval = interval
+    }
+
+    func validate(_ check: Validation, _ field: String, problems all: Int) throws {
+        try check.word(by, of: ["family", "steps", "length"], "\(field).by")
+        try check.notBlank(value, "\(field).value")
+        try check.range(problems, 1...all, "\(field).problems")
+        try check.range(correct, 0...problems, "\(field).correct")
+        try interval.validate(
+            check,
+            "\(field).",
+            accuracy: Double(correct) / Double(problems),
+            correct: correct,
+            of: problems
+        )
     }
 }
 
@@ -195,7 +266,11 @@ public struct PairedComparison: Sendable, Hashable, Codable {
     /// The other checkpoint.
     public var againstCheckpointId: String
     /// The stage that made it.
-    public var againstStage: TrainingStage
+    public var againstStage: String
+    /// The round that made it; not there for the untrained student.
+    public var againstRound: Int?
+    /// The problems that both were scored on.
+    public var problems: Int?
     /// Problems that only this checkpoint solves.
     public var onlyThis: Int
     /// Problems that only the other one solves.
@@ -208,7 +283,9 @@ public struct PairedComparison: Sendable, Hashable, Codable {
     /// Makes a comparison.
     public init(
         againstCheckpointId: String,
-        againstStage: TrainingStage,
+        againstStage: String,
+        againstRound: Int? = nil,
+        problems: Int? = nil,
         onlyThis: Int,
         onlyOther: Int,
         pValue: Double,
@@ -216,6 +293,8 @@ public struct PairedComparison: Sendable, Hashable, Codable {
     ) {
         self.againstCheckpointId = againstCheckpointId
         self.againstStage = againstStage
+        self.againstRound = againstRound
+        self.problems = problems
         self.onlyThis = onlyThis
         self.onlyOther = onlyOther
         self.pValue = pValue

@@ -33,6 +33,9 @@ public struct KeyStepsEvent: EventPayload, Hashable {
     public var gamma: Double
     /// How ties between alignments were decided: `edit`, the authors' rule, or `canonical`.
     public var tieRule: String
+    /// How the student writes the pair: `chain` or `template`, or `chain/bare` or `template/bare` where no blank stands
+    /// before it; the chains as they came when it is not there.
+    public var format: String?
 
     /// Makes key steps.
     public init(
@@ -46,7 +49,8 @@ public struct KeyStepsEvent: EventPayload, Hashable {
         alpha: Double,
         beta: Double,
         gamma: Double,
-        tieRule: String
+        tieRule: String,
+        format: String? = nil
     ) {
         self.id = id
         self.problemId = problemId
@@ -59,6 +63,7 @@ public struct KeyStepsEvent: EventPayload, Hashable {
         self.beta = beta
         self.gamma = gamma
         self.tieRule = tieRule
+        self.format = format
     }
 
     /// The problem's id.
@@ -76,6 +81,7 @@ public struct KeyStepsEvent: EventPayload, Hashable {
         try check.range(beta, 0...1000, "beta")
         try check.range(gamma, 0...1000, "gamma")
         try check.notBlank(tieRule, "tieRule")
+        try check.notBlank(format, "format")
         try right.validate(check, "right")
         try wrong.validate(check, "wrong")
     }
@@ -199,5 +205,16 @@ public struct WeightRun: Sendable, Hashable, Codable {
                 runs.append(WeightRun(count: 1, weight: weight))
             }
         }
+    }
+}
+
+extension KeyStepsEvent {
+    /// The name of a pair's form.
+    ///
+    /// Arguments:
+    ///   - template: whether the pair is written as templates, else as chains.
+    ///   - bare: whether no blank stands before it.
+    public static func format(template: Bool, bare: Bool) -> String {
+        (template ? "template" : "chain") + (bare ? "/bare" : "")
     }
 }

@@ -1,4 +1,4 @@
-/// A run: which student learns what, when its stages start, and what it is scored on.
+/// A run: which student learns what by which recipe, in which rounds, and what it is scored on.
 ///
 /// Record key: the run's id.
 public struct RunEvent: EventPayload, Hashable {
@@ -17,16 +17,20 @@ public struct RunEvent: EventPayload, Hashable {
     public var seed: UInt64
     /// The model that the run starts from.
     public var student: StudentReference
-    /// The stages; a stage that is not there is not run.
-    public var stages: RunStages
-    /// When a stage has enough to start.
-    public var thresholds: RunThresholds
-    /// How the stage-one student attempts the problems held back for it.
-    public var rollout: RolloutOptions
+    /// How the student is asked; in the short form when it is not there.
+    public var prompt: RunPrompt?
+    /// The recipe: the stages, each behind its parent.
+    public var stages: [RunStage]
+    /// How students attempt the problems held back for it, where a stage learns from attempts.
+    public var rollout: RolloutOptions?
     /// What every checkpoint is scored on.
     public var suites: [EvaluationSuite]
     /// How the student decodes when it is scored; greedy when it is not there.
     public var decoding: DecodingOptions?
+    /// How the run goes on while problems stream in; one round when it is not there.
+    public var rounds: RunRounds?
+    /// Which student is the best one now; none is named when it is not there.
+    public var gate: RunGate?
 
     /// Makes a run.
     public init(
@@ -35,28 +39,38 @@ public struct RunEvent: EventPayload, Hashable {
         dataset: String,
         seed: UInt64,
         student: StudentReference,
-        stages: RunStages,
-        thresholds: RunThresholds,
-        rollout: RolloutOptions,
+        prompt: RunPrompt? = nil,
+        stages: [RunStage],
+        rollout: RolloutOptions? = nil,
         suites: [EvaluationSuite],
-        decoding: DecodingOptions? = nil
+        decoding: DecodingOptions? = nil,
+        rounds: RunRounds? = nil,
+        gate: RunGate? = nil
     ) {
         self.id = id
         self.name = name
         self.dataset = dataset
         self.seed = seed
         self.student = student
+        self.prompt = prompt
         self.stages = stages
-        self.thresholds = thresholds
         self.rollout = rollout
         self.suites = suites
         self.decoding = decoding
+        self.rounds = rounds
+        self.gate = gate
     }
 
     /// The run's id.
     public var key: String { id }
 
-    /// Checks ids, ranges, that suites have different names, and that each stage has only options that it uses.
+    /// Reads the four fixed stages of earlier versions as the recipe that they are.
+    public static func upgraded(_ json: JSONValue, ignoresUnknownKeys: Bool) throws -> JSONValue {
+        try FixedStages.upgraded(json, ignoresUnknownKeys: ignoresUnknownKeys)
+    }
+
+    /// Checks ids, ranges, the graph of parents, that suites have different names and are not learned from, and that each
+    /// stage has only options that it reads.
     public func validate() throws {
         let check = Validation(type: Self.type)
         try check.identifier(id, "id")
@@ -65,39 +79,54 @@ public struct RunEvent: EventPayload, Hashable {
         try check.seed(seed, "seed")
         try check.identifier(student.modelHash, "student.modelHash")
         try check.identifier(student.tokenizerFingerprint, "student.tokenizerFingerprint")
-        try stages.validate(check)
-        try check.atLeast(thresholds.templates, 0, "thresholds.templates")
-        try check.atLeast(thresholds.pairs, 0, "thresholds.pairs")
-        try check.atLeast(thresholds.corrections, 0, "thresholds.corrections")
-        try check.range(thresholds.maximumWaitSeconds, 0...31_536_000, "thresholds.maximumWaitSeconds")
-        try check.range(rollout.samples, 1...1024, "rollout.samples")
-        try check.range(rollout.temperature, 0...10, "rollout.temperature")
-        try check.atLeast(rollout.limit, 1, "rollout.limit")
+        try prompt?.validate(check, "prompt")
+        try check.require(stages.count <= 64, "stages", "are \(stages.count); a run has at most 64")
+        try check.require(suites.count <= 64, "suites", "are \(suites.count); a run has at most 64")
+        for (index, stage) in stages.enumerated() { try stage.validate(check, "stages[\(index)]") }
+        try validateGraph(check)
+        try rollout?.validate(check, "rollout")
         for (index, suite) in suites.enumerated() {
-            try check.identifier(suite.name, "suites[\(index)].name")
-            try check.identifier(suite.dataset, "suites[\(index)].dataset")
-            try check.atLeast(suite.expectedProblems, 1, "suites[\(index)].expectedProblems")
+            try suite.validate(check, "suites[\(index)]", stages: stages.map(\.name))
         }
         try check.require(Set(suites.map(\.name)).count == suites.count, "suites", "must have different names")
         try checkSplits(check)
         try decoding?.validate(check, "decoding")
+        try rounds?.validate(check, "rounds")
+        try check.require(
+            rounds == nil && gate == nil || !stages.isEmpty,
+            "stages",
+            "is empty; a run with rounds or a gate needs a stage"
+        )
+        try gate?.validate(check, "gate", run: self)
+        try check.require(
+            rounds == nil || gate != nil,
+            "gate",
+            "is missing; a run in rounds needs a rule that says which student is the best one"
+        )
     }
 
     /// What a run learns from must not be what it is scored on.
     private func checkSplits(_ check: Validation) throws {
         try check.require(
-            rollout.split != .test,
+            rollout?.split != .test,
             "rollout.split",
             "is 'test', which is only scored; give rollout, development or train"
         )
-        for (index, suite) in suites.enumerated() where suite.dataset == dataset {
-            let learned = [ProblemSplit.train] + (stages.dpo == nil ? [] : [rollout.split])
+        let rolledOut = stages.contains(where: \.needsRollout) ? [(rollout ?? RolloutOptions()).split] : []
+        let learned = Set(learnedDatasets)
+        for (index, suite) in suites.enumerated() where learned.contains(suite.dataset) {
             try check.require(
-                !learned.contains(suite.split),
+                !([ProblemSplit.train] + rolledOut).contains(suite.split),
                 "suites[\(index)].split",
-                "is '\(suite.split.rawValue)' of '\(dataset)', which the run learns from; score on another split"
+                "is '\(suite.split.rawValue)' of '\(suite.dataset)', which the run learns from; score on another split"
             )
         }
+    }
+
+    /// The datasets that stages learn from.
+    public var learnedDatasets: [String] {
+        var seen: Set<String> = []
+        return ([dataset] + stages.flatMap { $0.data?.datasets ?? [] }).filter { seen.insert($0).inserted }
     }
 }
 
@@ -115,27 +144,7 @@ public struct StudentReference: Sendable, Hashable, Codable {
     }
 }
 
-/// When a stage has enough to start: the counts are reached, or the time has passed since the run was seen.
-public struct RunThresholds: Sendable, Hashable, Codable {
-    /// Verified templates that stage one waits for.
-    public var templates: Int
-    /// Verified dual pairs that stage one waits for.
-    public var pairs: Int
-    /// Correction pairs that stage two waits for; all that the roll-out yields when it is not there.
-    public var corrections: Int?
-    /// The longest that a stage waits, in seconds; then it starts with what there is.
-    public var maximumWaitSeconds: Double
-
-    /// Makes thresholds.
-    public init(templates: Int, pairs: Int, corrections: Int? = nil, maximumWaitSeconds: Double) {
-        self.templates = templates
-        self.pairs = pairs
-        self.corrections = corrections
-        self.maximumWaitSeconds = maximumWaitSeconds
-    }
-}
-
-/// How the stage-one student attempts problems held back from stage one.
+/// How students attempt problems that are held back for it, for the stages that learn from attempts.
 public struct RolloutOptions: Sendable, Hashable, Codable {
     /// The split that it attempts.
     public var split: ProblemSplit
@@ -158,6 +167,12 @@ public struct RolloutOptions: Sendable, Hashable, Codable {
         self.temperature = temperature
         self.limit = limit
     }
+
+    func validate(_ check: Validation, _ field: String) throws {
+        try check.range(samples, 1...1024, "\(field).samples")
+        try check.range(temperature, 0...10, "\(field).temperature")
+        try check.atLeast(limit, 1, "\(field).limit")
+    }
 }
 
 /// A set of problems that checkpoints are scored on.
@@ -170,13 +185,60 @@ public struct EvaluationSuite: Sendable, Hashable, Codable {
     public var split: ProblemSplit
     /// The number of problems that must have arrived before scoring starts.
     public var expectedProblems: Int
+    /// The longest that scoring waits for them, in seconds; 3,600 when it is not there.
+    ///
+    /// Then those that are there are scored; where there is none the suite is left out, which the evaluation's absence and
+    /// the log tell.
+    public var waitSeconds: Double?
+    /// The most problems, the first in order of id; all when it is not there.
+    public var limit: Int?
+    /// So many solved training problems are shown before the question (few-shot); none when it is not there.
+    public var shots: Int?
+    /// The stages whose checkpoints are scored on it, `initial` among them; all when it is not there.
+    public var stages: [String]?
 
     /// Makes a suite.
-    public init(name: String, dataset: String, split: ProblemSplit, expectedProblems: Int) {
+    public init(
+        name: String,
+        dataset: String,
+        split: ProblemSplit,
+        expectedProblems: Int,
+        waitSeconds: Double? = nil,
+        limit: Int? = nil,
+        shots: Int? = nil,
+        stages: [String]? = nil
+    ) {
         self.name = name
         self.dataset = dataset
         self.split = split
         self.expectedProblems = expectedProblems
+        self.waitSeconds = waitSeconds
+        self.limit = limit
+        self.shots = shots
+        self.stages = stages
+    }
+
+    /// The default of ``waitSeconds``.
+    public static let defaultWait = 3_600.0
+
+    /// Whether the checkpoints of a stage are scored on the suite.
+    public func scores(_ stage: String) -> Bool { stages?.contains(stage) ?? true }
+
+    func validate(_ check: Validation, _ field: String, stages known: [String]) throws {
+        try check.identifier(name, "\(field).name")
+        try check.identifier(dataset, "\(field).dataset")
+        try check.atLeast(expectedProblems, 1, "\(field).expectedProblems")
+        try check.range(waitSeconds, 0...31_536_000, "\(field).waitSeconds")
+        try check.atLeast(limit, 1, "\(field).limit")
+        try check.range(shots, 0...32, "\(field).shots")
+        try check.names(stages, "\(field).stages")
+        for (index, stage) in (stages ?? []).enumerated() {
+            try check.require(
+                stage == RunStage.initial || known.contains(stage),
+                "\(field).stages[\(index)]",
+                "is '\(stage)', which is no stage of the run; its stages are \(Validation.list(known))"
+            )
+        }
     }
 }
 
@@ -196,6 +258,10 @@ public struct DecodingOptions: Sendable, Hashable, Codable {
     public var seed: UInt64?
     /// Whether the student corrects itself in a second pass.
     public var selfCorrection: Bool?
+    /// The most tokens of that pass; 128 when it is not there.
+    public var maximumCorrectionTokens: Int?
+    /// What ends an answer beside the end-of-text token; it is no part of it.
+    public var stop: [String]?
 
     /// Makes decoding options; greedy by default.
     public init(
@@ -205,7 +271,9 @@ public struct DecodingOptions: Sendable, Hashable, Codable {
         topP: Double? = nil,
         repetitionPenalty: Double? = nil,
         seed: UInt64? = nil,
-        selfCorrection: Bool? = nil
+        selfCorrection: Bool? = nil,
+        maximumCorrectionTokens: Int? = nil,
+        stop: [String]? = nil
     ) {
         self.temperature = temperature
         self.maximumNewTokens = maximumNewTokens
@@ -214,6 +282,8 @@ public struct DecodingOptions: Sendable, Hashable, Codable {
         self.repetitionPenalty = repetitionPenalty
         self.seed = seed
         self.selfCorrection = selfCorrection
+        self.maximumCorrectionTokens = maximumCorrectionTokens
+        self.stop = stop
     }
 
     func validate(_ check: Validation, _ field: String) throws {
@@ -223,5 +293,10 @@ public struct DecodingOptions: Sendable, Hashable, Codable {
         try check.range(topP, 0...1, "\(field).topP")
         try check.positive(repetitionPenalty, "\(field).repetitionPenalty")
         try check.seed(seed, "\(field).seed")
+        try check.range(maximumCorrectionTokens, 1...1_048_576, "\(field).maximumCorrectionTokens")
+        try check.require((stop?.count ?? 0) <= 16, "\(field).stop", "has more than 16 texts")
+        for (index, text) in (stop ?? []).enumerated() {
+            try check.require(!text.isEmpty, "\(field).stop[\(index)]", "must not be empty")
+        }
     }
 }

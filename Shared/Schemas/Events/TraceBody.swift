@@ -60,8 +60,13 @@ public enum TraceBody: Sendable, Hashable {
                 )
             }
             if verified {
-                try check.require(body.firstWrongStep != nil, "body.firstWrongStep", "must be there when verified")
-                try check.notBlank(body.correction, "body.correction")
+                // A verified correction without a step says that the steps may stand.
+                try check.require(
+                    body.firstWrongStep != nil || (body.cause ?? "").isEmpty && (body.correction ?? "").isEmpty,
+                    "body.firstWrongStep",
+                    "must be there when verified, unless there is neither cause nor correction"
+                )
+                if body.firstWrongStep != nil { try check.notBlank(body.correction, "body.correction") }
                 try check.notBlank(body.answer, "body.answer")
             }
         }

@@ -64,6 +64,17 @@ public enum ModelKeys {
     )
 }
 
+/// The keys of services that hand stages to other engines.
+public enum ExternalEngineKeys {
+    /// The file of the engines.
+    public static let file = ConfigurationKey<String>(
+        "ERRATA_ENGINES",
+        default: "",
+        "A JSON file of the engines that a stage's \"engine\" may name: {\"NAME\": {\"command\": [\"PROGRAM\", \"ARGUMENT\"]}}; left "
+            + "out, there are none but Errata's own."
+    )
+}
+
 /// The keys of services that compute with models; what the values may be, the tensor engine says.
 public enum EngineKeys {
     /// The threads of a computation.

@@ -12,6 +12,7 @@ public enum DatabaseSchema {
             migration(4, "corruption-demonstrations", PackageResources.V0004_corruption_demonstrations_sql),
             migration(5, "key-step-tie-rules", PackageResources.V0005_key_step_tie_rules_sql),
             migration(6, "preference-layout", PackageResources.V0006_preference_layout_sql),
+            migration(7, "recipes-and-rounds", PackageResources.V0007_recipes_and_rounds_sql),
         ]
     }
 

@@ -4,48 +4,19 @@ public import Schemas
 
 /// The tables `evaluations`, `evaluation_results`, `attempts` and `rollouts`, written by Evaluator.
 public enum EvaluationStore {
-    /// How a checkpoint did on one problem.
-    public struct Result: Sendable, Hashable {
-        /// The problem.
-        public let problemID: String
-        /// Whether the answer is the gold one.
-        public let correct: Bool
-        /// The answer that was found in the output.
-        public let answer: String?
-        /// The whole output.
-        public let output: String
-
-        /// Creates a result.
-        public init(problemID: String, correct: Bool, answer: String?, output: String) {
-            self.problemID = problemID
-            self.correct = correct
-            self.answer = answer
-            self.output = output
-        }
-    }
-
-    /// Writes an evaluation with the result of every problem.
-    public static func insert(
-        _ evaluation: EvaluationEvent,
-        results: [Result],
-        in transaction: PostgresTransaction
-    ) async throws {
-        try await transaction.execute(
+    /// Writes an evaluation, whose results are there already, with its event's row.
+    ///
+    /// - Returns: whether it was not there before.
+    public static func insert(_ evaluation: EvaluationEvent, in transaction: PostgresTransaction) async throws -> Bool {
+        try await !transaction.query(
             """
-            INSERT INTO evaluations (id, run_id, checkpoint_id, stage, suite, problems, correct, body)
-            VALUES (\(evaluation.id), \(evaluation.runId), \(evaluation.checkpointId), \(evaluation.stage.rawValue),
-                    \(evaluation.suite), \(evaluation.problems), \(evaluation.correct),
+            INSERT INTO evaluations (id, run_id, checkpoint_id, round, stage, suite, problems, correct, body)
+            VALUES (\(evaluation.id), \(evaluation.runId), \(evaluation.checkpointId), \(evaluation.round ?? 1),
+                    \(evaluation.stage), \(evaluation.suite), \(evaluation.problems), \(evaluation.correct),
                     \(try EventBody.text(of: evaluation))::jsonb)
+            ON CONFLICT DO NOTHING RETURNING id
             """
-        )
-        for result in results {
-            try await transaction.execute(
-                """
-                INSERT INTO evaluation_results (evaluation_id, problem_id, correct, answer, output)
-                VALUES (\(evaluation.id), \(result.problemID), \(result.correct), \(result.answer), \(result.output))
-                """
-            )
-        }
+        ).isEmpty
     }
 
     /// The evaluations of a run, oldest first.
@@ -55,10 +26,9 @@ public enum EvaluationStore {
         ).map { try EventBody.event(EvaluationEvent.self, of: $0) }
     }
 
-    /// Which problems a stage of a run got right on a suite, by problem id.
+    /// Which problems a checkpoint got right on a suite, by problem id.
     public static func outcomes(
-        run: String,
-        stage: TrainingStage,
+        checkpoint: String,
         suite: String,
         from pool: PostgresPool
     ) async throws -> [String: Bool] {
@@ -66,7 +36,7 @@ public enum EvaluationStore {
             """
             SELECT result.problem_id, result.correct FROM evaluation_results AS result
             JOIN evaluations ON evaluations.id = result.evaluation_id
-            WHERE evaluations.run_id = \(run) AND evaluations.stage = \(stage.rawValue) AND evaluations.suite = \(suite)
+            WHERE evaluations.checkpoint_id = \(checkpoint) AND evaluations.suite = \(suite)
             """
         )
         var outcomes: [String: Bool] = [:]
@@ -76,13 +46,8 @@ public enum EvaluationStore {
         return outcomes
     }
 
-    /// Writes a whole roll-out: its attempts, and the row that says that they are all there.
-    public static func insertRollout(
-        checkpoint: String,
-        run: String,
-        attempts: [AttemptEvent],
-        in transaction: PostgresTransaction
-    ) async throws {
+    /// Writes attempts; those that are there stay as they are.
+    public static func insert(_ attempts: [AttemptEvent], in transaction: PostgresTransaction) async throws {
         for attempt in attempts {
             try await transaction.execute(
                 """
@@ -93,16 +58,26 @@ public enum EvaluationStore {
                 """
             )
         }
-        let wrong = attempts.count { !$0.correct }
+    }
+
+    /// Says that all attempts of a checkpoint's roll-out for a round are there.
+    public static func finishRollout(
+        checkpoint: String,
+        run: String,
+        round: Int,
+        in transaction: PostgresTransaction
+    ) async throws {
         try await transaction.execute(
             """
-            INSERT INTO rollouts (checkpoint_id, run_id, attempted, wrong)
-            VALUES (\(checkpoint), \(run), \(attempts.count), \(wrong)) ON CONFLICT DO NOTHING
+            INSERT INTO rollouts (checkpoint_id, round, run_id, attempted, wrong)
+            SELECT \(checkpoint), \(round), \(run), count(*), count(*) FILTER (WHERE NOT correct)
+            FROM attempts WHERE checkpoint_id = \(checkpoint)
+            ON CONFLICT DO NOTHING
             """
         )
     }
 
-    /// How many attempts a run's roll-out has, once it is whole, and how many of the wrong ones the teacher answered.
+    /// How many attempts a checkpoint's roll-out has, once it is whole, and how many of the wrong ones the teacher answered.
     public struct RolloutProgress: Sendable {
         /// Attempts made.
         public let attempted: Int
@@ -116,18 +91,22 @@ public enum EvaluationStore {
         public let waitedSeconds: Double
     }
 
-    /// The progress of a run's roll-out; `nil` before it is whole.
-    public static func rolloutProgress(run: String, from pool: PostgresPool) async throws -> RolloutProgress? {
+    /// The progress of a checkpoint's roll-out for a round; `nil` before it is whole.
+    public static func rolloutProgress(
+        checkpoint: String,
+        round: Int = 1,
+        from pool: PostgresPool
+    ) async throws -> RolloutProgress? {
         try await pool.query(
             """
-            SELECT sum(attempted)::bigint AS attempted, sum(wrong)::bigint AS wrong,
-                   (SELECT count(*) FROM traces WHERE run_id = \(run) AND kind = 'correction') AS answered,
-                   (SELECT count(*) FROM traces WHERE run_id = \(run) AND kind = 'correction' AND verified) AS verified,
-                   extract(epoch FROM now() - greatest(
-                       max(created_at),
-                       (SELECT max(created_at) FROM traces WHERE run_id = \(run) AND kind = 'correction')
-                   ))::float8 AS waited
-            FROM rollouts WHERE run_id = \(run) HAVING count(*) > 0
+            SELECT rollouts.attempted::bigint AS attempted, rollouts.wrong::bigint AS wrong,
+                   count(traces.id) AS answered, count(traces.id) FILTER (WHERE traces.verified) AS verified,
+                   extract(epoch FROM now() - greatest(rollouts.created_at, max(traces.created_at)))::float8 AS waited
+            FROM rollouts
+            LEFT JOIN attempts ON attempts.checkpoint_id = rollouts.checkpoint_id AND NOT attempts.correct
+            LEFT JOIN traces ON traces.attempt_id = attempts.id AND traces.kind = 'correction'
+            WHERE rollouts.checkpoint_id = \(checkpoint) AND rollouts.round = \(round)
+            GROUP BY rollouts.checkpoint_id, rollouts.attempted, rollouts.wrong, rollouts.created_at
             """
         ).first.map { row in
             RolloutProgress(
@@ -140,11 +119,11 @@ public enum EvaluationStore {
         }
     }
 
-    /// The wrong attempts of a run, in order of id.
-    public static func wrongAttempts(run: String, from pool: PostgresPool) async throws -> [AttemptEvent] {
+    /// The attempts of a checkpoint, in order of id.
+    public static func attempts(checkpoint: String, from pool: PostgresPool) async throws -> [AttemptEvent] {
         try await pool.query(
             """
-            SELECT body::text AS body FROM attempts WHERE run_id = \(run) AND NOT correct ORDER BY id COLLATE "C"
+            SELECT body::text AS body FROM attempts WHERE checkpoint_id = \(checkpoint) ORDER BY id COLLATE "C"
             """
         ).map { try EventBody.event(AttemptEvent.self, of: $0) }
     }

@@ -14,7 +14,7 @@ enum EventBody {
         try EventCoding.decode(
             type,
             from: Data(try row.get("body", as: String.self).utf8),
-            ignoresUnknownKeys: true
+            isStored: true
         )
     }
 }

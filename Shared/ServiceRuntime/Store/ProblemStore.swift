@@ -33,14 +33,30 @@ public enum ProblemStore {
         ).first.map(problem(of:))
     }
 
-    /// The questions of a dataset's split by the problem's id.
-    public static func questions(
-        dataset: String,
-        split: ProblemSplit,
-        from pool: PostgresPool
-    ) async throws -> [String: String] {
-        let problems = try await problems(dataset: dataset, split: split, from: pool)
-        return Dictionary(uniqueKeysWithValues: problems.map { ($0.id, $0.question) })
+    /// The ids of the training problems of a selection that the teacher has worked on, in order.
+    public static func ids(_ selection: TrainingSelection, from pool: PostgresPool) async throws -> [String] {
+        try await pool.query(
+            """
+            SELECT id FROM problems WHERE \(selection.limitedCondition) AND state = 'ingested' ORDER BY id COLLATE "C"
+            """
+        ).map { try $0.get("id", as: String.self) }
+    }
+
+    /// Problems by their ids, in order of id.
+    public static func problems(ids: [String], from pool: PostgresPool) async throws -> [ProblemEvent] {
+        try await pool.query(
+            """
+            SELECT id, dataset, split, question, solution, answer, family, steps FROM problems
+            WHERE id = ANY(\(ids)) ORDER BY id COLLATE "C"
+            """
+        ).map(problem(of:))
+    }
+
+    /// The number of problems of a dataset's split.
+    public static func count(dataset: String, split: ProblemSplit, from pool: PostgresPool) async throws -> Int {
+        try await pool.query(
+            "SELECT count(*) AS count FROM problems WHERE dataset = \(dataset) AND split = \(split.rawValue)"
+        ).first?.get("count", as: Int.self) ?? 0
     }
 
     /// The problems of a dataset's split in order of id, so that every reader sees the same order.

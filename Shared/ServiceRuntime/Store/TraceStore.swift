@@ -18,31 +18,61 @@ public enum TraceStore {
         )
     }
 
-    /// The verified traces of a kind on a dataset's training problems, in order of problem id.
+    /// The verified traces of a kind on datasets' training problems, in order of problem id.
     public static func verified(
         _ kind: TraceKind,
-        dataset: String,
+        datasets: [String],
         from pool: PostgresPool
     ) async throws -> [TraceEvent] {
         try await pool.query(
             """
             SELECT traces.body::text AS body FROM traces JOIN problems ON problems.id = traces.problem_id
-            WHERE traces.kind = \(kind.rawValue) AND traces.verified AND problems.dataset = \(dataset)
+            WHERE traces.kind = \(kind.rawValue) AND traces.verified AND problems.dataset = ANY(\(datasets))
               AND problems.split = 'train'
             ORDER BY traces.problem_id COLLATE "C", traces.id
             """
         ).map { try EventBody.event(TraceEvent.self, of: $0) }
     }
 
-    /// The number of verified traces of a kind on a dataset's training problems.
-    public static func countVerified(_ kind: TraceKind, dataset: String, from pool: PostgresPool) async throws -> Int {
+    /// The verified traces of training problems, in order of problem id; corrections are those that belong to no run.
+    public static func verified(ofProblems ids: [String], from pool: PostgresPool) async throws -> [TraceEvent] {
         try await pool.query(
             """
-            SELECT count(*) AS count FROM traces JOIN problems ON problems.id = traces.problem_id
-            WHERE traces.kind = \(kind.rawValue) AND traces.verified AND problems.dataset = \(dataset)
-              AND problems.split = 'train'
+            SELECT body::text AS body FROM traces
+            WHERE problem_id = ANY(\(ids)) AND verified AND (kind <> 'correction' OR run_id IS NULL)
+            ORDER BY problem_id COLLATE "C", id
+            """
+        ).map { try EventBody.event(TraceEvent.self, of: $0) }
+    }
+
+    /// The number of verified traces of a kind on the training problems of a selection.
+    ///
+    /// Arguments:
+    ///   - method, mistakes: of dual pairs, those that are counted; nil for all.
+    ///   - repeated: whether only those beyond a problem's first are counted.
+    public static func count(
+        _ kind: TraceKind,
+        _ selection: TrainingSelection,
+        method: DualBody.Method? = nil,
+        mistakes: [String]? = nil,
+        repeated: Bool = false,
+        from pool: PostgresPool
+    ) async throws -> Int {
+        try await pool.query(
+            """
+            SELECT count(*) - CASE WHEN \(repeated) THEN count(DISTINCT traces.problem_id) ELSE 0 END AS count
+            FROM traces JOIN problems ON problems.id = traces.problem_id
+            WHERE traces.kind = \(kind.rawValue) AND traces.verified AND traces.run_id IS NULL
+              AND \(selection.limitedCondition)
+              AND (\(method == nil) OR traces.body->'body'->>'method' = \(method?.rawValue ?? ""))
+              AND (\(mistakes == nil) OR coalesce(traces.body->'body'->>'mistake', 'other') = ANY(\(mistakes ?? [])))
             """
         ).first?.get("count", as: Int.self) ?? 0
+    }
+
+    /// The number of verified traces of a kind on a dataset's training problems.
+    public static func countVerified(_ kind: TraceKind, dataset: String, from pool: PostgresPool) async throws -> Int {
+        try await count(kind, TrainingSelection(datasets: [dataset]), from: pool)
     }
 
     /// All traces, `page` at a time in order of id, each handed to `body` once.
@@ -72,13 +102,20 @@ public enum TraceStore {
         ).first.map { try EventBody.event(TraceEvent.self, of: $0) }
     }
 
-    /// The correction traces of a run's attempts, verified or not.
-    public static func corrections(run: String, from pool: PostgresPool) async throws -> [TraceEvent] {
+    /// The ids of the correction traces of a checkpoint's attempts, verified or not.
+    public static func correctionIDs(checkpoint: String, from pool: PostgresPool) async throws -> [String] {
         try await pool.query(
             """
-            SELECT body::text AS body FROM traces WHERE run_id = \(run) AND kind = 'correction'
-            ORDER BY attempt_id COLLATE "C", id
+            SELECT traces.id FROM traces JOIN attempts ON attempts.id = traces.attempt_id
+            WHERE attempts.checkpoint_id = \(checkpoint) AND traces.kind = 'correction' ORDER BY traces.id COLLATE "C"
             """
+        ).map { try $0.get("id", as: String.self) }
+    }
+
+    /// Traces by their ids.
+    public static func traces(ids: [String], from pool: PostgresPool) async throws -> [TraceEvent] {
+        try await pool.query(
+            "SELECT body::text AS body FROM traces WHERE id = ANY(\(ids)) ORDER BY id COLLATE \"C\""
         ).map { try EventBody.event(TraceEvent.self, of: $0) }
     }
 
@@ -87,36 +124,52 @@ public enum TraceStore {
         try await transaction.execute(
             """
             INSERT INTO key_steps
-                   (id, trace_id, problem_id, tokenizer, tie_rule, distance, right_keys, wrong_keys, body)
+                   (id, trace_id, problem_id, tokenizer, tie_rule, format, distance, right_keys, wrong_keys, body)
             VALUES (\(keySteps.id), \(keySteps.traceId), \(keySteps.problemId), \(keySteps.tokenizer),
-                    \(keySteps.tieRule), \(keySteps.distance), \(keySteps.right.keyTokens),
+                    \(keySteps.tieRule), \(keySteps.format ?? ""), \(keySteps.distance), \(keySteps.right.keyTokens),
                     \(keySteps.wrong.keyTokens), \(try EventBody.text(of: keySteps))::jsonb)
             ON CONFLICT DO NOTHING
             """
         )
     }
 
-    /// The key steps that a query asks for, in order of problem id.
-    public static func keySteps(_ query: KeyStepQuery, from pool: PostgresPool) async throws -> [KeyStepsEvent] {
+    /// The key steps of traces of problems in a form, in order of problem id.
+    public static func keySteps(
+        _ form: KeyStepForm,
+        ofProblems ids: [String],
+        from pool: PostgresPool
+    ) async throws -> [KeyStepsEvent] {
         try await pool.query(
-            "SELECT key_steps.body::text AS body \(selection(query)) ORDER BY key_steps.problem_id COLLATE \"C\", key_steps.id"
+            """
+            SELECT body::text AS body FROM key_steps
+            WHERE problem_id = ANY(\(ids)) AND tokenizer = \(form.tokenizer) AND tie_rule = \(form.tieRule)
+              AND format = \(form.format)
+            ORDER BY problem_id COLLATE "C", id
+            """
         ).map { try EventBody.event(KeyStepsEvent.self, of: $0) }
     }
 
-    /// The number of dual traces whose key steps a query asks for.
-    public static func countKeySteps(_ query: KeyStepQuery, from pool: PostgresPool) async throws -> Int {
-        try await pool.query("SELECT count(*) AS count \(selection(query))").first?.get("count", as: Int.self) ?? 0
-    }
-
-    private static func selection(_ query: KeyStepQuery) -> SQL {
-        """
-        FROM key_steps JOIN problems ON problems.id = key_steps.problem_id
-        JOIN traces ON traces.id = key_steps.trace_id
-        WHERE key_steps.tokenizer = \(query.tokenizer) AND key_steps.tie_rule = \(query.tieRule)
-          AND problems.dataset = \(query.dataset) AND problems.split = 'train'
-          AND (\(query.method == nil) OR traces.body->'body'->>'method' = \(query.method?.rawValue ?? ""))
-          AND (\(query.mistakes.isEmpty) OR traces.body->'body'->>'mistake' = ANY(\(query.mistakes)))
-        """
+    /// The number of dual traces of a selection whose key steps are located in a form.
+    ///
+    /// Arguments:
+    ///   - method, mistakes: the dual pairs that are counted; nil for all.
+    public static func countKeySteps(
+        _ form: KeyStepForm,
+        _ selection: TrainingSelection,
+        method: DualBody.Method? = nil,
+        mistakes: [String]? = nil,
+        from pool: PostgresPool
+    ) async throws -> Int {
+        try await pool.query(
+            """
+            SELECT count(*) AS count FROM key_steps JOIN problems ON problems.id = key_steps.problem_id
+            JOIN traces ON traces.id = key_steps.trace_id
+            WHERE key_steps.tokenizer = \(form.tokenizer) AND key_steps.tie_rule = \(form.tieRule)
+              AND key_steps.format = \(form.format) AND \(selection.limitedCondition)
+              AND (\(method == nil) OR traces.body->'body'->>'method' = \(method?.rawValue ?? ""))
+              AND (\(mistakes == nil) OR coalesce(traces.body->'body'->>'mistake', 'other') = ANY(\(mistakes ?? [])))
+            """
+        ).first?.get("count", as: Int.self) ?? 0
     }
 }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Reproduction
+import Schemas
 import TensorEngine
 
 /// `errata reproduce`.
@@ -37,12 +38,22 @@ struct ReproduceCommand: AsyncParsableCommand {
     @Flag(help: "Prints the plan and does nothing.")
     var printPlan = false
 
+    @Option(
+        name: .customLong("run"),
+        help: "Prints an arm of the finished table as a run's event, and does nothing else."
+    )
+    var arm: String?
+
+    @Option(help: "With --run: the seed; the table's first unless given.")
+    var seed: UInt64?
+
     @Option(help: "Students that are computed at the same time, one thread each. Default: as many as processors.")
     var workers: Int?
 
     func validate() throws {
         if let workers, workers < 1 { throw ValidationError("--workers is \(workers); it must be at least 1") }
         if quick, plan != nil { throw ValidationError("give --quick or --plan, not both") }
+        if seed != nil, arm == nil { throw ValidationError("--seed belongs to --run") }
         if output == nil, !printPlan { throw ValidationError("--output names the folder to keep everything in") }
     }
 
@@ -75,10 +86,11 @@ struct ReproduceCommand: AsyncParsableCommand {
             check: { if stop.isRequested { throw StopRequest.Stopped() } },
             log: { Terminal.error($0) }
         )
+        let figures = folder.appending(path: "\(table.rawValue).json")
+        if let arm { return try await printRun(of: arm, reproduction, figures) }
         do {
             let results = try await reproduction.run()
             let report = folder.appending(path: "\(table.rawValue).html")
-            let figures = folder.appending(path: "\(table.rawValue).json")
             try encoder.encode(results).write(to: figures, options: .atomic)
             try Data(ReproductionReport.html(results).utf8).write(to: report, options: .atomic)
             let claims = folder.appending(path: "\(table.rawValue).md")
@@ -89,5 +101,24 @@ struct ReproduceCommand: AsyncParsableCommand {
             Terminal.error("ended; the same command goes on from here")
             throw ExitCode(130)
         }
+    }
+
+    /// An arm as a run, whose student lies in the folder's `models`.
+    private func printRun(of arm: String, _ reproduction: Reproduction, _ figures: URL) async throws {
+        guard let data = try? Data(contentsOf: figures) else {
+            throw CLIError(
+                "\(figures.path) is not there; finish the table first, which chooses the arms' learning rates"
+            )
+        }
+        let results = try JSONDecoder().decode(TableResults.self, from: data)
+        let seed = seed ?? results.plan.seeds.first ?? 1
+        let run = try table.table.recipe(
+            ofArm: arm,
+            plan: results.plan,
+            seed: seed,
+            rates: results.rates,
+            student: try await reproduction.student(ofSeed: seed)
+        )
+        Terminal.out(String(decoding: try EventCoding.encode(run), as: UTF8.self))
     }
 }

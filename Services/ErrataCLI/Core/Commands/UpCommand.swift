@@ -42,6 +42,9 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: "The teacher's model name.")
     var teacherModel: String?
 
+    @Option(help: "A JSON file of engines that stages may name beside Errata's own, as in compose/external-trainer.")
+    var engines: String?
+
     func validate() throws {
         if !demo, problems != nil || keep || quick {
             throw ValidationError("--problems, --quick and --keep belong to --demo")
@@ -61,6 +64,7 @@ struct UpCommand: AsyncParsableCommand {
         options.seed = seed
         options.teacherURL = teacherURL
         if let teacherModel { options.teacherModel = teacherModel }
+        options.engines = engines.map { URL(fileURLWithPath: $0).absoluteURL }
         let interruption = Interruption()
         interruption.install()
         let system = try await LocalSystem.start(options, logger: logger) { Terminal.out($0) }

@@ -13,10 +13,14 @@ struct DemoPlan: Sendable {
     var rolloutProblems = 3000
     /// Held-out problems of the table.
     var testProblems = 1000
-    /// Tokens of HSFT, which bound the time whatever the problems are; of the built-in domain 20 passes.
-    var templateTokens = 2_600_000
-    /// Tokens of KRSL; of the built-in domain one pass over right and wrong chains and templates.
-    var keyStepTokens = 400_000
+    /// Held-out problems that the gate compares students on.
+    var developmentProblems = 300
+    /// Training problems that stream in after the first round.
+    var laterProblems = 250
+    /// Passes of HSFT over a thousand problems; more problems are passed over less often, which bounds the time.
+    var templatePasses = 20.0
+    /// Passes of KRSL over the right and wrong chains of a thousand problems, and over their templates.
+    var keyStepPasses = 1.0
 
     /// Every stage in about two minutes, to see that it runs; the student learns the layout and little else.
     static var quick: DemoPlan {
@@ -24,56 +28,86 @@ struct DemoPlan: Sendable {
             trainingProblems: 300,
             rolloutProblems: 60,
             testProblems: 200,
-            templateTokens: 450_000,
-            keyStepTokens: 60_000
+            developmentProblems: 60,
+            laterProblems: 60,
+            templatePasses: 3.5,
+            keyStepPasses: 0.15
         )
     }
 
     /// The stages of a run: rates and lengths of a student of 0.65 million parameters trained from nothing.
     ///
     /// The papers' rates are for pretrained students of billions.
-    var stages: RunStages {
-        func block(rate: Double, tokens: Int? = nil, epochs: Double? = nil, warmup: Double) -> TrainingBlock {
+    ///
+    /// - Parameters:
+    ///   - templates: The verified templates that there are.
+    ///   - pairs: The verified dual pairs that there are.
+    /// - Returns: The stages, each behind its parent.
+    func stages(templates: Int, pairs: Int) -> [RunStage] {
+        func block(rate: Double, epochs: Double? = nil, warmup: Double) -> TrainingBlock {
             TrainingBlock(
                 learningRate: rate,
                 epochs: epochs,
-                maximumTokens: tokens,
                 batchSequences: 16,
                 schedule: "cosine",
                 warmupRatio: warmup
             )
         }
-        return RunStages(
-            // As many tokens as the whole chain of the other stages.
-            plain: SupervisedStage(training: block(rate: 5e-4, warmup: 0.02)),
-            hsft: SupervisedStage(training: block(rate: 5e-4, tokens: templateTokens, warmup: 0.02)),
+        let mixed = [ExampleSource("templates")]
+        let thousands = 1_000 / Double(max(1, templates))
+        return [
+            RunStage(
+                name: "hsft",
+                supervised: SupervisedMethod(mixed),
+                start: StageStart(examples: max(1, templates), waitSeconds: 30),
+                training: block(rate: 5e-4, epochs: templatePasses * thousands, warmup: 0.02)
+            ),
             // Gamma and the mixed-in templates keep what the key tokens alone would let the student forget.
-            krsl: KeyStepStage(
-                training: block(rate: 5e-5, tokens: keyStepTokens, warmup: 0.05),
-                alpha: 1,
-                beta: 0.025,
-                gamma: 1,
-                supervisedWeight: 1
+            RunStage(
+                name: "krsl",
+                parent: "hsft",
+                keySteps: KeyStepMethod(form: "templates", alpha: 1, beta: 0.025, gamma: 1, mix: mixed),
+                // Not every dual pair has a template to be written with: a few may be missing.
+                start: StageStart(examples: max(1, pairs), waitSeconds: 30),
+                training: block(rate: 5e-5, epochs: keyStepPasses * thousands, warmup: 0.05)
             ),
             // A student this small knows too little for preferences alone to help: what the chosen corrections say has to
             // be learnt (the likelihood term), and what stage one taught has to be kept (the mixed-in templates).
-            dpo: PreferenceStage(
-                training: block(rate: 1e-3, epochs: 3, warmup: 0.05),
-                loss: "sigmoid",
-                beta: 0.1,
-                nllWeight: 1,
-                supervisedWeight: 10
-            )
-        )
+            RunStage(
+                name: "dpo",
+                parent: "krsl",
+                preferences: PreferenceMethod(
+                    layout: "step",
+                    loss: "sigmoid",
+                    beta: 0.1,
+                    nllWeight: 1,
+                    mixWeight: 10,
+                    mix: mixed
+                ),
+                start: StageStart(waitSeconds: 30),
+                training: block(rate: 1e-3, epochs: 3, warmup: 0.05)
+            ),
+            // As many tokens as the whole chain of the other stages.
+            RunStage(
+                name: "plain",
+                supervised: SupervisedMethod([ExampleSource("rightChains"), ExampleSource("rectifiedChains")]),
+                training: block(rate: 5e-4, warmup: 0.02),
+                tokensOf: ["hsft", "krsl", "dpo"]
+            ),
+        ]
     }
 
     /// Problems by split.
     struct Problems: Sendable {
         var training: [ProblemEvent]
         var rollout: [ProblemEvent]
+        var development: [ProblemEvent]
         var test: [ProblemEvent]
+        /// Training problems that stream in after the first round.
+        var later: [ProblemEvent]
 
-        var all: [ProblemEvent] { test + rollout + training }
+        /// What streams in at the start.
+        var first: [ProblemEvent] { test + development + rollout + training }
     }
 
     /// Problems of the built-in domain.
@@ -83,16 +117,20 @@ struct DemoPlan: Sendable {
             try generator.generate(count: count, split: split)
                 .map { ProblemLines.event(of: $0, dataset: dataset, split: split) }
         }
+        let training = try events(trainingProblems + laterProblems, .train)
         return Problems(
-            training: try events(trainingProblems, .train),
+            training: Array(training.prefix(trainingProblems)),
             rollout: try events(rolloutProblems, .rollout),
-            test: try events(testProblems, .test)
+            development: try events(developmentProblems, .development),
+            test: try events(testProblems, .test),
+            later: Array(training.dropFirst(trainingProblems))
         )
     }
 
-    /// The user's problems, split by a hash of the question: 20 % test, 25 % roll-out, the rest training.
+    /// The user's problems, split by a hash of the question: 20 % test, 10 % development, 20 % roll-out, the rest training,
+    /// a fifth of which streams in after the first round.
     func problems(file: String) throws -> Problems {
-        var result = Problems(training: [], rollout: [], test: [])
+        var result = Problems(training: [], rollout: [], development: [], test: [], later: [])
         var seen: Set<String> = []
         for (number, line) in try ProblemLines.read(file) {
             do {
@@ -103,9 +141,15 @@ struct DemoPlan: Sendable {
                 case 0..<20:
                     event.split = .test
                     result.test.append(event)
-                case 20..<45:
+                case 20..<30:
+                    event.split = .development
+                    result.development.append(event)
+                case 30..<50:
                     event.split = .rollout
                     result.rollout.append(event)
+                case 50..<60:
+                    event.split = .train
+                    result.later.append(event)
                 default:
                     event.split = .train
                     result.training.append(event)
@@ -114,7 +158,9 @@ struct DemoPlan: Sendable {
                 Terminal.error("\(file):\(number): \(error)")
             }
         }
-        guard result.test.count >= 20, result.rollout.count >= 20, result.training.count >= 50 else {
+        guard result.test.count >= 20, result.rollout.count >= 20, result.development.count >= 10,
+            result.later.count >= 10, result.training.count >= 50
+        else {
             throw CLIError(
                 "\(file) has \(seen.count) usable problems; the demonstration needs at least 200 to split them"
             )

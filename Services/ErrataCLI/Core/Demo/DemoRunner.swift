@@ -33,19 +33,24 @@ struct DemoRunner: Sendable {
             }
         Terminal.out(
             "\n\(problems.training.count) training problems, \(problems.rollout.count) held back for roll-outs, "
-                + "\(problems.test.count) held out for the table (seed \(seed))\n"
+                + "\(problems.test.count) held out for the table, \(problems.development.count) for the gate (seed \(seed))\n"
         )
         let producer = try KafkaProducer(system.kafka)
         do {
-            try await submit(problems.all, through: producer)
+            try await submit(problems.first, through: producer)
             try await waitForTraces(problems)
             let run = try await makeRun(problems)
             let id = DeterministicID.make(cause: run.id, parts: "submitted")
             _ = try await producer.send(try OutgoingEvent(run, id: id, source: "/errata/cli", time: Date()).record())
-            try await waitForEvaluations(run)
-            await producer.close()
+            try await waitForRound(1, of: run)
             let events = try await readEvaluationEvents(run)
-            try await report(run, events: events, seconds: (ContinuousClock.now - started) / .seconds(1))
+            try await report(run, events: events)
+            Terminal.out("\n\(problems.later.count) more problems stream in; the run goes on\n")
+            try await submit(problems.later, through: producer)
+            await producer.close()
+            try await waitForRound(2, of: run)
+            try await reportVerdicts(run)
+            Terminal.out("Took \(Int((ContinuousClock.now - started) / .seconds(1))) s after the start of the services")
         } catch {
             await producer.close()
             throw error
@@ -68,10 +73,10 @@ struct DemoRunner: Sendable {
         while true {
             let counts = try await PipelineCounts.read(from: system.pool)
             let training = problems.training.count
-            let complete = counts.problems >= problems.all.count && counts.ingested >= training
+            let complete = counts.problems >= problems.first.count && counts.ingested >= training
             board.show(
                 [
-                    .init(name: "problems", done: counts.problems, total: problems.all.count, note: ""),
+                    .init(name: "problems", done: counts.problems, total: problems.first.count, note: ""),
                     .init(name: "teacher traces", done: counts.ingested, total: training, note: ""),
                     .init(name: "verified templates", done: counts.templates, total: training, note: ""),
                     .init(name: "verified dual pairs", done: counts.duals, total: training, note: ""),
@@ -101,7 +106,7 @@ struct DemoRunner: Sendable {
         let pool = system.pool
         var texts = problems.training.map(\.question)
         for kind in [TraceKind.template, .dual] {
-            for trace in try await TraceStore.verified(kind, dataset: plan.dataset, from: pool) {
+            for trace in try await TraceStore.verified(kind, datasets: [plan.dataset], from: pool) {
                 texts += trace.body.texts
             }
         }
@@ -115,45 +120,70 @@ struct DemoRunner: Sendable {
             dataset: plan.dataset,
             seed: seed,
             student: StudentReference(modelHash: stored.hash, tokenizerFingerprint: stored.tokenizerFingerprint),
-            stages: plan.stages,
-            // Not every dual pair has a template to be rendered with: a few may be missing.
-            thresholds: RunThresholds(templates: templates, pairs: pairs, maximumWaitSeconds: 30),
+            stages: plan.stages(templates: templates, pairs: pairs),
             rollout: RolloutOptions(split: .rollout, samples: 1, temperature: 0.7, limit: plan.rolloutProblems),
             suites: [
                 EvaluationSuite(
-                    name: "held-out",
+                    name: Self.suite,
                     dataset: plan.dataset,
                     split: .test,
                     expectedProblems: problems.test.count
-                )
+                ),
+                EvaluationSuite(
+                    name: "gate",
+                    dataset: plan.dataset,
+                    split: .development,
+                    expectedProblems: problems.development.count,
+                    stages: [RunStage.initial, "dpo"]
+                ),
             ],
-            decoding: DecodingOptions(temperature: 0, maximumNewTokens: 260)
+            decoding: DecodingOptions(temperature: 0, maximumNewTokens: 260),
+            rounds: RunRounds(newProblems: problems.later.count, maximum: 2, data: "replay", replayShare: 0.25),
+            gate: RunGate(suite: "gate", stage: "dpo")
         )
     }
 
-    private func waitForEvaluations(_ run: RunEvent) async throws {
-        let stages: [TrainingStage] = [.initial] + run.trainedStages
+    /// The suite of the table.
+    private static let suite = "held-out"
+
+    /// Waits until all stages of a round are trained and scored, and its candidate is judged.
+    private func waitForRound(_ round: Int, of run: RunEvent) async throws {
+        let stages = (round == 1 ? [RunStage.initial] : []) + run.stages.map(\.name)
+        let rolledOut = run.stages.first(where: \.needsRollout)?.parentName
         var board = ProgressBoard()
         var lastChange = ContinuousClock.now
         var last = ""
         while true {
-            let jobs = try await RunStore.jobs(run: run.id, from: system.pool)
+            let jobs = try await JobStore.jobs(run: run.id, from: system.pool).filter { $0.id.round == round }
             if let failed = jobs.first(where: { $0.state == "failed" }) {
-                throw CLIError("stage \(failed.stage.rawValue) failed: \(failed.error ?? "no reason given")")
+                throw CLIError("stage \(failed.id.stage) failed: \(failed.error ?? "no reason given")")
             }
             let evaluations = try await EvaluationStore.evaluations(run: run.id, from: system.pool)
-            let rollout = try await EvaluationStore.rolloutProgress(run: run.id, from: system.pool)
-            let keySteps = try await TraceStore.countKeySteps(KeyStepQuery(run), from: system.pool)
-            var lines = [
-                ProgressBoard.Line(name: "key steps", done: keySteps, total: run.thresholds.pairs, note: "")
-            ]
-            for stage in run.trainedStages {
-                guard let job = jobs.first(where: { $0.stage == stage }) else { continue }
+                .filter { $0.suite == Self.suite && ($0.round ?? 1) == round }
+            let verdicts = try await RoundStore.verdicts(of: run.id, from: system.pool)
+            var lines: [ProgressBoard.Line] = []
+            for stage in run.stages {
+                if let method = stage.keySteps {
+                    let located = try await TraceStore.countKeySteps(
+                        KeyStepForm(method, of: run),
+                        TrainingSelection(datasets: [run.dataset]),
+                        from: system.pool
+                    )
+                    lines.append(.init(name: "key steps", done: located, total: stage.start?.examples ?? 0, note: ""))
+                }
+            }
+            for stage in run.stages {
+                guard let job = jobs.first(where: { $0.id.stage == stage.name }) else { continue }
                 let loss = job.loss.map { "loss \(($0 * 1000).rounded() / 1000)" } ?? job.state
                 lines.append(
-                    .init(name: "training \(stage.rawValue)", done: job.step, total: job.totalSteps, note: loss)
+                    .init(name: "training \(stage.name)", done: job.step, total: job.totalSteps, note: loss)
                 )
-                if stage == run.stageOneFinal {
+                if stage.name == rolledOut {
+                    let rollout = try await EvaluationStore.rolloutProgress(
+                        checkpoint: CheckpointEvent.id(run: run.id, round: round, stage: stage.name),
+                        round: round,
+                        from: system.pool
+                    )
                     lines.append(
                         .init(
                             name: "corrections",
@@ -165,7 +195,7 @@ struct DemoRunner: Sendable {
                 }
             }
             lines.append(.init(name: "evaluations", done: evaluations.count, total: stages.count, note: ""))
-            let complete = evaluations.count >= stages.count * run.suites.count
+            let complete = evaluations.count >= stages.count && verdicts.contains { $0.round == round }
             board.show(lines, final: complete)
             if complete { return }
             let state = "\(lines)"
@@ -191,35 +221,46 @@ struct DemoRunner: Sendable {
 
     // MARK: Results
 
-    /// The evaluation events of the run, as a consumer of its own finds them on the topic.
+    /// The evaluation events of the first round, as a consumer of its own finds them on the topic.
     private func readEvaluationEvents(_ run: RunEvent) async throws -> [EvaluationEvent] {
-        let wanted = (run.trainedStages.count + 1) * run.suites.count
+        try await events(EvaluationEvent.self, on: .evaluations, wanted: run.stages.count + 1) {
+            $0.runId == run.id && $0.suite == Self.suite && ($0.round ?? 1) == 1
+        }
+    }
+
+    /// So many events of a topic, each id once.
+    private func events<Payload: EventPayload>(
+        _ type: Payload.Type,
+        on topic: Topic,
+        wanted: Int,
+        where isWanted: (Payload) -> Bool
+    ) async throws -> [Payload] {
         let deadline = ContinuousClock.now + .seconds(30)
         while true {
             let reader = try await KafkaReader(
                 system.kafka,
-                topics: [Topic.evaluations.rawValue],
+                topics: [topic.rawValue],
                 from: .earliest,
                 stopAtEnd: true
             )
-            var events: [String: EvaluationEvent] = [:]
+            var events: [String: Payload] = [:]
             for try await batch in reader.batches {
                 for message in batch {
                     guard let value = message.value else { continue }
-                    let event = try EventCoding.decode(EvaluationEvent.self, from: value)
-                    if event.runId == run.id { events[event.id] = event }
+                    let event = try EventCoding.decode(type, from: value)
+                    if isWanted(event) { events[event.id] = event }
                 }
             }
             await reader.close()
             if events.count >= wanted { return Array(events.values) }
             guard ContinuousClock.now < deadline else {
-                throw CLIError("only \(events.count) of \(wanted) evaluation events are on the topic")
+                throw CLIError("only \(events.count) of \(wanted) events are on the topic \(topic.rawValue)")
             }
             try await Task.sleep(for: .milliseconds(200))
         }
     }
 
-    private func report(_ run: RunEvent, events: [EvaluationEvent], seconds: Double) async throws {
+    private func report(_ run: RunEvent, events: [EvaluationEvent]) async throws {
         let table = ResultsTable(run: run, events: events)
         Terminal.out("\nAccuracy on held-out problems, with 95 % Wilson intervals, measured in this run\n")
         Terminal.out(try await table.rendered(from: system.pool))
@@ -227,11 +268,22 @@ struct DemoRunner: Sendable {
         for event in table.ordered {
             Terminal.out(String(decoding: try EventCoding.encode(event), as: UTF8.self))
         }
-        let checkpoints = try await RunStore.checkpoints(run: run.id, from: system.pool)
-        if let final = checkpoints.first(where: { $0.stage == .dpo }) ?? checkpoints.last {
+    }
+
+    /// The verdicts of the run, as a consumer of its own finds them on the topic, and the student that is the best one.
+    private func reportVerdicts(_ run: RunEvent) async throws {
+        Terminal.out(
+            "\nVerdicts on the rounds' students, as an independent consumer read them from \(Topic.verdicts.rawValue)\n"
+        )
+        for event in try await events(VerdictEvent.self, on: .verdicts, wanted: 2, where: { $0.runId == run.id })
+            .sorted(by: { $0.round < $1.round })
+        {
+            Terminal.out(String(decoding: try EventCoding.encode(event), as: UTF8.self))
+        }
+        let champion = try await RoundStore.champion(of: run.id, from: system.pool)
+        if let champion, let final = try await RunStore.checkpoint(champion, from: system.pool) {
             Terminal.out("\nThe trained student: \(models.appending(path: final.path).path)")
         }
         Terminal.out("State folder: \(system.options.state.path)")
-        Terminal.out("Took \(Int(seconds)) s after the start of the services")
     }
 }

@@ -10,12 +10,12 @@ struct ResultsTable: Sendable {
     /// The evaluation events in the table's order.
     let ordered: [EvaluationEvent]
 
-    private static let names: [(stage: TrainingStage, name: String)] = [
-        (.initial, "untrained"),
-        (.plain, "plain chain of thought"),
-        (.hsft, "thought templates (HSFT)"),
-        (.krsl, "+ key steps (KRSL)"),
-        (.dpo, "+ cross-model DPO"),
+    private static let names: [(stage: String, name: String)] = [
+        (RunStage.initial, "untrained"),
+        ("plain", "plain chain of thought"),
+        ("hsft", "thought templates (HSFT)"),
+        ("krsl", "+ key steps (KRSL)"),
+        ("dpo", "+ cross-model DPO"),
     ]
 
     init(run: RunEvent, events: [EvaluationEvent]) {
@@ -38,7 +38,7 @@ struct ResultsTable: Sendable {
             var comparison = ""
             if let previous { comparison = try await compare(event, with: previous, from: pool).text }
             table.add([
-                Self.names.first { $0.stage == event.stage }?.name ?? event.stage.rawValue,
+                Self.names.first { $0.stage == event.stage }?.name ?? event.stage,
                 "\(event.correct)/\(event.problems)",
                 Self.percent(event.accuracy),
                 "\(Self.percent(event.interval.low)) – \(Self.percent(event.interval.high))",
@@ -48,16 +48,17 @@ struct ResultsTable: Sendable {
             previous = event
         }
         var lines = [table.rendered(), ""]
-        if let final = ordered.last(where: { $0.stage == .dpo }) {
-            for stage in [TrainingStage.initial, .plain, run.stageOneFinal] {
+        if let final = ordered.last(where: { $0.stage == "dpo" }) {
+            for stage in [RunStage.initial, "plain", run.stage("dpo")?.parentName ?? RunStage.initial] {
                 guard let other = ordered.first(where: { $0.stage == stage }), other.id != final.id else { continue }
                 let result = try await compare(final, with: other, from: pool)
-                let name = Self.names.first { $0.stage == stage }?.name ?? stage.rawValue
+                let name = Self.names.first { $0.stage == stage }?.name ?? stage
                 lines.append("final student against \(name): \(result.text)")
             }
         }
-        for index in ordered.indices.dropFirst() where ordered[index].stage != .plain {
-            let other = ordered[index].stage == .hsft ? ordered.first { $0.stage == .initial } : ordered[index - 1]
+        for index in ordered.indices.dropFirst() where ordered[index].stage != "plain" {
+            let other =
+                ordered[index].stage == "hsft" ? ordered.first { $0.stage == RunStage.initial } : ordered[index - 1]
             guard let other, ordered[index].correct <= other.correct else { continue }
             let name = Self.names.first { $0.stage == ordered[index].stage }?.name ?? ""
             lines.append("In this run the stage '\(name)' did not help.")
@@ -70,8 +71,8 @@ struct ResultsTable: Sendable {
         with other: EvaluationEvent,
         from pool: PostgresPool
     ) async throws -> (text: String, pValue: Double) {
-        let these = try await EvaluationStore.outcomes(run: run.id, stage: event.stage, suite: event.suite, from: pool)
-        let those = try await EvaluationStore.outcomes(run: run.id, stage: other.stage, suite: other.suite, from: pool)
+        let these = try await EvaluationStore.outcomes(checkpoint: event.checkpointId, suite: event.suite, from: pool)
+        let those = try await EvaluationStore.outcomes(checkpoint: other.checkpointId, suite: other.suite, from: pool)
         let onlyThese = these.count { $0.value && those[$0.key] == false }
         let onlyThose = those.count { $0.value && these[$0.key] == false }
         let pValue = ExactMcNemar.pValue(onlyFirst: onlyThese, onlySecond: onlyThose)
@@ -84,7 +85,7 @@ struct ResultsTable: Sendable {
     }
 
     /// The tokens of the whole chain up to a stage; the plain arm has a chain of its own.
-    private func tokensTrained(to stage: TrainingStage, checkpoints: [CheckpointEvent]) -> Int {
+    private func tokensTrained(to stage: String, checkpoints: [CheckpointEvent]) -> Int {
         var total = 0
         var current = checkpoints.first { $0.stage == stage }
         while let checkpoint = current {

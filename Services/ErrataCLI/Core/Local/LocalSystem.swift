@@ -20,6 +20,8 @@ final class LocalSystem: Sendable {
         var seed: UInt64 = 1
         /// The simulator's share of chains of thought that go wrong.
         var simulatorErrorRate = 0.2
+        /// The file of the engines that stages may name beside Errata's own.
+        var engines: URL?
     }
 
     /// The services, in the order in which they are started.
@@ -205,6 +207,7 @@ final class LocalSystem: Sendable {
         case "template-distiller", "dpo-trainer":
             environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
             environment["ERRATA_WORK_FOLDER"] = options.state.appending(path: "work/\(name)").path
+            environment[ExternalEngineKeys.file.name] = options.engines?.path
         case "key-step-locator", "evaluator":
             environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
         default:

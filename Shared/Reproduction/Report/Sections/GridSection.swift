@@ -1,3 +1,6 @@
+import Distillation
+import Schemas
+
 extension ReportDocument {
     /// Arms that differ from the authors' form of KRSL in alpha and beta alone, as a grid.
     struct WeightGrid {
@@ -21,19 +24,18 @@ extension ReportDocument {
     ///
     /// With both weights 0 nothing is learnt, so that place is the parent's where no arm has it.
     var weightGrids: [WeightGrid] {
-        let authors = KeyStepRecipe()
+        let authors = KeyStepOptions()
         var order: [String] = []
         var members: [String: [WeightGrid.Place: RowResult]] = [:]
         for row in results.rows {
-            guard let arm = arm(row.arm), let parent = arm.parent, case .keySteps(let recipe) = arm.recipe else {
-                continue
-            }
-            var other = recipe
-            other.alpha = authors.alpha
-            other.beta = authors.beta
-            guard other == authors else { continue }
+            guard let arm = arm(row.arm), let parent = arm.parent, let stage = arm.stage, let method = stage.keySteps,
+                stage.data == nil, stage.training == nil
+            else { continue }
+            var other = method
+            (other.alpha, other.beta) = (nil, nil)
+            guard other == KeyStepMethod() else { continue }
             if members[parent] == nil { order.append(parent) }
-            let place = WeightGrid.Place(alpha: recipe.alpha, beta: recipe.beta)
+            let place = WeightGrid.Place(alpha: method.alpha ?? authors.alpha, beta: method.beta ?? authors.beta)
             if members[parent]?[place] == nil { members[parent, default: [:]][place] = row }
         }
         return order.compactMap { parent in

@@ -1,3 +1,5 @@
+import Schemas
+
 extension ReportDocument {
     /// A kind of token that the probes follow.
     private struct Kind {
@@ -113,8 +115,8 @@ extension ReportDocument {
     /// What all probes together say of the tokens that are not key in right chains.
     private var observation: Markup {
         let unweighted = results.probes.filter { probe in
-            let recipe = results.table.probes.first { $0.id == probe.probe }?.recipe
-            return recipe.map { $0.gamma == 0 && $0.supervisedWeight == 0 } ?? false && probe.points.count > 1
+            let method = results.table.probes.first { $0.id == probe.probe }?.method
+            return method.map { ($0.gamma ?? 0) == 0 && $0.mix == nil } ?? false && probe.points.count > 1
         }
         guard !unweighted.isEmpty else { return "" }
         let fallen = unweighted.count { probe in

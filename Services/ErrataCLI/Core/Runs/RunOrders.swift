@@ -1,0 +1,117 @@
+import ArgumentParser
+import Foundation
+import KafkaClient
+import LanguageModel
+import PostgresClient
+import RunTraining
+import Schemas
+import ServiceRuntime
+
+/// Checks runs and sends them.
+struct RunSubmission {
+    let system: SystemOptions
+
+    /// A file's run, after everything that can be checked before it is sent; prints what it will do.
+    func checked(file: String, needsDatabase: Bool) async throws -> RunEvent {
+        let data: Data
+        do {
+            data =
+                file == "-"
+                ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(fileURLWithPath: file))
+        } catch {
+            throw CLIError("\(file) cannot be read; check that it is a file and who may read it")
+        }
+        let store = try ModelStoreOptions.parse(["--state=\(system.state)"]).existingStore()
+        let run = try RunFile.run(in: data, place: file == "-" ? "standard input" : file) { try store.resolve($0) }
+        let folder: URL
+        do {
+            folder = try RunCheck.check(run, store: store)
+        } catch let failure as PermanentFailure {
+            throw CLIError("\(file): \(failure.message)")
+        }
+        let lines: [String]
+        do {
+            lines = try await system.withDatabase { pool in
+                if let known = try await RunStore.run(run.id, from: pool), known != run {
+                    throw CLIError(
+                        "there is another run with the id \(run.id); leave the id out, or use `errata runs replace`"
+                    )
+                }
+                return try await RunOutline(run: run, folder: folder, pool: pool).lines()
+            }
+        } catch  where !needsDatabase && !(error is CLIError) {
+            lines = try await RunOutline(run: run, folder: folder, pool: nil).lines()
+        }
+        for line in lines { Terminal.out(line) }
+        return run
+    }
+
+    /// Sends a run.
+    func send(_ run: RunEvent) async throws {
+        let id = DeterministicID.make(cause: run.id, parts: "submitted")
+        try await system.send(try OutgoingEvent(run, id: id, source: "/errata/cli", time: Date()))
+    }
+}
+
+/// An order to a run.
+struct OrderOptions: ParsableArguments {
+    @OptionGroup var system: SystemOptions
+
+    @Option(help: "Why; it is kept with the run.")
+    var reason: String?
+
+    @Argument(help: "The run's id, the beginning of it, or its name.")
+    var run: String
+
+    /// Sends an order.
+    func send(_ action: RunControlEvent.Action, round: Int? = nil, reason fallback: String? = nil) async throws {
+        let run = try await system.withDatabase { try await RunReference.find(self.run, from: $0) }
+        let order = RunControlEvent(
+            id: UUID().uuidString.lowercased(),
+            runId: run.id,
+            action: action,
+            round: round,
+            reason: reason ?? fallback,
+            by: ProcessInfo.processInfo.environment["USER"].flatMap { $0.isEmpty ? nil : $0 }
+        )
+        try await system.send(try OutgoingEvent(order, id: order.id, source: "/errata/cli", time: Date()))
+        Terminal.out(
+            "told the run \(run.id): \(action.rawValue); `errata runs show \(run.id.prefix(8))` shows what came of it"
+        )
+    }
+}
+
+extension SystemOptions {
+    /// Sends one event.
+    func send(_ event: OutgoingEvent) async throws {
+        let producer = try KafkaProducer(try kafka())
+        do {
+            _ = try await producer.send(try event.record())
+        } catch {
+            await producer.close()
+            throw error
+        }
+        await producer.close()
+    }
+}
+
+/// Finds the run that a text means.
+enum RunReference {
+    /// The run of an id, the beginning of an id, or a name.
+    ///
+    /// - Throws: ``CLIError`` where none or several fit.
+    static func find(_ text: String, from pool: PostgresPool) async throws -> RunEvent {
+        let runs = try await RunStore.runs(from: pool)
+        if let run = runs.first(where: { $0.id == text }) { return run }
+        let fitting = runs.filter { $0.name == text || text.count >= 4 && $0.id.hasPrefix(text) }
+        guard let run = fitting.first else {
+            throw CLIError("there is no run \(text); `errata runs` lists them")
+        }
+        guard fitting.count == 1 else {
+            throw CLIError(
+                "\(text) means \(fitting.count) runs; give an id: \(fitting.map(\.id).joined(separator: ", "))"
+            )
+        }
+        return run
+    }
+}

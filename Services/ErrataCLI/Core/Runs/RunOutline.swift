@@ -1,0 +1,99 @@
+import Distillation
+import Foundation
+import LanguageModel
+import PostgresClient
+import Schemas
+import ServiceRuntime
+import Training
+
+/// What a run will do, told before it is sent.
+struct RunOutline {
+    let run: RunEvent
+    let folder: URL
+    /// The database, where it can be reached.
+    let pool: PostgresPool?
+
+    /// The outline, a line each.
+    func lines() async throws -> [String] {
+        let configuration = try ModelConfiguration(folder: folder)
+        let parameters = Double(configuration.parameterCount) / 1e6
+        var lines = [
+            "run \(run.name) (\(run.id))",
+            "student \(run.student.modelHash.prefix(12)), \((parameters * 10).rounded() / 10) million parameters, asked in "
+                + "the form '\(run.prompt?.style ?? "short")'",
+        ]
+        for stage in run.stagesInOrder { lines.append(try await line(of: stage, configuration)) }
+        for suite in run.suites {
+            var line =
+                "scored on \(suite.name): \(suite.expectedProblems) problems of \(suite.dataset), \(suite.split.rawValue)"
+            if let stages = suite.stages { line += ", after \(stages.joined(separator: ", "))" }
+            if let shots = suite.shots, shots > 0 { line += ", \(shots)-shot" }
+            if let pool {
+                let there = try await ProblemStore.count(dataset: suite.dataset, split: suite.split, from: pool)
+                line += "; \(there) are there"
+                if there < suite.expectedProblems {
+                    line += ", scoring waits \(Int(suite.waitSeconds ?? EvaluationSuite.defaultWait)) s for the rest"
+                }
+            }
+            lines.append(line)
+        }
+        if let rounds = run.rounds {
+            var starts: [String] = []
+            if let count = rounds.newProblems { starts.append("\(count) new problems") }
+            if let seconds = rounds.afterSeconds { starts.append("\(Int(seconds)) s") }
+            let when = starts.isEmpty ? "by hand (`errata runs round`)" : "after \(starts.joined(separator: " or "))"
+            let end = rounds.maximum.map { "at most \($0)" } ?? "until it is cancelled"
+            lines.append(
+                "rounds \(when), \(end), from the \(rounds.from ?? RunStage.champion), on \(rounds.data ?? "all") problems"
+            )
+        }
+        if let gate = run.gate {
+            lines.append(
+                "gate: \(run.candidateStage ?? "") against the champion on \(gate.suite), level "
+                    + "\(gate.level ?? RunGate.defaultLevel) over all looks, least gain \(gate.leastGain ?? 0)"
+            )
+        }
+        return lines
+    }
+
+    private func line(of stage: RunStage, _ configuration: ModelConfiguration) async throws -> String {
+        let options = try stage.trainingOptions(seed: run.seed)
+        var parts: [String] = []
+        switch stage.method {
+        case .supervised(let method): parts.append(method.sources.map(\.kind).joined(separator: " + "))
+        case .keySteps(let method): parts.append("key steps of \(method.form ?? "chains")")
+        case .preferences(let method): parts.append("preferences, layout \(method.layout)")
+        case nil: break
+        }
+        if let engine = stage.engine { parts.append("trained by \(engine)") }
+        if let examples = stage.start?.examples { parts.append("from \(examples) examples") }
+        if stage.needsCorrections { parts.append("when the wrong attempts are corrected") }
+        if let others = stage.tokensOf { parts.append("as many tokens as \(others.joined(separator: ", "))") }
+        let length =
+            options.maximumSteps.map { "\($0) steps" } ?? options.maximumTokens.map { "\($0) tokens" }
+            ?? "\(options.epochs) epochs"
+        parts.append("\(length) at \(options.learningRate)")
+        if let lora = stage.training?.lora { parts.append("LoRA of rank \(lora.rank)") }
+        if stage.engine == nil {
+            let need = try memory(of: stage, options, configuration)
+            parts.append("about \(ByteCount.text(need)) of memory")
+        }
+        return "  \(stage.name), from \(stage.parentName): " + parts.joined(separator: ", ")
+    }
+
+    /// The memory of a batch of examples of the longest length, or of 512 tokens.
+    private func memory(
+        of stage: RunStage,
+        _ options: TrainingOptions,
+        _ configuration: ModelConfiguration
+    ) throws -> Int {
+        let length = min(configuration.maximumPositions, stage.training?.maximumLength ?? 512)
+        return TrainingMemory(
+            configuration,
+            storedBytes: try CausalLanguageModel.inspect(folder: folder).storedBytes,
+            adapter: try (stage.training ?? TrainingBlock()).adapter(),
+            options: options,
+            lengths: [Int](repeating: length, count: max(1, options.batchSequences))
+        ).need.total
+    }
+}

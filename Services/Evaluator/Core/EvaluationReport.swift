@@ -1,0 +1,137 @@
+import Distillation
+import PostgresClient
+import Reasoning
+import Schemas
+import ServiceRuntime
+
+/// Puts the results of a checkpoint on a suite together.
+struct EvaluationReport: Sendable {
+    let pool: PostgresPool
+
+    /// The evaluation's event.
+    func event(
+        _ job: EvaluationJobStore.Job,
+        checkpoint: CheckpointEvent,
+        run: RunEvent,
+        suite: EvaluationSuite
+    ) async throws -> EvaluationEvent {
+        let results = try await EvaluationJobStore.results(of: job.id, from: pool)
+        let pieces = try await EvaluationJobStore.pieces(of: job.id, from: pool)
+        let problems = try await ProblemStore.problems(ids: results.map(\.problemID), from: pool)
+        let correct = results.count(where: \.correct)
+        return EvaluationEvent(
+            id: job.id,
+            runId: run.id,
+            checkpointId: checkpoint.id,
+            stage: checkpoint.stage,
+            round: checkpoint.round,
+            suite: suite.name,
+            problems: results.count,
+            correct: correct,
+            accuracy: Double(correct) / Double(max(1, results.count)),
+            interval: ConfidenceInterval(successes: correct, trials: results.count),
+            answered: results.count { $0.answer != nil },
+            truncated: results.count(where: \.truncated),
+            answers: run.answers(of: checkpoint.stage),
+            shots: suite.shots,
+            groups: Self.groups(results, problems),
+            seconds: pieces.reduce(0) { $0 + ($1.seconds ?? 0) },
+            comparisons: try await comparisons(of: results, run: run, checkpoint: checkpoint, suite: suite),
+            decoding: run.decoding ?? Students.defaultDecoding,
+            graderVersion: StudentSolver.graderVersion,
+            selfCorrection: Self.selfCorrection(results)
+        )
+    }
+
+    /// Exact McNemar tests against every checkpoint of the run that was scored on the suite before.
+    private func comparisons(
+        of results: [EvaluationJobStore.Result],
+        run: RunEvent,
+        checkpoint: CheckpointEvent,
+        suite: EvaluationSuite
+    ) async throws -> [PairedComparison] {
+        var comparisons: [PairedComparison] = []
+        for earlier in try await EvaluationStore.evaluations(run: run.id, from: pool)
+        where earlier.suite == suite.name && earlier.checkpointId != checkpoint.id {
+            let outcomes = try await EvaluationStore.outcomes(
+                checkpoint: earlier.checkpointId,
+                suite: suite.name,
+                from: pool
+            )
+            let onlyThis = results.count { $0.correct && outcomes[$0.problemID] == false }
+            let onlyOther = results.count { !$0.correct && outcomes[$0.problemID] == true }
+            comparisons.append(
+                PairedComparison(
+                    againstCheckpointId: earlier.checkpointId,
+                    againstStage: earlier.stage,
+                    againstRound: earlier.round,
+                    problems: results.count { outcomes[$0.problemID] != nil },
+                    onlyThis: onlyThis,
+                    onlyOther: onlyOther,
+                    pValue: ExactMcNemar.pValue(onlyFirst: onlyThis, onlySecond: onlyOther)
+                )
+            )
+        }
+        return comparisons
+    }
+
+    // MARK: Groups
+
+    /// Scores by family and steps of the problem, where it has them, and by length of the output.
+    static func groups(_ results: [EvaluationJobStore.Result], _ problems: [ProblemEvent]) -> [ScoreGroup] {
+        let byID = Dictionary(problems.map { ($0.id, $0) }) { first, _ in first }
+        func grouped(_ by: String, _ value: (EvaluationJobStore.Result) -> (order: Int, name: String)?) -> [ScoreGroup]
+        {
+            var counts: [String: (order: Int, problems: Int, correct: Int)] = [:]
+            for result in results {
+                guard let (order, name) = value(result) else { continue }
+                let old = counts[name] ?? (order, 0, 0)
+                counts[name] = (order, old.problems + 1, old.correct + (result.correct ? 1 : 0))
+            }
+            return counts.sorted { ($0.value.order, $0.key) < ($1.value.order, $1.key) }.map { name, count in
+                ScoreGroup(
+                    by: by,
+                    value: name,
+                    problems: count.problems,
+                    correct: count.correct,
+                    interval: ConfidenceInterval(successes: count.correct, trials: count.problems)
+                )
+            }
+        }
+        return grouped("family") { byID[$0.problemID]?.family.map { (0, $0) } }
+            + grouped("steps") { byID[$0.problemID]?.steps.map { ($0, String($0)) } }
+            + grouped("length") { $0.tokens.map(lengthGroup) }
+    }
+
+    /// Lengths by doubling: up to 32, 33 to 64, 65 to 128 and so on.
+    static func lengthGroup(_ tokens: Int) -> (order: Int, name: String) {
+        var high = 32
+        while tokens > high { high *= 2 }
+        return (high, high == 32 ? "0-32" : "\(high / 2 + 1)-\(high)")
+    }
+
+    // MARK: The second pass
+
+    private static func selfCorrection(_ results: [EvaluationJobStore.Result]) -> SelfCorrectionScore? {
+        let seconds = results.compactMap { result in result.second.map { (result, $0) } }
+        guard !seconds.isEmpty, seconds.count == results.count else { return nil }
+        let correct = seconds.count { $0.1.correct }
+        return SelfCorrectionScore(
+            correct: correct,
+            accuracy: Double(correct) / Double(seconds.count),
+            interval: ConfidenceInterval(successes: correct, trials: seconds.count),
+            changedToRight: seconds.count { $0.1.correct && !$0.0.correct },
+            changedToWrong: seconds.count { !$0.1.correct && $0.0.correct },
+            readable: seconds.count { $0.1.readable },
+            named: seconds.count { $0.1.named }
+        )
+    }
+}
+
+extension ConfidenceInterval {
+    /// Wilson's 95 % interval.
+    init(successes: Int, trials: Int) {
+        let interval = WilsonInterval(successes: successes, trials: trials)
+        self.init(low: interval.low, high: interval.high)
+    }
+}

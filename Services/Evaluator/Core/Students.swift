@@ -1,0 +1,211 @@
+import Distillation
+import Foundation
+public import LanguageModel
+import ModelFiles
+import Reasoning
+import Schemas
+import ServiceRuntime
+import Synchronization
+import Tokenization
+import Training
+
+/// The students that are asked: models of the store, the one that was asked last kept in memory.
+public final class Students: Sendable {
+    /// How a student writes where the run does not say.
+    static let defaultDecoding = DecodingOptions(temperature: 0, maximumNewTokens: 512)
+
+    private let store: ModelStore
+    private let maximumBatch: Int
+    private let last = Mutex<(key: Key, student: Student)?>(nil)
+
+    /// Creates students of a store.
+    ///
+    /// Arguments:
+    ///   - maximumBatch: the most texts that are written at once; fewer where the memory has no room for them.
+    public init(store: ModelStore, maximumBatch: Int = 64) {
+        self.store = store
+        self.maximumBatch = maximumBatch
+    }
+
+    private struct Key: Hashable {
+        var modelHash: String
+        var prompt: RunPrompt?
+        var tokens: Int
+    }
+
+    /// A loaded model is used by one piece at a time.
+    private struct Student: @unchecked Sendable {
+        let solver: StudentSolver
+    }
+
+    /// Scores a checkpoint on problems.
+    ///
+    /// Arguments:
+    ///   - shots: solved problems that are shown before each question.
+    func score(
+        _ checkpoint: CheckpointEvent,
+        of run: RunEvent,
+        on problems: [ProblemEvent],
+        shots: [StudentCodec.Shot]
+    ) async throws -> [EvaluationJobStore.Result] {
+        let decoding = run.decoding ?? Self.defaultDecoding
+        let format = StudentFormat(answers: run.answers(of: checkpoint.stage))
+        let tasks = problems.map { task($0) }
+        return try await asking("evaluate", checkpoint, of: run) { solver, stop in
+            let parameters = GenerationParameters(decoding)
+            guard decoding.selfCorrection == true else {
+                let outcomes = try solver.solve(
+                    tasks,
+                    format: format,
+                    shots: shots,
+                    parameters: parameters,
+                    onFinish: stop
+                )
+                return zip(problems, outcomes).map { EvaluationJobStore.Result($0, $1) }
+            }
+            let both = try solver.solveAndCorrect(
+                tasks,
+                format: format,
+                shots: shots,
+                parameters: parameters,
+                maximumCorrectionTokens: decoding.correctionTokens,
+                onFinish: stop
+            )
+            return zip(problems, both).map { problem, outcome in
+                var result = EvaluationJobStore.Result(problem, outcome.first)
+                result.second = EvaluationJobStore.Result.Second(
+                    output: StudentSolver.storable(outcome.output),
+                    correct: outcome.correct,
+                    readable: outcome.trace != nil,
+                    named: outcome.trace?.firstWrongStep != nil
+                )
+                return result
+            }
+        }
+    }
+
+    /// Lets a checkpoint attempt problems, with its own correction of the wrong attempts.
+    ///
+    /// Arguments:
+    ///   - round: the round whose stages learn from the attempts.
+    ///   - firstStream: the place of the first problem in the whole roll-out, which decides the random streams.
+    func rollOut(
+        _ checkpoint: CheckpointEvent,
+        of run: RunEvent,
+        round: Int,
+        at problems: [ProblemEvent],
+        firstStream: Int
+    ) async throws -> [AttemptEvent] {
+        let options = run.rollout ?? RolloutOptions()
+        let decoding = run.decoding ?? Self.defaultDecoding
+        var parameters = GenerationParameters(decoding)
+        parameters.temperature = options.temperature
+        parameters.seed = run.seed
+        let format = StudentFormat(answers: run.answers(of: checkpoint.stage))
+        return try await asking("roll-out", checkpoint, of: run) { [parameters] solver, stop in
+            try solver.attempts(
+                at: problems,
+                samples: options.samples,
+                format: format,
+                parameters: parameters,
+                maximumCorrectionTokens: decoding.correctionTokens,
+                firstStream: firstStream,
+                runID: run.id,
+                round: round,
+                checkpointID: checkpoint.id,
+                onFinish: stop
+            )
+        }
+    }
+
+    private func task(_ problem: ProblemEvent) -> StudentSolver.Task {
+        StudentSolver.Task(question: problem.question, gold: problem.answer)
+    }
+
+    private func asking<Answer: Sendable>(
+        _ name: String,
+        _ checkpoint: CheckpointEvent,
+        of run: RunEvent,
+        _ body: @escaping @Sendable (StudentSolver, @escaping (Int) throws -> Void) throws -> Answer
+    ) async throws -> Answer {
+        let student = try student(checkpoint.modelHash, run)
+        return try await DedicatedThread.run(name: name) { isCancelled in
+            try body(student.solver) { _ in if isCancelled() { throw CancellationError() } }
+        }
+    }
+
+    private func student(_ hash: String, _ run: RunEvent) throws -> Student {
+        let decoding = run.decoding ?? Self.defaultDecoding
+        let key = Key(modelHash: hash, prompt: run.prompt, tokens: decoding.maximumNewTokens)
+        if let last = last.withLock({ $0 }), last.key == key { return last.student }
+        last.withLock { $0 = nil }
+        do {
+            let folder = try store.folder(hash)
+            let student = Student(
+                solver: StudentSolver(
+                    // Generating from stored bfloat16 gives the same bits as from a float32 copy.
+                    model: try CausalLanguageModel.load(folder: folder, weights: .asStored),
+                    codec: try StudentCodec(folder: folder, prompt: run.prompt),
+                    batchSize: try batch(folder, newTokens: decoding.maximumNewTokens)
+                )
+            )
+            last.withLock { $0 = (key, student) }
+            return student
+        } catch let error as DistillationError {
+            throw StudentCannotAnswer(error.description)
+        } catch let error as TokenizationError {
+            throw StudentCannotAnswer("\(error)")
+        }
+    }
+
+    /// The texts that are written at once: as many as half of the free memory has room for their keys and values.
+    private func batch(_ folder: URL, newTokens: Int) throws -> Int {
+        let configuration = try ModelConfiguration(folder: folder)
+        guard let free = MemoryBudget.current().limit else { return maximumBatch }
+        // Prompts of a thousand tokens are long ones; float32 keys and values of every layer.
+        let tokens = min(configuration.maximumPositions, 1024 + newTokens)
+        let bytes = tokens * configuration.layers * 2 * configuration.keyValueHeads * configuration.headDimension * 4
+        return max(1, min(maximumBatch, free / 2 / max(1, bytes)))
+    }
+}
+
+/// Why a student can never answer in the form that the run asks for.
+struct StudentCannotAnswer: Error, CustomStringConvertible {
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
+extension EvaluationJobStore.Result {
+    /// The result of a first pass.
+    fileprivate init(_ problem: ProblemEvent, _ outcome: StudentSolver.Outcome) {
+        self.init(
+            problemID: problem.id,
+            correct: outcome.correct,
+            answer: outcome.answer.map(StudentSolver.storable),
+            output: StudentSolver.storable(outcome.output),
+            truncated: outcome.isTruncated,
+            tokens: outcome.tokens
+        )
+    }
+}
+
+extension DecodingOptions {
+    /// The most tokens of a second pass.
+    fileprivate var correctionTokens: Int { maximumCorrectionTokens ?? StudentSolver.maximumCorrectionTokens }
+}
+
+extension GenerationParameters {
+    /// Decoding as a run's event gives it.
+    init(_ options: DecodingOptions) {
+        self.init(
+            maximumNewTokens: options.maximumNewTokens,
+            temperature: options.temperature,
+            topK: options.topK ?? 0,
+            topP: options.topP ?? 1,
+            repetitionPenalty: options.repetitionPenalty ?? 1,
+            stopStrings: options.stop ?? [],
+            seed: options.seed ?? 0
+        )
+    }
+}

@@ -1,0 +1,13 @@
+public import Reasoning
+public import Schemas
+
+extension ThoughtTemplate {
+    /// The template of a trace.
+    public init(_ body: TemplateBody) {
+        self.init(
+            steps: body.steps.map { TemplateStep(text: $0.text, keyNotes: $0.keyNotes) },
+            generalization: body.generalization,
+            answer: body.answer
+        )
+    }
+}

@@ -1,0 +1,168 @@
+import Distillation
+import Foundation
+import Subprocess
+
+#if canImport(System)
+import System
+#else
+import SystemPackage
+#endif
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Musl)
+import Musl
+#endif
+
+/// Runs an engine on a job's folder.
+struct EngineProcess: Sendable {
+    let engine: EngineCatalog.Engine
+    let job: EngineJob
+    /// How often the metrics are looked at.
+    var interval = Duration.milliseconds(500)
+
+    /// An engine that failed in a way that another try may mend.
+    struct Interrupted: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// The exit status that asks for another try, BSD's EX_TEMPFAIL.
+    private static let tryAgain: Int32 = 75
+
+    /// Runs the engine to its end.
+    ///
+    /// It runs in a process group of its own, which ends with this task: first SIGTERM, after 20 s SIGKILL. What a trainer
+    /// that was killed left running is ended before another engine begins on the same folder.
+    ///
+    /// - Parameter report: Told of what the metrics say; throwing ends the engine.
+    /// - Throws: ``DistillationError`` with the engine's last words when it failed for good, ``Interrupted`` when another try
+    ///   may help.
+    func run(_ report: @Sendable @escaping (EngineJob.Line) throws -> Void) async throws {
+        endLeftover()
+        do {
+            try await runOnce(report)
+        } catch let interrupted as Interrupted {
+            guard try job.countTry() < Self.maximumTries else {
+                throw DistillationError("\(interrupted), \(Self.maximumTries) times without an update more")
+            }
+            throw interrupted
+        }
+    }
+
+    /// A cause that comes back each time, such as too little memory, passes with no number of tries.
+    private static let maximumTries = 5
+
+    private func runOnce(_ report: @Sendable @escaping (EngineJob.Line) throws -> Void) async throws {
+        let log = job.folder.appending(path: "output.log")
+        let output = try FileDescriptor.open(
+            FilePath(log.path),
+            .writeOnly,
+            options: [.append, .create],
+            permissions: [.ownerReadWrite, .groupRead]
+        )
+        var options = PlatformOptions()
+        options.processGroupID = 0
+        options.teardownSequence = [
+            .send(signal: .terminate, toProcessGroup: true, allowedDurationToNextStep: .seconds(20)),
+            .send(signal: .kill, toProcessGroup: true, allowedDurationToNextStep: .seconds(1)),
+        ]
+        var updates: [Environment.Key: String?] = [:]
+        for (name, value) in engine.environment ?? [:] { updates[Environment.Key(stringLiteral: name)] = value }
+        let result: ExecutionResult<Void, FileDescriptorOutput, CombinedErrorOutput>
+        do {
+            result = try await Subprocess.run(
+                executable,
+                arguments: Arguments(Array(engine.command.dropFirst()) + [job.folder.path]),
+                environment: .inherit.updating(updates),
+                workingDirectory: FilePath(job.folder.path),
+                platformOptions: options,
+                input: .none,
+                output: .fileDescriptor(output, closeAfterSpawningProcess: true),
+                error: .combinedWithOutput
+            ) { execution in
+                let process = execution.processIdentifier.value
+                try note(process)
+                try await follow(process, report)
+            }
+        } catch let error as SubprocessError {
+            throw DistillationError("the engine \(engine.command[0]) cannot be run: \(error)")
+        }
+        forget()
+        switch result.terminationStatus {
+        case .exited(0) where job.isDone: return
+        case .exited(0): throw DistillationError("the engine ended without a checkpoint; its output is in \(log.path)")
+        case .exited(Self.tryAgain):
+            throw Interrupted(description: "the engine asks for another try: \(lastWords(log))")
+        case .exited(let status):
+            throw DistillationError("the engine ended with status \(status): \(lastWords(log))")
+        case .signaled(let signal):
+            throw Interrupted(description: "the engine was ended by signal \(signal): \(lastWords(log))")
+        }
+    }
+
+    private var executable: Executable {
+        engine.command[0].contains("/") ? .path(FilePath(engine.command[0])) : .name(engine.command[0])
+    }
+
+    /// Looks at the metrics until the process is gone.
+    private func follow(_ process: pid_t, _ report: (EngineJob.Line) throws -> Void) async throws {
+        var last = -1
+        while Self.isRunning(process) {
+            try await Task.sleep(for: interval)
+            if let line = job.lastLine(), line.step != last {
+                last = line.step
+                try report(line)
+            }
+        }
+    }
+
+    /// The last lines of the engine's output.
+    private func lastWords(_ log: URL) -> String {
+        guard let data = try? Data(contentsOf: log) else { return "it wrote nothing" }
+        let text = String(decoding: data.suffix(4_000), as: UTF8.self)
+        let lines = text.split(separator: "\n").suffix(3).map { $0.trimmingCharacters(in: .whitespaces) }
+        return lines.isEmpty ? "it wrote nothing" : String(lines.joined(separator: " | ").suffix(600))
+    }
+
+    // MARK: What was left running
+
+    private var noteFile: URL { job.folder.appending(path: "engine.pid") }
+
+    /// Writes down which process works on the folder: its group and when it began, as numbers of processes come again.
+    private func note(_ process: pid_t) throws {
+        let began = Self.startTime(of: process) ?? ""
+        try Data("\(process) \(began)\n".utf8).write(to: noteFile, options: .atomic)
+    }
+
+    private func forget() { try? FileManager.default.removeItem(at: noteFile) }
+
+    /// Ends the engine of a trainer that was killed on this machine.
+    private func endLeftover() {
+        guard let text = try? String(contentsOf: noteFile, encoding: .utf8) else { return }
+        let parts = text.split(whereSeparator: \.isWhitespace).map(String.init)
+        if let process = parts.first.flatMap({ pid_t($0) }), process > 1, parts.count == 2,
+            Self.startTime(of: process) == parts[1]
+        {
+            _ = kill(-process, SIGKILL)
+        }
+        forget()
+    }
+
+    /// When a process began, in clock ticks since the machine's start; nil where there is none.
+    private static func startTime(of process: pid_t) -> String? {
+        fields(of: process).flatMap { $0.count > 19 ? $0[19] : nil }
+    }
+
+    private static func isRunning(_ process: pid_t) -> Bool {
+        // A process that has ended and is not waited for yet is no longer running.
+        fields(of: process).map { $0.first != "Z" && $0.first != "X" } ?? false
+    }
+
+    /// The fields of /proc/PID/stat after the program's name, which may hold anything.
+    private static func fields(of process: pid_t) -> [String]? {
+        guard let text = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
+            let end = text.lastIndex(of: ")")
+        else { return nil }
+        return text[text.index(after: end)...].split(separator: " ").map(String.init)
+    }
+}

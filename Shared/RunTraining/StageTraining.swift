@@ -1,0 +1,166 @@
+public import Distillation
+public import Foundation
+public import LanguageModel
+public import Logging
+public import PostgresClient
+import Reasoning
+public import Schemas
+public import ServiceRuntime
+import Training
+
+/// Trains stages of runs for the services: each service those of its methods.
+public struct StageTraining: Sendable {
+    private let pool: PostgresPool
+    private let store: ModelStore
+    private let workFolder: URL
+    private let engines: EngineCatalog
+    private let trainer: StageTrainer
+    private let source: String
+    private let logger: Logger
+    private let trains: @Sendable (RunStage) -> Bool
+
+    /// Creates the training.
+    ///
+    /// Arguments:
+    ///   - store: where models come from and go to.
+    ///   - workFolder: where resumable state is kept while a stage is trained.
+    ///   - engines: what may train a stage in Errata's place.
+    ///   - trainer: Errata's own; of this store and folder unless given.
+    ///   - source: the sender of the checkpoint events, e.g. `/errata/dpo-trainer`.
+    ///   - trains: the stages that are this service's.
+    public init(
+        pool: PostgresPool,
+        store: ModelStore,
+        workFolder: URL,
+        engines: EngineCatalog,
+        trainer: StageTrainer? = nil,
+        source: String,
+        logger: Logger,
+        trains: @escaping @Sendable (RunStage) -> Bool
+    ) {
+        self.pool = pool
+        self.store = store
+        self.workFolder = workFolder
+        self.engines = engines
+        self.trainer = trainer ?? StageTrainer(store: store, workFolder: workFolder)
+        self.source = source
+        self.logger = logger
+        self.trains = trains
+    }
+
+    /// The job that looks for ready stages and trains them.
+    public var job: StageJob {
+        StageJob(
+            pool: pool,
+            source: source,
+            logger: logger,
+            ready: {
+                try await refuseUnknownEngines()
+                return try await StageReadiness(pool: pool, trains: trains).ready()
+            },
+            inputs: { ready in
+                try await StageInputs(pool: pool) { id, seed in
+                    Double(StableHash.value(of: "\(seed)/\(id)") % 1_000_000) / 1_000_000
+                }.inputs(of: ready)
+            },
+            endsStage: StageTrainer.isFinal,
+            prepare: prepare
+        )
+    }
+
+    /// A stage whose engine this trainer does not have fails at once, and not when its data are there.
+    private func refuseUnknownEngines() async throws {
+        for job in try await JobStore.jobs(states: ["waiting"], active: true, from: pool) {
+            guard let run = try await RunStore.run(job.id.run, from: pool), let stage = run.stage(job.id.stage),
+                trains(stage), let engine = stage.engine, engines.engines[engine] == nil
+            else { continue }
+            logger.error(
+                "stage failed",
+                metadata: ["run": "\(run.id)", "stage": "\(stage.name)", "engine": "\(engine)"]
+            )
+            try await pool.withTransaction { transaction in
+                try await JobStore.failed(
+                    job.id,
+                    followers: run.followers(of: stage.name),
+                    error: engines.unknown(engine),
+                    in: transaction
+                )
+            }
+        }
+    }
+
+    private func prepare(_ ready: ReadyStage, _ inputs: JobStore.Inputs) async throws -> StageJob.Work {
+        let codec = try trainer.codec(of: ready.parent.modelHash, prompt: ready.run.prompt)
+        let work = try StageWork(
+            ready.stage,
+            of: ready.run,
+            material: try await MaterialReader(pool: pool).material(of: ready, inputs),
+            codec: codec,
+            tokens: ready.tokens
+        )
+        // A folder's name: ids may hold a slash, but no comma, so that no two trainings share one.
+        let stage = "\(ready.run.id),\(ready.stage.name)".replacing("/", with: "%2F")
+        let name = ready.round == 1 ? stage : "\(stage),\(ready.round)"
+        if let engine = ready.stage.engine { return try handOver(ready, work, codec, to: engine, name: name) }
+        return StageJob.Work(
+            examples: work.count,
+            training: .compute { [trainer, logger] report in
+                try trainer.train(
+                    work,
+                    from: ready.parent.modelHash,
+                    name: name,
+                    onNotice: { logger.notice("\($0)") }
+                ) { step in
+                    try report(step.step, step.totalSteps, step.loss, step.tokensSeen)
+                }.checkpoint(
+                    of: ready.stage,
+                    run: ready.run,
+                    round: ready.round,
+                    parent: ready.parent,
+                    examples: work.examples.counts,
+                    options: work.record
+                )
+            }
+        )
+    }
+
+    /// The stage as work of another engine.
+    private func handOver(
+        _ ready: ReadyStage,
+        _ work: StageWork,
+        _ codec: StudentCodec,
+        to name: String,
+        name folder: String
+    ) throws -> StageJob.Work {
+        guard let engine = engines.engines[name] else { throw DistillationError(engines.unknown(name)) }
+        let job = EngineJob(folder: workFolder.appending(path: "\(folder).engine", directoryHint: .isDirectory))
+        let parent = try store.folder(ready.parent.modelHash)
+        return StageJob.Work(
+            examples: work.count,
+            training: .handOver { [store] report in
+                let started = ContinuousClock.now
+                try job.prepare(
+                    work,
+                    stage: ready.stage,
+                    run: ready.run,
+                    round: ready.round,
+                    parent: parent,
+                    codec: codec
+                )
+                if !job.isDone {
+                    try await EngineProcess(engine: engine, job: job).run { line in
+                        try report(line.step, line.totalSteps ?? 0, line.loss ?? .nan, line.tokens ?? 0)
+                    }
+                }
+                let checkpoint = try job.checkpoint(
+                    for: ready,
+                    work: work,
+                    seconds: (ContinuousClock.now - started) / .seconds(1),
+                    store: store
+                )
+                job.remove()
+                return checkpoint
+            }
+        )
+    }
+}

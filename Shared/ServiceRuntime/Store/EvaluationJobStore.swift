@@ -1,0 +1,311 @@
+public import PostgresClient
+public import Schemas
+
+/// The tables `evaluation_jobs`, `evaluation_pieces` and `evaluation_results`: what evaluators do, piece by piece.
+public enum EvaluationJobStore {
+    /// The scoring of a checkpoint on a suite, or its roll-out for a round.
+    public struct Job: Sendable, Hashable {
+        /// The id of the evaluation that comes of it; of a roll-out an id of its own.
+        public let id: String
+        /// The run.
+        public let run: String
+        /// The checkpoint.
+        public let checkpoint: String
+        /// The suite's name; nil for a roll-out.
+        public let suite: String?
+        /// The round that a roll-out is for.
+        public let round: Int
+        /// `waiting` for problems, `open`, `done` or `left-out`.
+        public let state: String
+        /// Why it was left out.
+        public let reason: String?
+        /// Seconds since it was asked for.
+        public let waitedSeconds: Double
+        /// The solved problems that a few-shot suite shows before each question, in order.
+        public let shots: [String]
+    }
+
+    /// Some of a job's problems.
+    public struct Piece: Sendable, Hashable {
+        /// The piece's place among the job's, from 0.
+        public let number: Int
+        /// The problems, in order.
+        public let problems: [String]
+        /// Seconds that it took; nil before it is done.
+        public let seconds: Double?
+        /// The number of problems in the pieces before it.
+        public let offset: Int
+    }
+
+    /// The id of an evaluation.
+    public static func evaluationID(checkpoint: String, suite: String) -> String {
+        DeterministicID.make(cause: checkpoint, parts: "evaluation", suite)
+    }
+
+    /// Asks for the scoring of a checkpoint on a suite; asking again changes nothing.
+    public static func insert(
+        suite: String,
+        checkpoint: CheckpointEvent,
+        in transaction: PostgresTransaction
+    ) async throws {
+        try await insert(
+            evaluationID(checkpoint: checkpoint.id, suite: suite),
+            run: checkpoint.runId,
+            checkpoint: checkpoint.id,
+            suite: suite,
+            round: checkpoint.round ?? 1,
+            in: transaction
+        )
+    }
+
+    /// Asks for the roll-out of a checkpoint for a round; asking again changes nothing.
+    public static func insertRollout(
+        checkpoint: String,
+        run: String,
+        round: Int,
+        in transaction: PostgresTransaction
+    ) async throws {
+        try await insert(
+            DeterministicID.make(cause: checkpoint, parts: "rollout", String(round)),
+            run: run,
+            checkpoint: checkpoint,
+            suite: nil,
+            round: round,
+            in: transaction
+        )
+    }
+
+    private static func insert(
+        _ id: String,
+        run: String,
+        checkpoint: String,
+        suite: String?,
+        round: Int,
+        in transaction: PostgresTransaction
+    ) async throws {
+        try await transaction.execute(
+            """
+            INSERT INTO evaluation_jobs (id, run_id, checkpoint_id, suite, round)
+            VALUES (\(id), \(run), \(checkpoint), \(suite), \(round)) ON CONFLICT DO NOTHING
+            """
+        )
+    }
+
+    /// Jobs, oldest first.
+    ///
+    /// Arguments:
+    ///   - run: only those of a run.
+    ///   - unfinished: only those that are waiting or open, of runs that are active.
+    public static func jobs(
+        run: String? = nil,
+        unfinished: Bool = false,
+        from pool: PostgresPool
+    ) async throws -> [Job] {
+        try await pool.query(
+            """
+            SELECT job.id, job.run_id, job.checkpoint_id, job.suite, job.round, job.state, job.reason, job.shots,
+                   extract(epoch FROM now() - job.created_at)::float8 AS waited
+            FROM evaluation_jobs AS job JOIN runs ON runs.id = job.run_id
+            WHERE (\(run)::text IS NULL OR job.run_id = \(run))
+              AND (NOT \(unfinished) OR job.state IN ('waiting', 'open') AND runs.state = 'active')
+            ORDER BY job.created_at, job.id
+            """
+        ).map { row in
+            Job(
+                id: try row.get("id", as: String.self),
+                run: try row.get("run_id", as: String.self),
+                checkpoint: try row.get("checkpoint_id", as: String.self),
+                suite: try row.get("suite", as: String?.self),
+                round: try row.get("round", as: Int.self),
+                state: try row.get("state", as: String.self),
+                reason: try row.get("reason", as: String?.self),
+                waitedSeconds: try row.get("waited", as: Double.self),
+                shots: try row.get("shots", as: [String].self)
+            )
+        }
+    }
+
+    /// Divides a waiting job's problems into pieces and opens it.
+    ///
+    /// Arguments:
+    ///   - shots: the solved problems that are shown before each question.
+    public static func open(
+        _ id: String,
+        problems: [String],
+        shots: [String] = [],
+        pieceSize: Int,
+        in transaction: PostgresTransaction
+    ) async throws {
+        let opened = try await transaction.query(
+            "UPDATE evaluation_jobs SET state = 'open', shots = \(shots) WHERE id = \(id) AND state = 'waiting' RETURNING id"
+        )
+        guard !opened.isEmpty else { return }
+        for (number, start) in stride(from: 0, to: problems.count, by: pieceSize).enumerated() {
+            let ids = Array(problems[start..<min(start + pieceSize, problems.count)])
+            try await transaction.execute(
+                "INSERT INTO evaluation_pieces (job_id, piece, problem_ids) VALUES (\(id), \(number), \(ids))"
+            )
+        }
+    }
+
+    /// Ends a job.
+    ///
+    /// Arguments:
+    ///   - leftOut: why nothing comes of it; nil where it is done.
+    public static func finish(
+        _ id: String,
+        leftOut reason: String? = nil,
+        in transaction: PostgresTransaction
+    ) async throws {
+        try await transaction.execute(
+            """
+            UPDATE evaluation_jobs SET state = \(reason == nil ? "done" : "left-out"), reason = \(reason), finished_at = now()
+            WHERE id = \(id) AND state IN ('waiting', 'open')
+            """
+        )
+    }
+
+    /// The pieces of a job, in order.
+    public static func pieces(of id: String, from pool: PostgresPool) async throws -> [Piece] {
+        var offset = 0
+        return try await pool.query(
+            """
+            SELECT piece, problem_ids, coalesce(seconds, 0) AS seconds, finished_at IS NOT NULL AS finished
+            FROM evaluation_pieces WHERE job_id = \(id) ORDER BY piece
+            """
+        ).map { row in
+            let problems = try row.get("problem_ids", as: [String].self)
+            defer { offset += problems.count }
+            let seconds = try row.get("seconds", as: Double.self)
+            return Piece(
+                number: try row.get("piece", as: Int.self),
+                problems: problems,
+                seconds: try row.get("finished", as: Bool.self) ? seconds : nil,
+                offset: offset
+            )
+        }
+    }
+
+    /// Notes that a piece is done.
+    public static func finish(
+        piece: Int,
+        of id: String,
+        seconds: Double,
+        in transaction: PostgresTransaction
+    ) async throws {
+        try await transaction.execute(
+            """
+            UPDATE evaluation_pieces SET finished_at = now(), seconds = \(seconds)
+            WHERE job_id = \(id) AND piece = \(piece)
+            """
+        )
+    }
+
+    // MARK: Results
+
+    /// How a checkpoint did on one problem.
+    public struct Result: Sendable, Hashable {
+        /// The problem.
+        public var problemID: String
+        /// Whether the answer is the gold one.
+        public var correct: Bool
+        /// The answer that was found in the output.
+        public var answer: String?
+        /// The whole output.
+        public var output: String
+        /// Whether the output was cut off.
+        public var truncated: Bool
+        /// The tokens of the output; nil where an earlier version wrote the row.
+        public var tokens: Int?
+        /// The second pass, where one was asked for.
+        public var second: Second?
+
+        /// A second pass, in which the student corrects itself.
+        public struct Second: Sendable, Hashable {
+            /// The text.
+            public var output: String
+            /// Whether the answer that counts after it is the gold one.
+            public var correct: Bool
+            /// Whether an answer could be read.
+            public var readable: Bool
+            /// Whether it names a step.
+            public var named: Bool
+
+            /// Creates a second pass.
+            public init(output: String, correct: Bool, readable: Bool, named: Bool) {
+                self.output = output
+                self.correct = correct
+                self.readable = readable
+                self.named = named
+            }
+        }
+
+        /// Creates a result.
+        public init(
+            problemID: String,
+            correct: Bool,
+            answer: String?,
+            output: String,
+            truncated: Bool = false,
+            tokens: Int? = nil,
+            second: Second? = nil
+        ) {
+            self.problemID = problemID
+            self.correct = correct
+            self.answer = answer
+            self.output = output
+            self.truncated = truncated
+            self.tokens = tokens
+            self.second = second
+        }
+    }
+
+    /// Writes the results of a piece under the id of the evaluation that they belong to.
+    public static func insert(
+        _ results: [Result],
+        evaluation: String,
+        in transaction: PostgresTransaction
+    ) async throws {
+        for result in results {
+            try await transaction.execute(
+                """
+                INSERT INTO evaluation_results (evaluation_id, problem_id, correct, answer, output, truncated, tokens,
+                                                second_output, second_correct, second_readable, second_named)
+                VALUES (\(evaluation), \(result.problemID), \(result.correct), \(result.answer), \(result.output),
+                        \(result.truncated), \(result.tokens), \(result.second?.output), \(result.second?.correct),
+                        \(result.second?.readable), \(result.second?.named))
+                ON CONFLICT DO NOTHING
+                """
+            )
+        }
+    }
+
+    /// The results of an evaluation, in order of problem id.
+    public static func results(of evaluation: String, from pool: PostgresPool) async throws -> [Result] {
+        try await pool.query(
+            """
+            SELECT problem_id, correct, answer, output, truncated, tokens, second_output, second_correct, second_readable,
+                   second_named
+            FROM evaluation_results WHERE evaluation_id = \(evaluation) ORDER BY problem_id COLLATE "C"
+            """
+        ).map { row in
+            var result = Result(
+                problemID: try row.get("problem_id", as: String.self),
+                correct: try row.get("correct", as: Bool.self),
+                answer: try row.get("answer", as: String?.self),
+                output: try row.get("output", as: String.self),
+                truncated: try row.get("truncated", as: Bool.self),
+                tokens: try row.get("tokens", as: Int?.self)
+            )
+            if let output = try row.get("second_output", as: String?.self) {
+                result.second = Result.Second(
+                    output: output,
+                    correct: try row.get("second_correct", as: Bool?.self) ?? false,
+                    readable: try row.get("second_readable", as: Bool?.self) ?? false,
+                    named: try row.get("second_named", as: Bool?.self) ?? false
+                )
+            }
+            return result
+        }
+    }
+}
