@@ -54,10 +54,7 @@ public struct StageTraining: Sendable {
             pool: pool,
             source: source,
             logger: logger,
-            ready: {
-                try await refuseUnknownEngines()
-                return try await StageReadiness(pool: pool, trains: trains).ready()
-            },
+            ready: ready,
             inputs: { ready in
                 try await StageInputs(pool: pool) { id, seed in
                     Double(StableHash.value(of: "\(seed)/\(id)") % 1_000_000) / 1_000_000
@@ -68,25 +65,32 @@ public struct StageTraining: Sendable {
         )
     }
 
-    /// A stage whose engine this trainer does not have fails at once, and not when its data are there.
-    private func refuseUnknownEngines() async throws {
-        for job in try await JobStore.jobs(states: ["waiting"], active: true, from: pool) {
-            guard let run = try await RunStore.run(job.id.run, from: pool), let stage = run.stage(job.id.stage),
-                trains(stage), let engine = stage.engine, engines.engines[engine] == nil
-            else { continue }
+    /// The stages that could be trained now; one whose engine this trainer does not have fails at once, and not when its
+    /// data are there.
+    private func ready() async throws -> [ReadyStage] {
+        let readiness = StageReadiness(pool: pool, trains: trains)
+        var trainable: [StageReadiness.Candidate] = []
+        for candidate in try await readiness.candidates() {
+            guard candidate.job.state == "waiting", let engine = candidate.stage.engine, engines.engines[engine] == nil
+            else {
+                trainable.append(candidate)
+                continue
+            }
+            let (run, stage) = (candidate.run, candidate.stage)
             logger.error(
                 "stage failed",
                 metadata: ["run": "\(run.id)", "stage": "\(stage.name)", "engine": "\(engine)"]
             )
             try await pool.withTransaction { transaction in
                 try await JobStore.failed(
-                    job.id,
+                    candidate.job.id,
                     followers: run.followers(of: stage.name),
                     error: engines.unknown(engine),
                     in: transaction
                 )
             }
         }
+        return try await readiness.ready(among: trainable)
     }
 
     private func prepare(_ ready: ReadyStage, _ inputs: JobStore.Inputs) async throws -> StageJob.Work {
@@ -112,14 +116,7 @@ public struct StageTraining: Sendable {
                     onNotice: { logger.notice("\($0)") }
                 ) { step in
                     try report(step.step, step.totalSteps, step.loss, step.tokensSeen)
-                }.checkpoint(
-                    of: ready.stage,
-                    run: ready.run,
-                    round: ready.round,
-                    parent: ready.parent,
-                    examples: work.examples.counts,
-                    options: work.record
-                )
+                }.checkpoint(ready, work, options: work.record)
             }
         )
     }
@@ -152,15 +149,36 @@ public struct StageTraining: Sendable {
                         try report(line.step, line.totalSteps ?? 0, line.loss ?? .nan, line.tokens ?? 0)
                     }
                 }
-                let checkpoint = try job.checkpoint(
-                    for: ready,
-                    work: work,
+                let trained = try job.trained(
+                    student: ready.run.student,
                     seconds: (ContinuousClock.now - started) / .seconds(1),
                     store: store
                 )
                 job.remove()
-                return checkpoint
+                return trained.checkpoint(
+                    ready,
+                    work,
+                    options: work.record.merging(["engine": .string(name)]) { $1 }
+                )
             }
+        )
+    }
+}
+
+extension StageTrainer.Trained {
+    /// The checkpoint of a ready stage.
+    fileprivate func checkpoint(
+        _ ready: ReadyStage,
+        _ work: StageWork,
+        options: [String: JSONValue]
+    ) -> CheckpointEvent {
+        checkpoint(
+            of: ready.stage,
+            run: ready.run,
+            round: ready.round,
+            parent: ready.parent,
+            examples: work.examples.counts,
+            options: options
         )
     }
 }

@@ -50,6 +50,7 @@ struct EvaluationReport: Sendable {
         checkpoint: CheckpointEvent,
         suite: EvaluationSuite
     ) async throws -> [PairedComparison] {
+        let own = Dictionary(results.map { ($0.problemID, $0.correct) }) { first, _ in first }
         var comparisons: [PairedComparison] = []
         for earlier in try await EvaluationStore.evaluations(run: run.id, from: pool)
         where earlier.suite == suite.name && earlier.checkpointId != checkpoint.id {
@@ -58,17 +59,16 @@ struct EvaluationReport: Sendable {
                 suite: suite.name,
                 from: pool
             )
-            let onlyThis = results.count { $0.correct && outcomes[$0.problemID] == false }
-            let onlyOther = results.count { !$0.correct && outcomes[$0.problemID] == true }
+            let pairs = PairedOutcomes(own, outcomes)
             comparisons.append(
                 PairedComparison(
                     againstCheckpointId: earlier.checkpointId,
                     againstStage: earlier.stage,
                     againstRound: earlier.round,
-                    problems: results.count { outcomes[$0.problemID] != nil },
-                    onlyThis: onlyThis,
-                    onlyOther: onlyOther,
-                    pValue: ExactMcNemar.pValue(onlyFirst: onlyThis, onlySecond: onlyOther)
+                    problems: pairs.problems,
+                    onlyThis: pairs.onlyFirst,
+                    onlyOther: pairs.onlySecond,
+                    pValue: pairs.pValue
                 )
             )
         }
@@ -115,15 +115,17 @@ struct EvaluationReport: Sendable {
     private static func selfCorrection(_ results: [EvaluationJobStore.Result]) -> SelfCorrectionScore? {
         let seconds = results.compactMap { result in result.second.map { (result, $0) } }
         guard !seconds.isEmpty, seconds.count == results.count else { return nil }
-        let correct = seconds.count { $0.1.correct }
+        let gain = SelfCorrectionGain(
+            passes: seconds.map { ($0.0.correct, $0.1.correct, isReadable: $0.1.readable, isNamed: $0.1.named) }
+        )
         return SelfCorrectionScore(
-            correct: correct,
-            accuracy: Double(correct) / Double(seconds.count),
-            interval: ConfidenceInterval(successes: correct, trials: seconds.count),
-            changedToRight: seconds.count { $0.1.correct && !$0.0.correct },
-            changedToWrong: seconds.count { !$0.1.correct && $0.0.correct },
-            readable: seconds.count { $0.1.readable },
-            named: seconds.count { $0.1.named }
+            correct: gain.correct,
+            accuracy: Double(gain.correct) / Double(gain.tasks),
+            interval: ConfidenceInterval(successes: gain.correct, trials: gain.tasks),
+            changedToRight: gain.changedToRight,
+            changedToWrong: gain.changedToWrong,
+            readable: gain.readable,
+            named: gain.named
         )
     }
 }

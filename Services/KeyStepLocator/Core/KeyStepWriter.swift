@@ -27,10 +27,14 @@ struct KeyStepWriter: Sendable {
             template: notes
         )
         guard let pair else { return nil }
-        func bare(_ text: String) -> String {
-            format?.hasSuffix("/bare") == true && text.hasPrefix(" ") ? String(text.dropFirst()) : text
+        guard format?.hasSuffix("/bare") == true else {
+            return try event(trace: trace, right: pair.right, wrong: pair.wrong)
         }
-        return try event(trace: trace, right: bare(pair.right), wrong: bare(pair.wrong))
+        return try event(
+            trace: trace,
+            right: StudentFormat.bare(pair.right),
+            wrong: StudentFormat.bare(pair.wrong)
+        )
     }
 
     /// The key steps of two texts.

@@ -55,17 +55,15 @@ struct GateRule {
 
     /// The comparison on the problems that both were scored on.
     static func compare(_ suite: String, candidate: Outcomes, champion: Outcomes) -> GateComparison {
-        let shared = candidate.keys.filter { champion[$0] != nil }
-        let onlyCandidate = shared.count { candidate[$0] == true && champion[$0] == false }
-        let onlyChampion = shared.count { candidate[$0] == false && champion[$0] == true }
+        let pairs = PairedOutcomes(candidate, champion)
         return GateComparison(
             suite: suite,
-            problems: shared.count,
-            candidateCorrect: shared.count { candidate[$0] == true },
-            championCorrect: shared.count { champion[$0] == true },
-            onlyCandidate: onlyCandidate,
-            onlyChampion: onlyChampion,
-            pValue: ExactMcNemar.pValue(onlyFirst: onlyCandidate, onlySecond: onlyChampion)
+            problems: pairs.problems,
+            candidateCorrect: pairs.firstCorrect,
+            championCorrect: pairs.secondCorrect,
+            onlyCandidate: pairs.onlyFirst,
+            onlyChampion: pairs.onlySecond,
+            pValue: pairs.pValue
         )
     }
 }

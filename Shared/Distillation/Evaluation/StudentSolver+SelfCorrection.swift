@@ -122,12 +122,21 @@ public struct SelfCorrectionGain: Sendable, Hashable, Codable {
 
     /// Counts outcomes.
     public init(_ outcomes: [StudentSolver.CorrectedOutcome]) {
-        tasks = outcomes.count
-        correctBefore = outcomes.count(where: \.first.correct)
-        correct = outcomes.count(where: \.correct)
-        changedToRight = outcomes.count { $0.correct && !$0.first.correct }
-        changedToWrong = outcomes.count { !$0.correct && $0.first.correct }
-        readable = outcomes.count { $0.trace != nil }
-        named = outcomes.count { $0.trace?.firstWrongStep != nil }
+        self.init(
+            passes: outcomes.map {
+                ($0.first.correct, $0.correct, isReadable: $0.trace != nil, isNamed: $0.trace?.firstWrongStep != nil)
+            }
+        )
+    }
+
+    /// Counts both passes of tasks: whether each solved it, and whether the correction could be read and names a step.
+    public init(passes: [(first: Bool, second: Bool, isReadable: Bool, isNamed: Bool)]) {
+        tasks = passes.count
+        correctBefore = passes.count { $0.first }
+        correct = passes.count { $0.second }
+        changedToRight = passes.count { $0.second && !$0.first }
+        changedToWrong = passes.count { !$0.second && $0.first }
+        readable = passes.count { $0.isReadable }
+        named = passes.count { $0.isNamed }
     }
 }

@@ -20,6 +20,23 @@ public struct StageTrainer: Sendable {
         public let seconds: Double
         /// The last update's metrics under TRL's names.
         public let metrics: [String: Double]
+
+        /// A stage that another engine trained.
+        public init(
+            stored: StoredModel,
+            steps: Int,
+            tokens: Int,
+            finalLoss: Double?,
+            seconds: Double,
+            metrics: [String: Double]
+        ) {
+            self.stored = stored
+            self.steps = steps
+            self.tokens = tokens
+            self.finalLoss = finalLoss
+            self.seconds = seconds
+            self.metrics = metrics
+        }
     }
 
     private let store: ModelStore

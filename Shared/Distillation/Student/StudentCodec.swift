@@ -75,7 +75,7 @@ public struct StudentCodec: Sendable {
     /// A response as the student writes it in its form: what ``Reasoning/StudentFormat`` gives begins with a blank, which
     /// only the short form has.
     public func written(_ text: String) -> String {
-        prompting.isBare && text.hasPrefix(" ") ? String(text.dropFirst()) : text
+        prompting.isBare ? StudentFormat.bare(text) : text
     }
 
     /// The name of a pair's form in key-step events: the format and whether a blank stands before it.

@@ -60,3 +60,30 @@ public enum ExactMcNemar {
         return pValue(onlyFirst: pairs.count { $0 && !$1 }, onlySecond: pairs.count { !$0 && $1 })
     }
 }
+
+/// Two students on the problems that both were scored on.
+public struct PairedOutcomes: Sendable, Hashable {
+    /// The problems that both were scored on.
+    public let problems: Int
+    /// Those that the first solves.
+    public let firstCorrect: Int
+    /// Those that the second solves.
+    public let secondCorrect: Int
+    /// Those that only the first solves.
+    public let onlyFirst: Int
+    /// Those that only the second solves.
+    public let onlySecond: Int
+
+    /// Counts outcomes, by problem.
+    public init(_ first: [String: Bool], _ second: [String: Bool]) {
+        let pairs = first.compactMap { id, isSolved in second[id].map { (isSolved, $0) } }
+        problems = pairs.count
+        firstCorrect = pairs.count { $0.0 }
+        secondCorrect = pairs.count { $0.1 }
+        onlyFirst = pairs.count { $0.0 && !$0.1 }
+        onlySecond = pairs.count { !$0.0 && $0.1 }
+    }
+
+    /// The two-sided p value of the exact McNemar test.
+    public var pValue: Double { ExactMcNemar.pValue(onlyFirst: onlyFirst, onlySecond: onlySecond) }
+}

@@ -15,6 +15,11 @@ public enum StudentFormat: String, Sendable, Hashable, Codable, CaseIterable {
     /// A text as it stands between tags.
     public static func escaped(_ text: String) -> String { TagScanner.escape(text) }
 
+    /// A response without the blank that it begins with: only the short prompts have it before them.
+    public static func bare(_ response: String) -> String {
+        response.hasPrefix(" ") ? String(response.dropFirst()) : response
+    }
+
     /// The prompt for a question; nothing of the response.
     ///
     /// For ``correction`` see

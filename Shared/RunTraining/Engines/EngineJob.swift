@@ -158,12 +158,7 @@ struct EngineJob: Sendable {
     /// Takes the checkpoint into the store.
     ///
     /// - Throws: ``DistillationError`` where the folder is no model that Errata can read, or has another tokenizer.
-    func checkpoint(
-        for ready: ReadyStage,
-        work: StageWork,
-        seconds: Double,
-        store: ModelStore
-    ) throws -> CheckpointEvent {
+    func trained(student: StudentReference, seconds: Double, store: ModelStore) throws -> StageTrainer.Trained {
         let stored: StoredModel
         do {
             stored = try ModelIntake(checkpoint).add(to: store)
@@ -171,7 +166,7 @@ struct EngineJob: Sendable {
             throw DistillationError("the engine's checkpoint cannot be taken: \(error)")
         }
         let fingerprint = try Tokenizer(folder: stored.folder).fingerprint
-        guard fingerprint == ready.run.student.tokenizerFingerprint else {
+        guard fingerprint == student.tokenizerFingerprint else {
             throw DistillationError(
                 "the engine's checkpoint has another tokenizer (\(fingerprint)) than the run's student; copy the parent's "
                     + "tokenizer files into it"
@@ -181,24 +176,13 @@ struct EngineJob: Sendable {
             try? JSONDecoder().decode(Result.self, from: $0)
         }
         let last = lastLine()
-        var options = work.record
-        options["engine"] = .string(ready.stage.engine ?? "")
-        return CheckpointEvent(
-            id: CheckpointEvent.id(run: ready.run.id, round: ready.round, stage: ready.stage.name),
-            runId: ready.run.id,
-            stage: ready.stage.name,
-            round: ready.round,
-            parentCheckpointId: ready.parent.id,
-            modelHash: stored.hash,
-            tokenizerFingerprint: fingerprint,
-            path: stored.folder.lastPathComponent,
-            tokensTrained: max(0, result?.tokens ?? last?.tokens ?? 0),
+        return StageTrainer.Trained(
+            stored: stored,
             steps: max(0, result?.steps ?? last?.step ?? 0),
+            tokens: max(0, result?.tokens ?? last?.tokens ?? 0),
             finalLoss: (result?.finalLoss ?? last?.loss).flatMap { $0.isFinite ? $0 : nil },
-            trainSeconds: seconds,
-            examples: work.examples.counts,
-            options: options,
-            metrics: result?.metrics?.filter(\.value.isFinite)
+            seconds: seconds,
+            metrics: (result?.metrics ?? [:]).filter(\.value.isFinite)
         )
     }
 

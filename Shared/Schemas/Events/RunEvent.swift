@@ -123,6 +123,9 @@ public struct RunEvent: EventPayload, Hashable {
         }
     }
 
+    /// The form in which the student is asked, as in ``RunPrompt/style``, with the default filled in.
+    public var promptStyle: String { prompt?.style ?? "short" }
+
     /// The datasets that stages learn from.
     public var learnedDatasets: [String] {
         var seen: Set<String> = []

@@ -44,14 +44,37 @@ public struct StageReadiness: Sendable {
         self.trains = trains
     }
 
-    /// The stages that are ready, in order.
-    public func ready() async throws -> [ReadyStage] {
-        var result: [ReadyStage] = []
+    /// A stage of interest that is not done.
+    public struct Candidate: Sendable {
+        /// Its job.
+        public let job: JobStore.Job
+        /// The run.
+        public let run: RunEvent
+        /// The stage.
+        public let stage: RunStage
+    }
+
+    /// The stages of interest that are not done, of runs that are active, in order.
+    public func candidates() async throws -> [Candidate] {
+        var result: [Candidate] = []
         var runs: [String: RunEvent] = [:]
         for job in try await JobStore.jobs(states: ["waiting", "running"], active: true, from: pool) {
             if runs[job.id.run] == nil { runs[job.id.run] = try await RunStore.run(job.id.run, from: pool) }
             guard let run = runs[job.id.run], let stage = run.stage(job.id.stage), trains(stage) else { continue }
-            if let ready = try await ready(job, stage, of: run) { result.append(ready) }
+            result.append(Candidate(job: job, run: run, stage: stage))
+        }
+        return result
+    }
+
+    /// The stages that are ready, in order.
+    public func ready() async throws -> [ReadyStage] { try await ready(among: candidates()) }
+
+    /// Those of some stages that are ready, in order.
+    public func ready(among candidates: [Candidate]) async throws -> [ReadyStage] {
+        var result: [ReadyStage] = []
+        for candidate in candidates {
+            let ready = try await ready(candidate.job, candidate.stage, of: candidate.run)
+            if let ready { result.append(ready) }
         }
         return result
     }

@@ -16,11 +16,6 @@ public struct KeyStepForm: Sendable, Hashable {
         self.format = format
     }
 
-    /// The form of an event.
-    public init(_ event: KeyStepsEvent) {
-        self.init(tokenizer: event.tokenizer, tieRule: event.tieRule, format: event.format ?? "")
-    }
-
     /// The form that a stage on key steps asks for.
     public init(_ method: KeyStepMethod, of run: RunEvent) {
         self.init(
@@ -28,7 +23,7 @@ public struct KeyStepForm: Sendable, Hashable {
             tieRule: method.tieRule ?? "edit",
             format: KeyStepsEvent.format(
                 template: method.form == "templates",
-                bare: (run.prompt?.style ?? "short") != "short"
+                bare: run.promptStyle != "short"
             )
         )
     }

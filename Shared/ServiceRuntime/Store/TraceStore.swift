@@ -64,8 +64,7 @@ public enum TraceStore {
             FROM traces JOIN problems ON problems.id = traces.problem_id
             WHERE traces.kind = \(kind.rawValue) AND traces.verified AND traces.run_id IS NULL
               AND \(selection.limitedCondition)
-              AND (\(method == nil) OR traces.body->'body'->>'method' = \(method?.rawValue ?? ""))
-              AND (\(mistakes == nil) OR coalesce(traces.body->'body'->>'mistake', 'other') = ANY(\(mistakes ?? [])))
+              AND \(isChosen(method, mistakes))
             """
         ).first?.get("count", as: Int.self) ?? 0
     }
@@ -166,10 +165,17 @@ public enum TraceStore {
             JOIN traces ON traces.id = key_steps.trace_id
             WHERE key_steps.tokenizer = \(form.tokenizer) AND key_steps.tie_rule = \(form.tieRule)
               AND key_steps.format = \(form.format) AND \(selection.limitedCondition)
-              AND (\(method == nil) OR traces.body->'body'->>'method' = \(method?.rawValue ?? ""))
-              AND (\(mistakes == nil) OR coalesce(traces.body->'body'->>'mistake', 'other') = ANY(\(mistakes ?? [])))
+              AND \(isChosen(method, mistakes))
             """
         ).first?.get("count", as: Int.self) ?? 0
+    }
+
+    /// The condition on a dual trace that it came to be in a way and by one of some mistakes.
+    private static func isChosen(_ method: DualBody.Method?, _ mistakes: [String]?) -> SQL {
+        """
+        (\(method == nil) OR traces.body->'body'->>'method' = \(method?.rawValue ?? ""))
+        AND (\(mistakes == nil) OR coalesce(traces.body->'body'->>'mistake', 'other') = ANY(\(mistakes ?? [])))
+        """
     }
 }
 

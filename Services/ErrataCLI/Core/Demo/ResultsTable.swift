@@ -73,15 +73,13 @@ struct ResultsTable: Sendable {
     ) async throws -> (text: String, pValue: Double) {
         let these = try await EvaluationStore.outcomes(checkpoint: event.checkpointId, suite: event.suite, from: pool)
         let those = try await EvaluationStore.outcomes(checkpoint: other.checkpointId, suite: other.suite, from: pool)
-        let onlyThese = these.count { $0.value && those[$0.key] == false }
-        let onlyThose = those.count { $0.value && these[$0.key] == false }
-        let pValue = ExactMcNemar.pValue(onlyFirst: onlyThese, onlySecond: onlyThose)
+        let pairs = PairedOutcomes(these, those)
         let difference = Double(event.correct - other.correct) / Double(max(1, event.problems)) * 100
         let sign = difference >= 0 ? "+" : "−"
         let points = "\(sign)\((abs(difference) * 10).rounded() / 10) points"
         // Two significant digits: a p of 8e-05 and one of 1e-77 are not the same finding.
-        let shown = "= " + String(format: "%.2g", pValue)
-        return ("\(points) (\(onlyThese) won, \(onlyThose) lost, McNemar p \(shown))", pValue)
+        let shown = "= " + String(format: "%.2g", pairs.pValue)
+        return ("\(points) (\(pairs.onlyFirst) won, \(pairs.onlySecond) lost, McNemar p \(shown))", pairs.pValue)
     }
 
     /// The tokens of the whole chain up to a stage; the plain arm has a chain of its own.

@@ -110,15 +110,8 @@ struct ModelsRenderCommand: ParsableCommand {
 
     /// The requests of a file: one JSON value, or one a line.
     static func requests(in file: String) throws -> [ConversationRequest] {
-        let data: Data
-        do {
-            data =
-                file == "-"
-                ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(fileURLWithPath: file))
-        } catch {
-            throw CLIError("\(file) cannot be read: \(error.localizedDescription)")
-        }
-        let place = file == "-" ? "standard input" : file
+        let data = try InputFile.read(file)
+        let place = InputFile.place(file)
         if let whole = try? JSONNode.parse(data) { return [try ConversationRequest(whole, place: place)] }
         var requests: [ConversationRequest] = []
         for (index, line) in data.split(separator: 0x0A, omittingEmptySubsequences: false).enumerated() {

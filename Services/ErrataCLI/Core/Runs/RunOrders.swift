@@ -13,16 +13,8 @@ struct RunSubmission {
 
     /// A file's run, after everything that can be checked before it is sent; prints what it will do.
     func checked(file: String, needsDatabase: Bool) async throws -> RunEvent {
-        let data: Data
-        do {
-            data =
-                file == "-"
-                ? try FileHandle.standardInput.readToEnd() ?? Data() : try Data(contentsOf: URL(fileURLWithPath: file))
-        } catch {
-            throw CLIError("\(file) cannot be read; check that it is a file and who may read it")
-        }
         let store = try ModelStoreOptions.parse(["--state=\(system.state)"]).existingStore()
-        let run = try RunFile.run(in: data, place: file == "-" ? "standard input" : file) { try store.resolve($0) }
+        let run = try RunFile.run(in: InputFile.read(file), place: InputFile.place(file)) { try store.resolve($0) }
         let folder: URL
         do {
             folder = try RunCheck.check(run, store: store)

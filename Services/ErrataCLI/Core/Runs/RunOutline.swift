@@ -20,7 +20,7 @@ struct RunOutline {
         var lines = [
             "run \(run.name) (\(run.id))",
             "student \(run.student.modelHash.prefix(12)), \((parameters * 10).rounded() / 10) million parameters, asked in "
-                + "the form '\(run.prompt?.style ?? "short")'",
+                + "the form '\(run.promptStyle)'",
         ]
         for stage in run.stagesInOrder { lines.append(try await line(of: stage, configuration)) }
         for suite in run.suites {
