@@ -223,7 +223,10 @@ let package = Package(
         )
         + service(
             "Evaluator",
-            core: plumbing + numerics + ["Distillation", "Reasoning", logging, serviceLifecycle],
+            core: plumbing + numerics + [
+                "Distillation", "Reasoning", asyncHTTPClient, logging, nioCore, nioHTTP1, serviceLifecycle, subprocess,
+                systemPackage,
+            ],
             main: ["ServiceRuntime"]
         )
         + service(

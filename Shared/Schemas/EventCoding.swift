@@ -80,9 +80,8 @@ public enum EventCoding {
             decodeJSON(JSONValue.self, from: data, what: name),
             ignoresUnknownKeys: isStored
         )
-        let payload = try decodeJSON(type, from: encodeJSON(json), what: name)
-        guard !isStored else { return payload }
-        try UnknownKeys.check(json, against: payload, what: name)
+        guard !isStored else { return try decodeJSON(type, from: encodeJSON(json), what: name) }
+        let payload = try decodeStrictly(type, from: json, what: name)
         try payload.validate()
         return payload
     }
@@ -103,6 +102,19 @@ public enum EventCoding {
         } catch let error as EncodingError {
             throw unencodable(error)
         }
+    }
+
+    /// Reads a value from JSON and refuses keys that its type does not have.
+    ///
+    /// - Throws: ``SchemasError`` with the place and, of an unknown key, the keys that are known there.
+    public static func decodeStrictly<Value: Decodable>(
+        _ type: Value.Type = Value.self,
+        from json: JSONValue,
+        what: String
+    ) throws -> Value {
+        let value = try decodeJSON(type, from: encodeJSON(json), what: what)
+        try UnknownKeys.check(json, against: value, what: what)
+        return value
     }
 
     /// Reads any value with the conventions of event bodies.

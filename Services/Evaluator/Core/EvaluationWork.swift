@@ -229,8 +229,12 @@ public struct EvaluationWork: Sendable {
                 in: pool
             )
             return
+        } catch let error as EndpointUnavailable {
+            try await EvaluationJobStore.note("\(error)", of: job.id, in: pool)
+            throw error
         }
         let seconds = (ContinuousClock.now - started) / .seconds(1)
+        if job.reason != nil { try await EvaluationJobStore.note(nil, of: job.id, in: pool) }
         let write = effects.apply
         effects = Effects(events: effects.events) { transaction in
             try await write(transaction)

@@ -14,7 +14,7 @@ public enum EvaluatorService {
     public static let definition = ServiceDefinition(
         name: "evaluator",
         summary: "scores checkpoints on suites, publishes evaluations, and lets students attempt training problems",
-        keys: EventService.keys + EngineKeys.all + [ModelKeys.store]
+        keys: EventService.keys + EngineKeys.all + [ModelKeys.store, StudentEndpointKeys.file]
     ) { context in
         let service = try EventService(context)
         let engine = try EngineSettings.adopt(
@@ -23,8 +23,13 @@ public enum EvaluatorService {
         )
         context.logger.info("computes", metadata: ["engine": "\(engine)"])
         let store = try ModelStore(root: try context.configuration.folder(ModelKeys.store))
+        let endpoints = try StudentEndpoint.read(file: context.configuration.value(StudentEndpointKeys.file))
         // One piece at a time: decoding takes all cores by itself.
-        let work = EvaluationWork(pool: service.pool, students: Students(store: store), logger: context.logger)
+        let work = EvaluationWork(
+            pool: service.pool,
+            students: Students(store: store, endpoints: endpoints),
+            logger: context.logger
+        )
         let services: [any Service] = try service.services(CheckpointProcessor(pool: service.pool))
         return services + [work.runner(holder: service.holder)]
     }

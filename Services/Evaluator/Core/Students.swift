@@ -15,15 +15,19 @@ public final class Students: Sendable {
     static let defaultDecoding = DecodingOptions(temperature: 0, maximumNewTokens: 512)
 
     private let store: ModelStore
+    private let endpoints: [String: StudentEndpoint]
+    private let loader = EndpointLoader()
     private let maximumBatch: Int
     private let last = Mutex<(key: Key, student: Student)?>(nil)
 
     /// Creates students of a store.
     ///
     /// Arguments:
+    ///   - endpoints: the servers that a run may name, by name.
     ///   - maximumBatch: the most texts that are written at once; fewer where the memory has no room for them.
-    public init(store: ModelStore, maximumBatch: Int = 64) {
+    public init(store: ModelStore, endpoints: [String: StudentEndpoint] = [:], maximumBatch: Int = 64) {
         self.store = store
+        self.endpoints = endpoints
         self.maximumBatch = maximumBatch
     }
 
@@ -31,11 +35,13 @@ public final class Students: Sendable {
         var modelHash: String
         var prompt: RunPrompt?
         var tokens: Int
+        var endpoint: String?
     }
 
     /// A loaded model is used by one piece at a time.
     private struct Student: @unchecked Sendable {
-        let solver: StudentSolver
+        /// The solver, of whether to give up.
+        let solver: (@escaping @Sendable () -> Bool) -> StudentSolver
     }
 
     /// Scores a checkpoint on problems.
@@ -128,33 +134,86 @@ public final class Students: Sendable {
         of run: RunEvent,
         _ body: @escaping @Sendable (StudentSolver, @escaping (Int) throws -> Void) throws -> Answer
     ) async throws -> Answer {
-        let student = try student(checkpoint.modelHash, run)
-        return try await DedicatedThread.run(name: name) { isCancelled in
-            try body(student.solver) { _ in if isCancelled() { throw CancellationError() } }
+        let student = try await student(checkpoint.modelHash, run)
+        do {
+            return try await DedicatedThread.run(name: name) { isCancelled in
+                try body(student.solver(isCancelled)) { _ in if isCancelled() { throw CancellationError() } }
+            }
+        } catch let error as EndpointUnavailable {
+            // The server may come back without the student.
+            if let endpoint = run.decoding?.endpoint.flatMap({ endpoints[$0] }) { await loader.forget(endpoint) }
+            throw error
         }
     }
 
-    private func student(_ hash: String, _ run: RunEvent) throws -> Student {
+    private func student(_ hash: String, _ run: RunEvent) async throws -> Student {
         let decoding = run.decoding ?? Self.defaultDecoding
-        let key = Key(modelHash: hash, prompt: run.prompt, tokens: decoding.maximumNewTokens)
+        let folder = try store.folder(hash)
+        if let name = decoding.endpoint { try await load(hash, folder, on: try endpoint(name)) }
+        let key = Key(
+            modelHash: hash,
+            prompt: run.prompt,
+            tokens: decoding.maximumNewTokens,
+            endpoint: decoding.endpoint
+        )
         if let last = last.withLock({ $0 }), last.key == key { return last.student }
         last.withLock { $0 = nil }
         do {
-            let folder = try store.folder(hash)
-            let student = Student(
-                solver: StudentSolver(
-                    // Generating from stored bfloat16 gives the same bits as from a float32 copy.
-                    model: try CausalLanguageModel.load(folder: folder, weights: .asStored),
-                    codec: try StudentCodec(folder: folder, prompt: run.prompt),
-                    batchSize: try batch(folder, newTokens: decoding.maximumNewTokens)
-                )
-            )
+            let codec = try StudentCodec(folder: folder, prompt: run.prompt)
+            let student =
+                if let name = decoding.endpoint {
+                    try remote(try endpoint(name), hash, folder, codec)
+                } else {
+                    try local(folder, codec, newTokens: decoding.maximumNewTokens)
+                }
             last.withLock { $0 = (key, student) }
             return student
         } catch let error as DistillationError {
             throw StudentCannotAnswer(error.description)
         } catch let error as TokenizationError {
             throw StudentCannotAnswer("\(error)")
+        }
+    }
+
+    /// A student that this service's own engine computes.
+    private func local(_ folder: URL, _ codec: StudentCodec, newTokens: Int) throws -> Student {
+        let solver = StudentSolver(
+            // Generating from stored bfloat16 gives the same bits as from a float32 copy.
+            model: try CausalLanguageModel.load(folder: folder, weights: .asStored),
+            codec: codec,
+            batchSize: try batch(folder, newTokens: newTokens)
+        )
+        return Student { _ in solver }
+    }
+
+    // MARK: Students behind a server
+
+    private func endpoint(_ name: String) throws -> StudentEndpoint {
+        if let endpoint = endpoints[name] { return endpoint }
+        let known = endpoints.keys.sorted().joined(separator: ", ")
+        throw StudentCannotAnswer(
+            "decoding.endpoint: '\(name)' is not among the servers of this evaluator's \(StudentEndpointKeys.file.name)"
+                + (known.isEmpty ? ", which has none" : ": \(known)")
+        )
+    }
+
+    private func load(_ hash: String, _ folder: URL, on endpoint: StudentEndpoint) async throws {
+        try await loader.load(endpoint, folder: folder, model: endpoint.name(of: hash))
+    }
+
+    private func remote(
+        _ endpoint: StudentEndpoint,
+        _ hash: String,
+        _ folder: URL,
+        _ codec: StudentCodec
+    ) throws -> Student {
+        let positions = try ModelConfiguration(folder: folder).maximumPositions
+        let client = EndpointClient(endpoint: endpoint, model: endpoint.name(of: hash))
+        return Student { isCancelled in
+            StudentSolver(
+                EndpointWriter(client: client, maximumPositions: positions, isCancelled: isCancelled),
+                codec: codec
+            )
         }
     }
 

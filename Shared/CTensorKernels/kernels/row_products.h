@@ -30,23 +30,20 @@ INLINE V CTK_T(lane_sums)(const V *v) {
            __builtin_shufflevector(c[0], c[1], 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31);
 }
 
-// `height` rows times `width` outputs, height · width = 16; of the outputs only `columns` exist.
-//
-// The weights of a tile are rows too short for the processor to foresee, so those `ahead` bytes on are asked for in the
-// order of their addresses; 0 for none.
-INLINE void CTK_T(row_tile)(const float *x, const void *weight, float *y, const float *bias, int accumulate, long inner,
-                            long stride, long columns, long ahead, const int height, const int width, const int half) {
+// The sums of `height` rows times `width` outputs of a tile, the outputs from `first` on; of the tile's only `columns` exist.
+INLINE void CTK_T(row_sums)(V *out, const float *x, const void *weight, long inner, int first, long columns,
+                            long ahead, const int height, const int width, const int stride, const int half) {
     V sums[16], w[16];
     long at[16], k = 0;
     CTK_UNROLL
-    for (int i = 0; i < 16; i++) sums[i] = (V){};
+    for (int i = 0; i < height * width; i++) sums[i] = (V){};
     CTK_UNROLL
-    for (int o = 0; o < width; o++) at[o] = (o < columns ? o : columns - 1) * inner;
+    for (int o = 0; o < width; o++) at[o] = (first + o < columns ? first + o : columns - 1) * inner;
     for (; k + 16 <= inner; k += 16) {
         CTK_UNROLL
         for (int o = 0; o < width; o++) w[o] = CTK_T(load_weight)(weight, at[o] + k, half);
         if (ahead) {
-            const char *next = (const char *)weight + ahead + k * width * (half ? 2 : 4);
+            const char *next = (const char *)weight + ahead + ((long)first * inner + k * width) * (half ? 2 : 4);
             CTK_UNROLL
             for (int i = 0; i < width * (half ? 32 : 64); i += 64) __builtin_prefetch(next + i, 0, 2);
         }
@@ -67,6 +64,28 @@ INLINE void CTK_T(row_tile)(const float *x, const void *weight, float *y, const 
             for (int o = 0; o < width; o++) sums[r * width + o] += v * w[o];
         }
     }
+    CTK_UNROLL
+    for (int r = 0; r < height; r++)
+        CTK_UNROLL
+        for (int o = 0; o < width; o++) out[r * stride + o] = sums[r * width + o];
+}
+
+// `height` rows times `width` outputs, height · width = 16; of the outputs only `columns` exist.
+//
+// The weights of a tile are rows too short for the processor to foresee, so those `ahead` bytes on are asked for in the
+// order of their addresses; 0 for none.
+INLINE void CTK_T(row_tile)(const float *x, const void *weight, float *y, const float *bias, int accumulate, long inner,
+                            long stride, long columns, long ahead, const int height, const int width, const int half) {
+    V sums[16];
+#ifdef CTK_WIDE
+    const int group = width;
+#else
+    // Sixteen sums need 32 registers of 16 floats; with fewer the tile is taken by four sums or less at a time.
+    const int group = height == 1 ? 4 : 1;
+#endif
+    CTK_UNROLL
+    for (int first = 0; first < width; first += group)
+        CTK_T(row_sums)(sums + first, x, weight, inner, first, columns, ahead, height, group, width, half);
     float t[16], part[16];
     V total = CTK_T(lane_sums)(sums);
     if (columns >= width) {

@@ -1,4 +1,3 @@
-import Foundation
 public import LanguageModel
 public import Reasoning
 import Tokenization
@@ -8,18 +7,21 @@ public struct StudentSolver {
     /// The version of extraction and equivalence, for events.
     public static let graderVersion = "1"
 
-    private let model: CausalLanguageModel
+    private let writer: any StudentWriter
     private let codec: StudentCodec
-    private let batchSize: Int
 
-    /// Creates a solver.
+    /// Creates a solver with a model in memory.
     ///
     /// Arguments:
     ///   - batchSize: texts that are written at once; it changes no text.
     public init(model: CausalLanguageModel, codec: StudentCodec, batchSize: Int = 64) {
-        self.model = model
+        self.init(ModelWriter(model: model, tokenizer: codec.tokenizer, batchSize: batchSize), codec: codec)
+    }
+
+    /// Creates a solver with a writer, whose model has the codec's tokenizer.
+    public init(_ writer: any StudentWriter, codec: StudentCodec) {
+        self.writer = writer
         self.codec = codec
-        self.batchSize = batchSize
     }
 
     /// A problem to solve.
@@ -52,16 +54,6 @@ public struct StudentSolver {
         public var isTruncated = false
         /// The tokens of the text.
         public var tokens = 0
-    }
-
-    /// What the student wrote.
-    struct Written {
-        /// The text, without what ended it.
-        var text: String
-        /// Whether it was cut off.
-        var isTruncated: Bool
-        /// Its tokens.
-        var tokens: Int
     }
 
     /// Solves tasks.
@@ -125,39 +117,24 @@ public struct StudentSolver {
         streams: [UInt64],
         parameters: GenerationParameters,
         onFinish: ((Int) throws -> Void)?
-    ) throws -> [Written] {
+    ) throws -> [WrittenText] {
         var parameters = parameters
         parameters.stopTokens += codec.stopTokens.filter { !parameters.stopTokens.contains($0) }
         // A prompt that fills all positions of the model leaves no room for an answer, so that there is none.
-        let positions = model.configuration.maximumPositions
+        let positions = writer.maximumPositions
         let answerable = prompts.indices.filter { prompts[$0].count < positions }
         var finished = prompts.count - answerable.count
         if finished > 0 { try onFinish?(finished) }
-        let generations = try model.generate(
-            prompts: answerable.map { prompts[$0] },
-            parameters: parameters,
-            batchSize: batchSize,
+        let texts = try writer.write(
+            answerable.map { prompts[$0] },
             streams: answerable.map { streams[$0] },
-            decode: { codec.tokenizer.decode($0) },
-            onFinish: { _, _ in
-                finished += 1
-                try onFinish?(finished)
-            }
-        )
-        var outputs = prompts.map { _ in Written(text: "", isTruncated: true, tokens: 0) }
-        for (index, generation) in zip(answerable, generations) {
-            outputs[index] = Written(
-                text: Self.text(codec.tokenizer.decode(generation.tokens), before: parameters.stopStrings),
-                isTruncated: generation.finishReason == .length,
-                tokens: generation.tokens.count
-            )
+            parameters: parameters
+        ) {
+            finished += 1
+            try onFinish?(finished)
         }
+        var outputs = prompts.map { _ in WrittenText(text: "", isTruncated: true, tokens: 0) }
+        for (index, text) in zip(answerable, texts) { outputs[index] = text }
         return outputs
-    }
-
-    /// A text up to the first of what ends it, which is no part of it.
-    private static func text(_ text: String, before stops: [String]) -> String {
-        let end = stops.compactMap { $0.isEmpty ? nil : text.range(of: $0)?.lowerBound }.min()
-        return end.map { String(text[..<$0]) } ?? text
     }
 }

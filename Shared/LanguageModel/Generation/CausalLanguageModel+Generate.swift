@@ -5,7 +5,7 @@ extension CausalLanguageModel {
     /// Continues each prompt.
     ///
     /// Prompts are decoded together, each with a cache of its own length and no padding; as one ends, the next takes its
-    /// place. A prompt's result depends only on the model, the parameters, its own tokens and its stream.
+    /// place. What all of them begin with is computed once. A prompt's result depends only on the model, the parameters, its own tokens and its stream.
     ///
     /// A generation ends at the positions that the model was made for (`max_position_embeddings`) where that comes before
     /// the parameters' limit, with ``Generation/FinishReason/length``.
@@ -45,13 +45,13 @@ extension CausalLanguageModel {
         let width = max(1, batchSize)
         let stop = StopCondition(parameters: parameters, decode: decode)
         let scratch = context.buffers.take(context.threads * vocabulary)
+        let prefix = SharedPrefix(of: prompts, session: session, model: self)
         var active: [ActiveSequence] = []
         var next = 0
 
         while next < prompts.count || !active.isEmpty {
-            var admitted = 0
             var rows: [DecodingSession.Row] = []
-            while next < prompts.count, active.count < width, rows.count < 2048 {
+            while next < prompts.count, active.count < width, rows.count < SharedPrefix.rowsOfStep {
                 let limit = min(parameters.maximumNewTokens, configuration.maximumPositions - prompts[next].count)
                 let sequence = ActiveSequence(
                     index: next,
@@ -64,12 +64,14 @@ extension CausalLanguageModel {
                         prompt: prompts[next]
                     )
                 )
-                for (position, token) in prompts[next].dropLast().enumerated() {
-                    rows.append(DecodingSession.Row(slot: sequence.slot, position: position, token: token))
+                prefix.fill(sequence.slot)
+                for position in prefix.count..<prompts[next].count - 1 {
+                    rows.append(
+                        DecodingSession.Row(slot: sequence.slot, position: position, token: prompts[next][position])
+                    )
                 }
                 active.append(sequence)
                 next += 1
-                admitted += 1
             }
             // The last token of every sequence, new or old, asks for logits.
             var wanted: [Int] = []

@@ -21,6 +21,19 @@ final class DecodingSession {
             values = model.context.buffers.take(size)
             keys.clear()
         }
+
+        /// Takes over the first positions of another slot.
+        func copy(first count: Int, of other: Slot, configuration: ModelConfiguration) {
+            let dimension = configuration.headDimension
+            for head in 0..<configuration.layers * configuration.keyValueHeads {
+                for component in head * dimension..<(head + 1) * dimension {
+                    (keys.pointer + component * capacity)
+                        .update(from: other.keys.pointer + component * other.capacity, count: count)
+                }
+                (values.pointer + head * dimension * capacity)
+                    .update(from: other.values.pointer + head * dimension * other.capacity, count: count * dimension)
+            }
+        }
     }
 
     /// One token at one position of a slot.

@@ -20,20 +20,7 @@ public struct EngineCatalog: Sendable {
     ///
     /// - Throws: `ConfigurationError` that names the file and the cure.
     public init(file: String) throws {
-        guard !file.isEmpty else {
-            engines = [:]
-            return
-        }
-        do {
-            engines = try JSONDecoder().decode(
-                [String: Engine].self,
-                from: Data(contentsOf: URL(fileURLWithPath: file))
-            )
-        } catch {
-            throw ConfigurationError(
-                "ERRATA_ENGINES: \(file) cannot be read as {\"NAME\": {\"command\": [\"PROGRAM\", …]}}: \(error)"
-            )
-        }
+        engines = try NamedEntries.read(file: file, key: ExternalEngineKeys.file.name)
         for (name, engine) in engines.sorted(by: { $0.key < $1.key }) where engine.command.first?.isEmpty ?? true {
             throw ConfigurationError("ERRATA_ENGINES: \(file): the engine \(name) has no command")
         }

@@ -265,6 +265,8 @@ public struct DecodingOptions: Sendable, Hashable, Codable {
     public var maximumCorrectionTokens: Int?
     /// What ends an answer beside the end-of-text token; it is no part of it.
     public var stop: [String]?
+    /// The server that writes in place of the evaluator's own engine, by its name in the evaluator's configuration.
+    public var endpoint: String?
 
     /// Makes decoding options; greedy by default.
     public init(
@@ -276,7 +278,8 @@ public struct DecodingOptions: Sendable, Hashable, Codable {
         seed: UInt64? = nil,
         selfCorrection: Bool? = nil,
         maximumCorrectionTokens: Int? = nil,
-        stop: [String]? = nil
+        stop: [String]? = nil,
+        endpoint: String? = nil
     ) {
         self.temperature = temperature
         self.maximumNewTokens = maximumNewTokens
@@ -287,6 +290,7 @@ public struct DecodingOptions: Sendable, Hashable, Codable {
         self.selfCorrection = selfCorrection
         self.maximumCorrectionTokens = maximumCorrectionTokens
         self.stop = stop
+        self.endpoint = endpoint
     }
 
     func validate(_ check: Validation, _ field: String) throws {
@@ -301,5 +305,6 @@ public struct DecodingOptions: Sendable, Hashable, Codable {
         for (index, text) in (stop ?? []).enumerated() {
             try check.require(!text.isEmpty, "\(field).stop[\(index)]", "must not be empty")
         }
+        try check.identifier(endpoint, "\(field).endpoint")
     }
 }

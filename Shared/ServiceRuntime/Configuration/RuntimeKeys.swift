@@ -75,6 +75,18 @@ public enum ExternalEngineKeys {
     )
 }
 
+/// The keys of services that let other servers write a student's texts.
+public enum StudentEndpointKeys {
+    /// The file of the endpoints.
+    public static let file = ConfigurationKey<String>(
+        "ERRATA_STUDENTS",
+        default: "",
+        "A JSON file of the OpenAI-compatible servers that a run's decoding.endpoint may name: {\"NAME\": {\"url\": "
+            + "\"http://HOST:PORT/v1\"}} or {\"NAME\": {\"command\": [\"PROGRAM\", \"ARGUMENT\"]}}; left out, the evaluator's own "
+            + "engine writes."
+    )
+}
+
 /// The keys of services that compute with models; what the values may be, the tensor engine says.
 public enum EngineKeys {
     /// The threads of a computation.

@@ -45,6 +45,9 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: "A JSON file of engines that stages may name beside Errata's own, as in compose/external-trainer.")
     var engines: String?
 
+    @Option(help: "A JSON file of the servers that a run's decoding.endpoint may name.")
+    var students: String?
+
     func validate() throws {
         if !demo, problems != nil || keep || quick {
             throw ValidationError("--problems, --quick and --keep belong to --demo")
@@ -65,6 +68,7 @@ struct UpCommand: AsyncParsableCommand {
         options.teacherURL = teacherURL
         if let teacherModel { options.teacherModel = teacherModel }
         options.engines = engines.map { URL(fileURLWithPath: $0).absoluteURL }
+        options.students = students.map { URL(fileURLWithPath: $0).absoluteURL }
         let interruption = Interruption()
         interruption.install()
         let system = try await LocalSystem.start(options, logger: logger) { Terminal.out($0) }

@@ -22,6 +22,8 @@ final class LocalSystem: Sendable {
         var simulatorErrorRate = 0.2
         /// The file of the engines that stages may name beside Errata's own.
         var engines: URL?
+        /// The file of the servers that a run's decoding may name.
+        var students: URL?
     }
 
     /// The services, in the order in which they are started.
@@ -208,7 +210,10 @@ final class LocalSystem: Sendable {
             environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
             environment["ERRATA_WORK_FOLDER"] = options.state.appending(path: "work/\(name)").path
             environment[ExternalEngineKeys.file.name] = options.engines?.path
-        case "key-step-locator", "evaluator":
+        case "evaluator":
+            environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
+            environment[StudentEndpointKeys.file.name] = options.students?.path
+        case "key-step-locator":
             environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
         default:
             break
