@@ -169,6 +169,9 @@ let package = Package(
         shared("Reasoning", resources: [.embedInCode("Prompts")]),
         shared("Schemas", ["Digests"], resources: [.embedInCode("Documents")]),
 
+        // OpenAI's wire forms, for servers
+        shared("CompletionAPI", [hummingbird, nioCore]),
+
         // What a teacher is asked
         shared("Teaching", ["Reasoning", "Schemas"]),
 
@@ -232,17 +235,18 @@ let package = Package(
         + service(
             "TeacherSimulator",
             core: [
-                "Reasoning", "ServiceRuntime", "PracticeDomain", hummingbird, logging, nioCore, serviceLifecycle,
-                unixSignals,
+                "CompletionAPI", "Reasoning", "ServiceRuntime", "PracticeDomain", hummingbird, logging, nioCore,
+                serviceLifecycle, unixSignals,
             ],
             main: ["ServiceRuntime"]
         )
         + service(
             "ErrataCLI",
             core: plumbing + numerics + [
-                "Distillation", "PracticeDomain", "Reasoning", "Reproduction", "RunTraining", "Teaching",
-                argumentParser,
-                asyncHTTPClient, logging, nioCore, nioHTTP1, yams,
+                "CompletionAPI", "Distillation", "PracticeDomain", "Reasoning", "Reproduction", "RunTraining",
+                "Teaching",
+                argumentParser, asyncHTTPClient, hummingbird, logging, nioCore, nioHTTP1, serviceLifecycle, unixSignals,
+                yams,
             ],
             resources: [.embedInCode("Recipes")]
         )

@@ -14,7 +14,9 @@ PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
 PURE = {"Reasoning", "Schemas", "TemplateEngine", "Tokenization"}
 FILES = {"Digests", "ModelFiles"}
 TEXT = FILES | {"TemplateEngine"}
-SHARED = NUMERICS | PLUMBING | PURE | TEXT | {"Distillation", "Teaching", "PracticeDomain", "Reproduction", "RunTraining"}
+SHARED = NUMERICS | PLUMBING | PURE | TEXT | {
+    "CompletionAPI", "Distillation", "PracticeDomain", "Reproduction", "RunTraining", "Teaching",
+}
 SOLE_IMPORTER = {
     "CLibrdkafka": "KafkaClient",
     "CLibpq": "PostgresClient",
@@ -32,6 +34,7 @@ ALLOWED = {
     "LanguageModel": FILES | {"TensorEngine", "Tokenization"},
     "Training": FILES | {"LanguageModel", "TensorEngine", "Tokenization"},
     "Distillation": FILES | {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},
+    "CompletionAPI": set(),
     "Teaching": {"Reasoning", "Schemas"},
     "PracticeDomain": {"Reasoning", "Schemas", "Teaching"},
     "Reproduction": NUMERICS | PURE | FILES | {"Distillation", "Teaching", "PracticeDomain"},

@@ -75,6 +75,21 @@ struct GenerationTests {
         #expect(alone[0] == together[17])
     }
 
+    @Test("what prompts have in common is computed once, and changes no bit", arguments: [3, 8, 9, 40, 2100])
+    func commonBeginning(length: Int) throws {
+        let model = try smallModel(positions: 4096)
+        var generator = SeededGenerator(seed: 6)
+        let common = (0..<length).map { _ in TokenID(generator.next() % 53) }
+        // One prompt is the common part itself, of which its last token is its own.
+        let prompts = [common] + (0..<5).map { index in common + (0..<index * 3).map { TokenID(($0 + index * 11) % 53) } }
+        let parameters = GenerationParameters(maximumNewTokens: 9, temperature: 0.9, seed: 8)
+        let together = try model.generate(prompts: prompts, parameters: parameters, batchSize: 2)
+        for (index, prompt) in prompts.enumerated() {
+            let alone = try model.generate(prompts: [prompt], parameters: parameters, streams: [UInt64(index)])
+            #expect(alone[0] == together[index])
+        }
+    }
+
     @Test("cached decoding agrees with a full forward pass")
     func cacheAgreement() throws {
         let model = try smallModel()

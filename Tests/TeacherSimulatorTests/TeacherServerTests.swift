@@ -1,4 +1,5 @@
 import AsyncHTTPClient
+import CompletionAPI
 import Foundation
 import Logging
 import NIOCore
@@ -179,12 +180,12 @@ struct TeacherServerTests {
     func tooLong() async throws {
         try await serving { server in
             let frame = #"{"model": "m", "messages": [{"role": "user", "content": ""}]}"#.utf8.count
-            let fits = String(repeating: "a", count: TeacherServer.maximumBody - frame)
+            let fits = String(repeating: "a", count: CompletionRoutes.maximumBody - frame)
             #expect(try await server.chat(content: fits).status == 200)
             let (status, _, json) = try await server.chat(content: fits + "a")
             #expect(status == 413)
             #expect(error(json)["type"] as? String == "invalid_request_error")
-            #expect((error(json)["message"] as? String)?.contains("\(TeacherServer.maximumBody)") == true)
+            #expect((error(json)["message"] as? String)?.contains("\(CompletionRoutes.maximumBody)") == true)
         }
     }
 

@@ -9,8 +9,8 @@ public struct ErrataCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             UpCommand.self, SubmitCommand.self, WatchCommand.self, StatusCommand.self, RunsCommand.self,
-            DeadLettersCommand.self, ModelsCommand.self, TrainCommand.self, GenerateCommand.self, ReproduceCommand.self,
-            PromptsCommand.self, SchemaCommand.self, MigrateCommand.self,
+            DeadLettersCommand.self, ModelsCommand.self, TrainCommand.self, GenerateCommand.self, ServeCommand.self,
+            ReproduceCommand.self, PromptsCommand.self, SchemaCommand.self, MigrateCommand.self,
         ]
     )
 

@@ -19,8 +19,7 @@ struct TextGeneration {
         try prompts.check(configuration, folder: folder)
         let defaults = try GenerationConfiguration.load(folder: folder)
         func parameters(_ prompt: TextPrompts.Prompt) -> GenerationParameters {
-            Self.parameters(
-                options,
+            options.sampling.parameters(
                 defaults: defaults,
                 stopTokens: (prompt.isChat ? prompts.endTokens : []) + configuration.eosTokenIDs
                     + (defaults?.eosTokenIDs ?? []),
@@ -69,28 +68,6 @@ struct TextGeneration {
             )
         } catch is Stopped {}
         try Self.write(stream.finish() + "\n")
-    }
-
-    /// The options, with the model's own sampling where nothing was said.
-    static func parameters(
-        _ options: TextOptions,
-        defaults: GenerationConfiguration?,
-        stopTokens: [TokenID],
-        room: Int,
-        seed: UInt64
-    ) -> GenerationParameters {
-        // Who asks for top-k or top-p wants to draw.
-        let samples = defaults?.doSample == true || options.topK != nil || options.topP != nil
-        let temperature = options.temperature ?? (samples ? defaults?.temperature ?? 1 : 0)
-        return GenerationParameters(
-            maximumNewTokens: min(options.maxTokens ?? defaults?.maximumNewTokens ?? 256, room),
-            temperature: temperature,
-            topK: options.topK ?? (samples ? defaults?.topK ?? 0 : 0),
-            topP: options.topP ?? (samples ? defaults?.topP ?? 1 : 1),
-            repetitionPenalty: options.repetitionPenalty ?? defaults?.repetitionPenalty ?? 1,
-            stopTokens: Array(Set(stopTokens)).sorted(),
-            seed: seed
-        )
     }
 
     private static func write(_ text: String) throws {

@@ -7,6 +7,7 @@ enum RecipeLibrary {
         ("edit", "EDIT as published: right and rectified chains, then key steps (KRSL), with adapters"),
         ("edit-full", "EDIT with all weights trained, beside the arms of the paper's tables"),
         ("supercorrect", "SuperCorrect as published: thought templates (HSFT), then cross-model DPO"),
+        ("small-student", "both methods side by side, sized for a student of some 100 million parameters"),
         ("supercorrect-rounds", "SuperCorrect again in rounds while problems stream in, with a gate"),
         ("self-training", "the student's own right attempts, in rounds, with a gate"),
         ("plain", "fine-tuning on the problems' own solutions"),
@@ -27,6 +28,7 @@ enum RecipeLibrary {
         case "edit-full": bytes = PackageResources.edit_full_yaml
         case "supercorrect": bytes = PackageResources.supercorrect_yaml
         case "supercorrect-rounds": bytes = PackageResources.supercorrect_rounds_yaml
+        case "small-student": bytes = PackageResources.small_student_yaml
         case "self-training": bytes = PackageResources.self_training_yaml
         case "plain": bytes = PackageResources.plain_yaml
         default:

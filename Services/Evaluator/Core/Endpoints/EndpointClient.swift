@@ -72,7 +72,8 @@ struct EndpointClient: Sendable {
         ]
         if parameters.temperature > 0 { body["seed"] = .integer(Self.seed(parameters.seed, stream)) }
         if parameters.topP < 1 { body["top_p"] = .number(parameters.topP) }
-        // These two are no fields of OpenAI's; vLLM and llama.cpp's server know them.
+        // These are no fields of OpenAI's; vLLM, llama.cpp's server and `errata serve` know them or pass over them.
+        body["stop_token_ids"] = .array(parameters.stopTokens.map { .integer(Int64($0)) })
         if parameters.topK > 0 { body["top_k"] = .integer(Int64(parameters.topK)) }
         if parameters.repetitionPenalty != 1 { body["repetition_penalty"] = .number(parameters.repetitionPenalty) }
         if !parameters.stopStrings.isEmpty { body["stop"] = .array(parameters.stopStrings.map { .string($0) }) }

@@ -1,3 +1,4 @@
+import CompletionAPI
 import Foundation
 import Reasoning
 
@@ -20,10 +21,8 @@ struct ChatCompletionRequest: Sendable {
         let wire: Wire
         do {
             wire = try JSONDecoder().decode(Wire.self, from: json)
-        } catch let error as DecodingError {
-            throw APIError.invalid(Self.place(of: error), Self.message(of: error))
         } catch {
-            throw APIError.invalid(nil, "The body is not JSON: \(error)")
+            throw APIError(decoding: error)
         }
         if wire.stream == true {
             throw APIError.invalid("stream", "Streaming is not supported; leave stream out or set it to false.")
@@ -103,112 +102,5 @@ struct ChatCompletionRequest: Sendable {
                 text = try container.decode([Part].self).compactMap(\.text).joined(separator: "\n")
             }
         }
-    }
-
-    private static func place(of error: DecodingError) -> String? {
-        let path: [any CodingKey]
-        switch error {
-        case .keyNotFound(let key, let context): path = context.codingPath + [key]
-        case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-            path = context.codingPath
-        @unknown default: path = []
-        }
-        guard !path.isEmpty else { return nil }
-        return path.reduce(into: "") { text, key in
-            if let index = key.intValue {
-                text += "[\(index)]"
-            } else {
-                text += (text.isEmpty ? "" : ".") + key.stringValue
-            }
-        }
-    }
-
-    private static func message(of error: DecodingError) -> String {
-        let place = place(of: error) ?? "the body"
-        switch error {
-        case .keyNotFound: return "You must provide \(place)."
-        case .typeMismatch: return "\(place) is of the wrong type."
-        case .valueNotFound: return "\(place) must not be null."
-        case .dataCorrupted: return "\(place) is not valid JSON."
-        @unknown default: return "\(place) cannot be read."
-        }
-    }
-}
-
-/// The answer to `POST /v1/chat/completions`.
-struct ChatCompletionResponse: Encodable {
-    struct Choice: Encodable {
-        struct Message: Encodable {
-            let role = "assistant"
-            let content: String
-        }
-
-        let index: Int
-        let message: Message
-        let finishReason: String
-
-        enum CodingKeys: String, CodingKey {
-            case index, message
-            case finishReason = "finish_reason"
-        }
-    }
-
-    struct Usage: Encodable {
-        let promptTokens: Int
-        let completionTokens: Int
-        let totalTokens: Int
-
-        enum CodingKeys: String, CodingKey {
-            case promptTokens = "prompt_tokens"
-            case completionTokens = "completion_tokens"
-            case totalTokens = "total_tokens"
-        }
-    }
-
-    let id: String
-    let object = "chat.completion"
-    let created: Int
-    let model: String
-    let choices: [Choice]
-    let usage: Usage
-}
-
-/// An error in the form of OpenAI's API.
-struct APIError: Error {
-    let status: Int
-    let type: String
-    let parameter: String?
-    let message: String
-
-    static func invalid(_ parameter: String?, _ message: String) -> APIError {
-        APIError(status: 400, type: "invalid_request_error", parameter: parameter, message: message)
-    }
-
-    var body: Data {
-        let wire = Wire(error: Wire.Content(message: message, type: type, param: parameter))
-        return (try? JSONEncoder().encode(wire)) ?? Data("{}".utf8)
-    }
-
-    private struct Wire: Encodable {
-        struct Content: Encodable {
-            let message: String
-            let type: String
-            let param: String?
-
-            enum CodingKeys: CodingKey {
-                case message, type, param, code
-            }
-
-            // OpenAI's clients expect all four keys, null where there is nothing to say.
-            func encode(to encoder: any Encoder) throws {
-                var container = encoder.container(keyedBy: CodingKeys.self)
-                try container.encode(message, forKey: .message)
-                try container.encode(type, forKey: .type)
-                try container.encode(param, forKey: .param)
-                try container.encodeNil(forKey: .code)
-            }
-        }
-
-        let error: Content
     }
 }

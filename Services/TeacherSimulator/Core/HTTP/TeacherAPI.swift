@@ -1,3 +1,4 @@
+import CompletionAPI
 import Foundation
 import PracticeDomain
 import Reasoning
@@ -12,7 +13,7 @@ struct TeacherAPI: Sendable {
     let teacher: SimulatedTeacher
 
     /// The completion of a request that came at `created`, in seconds since 1970.
-    func complete(_ request: ChatCompletionRequest, created: Int) -> ChatCompletionResponse {
+    func complete(_ request: ChatCompletionRequest, created: Int) -> CompletionAnswer.Chat {
         let text = SimulatedTeacher.transcript(request.messages)
         let promptTokens = SimulatedTeacher.promptTokens(request.messages)
         var completionTokens = 0
@@ -25,23 +26,19 @@ struct TeacherAPI: Sendable {
                 maximumTokens: request.maximumTokens
             )
             completionTokens += answer.tokens
-            return ChatCompletionResponse.Choice(
+            return CompletionAnswer.Chat.Choice(
                 index: index,
-                message: .init(content: answer.text),
+                text: answer.text,
                 finishReason: answer.isWhole ? "stop" : "length"
             )
         }
         let asked = "\(request.seed) \(request.temperature) \(request.choices)\n\(text)"
-        return ChatCompletionResponse(
+        return CompletionAnswer.Chat(
             id: "chatcmpl-\(StableHash.hexadecimal(of: asked))",
             created: created,
             model: Self.model,
             choices: choices,
-            usage: .init(
-                promptTokens: promptTokens,
-                completionTokens: completionTokens,
-                totalTokens: promptTokens + completionTokens
-            )
+            usage: CompletionAnswer.Usage(promptTokens: promptTokens, completionTokens: completionTokens)
         )
     }
 }
