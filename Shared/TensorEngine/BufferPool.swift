@@ -1,14 +1,29 @@
 import Foundation
 
 /// Recycles 64-byte aligned blocks of floats, so that a steady training step allocates next to nothing.
+///
+/// Batches of other lengths need blocks of other sizes. What lies free is given back to the system before a new size makes
+/// all of it together more than a fifth above the most that was ever in use at a time: else a training on examples of many
+/// lengths would keep a step's memory for each of them.
 package final class BufferPool {
-    private var free: [Int: [UnsafeMutablePointer<Float>]] = [:]
+    private var free: [Int: FreeBlocks] = [:]
     /// Floats handed out by the system and not yet returned to it.
     private(set) package var reservedFloats = 0
+    /// Floats of the blocks that are in use.
+    private var usedFloats = 0
+    /// The most of them at a time.
+    private(set) package var mostUsedFloats = 0
     /// Blocks that had to be asked of the system so far.
     private(set) package var systemAllocations = 0
     /// Whether the context's workers compute: they may write to blocks, but not take any.
     var isInRegion = false
+    private var clock = 0
+
+    private struct FreeBlocks {
+        var blocks: [UnsafeMutablePointer<Float>] = []
+        /// When one was last taken or given back, by the pool's clock.
+        var lastUse = 0
+    }
 
     deinit { trim() }
 
@@ -22,9 +37,13 @@ package final class BufferPool {
     package func take(_ count: Int) -> Buffer {
         precondition(!isInRegion, "a parallel region takes no buffers; take them before it")
         let capacity = BufferPool.capacity(for: count)
-        if let block = free[capacity]?.popLast() {
-            return Buffer(pool: self, pointer: block, capacity: capacity, count: count)
+        clock += 1
+        if let (block, own) = takeFree(capacity) {
+            use(own)
+            return Buffer(pool: self, pointer: block, capacity: own, count: count)
         }
+        use(capacity)
+        makeRoom(for: capacity)
         // One spare vector behind each block, so that kernels may load whole vectors at its end. The block itself is not
         // touched: what rounding up adds to a large one then costs no memory.
         let raw = UnsafeMutableRawPointer.allocate(
@@ -38,15 +57,50 @@ package final class BufferPool {
         return Buffer(pool: self, pointer: block, capacity: capacity, count: count)
     }
 
+    private func use(_ capacity: Int) {
+        usedFloats += capacity
+        mostUsedFloats = max(mostUsedFloats, usedFloats)
+    }
+
+    /// A free block of this size, or of the next larger one, at most an eighth larger.
+    private func takeFree(_ capacity: Int) -> (UnsafeMutablePointer<Float>, Int)? {
+        var size = capacity
+        for _ in 0..<2 {
+            if let block = free[size]?.blocks.popLast() {
+                free[size]?.lastUse = clock
+                return (block, size)
+            }
+            size = BufferPool.capacity(for: size + 1)
+        }
+        return nil
+    }
+
+    /// Gives free blocks back to the system, those of the size that was not used for longest first.
+    private func makeRoom(for capacity: Int) {
+        let limit = mostUsedFloats + mostUsedFloats / 5
+        while reservedFloats + capacity > limit {
+            var oldest: (size: Int, lastUse: Int)?
+            for (size, entry) in free where !entry.blocks.isEmpty {
+                if entry.lastUse < oldest?.lastUse ?? .max { oldest = (size, entry.lastUse) }
+            }
+            guard let size = oldest?.size, let block = free[size]?.blocks.popLast() else { return }
+            UnsafeMutableRawPointer(block).deallocate()
+            reservedFloats -= size
+        }
+    }
+
     fileprivate func giveBack(_ pointer: UnsafeMutablePointer<Float>, capacity: Int) {
-        free[capacity, default: []].append(pointer)
+        usedFloats -= capacity
+        clock += 1
+        free[capacity, default: FreeBlocks()].blocks.append(pointer)
+        free[capacity]?.lastUse = clock
     }
 
     /// Returns the blocks that are not in use to the system.
     package func trim() {
-        for (capacity, blocks) in free {
-            for block in blocks { UnsafeMutableRawPointer(block).deallocate() }
-            reservedFloats -= capacity * blocks.count
+        for (capacity, entry) in free {
+            for block in entry.blocks { UnsafeMutableRawPointer(block).deallocate() }
+            reservedFloats -= capacity * entry.blocks.count
         }
         free.removeAll()
     }

@@ -70,6 +70,29 @@ struct MemoryEstimateTests {
         #expect(Double(measured) >= 0.6 * Double(said), "\(measured) bytes against \(said)")
     }
 
+    @Test("examples of many lengths reserve no more than was said", arguments: [nil, LoRAConfiguration()])
+    func manyLengths(adapter: LoRAConfiguration?) throws {
+        let context = ComputeContext(threads: 2)
+        let model = try CausalLanguageModel(configuration: configuration, seed: 1, context: context)
+        if let adapter { try model.attach(LoRAAdapter(configuration: adapter, for: model, seed: 1)) }
+        let examples = (0..<64).map { (index: Int) -> SupervisedExample in
+            let count = 20 + (index * 37) % 180
+            let tokens = (0..<count).map { (position: Int) -> TokenID in TokenID((position * 7 + index) % 512) }
+            return SupervisedExample(tokens: tokens, weights: [Float](repeating: 1, count: count))
+        }
+        let options = TrainingOptions(learningRate: 1e-3, epochs: 3, batchSequences: 4)
+        _ = try SupervisedTrainer(model: model, examples: examples, options: options).run()
+        let measured = context.buffers.reservedFloats * 4
+        let estimate = MemoryEstimate(
+            configuration,
+            adapter: adapter,
+            options: options,
+            lengths: examples.map(\.tokens.count)
+        )
+        let said = estimate.total - estimate.base + 4 * 512 * 512 * 2
+        #expect(measured <= said, "\(measured) bytes against \(said)")
+    }
+
     @Test("what does not fit is refused with what would fit")
     func refusal() throws {
         let need = MemoryEstimate(configuration, options: options(Self.cases[3]), lengths: [4096, 4096])

@@ -20,7 +20,7 @@ struct EndpointClient: Sendable {
     var backoff = Backoff(base: .milliseconds(500))
 
     /// How often a text is asked for before the piece is left for later.
-    private static let maximumTries = 5
+    private static let maximumTries = 3
     /// The most that a text may weigh.
     private static let maximumBytes = 64 << 20
 
@@ -56,6 +56,13 @@ struct EndpointClient: Sendable {
             return texts
         }
     }
+
+    /// One for the process. A server that refuses connections is told of at once, and not tried until the time is over.
+    private static let http: HTTPClient = {
+        var configuration = HTTPClient.Configuration.singletonConfiguration
+        configuration.connectionPool.retryConnectionEstablishment = false
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }()
 
     // MARK: A request
 
@@ -114,7 +121,7 @@ struct EndpointClient: Sendable {
         let data: Data
         do {
             let seconds = endpoint.timeoutSeconds ?? StudentEndpoint.defaultTimeout
-            response = try await HTTPClient.shared.execute(request, timeout: .milliseconds(Int64(seconds * 1000)))
+            response = try await Self.http.execute(request, timeout: .milliseconds(Int64(seconds * 1000)))
             data = Data(try await response.body.collect(upTo: Self.maximumBytes).readableBytesView)
         } catch is CancellationError {
             throw CancellationError()
