@@ -41,14 +41,13 @@ struct ServedModel: @unchecked Sendable {
     }
 }
 
-/// The models that are served; the one that was asked last is in memory.
+/// The models that are served; the one that was asked last is in memory, and the one before it while that is loaded.
 actor ServedModels {
     private let only: (name: String, folder: URL)?
     private let store: ModelStore?
     private let dtype: LoadedType
     private let threads: Int?
-    private var loaded: ServedModel?
-    private var loading: Task<ServedModel, any Error>?
+    private var last: (folder: URL, task: Task<ServedModel, any Error>)?
 
     init(only: (name: String, folder: URL)?, store: ModelStore?, dtype: LoadedType, threads: Int?) {
         self.only = only
@@ -69,20 +68,23 @@ actor ServedModels {
     /// - Throws: ``APIError`` where there is none.
     func model(_ name: String) async throws -> ServedModel {
         let folder = try folder(of: name)
-        // One model is loaded at a time, and those who ask for it meanwhile wait for it.
-        while let loading { _ = try? await loading.value }
-        if let loaded, loaded.folder == folder { return loaded }
-        loaded = nil
+        if let last, last.folder == folder { return try await last.task.value }
+        let before = last?.task
         let task = Task { [dtype, threads] in
-            try await DedicatedThread.run(name: "load") { _ in
+            // One is loaded at a time.
+            _ = await before?.result
+            return try await DedicatedThread.run(name: "load") { _ in
                 try ServedModel(name: name, folder: folder, dtype: dtype, threads: threads)
             }
         }
-        loading = task
-        defer { loading = nil }
-        let model = try await task.value
-        loaded = model
-        return model
+        last = (folder, task)
+        do {
+            return try await task.value
+        } catch {
+            // Who asks next tries again.
+            if last?.task == task { last = nil }
+            throw error
+        }
     }
 
     private func folder(of name: String) throws -> URL {
