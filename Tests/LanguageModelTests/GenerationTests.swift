@@ -81,7 +81,8 @@ struct GenerationTests {
         var generator = SeededGenerator(seed: 6)
         let common = (0..<length).map { _ in TokenID(generator.next() % 53) }
         // One prompt is the common part itself, of which its last token is its own.
-        let prompts = [common] + (0..<5).map { index in common + (0..<index * 3).map { TokenID(($0 + index * 11) % 53) } }
+        let prompts =
+            [common] + (0..<5).map { index in common + (0..<index * 3).map { TokenID(($0 + index * 11) % 53) } }
         let parameters = GenerationParameters(maximumNewTokens: 9, temperature: 0.9, seed: 8)
         let together = try model.generate(prompts: prompts, parameters: parameters, batchSize: 2)
         for (index, prompt) in prompts.enumerated() {

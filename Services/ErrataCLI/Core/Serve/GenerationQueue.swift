@@ -43,8 +43,11 @@ actor GenerationQueue {
     /// Asks for a text.
     ///
     /// - Parameters:
+    ///   - model: Who writes it.
+    ///   - prompt: The tokens that are continued.
     ///   - parameters: Decoding; its seed has no say.
     ///   - stream: Where the random numbers come from.
+    /// - Returns: The tokens as they come, and the whole.
     func generate(
         _ model: ServedModel,
         prompt: [TokenID],

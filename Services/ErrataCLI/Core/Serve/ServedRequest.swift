@@ -43,6 +43,7 @@ struct ServedRequest {
     /// Reads a body.
     ///
     /// - Parameters:
+    ///   - json: The body.
     ///   - isChat: Whether `messages` are continued, or a `prompt`.
     /// - Throws: ``APIError`` that names the field.
     init(json: Data, isChat: Bool) throws {

@@ -26,7 +26,8 @@ struct EndpointClient: Sendable {
 
     /// Continues prompts, some of them at once.
     ///
-    /// - Parameter onFinish: Called after each text.
+    /// Arguments:
+    ///   - onFinish: called after each text.
     /// - Returns: One text a prompt, in order.
     /// - Throws: ``EndpointUnavailable`` when another try may help, ``StudentCannotAnswer`` with the server's words when it
     ///   refuses.
@@ -57,7 +58,7 @@ struct EndpointClient: Sendable {
         }
     }
 
-    /// One for the process. A server that refuses connections is told of at once, and not tried until the time is over.
+    // One for the process. A server that refuses connections is told of at once, and not tried until the time is over.
     private static let http: HTTPClient = {
         var configuration = HTTPClient.Configuration.singletonConfiguration
         configuration.connectionPool.retryConnectionEstablishment = false
