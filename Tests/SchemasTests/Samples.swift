@@ -158,7 +158,8 @@ enum Samples {
         seed: 7,
         selfCorrection: true,
         maximumCorrectionTokens: 96,
-        stop: ["</answer>", "\n\n"]
+        stop: ["</answer>", "\n\n"],
+        endpoint: "gpu"
     )
 
     static let teacher = TeacherCall(
