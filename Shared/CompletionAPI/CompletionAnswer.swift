@@ -26,93 +26,58 @@ public enum CompletionAnswer {
         }
     }
 
-    /// The answer to `POST /v1/chat/completions`.
-    public struct Chat: Encodable, Sendable {
+    /// The answer to `POST /v1/chat/completions`, or to `POST /v1/completions`.
+    public struct Whole: Encodable, Sendable {
         /// One text.
-        public struct Choice: Encodable, Sendable {
-            struct Message: Encodable, Sendable {
-                let role = "assistant"
-                let content: String
-            }
-
-            let index: Int
-            let message: Message
-            let finishReason: String
-
-            /// Makes a choice.
-            public init(index: Int, text: String, finishReason: String) {
-                self.index = index
-                message = Message(content: text)
-                self.finishReason = finishReason
-            }
-
-            enum CodingKeys: String, CodingKey {
-                case index, message
-                case finishReason = "finish_reason"
-            }
-        }
-
-        let id: String
-        let object = "chat.completion"
-        let created: Int
-        let model: String
-        let choices: [Choice]
-        let usage: Usage
-
-        /// Makes an answer; `created` is in seconds since 1970.
-        public init(id: String, created: Int, model: String, choices: [Choice], usage: Usage) {
-            self.id = id
-            self.created = created
-            self.model = model
-            self.choices = choices
-            self.usage = usage
-        }
-    }
-
-    /// The answer to `POST /v1/completions`.
-    public struct Text: Encodable, Sendable {
-        /// One text.
-        public struct Choice: Encodable, Sendable {
+        struct Choice: Encodable, Sendable {
+            let isChat: Bool
             let index: Int
             let text: String
             let finishReason: String
 
-            /// Makes a choice.
-            public init(index: Int, text: String, finishReason: String) {
-                self.index = index
-                self.text = text
-                self.finishReason = finishReason
-            }
-
             enum CodingKeys: String, CodingKey {
-                case index, text, logprobs
+                case index, text, message, role, content, logprobs
                 case finishReason = "finish_reason"
             }
 
-            // OpenAI's clients expect `logprobs`, null where there are none.
-            /// Writes the choice.
-            public func encode(to encoder: any Encoder) throws {
+            func encode(to encoder: any Encoder) throws {
                 var container = encoder.container(keyedBy: CodingKeys.self)
                 try container.encode(index, forKey: .index)
-                try container.encode(text, forKey: .text)
-                try container.encodeNil(forKey: .logprobs)
                 try container.encode(finishReason, forKey: .finishReason)
+                guard isChat else {
+                    // OpenAI's clients expect `logprobs`, null where there are none.
+                    try container.encodeNil(forKey: .logprobs)
+                    return try container.encode(text, forKey: .text)
+                }
+                var message = container.nestedContainer(keyedBy: CodingKeys.self, forKey: .message)
+                try message.encode("assistant", forKey: .role)
+                try message.encode(text, forKey: .content)
             }
         }
 
         let id: String
-        let object = "text_completion"
+        let object: String
         let created: Int
         let model: String
         let choices: [Choice]
         let usage: Usage
 
-        /// Makes an answer; `created` is in seconds since 1970.
-        public init(id: String, created: Int, model: String, choices: [Choice], usage: Usage) {
+        /// Makes an answer; `created` is in seconds since 1970, and each text is a choice.
+        public init(
+            id: String,
+            isChat: Bool,
+            created: Int,
+            model: String,
+            texts: [(text: String, finishReason: String)],
+            usage: Usage
+        ) {
             self.id = id
+            object = isChat ? "chat.completion" : "text_completion"
             self.created = created
             self.model = model
-            self.choices = choices
+            choices = texts.enumerated().map { index, one in
+                Choice(isChat: isChat, index: index, text: one.text, finishReason: one.finishReason)
+            }
             self.usage = usage
         }
     }

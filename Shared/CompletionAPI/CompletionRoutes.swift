@@ -28,10 +28,13 @@ public enum CompletionRoutes {
     }
 
     /// A value as the answer.
-    public static func json(_ value: some Encodable) throws -> Response {
+    public static func json(_ value: some Encodable) throws -> Response { json(.ok, try encoded(value)) }
+
+    /// A value as it stands in an answer.
+    public static func encoded(_ value: some Encodable) throws -> Data {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return json(.ok, try encoder.encode(value))
+        return try encoder.encode(value)
     }
 
     static func json(_ status: HTTPResponse.Status, _ body: Data) -> Response {

@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -55,6 +56,23 @@ def binary(name: str) -> str:
     if not path.exists():
         pytest.fail(f"{path} is missing: build it with `swift build`")
     return str(path)
+
+
+def tiny_student(folder: pathlib.Path) -> pathlib.Path:
+    """A student of few parameters with a tokenizer, in Hugging Face layout."""
+    folder.mkdir(exist_ok=True)
+    for source in (ROOT / "Tests/Goldens/tiny-qwen2", ROOT / "Tests/Goldens/tok/qwen2-512"):
+        for file in source.iterdir():
+            if file.suffix in (".json", ".safetensors"):
+                shutil.copy(file, folder / file.name)
+    return folder
+
+
+def program(path: pathlib.Path, text: str) -> pathlib.Path:
+    """A script that everyone may run."""
+    path.write_text(text)
+    path.chmod(path.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    return path
 
 
 def eventually(check, timeout=60.0, what="condition"):

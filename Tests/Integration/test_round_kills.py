@@ -3,14 +3,12 @@ verdicts and the same weights."""
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import time
 
-from conftest import ROOT, System, binary, eventually
+from conftest import System, binary, eventually, tiny_student
 
-GOLDENS = ROOT / "Tests/Goldens"
 SERVICES = ["teacher-ingestion", "key-step-locator", "template-distiller", "dpo-trainer", "evaluator"]
 ROUNDS, SHARE = 3, 200
 
@@ -70,12 +68,7 @@ def kill(system: System, service: str) -> None:
 def run(folder: pathlib.Path, kills: bool) -> dict:
     system = System("--seed", "4")
     try:
-        student = folder / "student"
-        student.mkdir(exist_ok=True)
-        for source in (GOLDENS / "tiny-qwen2", GOLDENS / "tok/qwen2-512"):
-            for file in source.iterdir():
-                if file.suffix in (".json", ".safetensors"):
-                    shutil.copy(file, student / file.name)
+        student = tiny_student(folder / "student")
         assert system.errata("models", "add", str(student), "--name", "tiny").returncode == 0
 
         def stream(lines, split):

@@ -2,19 +2,14 @@
 import json
 import os
 import pathlib
-import shutil
 import signal
-import stat
 import subprocess
 import sys
 import time
 import uuid
 
 import pytest
-from conftest import ROOT, System, binary, cloud_event_headers, eventually, problem
-
-GOLDENS = ROOT / "Tests/Goldens"
-STUDENTS = GOLDENS / "tiny-qwen2", GOLDENS / "tok/qwen2-512"
+from conftest import System, binary, cloud_event_headers, eventually, problem, program, tiny_student
 
 STUB = """#!{python}
 # An engine that stands for TRL: it checks what it was handed, tells of updates and gives its parent back, one number changed.
@@ -48,18 +43,11 @@ weights.write_bytes(data)
 def running(tmp_path_factory):
     folder = tmp_path_factory.mktemp("engines")
     folder.chmod(0o755)
-    stub = folder / "stub"
-    stub.write_text(STUB.format(python=sys.executable))
-    stub.chmod(stub.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    stub = program(folder / "stub", STUB.format(python=sys.executable))
     engines = folder / "engines.json"
     engines.write_text(json.dumps({"stub": {"command": [str(stub)], "environment": {"STUB_SECONDS": "0.5"}}}))
     system = System("--engines", str(engines))
-    student = folder / "student"
-    student.mkdir()
-    for source in STUDENTS:
-        for file in source.iterdir():
-            if file.suffix == ".json" or file.suffix == ".safetensors":
-                shutil.copy(file, student / file.name)
+    student = tiny_student(folder / "student")
     added = system.errata("models", "add", str(student), "--name", "tiny")
     assert added.returncode == 0, added.stderr
     yield system

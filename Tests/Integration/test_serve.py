@@ -1,16 +1,14 @@
 """Models served by OpenAI's API, as its own client sees them, and students that the evaluator asks through such a server."""
 import json
-import shutil
 import signal
 import socket
-import stat
 import subprocess
 import sys
 
 import openai
 import pytest
-from conftest import System, binary, eventually
-from test_runs import STUDENTS, recipe, submit_problems, submitted
+from conftest import System, binary, eventually, program, tiny_student
+from test_runs import recipe, submit_problems, submitted
 
 LOAD = """#!{python}
 import pathlib, sys
@@ -42,13 +40,7 @@ class Server:
 def student(tmp_path_factory):
     folder = tmp_path_factory.mktemp("served")
     folder.chmod(0o755)
-    student = folder / "student"
-    student.mkdir()
-    for source in STUDENTS:
-        for file in source.iterdir():
-            if file.suffix in (".json", ".safetensors"):
-                shutil.copy(file, student / file.name)
-    return student
+    return tiny_student(folder / "student")
 
 
 @pytest.fixture(scope="module")
@@ -134,9 +126,7 @@ def test_what_cannot_be_done_is_refused_by_name(server, model, change, status, w
 def running(student, tmp_path_factory):
     folder = tmp_path_factory.mktemp("students")
     folder.chmod(0o755)
-    load = folder / "load"
-    load.write_text(LOAD.format(python=sys.executable))
-    load.chmod(load.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
+    load = program(folder / "load", LOAD.format(python=sys.executable))
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -199,6 +199,9 @@ final class LocalSystem: Sendable {
         if ["template-distiller", "dpo-trainer", "evaluator"].contains(name) {
             for key in EngineKeys.all.map(\.name) { environment[key] = ProcessInfo.processInfo.environment[key] }
         }
+        if name != "teacher-ingestion" {
+            environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
+        }
         switch name {
         case "teacher-ingestion":
             environment["ERRATA_TEACHER_URL"] = teacherURL
@@ -207,14 +210,10 @@ final class LocalSystem: Sendable {
                 environment[key] = ProcessInfo.processInfo.environment[key]
             }
         case "template-distiller", "dpo-trainer":
-            environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
             environment["ERRATA_WORK_FOLDER"] = options.state.appending(path: "work/\(name)").path
             environment[ExternalEngineKeys.file.name] = options.engines?.path
         case "evaluator":
-            environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
             environment[StudentEndpointKeys.file.name] = options.students?.path
-        case "key-step-locator":
-            environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
         default:
             break
         }

@@ -95,7 +95,7 @@ struct ModelServer: Sendable {
         stop: [String],
         promptTokens: Int
     ) async throws -> Response {
-        var texts: [(text: String, reason: String)] = []
+        var texts: [(text: String, finishReason: String)] = []
         var count = 0
         for item in work {
             var text = TextStream(model.tokenizer, continuing: item.prompt, stopStrings: stop)
@@ -112,29 +112,16 @@ struct ModelServer: Sendable {
             texts.append((written + text.finish(), reason.rawValue))
         }
         let usage = CompletionAnswer.Usage(promptTokens: promptTokens, completionTokens: count)
-        return try frame.isChat
-            ? CompletionRoutes.json(
-                CompletionAnswer.Chat(
-                    id: frame.id,
-                    created: frame.created,
-                    model: frame.model,
-                    choices: texts.enumerated().map {
-                        .init(index: $0.offset, text: $0.element.text, finishReason: $0.element.reason)
-                    },
-                    usage: usage
-                )
+        return try CompletionRoutes.json(
+            CompletionAnswer.Whole(
+                id: frame.id,
+                isChat: frame.isChat,
+                created: frame.created,
+                model: frame.model,
+                texts: texts,
+                usage: usage
             )
-            : CompletionRoutes.json(
-                CompletionAnswer.Text(
-                    id: frame.id,
-                    created: frame.created,
-                    model: frame.model,
-                    choices: texts.enumerated().map {
-                        .init(index: $0.offset, text: $0.element.text, finishReason: $0.element.reason)
-                    },
-                    usage: usage
-                )
-            )
+        )
     }
 
     // MARK: Streams
@@ -214,8 +201,6 @@ private struct Frame: Sendable {
             choices: usage == nil ? [choice] : [],
             usage: usage
         )
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(chunk), as: UTF8.self)
+        return String(decoding: try CompletionRoutes.encoded(chunk), as: UTF8.self)
     }
 }

@@ -21,6 +21,8 @@ struct EndpointClient: Sendable {
 
     /// How often a text is asked for before the piece is left for later.
     private static let maximumTries = 3
+    /// The most seconds that a server's wish to wait is followed.
+    private static let longestPause = 120.0
     /// The most that a text may weigh.
     private static let maximumBytes = 64 << 20
 
@@ -103,7 +105,7 @@ struct EndpointClient: Sendable {
             } catch let error as EndpointUnavailable where failures + 1 < Self.maximumTries {
                 failures += 1
                 if let pause = error.pause {
-                    try await Task.sleep(for: min(pause, .seconds(120)))
+                    try await Task.sleep(for: pause)
                 } else {
                     try await backoff.wait(afterFailure: failures)
                 }
@@ -137,8 +139,14 @@ struct EndpointClient: Sendable {
         let status = Int(response.status.code)
         let message = "\(url) answered \(status): \(String(decoding: data.prefix(300), as: UTF8.self))"
         guard status == 429 || status == 408 || status >= 500 else { return StudentCannotAnswer(message) }
-        let pause = response.headers.first(name: "retry-after").flatMap(Double.init).map { Duration.seconds($0) }
+        let pause = Self.pause(response.headers.first(name: "retry-after"))
         return EndpointUnavailable(description: message, pause: pause)
+    }
+
+    /// The wait that a server asks for in seconds, or nil; a number that is none or has no end would be no duration.
+    static func pause(_ retryAfter: String?) -> Duration? {
+        guard let seconds = retryAfter.flatMap(Double.init), seconds >= 0, seconds.isFinite else { return nil }
+        return .seconds(min(seconds, longestPause))
     }
 
     // MARK: An answer

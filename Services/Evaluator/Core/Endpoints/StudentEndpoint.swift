@@ -23,6 +23,7 @@ public struct StudentEndpoint: Sendable, Hashable, Codable {
 
     static let defaultConcurrency = 16
     static let defaultTimeout = 600.0
+    private static let longestTimeout = 86_400.0
 
     /// Reads a JSON file of endpoints by name; an empty path is none.
     ///
@@ -39,7 +40,10 @@ public struct StudentEndpoint: Sendable, Hashable, Codable {
                 throw refuse("url is '\(endpoint.url)'; it must be like http://HOST:8000/v1")
             }
             guard (endpoint.concurrency ?? 1) > 0 else { throw refuse("concurrency must be at least 1") }
-            guard (endpoint.timeoutSeconds ?? 1) > 0 else { throw refuse("timeoutSeconds must be above 0") }
+            let timeout = endpoint.timeoutSeconds ?? defaultTimeout
+            guard timeout > 0, timeout <= longestTimeout else {
+                throw refuse("timeoutSeconds must be above 0 and at most \(Int(longestTimeout))")
+            }
             guard endpoint.load?.first?.isEmpty != true, endpoint.load?.isEmpty != true else {
                 throw refuse("load names no program; leave it out where the server serves every student by itself")
             }

@@ -13,11 +13,11 @@ struct TeacherAPI: Sendable {
     let teacher: SimulatedTeacher
 
     /// The completion of a request that came at `created`, in seconds since 1970.
-    func complete(_ request: ChatCompletionRequest, created: Int) -> CompletionAnswer.Chat {
+    func complete(_ request: ChatCompletionRequest, created: Int) -> CompletionAnswer.Whole {
         let text = SimulatedTeacher.transcript(request.messages)
         let promptTokens = SimulatedTeacher.promptTokens(request.messages)
         var completionTokens = 0
-        let choices = (0..<request.choices).map { index in
+        let texts = (0..<request.choices).map { index in
             let answer = teacher.completion(
                 of: request.messages,
                 temperature: request.temperature,
@@ -26,18 +26,15 @@ struct TeacherAPI: Sendable {
                 maximumTokens: request.maximumTokens
             )
             completionTokens += answer.tokens
-            return CompletionAnswer.Chat.Choice(
-                index: index,
-                text: answer.text,
-                finishReason: answer.isWhole ? "stop" : "length"
-            )
+            return (text: answer.text, finishReason: answer.isWhole ? "stop" : "length")
         }
         let asked = "\(request.seed) \(request.temperature) \(request.choices)\n\(text)"
-        return CompletionAnswer.Chat(
+        return CompletionAnswer.Whole(
             id: "chatcmpl-\(StableHash.hexadecimal(of: asked))",
+            isChat: true,
             created: created,
             model: Self.model,
-            choices: choices,
+            texts: texts,
             usage: CompletionAnswer.Usage(promptTokens: promptTokens, completionTokens: completionTokens)
         )
     }
