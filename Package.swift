@@ -19,6 +19,7 @@ let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let metrics: Target.Dependency = .product(name: "Metrics", package: "swift-metrics")
 let nioCore: Target.Dependency = .product(name: "NIOCore", package: "swift-nio")
 let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio")
+let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
@@ -169,8 +170,9 @@ let package = Package(
         shared("Reasoning", resources: [.embedInCode("Prompts")]),
         shared("Schemas", ["Digests"], resources: [.embedInCode("Documents")]),
 
-        // OpenAI's wire forms, for servers
+        // OpenAI's API: its wire forms for servers, and calls of servers
         shared("CompletionAPI", [hummingbird, nioCore]),
+        shared("CompletionClient", ["Schemas", asyncHTTPClient, nioCore, nioHTTP1, nioPosix]),
 
         // What a teacher is asked
         shared("Teaching", ["Reasoning", "Schemas"]),
@@ -202,7 +204,7 @@ let package = Package(
         + service(
             "TeacherIngestion",
             core: plumbing + [
-                "Reasoning", "Teaching", asyncHTTPClient, logging, metrics, nioCore, nioHTTP1, serviceLifecycle,
+                "CompletionClient", "Reasoning", "Teaching", asyncHTTPClient, logging, metrics, serviceLifecycle,
             ],
             main: ["ServiceRuntime"]
         )
@@ -227,7 +229,7 @@ let package = Package(
         + service(
             "Evaluator",
             core: plumbing + numerics + [
-                "Distillation", "Reasoning", asyncHTTPClient, logging, nioCore, nioHTTP1, serviceLifecycle, subprocess,
+                "CompletionClient", "Distillation", "Reasoning", logging, serviceLifecycle, subprocess,
                 systemPackage,
             ],
             main: ["ServiceRuntime"]
@@ -243,8 +245,8 @@ let package = Package(
         + service(
             "ErrataCLI",
             core: plumbing + numerics + [
-                "CompletionAPI", "Distillation", "PracticeDomain", "Reasoning", "Reproduction", "RunTraining",
-                "Teaching",
+                "CompletionAPI", "CompletionClient", "Distillation", "PracticeDomain", "Reasoning", "Reproduction",
+                "RunTraining", "Teaching",
                 argumentParser, asyncHTTPClient, hummingbird, logging, nioCore, nioHTTP1, serviceLifecycle, unixSignals,
                 yams,
             ],
@@ -313,6 +315,7 @@ let package = Package(
                 ]
             ),
             tests("SchemasTests", ["Schemas"]),
+            tests("CompletionClientTests", ["CompletionClient", "Schemas", hummingbird, logging, nioCore, nioHTTP1]),
             tests("KafkaClientTests", ["KafkaClient"]),
             tests("PostgresClientTests", ["PostgresClient", "TestSupport"]),
             tests(

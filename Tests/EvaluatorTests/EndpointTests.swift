@@ -7,16 +7,6 @@ import Testing
 @Suite("Students behind a server")
 struct EndpointTests {
     @Test(
-        "a server's wish to wait is followed where it is a time, up to two minutes",
-        arguments: [
-            ("2", Duration.seconds(2)), ("0.5", .milliseconds(500)), ("1e300", .seconds(120)), ("inf", nil),
-            ("nan", nil),
-            ("-1", nil), ("Wed, 21 Oct 2026 07:28:00 GMT", nil), (nil, nil),
-        ] as [(String?, Duration?)]
-    )
-    func retryAfter(header: String?, pause: Duration?) { #expect(EndpointClient.pause(header) == pause) }
-
-    @Test(
         "a server that cannot be asked is refused with its place",
         arguments: [
             (#"{"a": {"url": "gpu:8000"}}"#, "a.url is 'gpu:8000'"),

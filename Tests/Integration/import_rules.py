@@ -15,7 +15,7 @@ PURE = {"Reasoning", "Schemas", "TemplateEngine", "Tokenization"}
 FILES = {"Digests", "ModelFiles"}
 TEXT = FILES | {"TemplateEngine"}
 SHARED = NUMERICS | PLUMBING | PURE | TEXT | {
-    "CompletionAPI", "Distillation", "PracticeDomain", "Reproduction", "RunTraining", "Teaching",
+    "CompletionAPI", "CompletionClient", "Distillation", "PracticeDomain", "Reproduction", "RunTraining", "Teaching",
 }
 SOLE_IMPORTER = {
     "CLibrdkafka": "KafkaClient",
@@ -35,6 +35,7 @@ ALLOWED = {
     "Training": FILES | {"LanguageModel", "TensorEngine", "Tokenization"},
     "Distillation": FILES | {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},
     "CompletionAPI": set(),
+    "CompletionClient": {"Schemas"},
     "Teaching": {"Reasoning", "Schemas"},
     "PracticeDomain": {"Reasoning", "Schemas", "Teaching"},
     "Reproduction": NUMERICS | PURE | FILES | {"Distillation", "Teaching", "PracticeDomain"},

@@ -303,11 +303,14 @@ def test_external_kafka_takes_the_broker_out(document):
     ]
 
 
-def test_own_prompts_are_mounted_where_the_service_looks(document):
-    merged = merge(document, load("own-prompts.yaml"))
+@pytest.mark.parametrize(
+    "file, key", [("own-prompts.yaml", "ERRATA_PROMPTS"), ("own-teachers.yaml", "ERRATA_TEACHERS")]
+)
+def test_files_of_ones_own_are_mounted_where_the_service_looks(document, file, key):
+    merged = merge(document, load(file))
     assert violations(merged) == []
     service = merged["services"]["teacher-ingestion"]
-    assert service["environment"]["ERRATA_PROMPTS"] in [volume["target"] for volume in service["volumes"]]
+    assert service["environment"][key] in [volume["target"] for volume in service["volumes"]]
 
 
 # The compose specification
@@ -327,7 +330,7 @@ def test_compose_file_fits_the_specification(document, tmp_path):
     assert schema_errors(document, tmp_path) == ""
     if shutil.which("docker") and subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
         command = ["docker", "compose", "--env-file", "settings.env", "-f", "compose.yaml"]
-        for more in ([], ["-f", "external-kafka.yaml"], ["-f", "own-prompts.yaml"]):
+        for more in ([], ["-f", "external-kafka.yaml"], ["-f", "own-prompts.yaml"], ["-f", "own-teachers.yaml"]):
             done = subprocess.run(command + more + ["config", "-q"], cwd=COMPOSE, capture_output=True, text=True)
             assert done.returncode == 0, done.stderr
 
@@ -362,7 +365,8 @@ def drift(compose: str, text: str) -> list[str]:
 
 def test_settings_list_every_variable_with_its_default():
     compose = "".join(
-        (COMPOSE / name).read_text() for name in ("compose.yaml", "external-kafka.yaml", "own-prompts.yaml")
+        (COMPOSE / name).read_text()
+        for name in ("compose.yaml", "external-kafka.yaml", "own-prompts.yaml", "own-teachers.yaml")
     )
     code = "\n".join(line for line in compose.splitlines() if not line.lstrip().startswith("#"))
     text = (COMPOSE / "settings.env").read_text()

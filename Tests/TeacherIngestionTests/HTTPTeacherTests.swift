@@ -131,6 +131,68 @@ struct HTTPTeacherTests {
         #expect(seen.bodies.count == 3)
     }
 
+    @Test("a parameter that the endpoint does not know is called by its other name or left out from then on")
+    func adapts() async throws {
+        let tokens = Canned(
+            status: .badRequest,
+            body: #"{"error": {"message": "Unsupported parameter: 'max_tokens'.", "param": "max_tokens"}}"#
+        )
+        let seed = Canned(
+            status: .unprocessableContent,
+            body: #"{"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs"}]}"#
+        )
+        let seen = try await serving([tokens, seed, .good], attempts: 1) { [question] teacher in
+            for _ in 0..<2 { #expect(try await teacher.complete(question).text == "The answer is 10.") }
+        }
+        #expect(seen.bodies.count == 4)
+        for body in seen.bodies.suffix(2) {
+            #expect(!body.contains(#""max_tokens""#))
+            #expect(body.contains(#""max_completion_tokens":2048"#))
+            #expect(!body.contains(#""seed""#))
+        }
+    }
+
+    @Test("a prompt that is refused while others are answered is given up after a few tries, with the server's words")
+    func rejected() async throws {
+        let no = Canned(status: .badRequest, body: #"{"error": {"message": "flagged", "code": "content_policy"}}"#)
+        let seen = try await serving([no]) { [question] teacher in
+            for expected in [TeacherError.Code.unavailable, .unavailable, .rejected] {
+                let error = await #expect(throws: TeacherError.self) { try await teacher.complete(question) }
+                #expect(error?.code == expected)
+                #expect(error?.message.contains("flagged") == true)
+            }
+        }
+        #expect(seen.bodies.count == 3)
+    }
+
+    @Test("an endpoint that refuses every prompt is asked no more, and none of them is given up")
+    func refusesAll() async throws {
+        let no = Canned(status: .badRequest, body: #"{"error": {"message": "not today"}}"#)
+        _ = try await serving([no]) { teacher in
+            for number in 0..<20 {
+                let question = ChatRequest(
+                    messages: [PromptMessage(role: "user", content: "x")],
+                    temperature: 0,
+                    seed: Int64(number)
+                )
+                let error = await #expect(throws: TeacherError.self) { try await teacher.complete(question) }
+                #expect(error?.code == (number < 5 ? .unavailable : .paused))
+            }
+        }
+    }
+
+    @Test("the failures on the way to an answer are told")
+    func failures() async throws {
+        let told = Mutex<[String]>([])
+        _ = try await serving([Canned(body: "<html>"), Canned(body: #"{"error": {"message": "busy"}}"#), .good]) {
+            [question] teacher in
+            _ = try await teacher.complete(question) { failed in
+                told.withLock { $0.append("\(failed.outcome) \(failed.mayBeBilled)") }
+            }
+        }
+        #expect(told.withLock { $0 } == ["malformed true", "unavailable false"])
+    }
+
     @Test("a refusal is not tried again, and neither message nor description holds the key")
     func refused() async throws {
         let seen = try await serving([Canned(status: .unauthorized, body: "no")], apiKey: "sesame") {

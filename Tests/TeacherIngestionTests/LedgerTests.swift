@@ -38,50 +38,89 @@ struct LedgerTests {
         }
     }
 
-    @Test("a wrong key keeps the message: the error goes through as it is")
+    @Test("a wrong key keeps the message, which waits without counting as a failure")
     func refused() async throws {
         try await TestDatabase.withPool { pool in
             let bench = Bench(pool) { _, _, _ in throw TeacherError(.refused, "401") }
-            let error = await #expect(throws: TeacherError.self) { try await bench.run(problem()) }
-            #expect(error?.code == .refused)
+            let error = await #expect(throws: Postponement.self) { try await bench.run(problem()) }
+            #expect(error?.reason == "401")
             let value2 = try await pool.value("SELECT count(*) FROM teacher_calls", as: Int.self)
             #expect(value2 == 0)
         }
     }
 
-    @Test("no more calls than allowed are with the teacher at the same time")
-    func bounded() async throws {
-        let slots = TeacherSlots(limit: 3)
-        let gauge = Gauge()
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            for _ in 0..<50 {
-                group.addTask {
-                    try await slots.withSlot {
-                        gauge.enter()
-                        await Task.yield()
-                        gauge.leave()
-                    }
-                }
-            }
-            try await group.waitForAll()
+    @Test("a problem whose words the teacher refuses is for the dead letters, with the teacher's words")
+    func rejected() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = Bench(pool) { _, _, _ in throw TeacherError(.rejected, "flagged") }
+            let failure = await #expect(throws: PermanentFailure.self) { try await bench.run(problem()) }
+            #expect(failure?.code == "teacher-refused")
+            #expect(failure?.message == "flagged")
         }
-        #expect(gauge.most <= 3)
     }
 
-    /// Counts what runs at the same time.
-    private final class Gauge: Sendable {
-        private let state = Mutex((running: 0, most: 0))
-
-        var most: Int { state.withLock { $0.most } }
-
-        func enter() {
-            state.withLock {
-                $0.running += 1
-                $0.most = max($0.most, $0.running)
-            }
+    @Test("the same text under another name asks the teacher nothing that was asked before")
+    func sameText() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = Bench(pool) { prompt, _, _ in Good.answer(prompt) }
+            try await bench.run(problem(id: "p1"))
+            let calls = bench.teacher.calls
+            let traces = try await bench.run(problem(id: "p2"))
+            #expect(bench.teacher.calls == calls)
+            #expect(traces.allSatisfy { $0.problemId == "p2" })
         }
+    }
 
-        func leave() { state.withLock { $0.running -= 1 } }
+    @Test("two that ask the same at the same moment pay once")
+    func atOnce() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = Bench(pool) { prompt, _, _ in Good.answer(prompt) }
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for number in 0..<8 {
+                    group.addTask { try await bench.run(problem(id: "p\(number)")) }
+                }
+                try await group.waitForAll()
+            }
+            #expect(bench.teacher.requests(.chainOfThought).count == 1)
+            #expect(bench.teacher.requests(.templateExtraction).count == 1)
+        }
+    }
+
+    @Test("a day's budget is held: what is spent is added up, and then nothing more is asked")
+    func budget() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = Bench(pool, budget: TeacherBudget(dayTokens: 40)) { prompt, _, _ in Good.answer(prompt) }
+            let pause = await #expect(throws: Postponement.self) { try await bench.run(problem()) }
+            #expect(pause?.reason.contains("45 of 40 tokens") == true)
+            // An answer has fifteen tokens.
+            #expect(bench.teacher.calls.count == 3)
+            let spent = try await pool.value("SELECT tokens FROM teacher_spending", as: Int.self)
+            #expect(spent == 45)
+            let reason = try await pool.value("SELECT reason FROM teacher_pauses", as: String.self)
+            #expect(reason?.contains("ERRATA_TEACHER_DAY_TOKENS") == true)
+            // With more to spend the message goes on where it was.
+            let richer = Bench(pool, budget: TeacherBudget(dayTokens: 4000)) { prompt, _, _ in Good.answer(prompt) }
+            try await richer.run(problem())
+            #expect(richer.teacher.requests(.chainOfThought).isEmpty)
+        }
+    }
+
+    @Test("calls that gave no answer are in the ledger as what they are")
+    func failedCalls() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = Bench(
+                pool,
+                failures: [
+                    FailedCall(outcome: "timeout", message: "slow\0\u{301}", mayBeBilled: true, milliseconds: 7)
+                ]
+            ) { prompt, _, _ in Good.answer(prompt) }
+            try await bench.run(problem())
+            let rows = try await pool.query("SELECT DISTINCT outcome, message, may_be_billed FROM teacher_failed_calls")
+            #expect(rows.count == 1)
+            #expect(try rows.first?.get("outcome", as: String.self) == "timeout")
+            #expect(try rows.first?.get("message", as: String.self) == "slow\u{301}")
+            #expect(try rows.first?.get("may_be_billed", as: Bool.self) == true)
+        }
     }
 
     @Test("an answer with a NUL character is kept without it")

@@ -17,10 +17,24 @@ final class ScriptedTeacher: Teacher {
 
     let model = "scripted"
     private let script: Script
+    private let failures: [FailedCall]
     private let asked = Mutex<[(prompt: String, request: ChatRequest)]>([])
 
     /// The script is given the prompt's id, how often that prompt was asked before, and the request.
-    init(_ script: @escaping Script) { self.script = script }
+    ///
+    /// Each call is preceded by the given failures.
+    init(failures: [FailedCall] = [], _ script: @escaping Script) {
+        self.failures = failures
+        self.script = script
+    }
+
+    func complete(
+        _ request: ChatRequest,
+        onFailure: @Sendable (FailedCall) async throws -> Void
+    ) async throws -> ChatReply {
+        for failure in failures { try await onFailure(failure) }
+        return try await complete(request)
+    }
 
     func complete(_ request: ChatRequest) async throws -> ChatReply {
         let text = request.messages.map(\.content).joined(separator: "\n")
@@ -133,13 +147,15 @@ struct Bench {
         _ pool: PostgresPool,
         options: TeachingOptions = .init(),
         prompts: PromptLibrary = .shipped,
+        budget: TeacherBudget = TeacherBudget(),
+        failures: [FailedCall] = [],
         script: @escaping ScriptedTeacher.Script
     ) {
         self.pool = pool
-        teacher = ScriptedTeacher(script)
+        teacher = ScriptedTeacher(failures: failures, script)
         processor = TeacherIngestionProcessor(
             pool: pool,
-            ledger: StoredTeacherLedger(teacher: teacher, pool: pool, prompts: prompts, logger: quiet),
+            ledger: StoredTeacherLedger(teacher: teacher, pool: pool, prompts: prompts, budget: budget, logger: quiet),
             options: options,
             logger: quiet
         )

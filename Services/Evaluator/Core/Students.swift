@@ -208,7 +208,7 @@ public final class Students: Sendable {
         _ codec: StudentCodec
     ) throws -> Student {
         let positions = try ModelConfiguration(folder: folder).maximumPositions
-        let client = EndpointClient(endpoint: endpoint, model: endpoint.name(of: hash))
+        let client = try EndpointClient(endpoint: endpoint, model: endpoint.name(of: hash))
         return Student { isCancelled in
             StudentSolver(
                 EndpointWriter(client: client, maximumPositions: positions, isCancelled: isCancelled),

@@ -19,27 +19,47 @@ public struct TeacherIngestionProcessor: EventProcessor {
     public let topics: [Topic] = [.problems, .attempts]
 
     private let pool: PostgresPool
-    private let pipeline: TeachingPipeline
+    private let ledger: StoredTeacherLedger
+    private let options: TeachingOptions
     private let logger: Logger
 
     /// Creates a processor.
     public init(
         pool: PostgresPool,
-        ledger: any TeacherLedger,
+        ledger: StoredTeacherLedger,
         options: TeachingOptions = TeachingOptions(),
         logger: Logger
     ) {
         self.pool = pool
-        pipeline = TeachingPipeline(
+        self.ledger = ledger
+        self.options = options
+        self.logger = logger
+    }
+
+    private func pipeline(_ ledger: StoredTeacherLedger) -> TeachingPipeline {
+        TeachingPipeline(
             ledger: ledger,
             options: options,
             demonstrations: StoredDemonstrations(pool: pool, prompts: ledger.prompts)
         )
-        self.logger = logger
     }
 
     /// Works out what comes of an event.
     public func process(_ event: ReceivedEvent) async throws -> Effects {
+        do {
+            return try await work(event)
+        } catch let error as TeacherError {
+            switch error.code {
+            // The same words would be refused again, while others are answered.
+            case .rejected: throw PermanentFailure(code: "teacher-refused", message: error.message)
+            case .paused, .refused:
+                throw Postponement(reason: error.message, wait: error.retryAfter ?? .seconds(2))
+            case .unavailable, .malformedAnswer: throw error
+            }
+        }
+    }
+
+    private func work(_ event: ReceivedEvent) async throws -> Effects {
         switch event.topic {
         case .problems: return try await process(try event.decode(ProblemEvent.self))
         case .attempts: return try await process(try event.decode(AttemptEvent.self))
@@ -72,7 +92,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
                 try await ProblemStore.insert(problem, state: .registered, in: transaction)
             }
         }
-        let traces = try await pipeline.traces(of: problem)
+        let traces = try await pipeline(ledger).traces(of: problem)
         return try effects(of: traces) { transaction in
             try await ProblemStore.insert(problem, state: .ingested, in: transaction)
         }
@@ -87,7 +107,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
         guard let problem = try await ProblemStore.problem(attempt.problemId, from: pool) else {
             throw ProblemNotThereYet(problemID: attempt.problemId, attemptID: attempt.id)
         }
-        let traces = try await pipeline.traces(of: attempt, problem: problem)
+        let traces = try await pipeline(ledger.charged(to: attempt.runId)).traces(of: attempt, problem: problem)
         return try effects(of: traces) { _ in }
     }
 

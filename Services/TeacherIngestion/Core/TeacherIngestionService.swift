@@ -1,6 +1,8 @@
 import AsyncHTTPClient
+import CompletionClient
 public import Foundation
 import KafkaClient
+import Logging
 import PostgresClient
 import Reasoning
 public import ServiceRuntime
@@ -13,14 +15,54 @@ public enum TeacherIngestionService {
         /// The teacher's endpoint.
         public static let url = ConfigurationKey<URL>(
             "ERRATA_TEACHER_URL",
-            optional: false,
-            "The base address of an OpenAI-compatible API, up to and with /v1."
-        )
+            optional: true,
+            "The base address of an OpenAI-compatible API, with or without /v1; ERRATA_TEACHERS may name one a role."
+        ) { url in
+            ServerAddress(url.absoluteString) == nil ? "must be like http://HOST:8000/v1" : nil
+        }
         /// The model.
         public static let model = ConfigurationKey<String>(
             "ERRATA_TEACHER_MODEL",
-            optional: false,
-            "The model to ask for, as the endpoint names it."
+            optional: true,
+            "The model to ask for, as the server names it."
+        )
+        /// The kind of server.
+        public static let preset = ConfigurationKey<String>(
+            "ERRATA_TEACHER_PRESET",
+            default: TeacherPreset.generic.rawValue,
+            "The kind of server: \(TeacherPreset.allCases.map(\.rawValue).joined(separator: ", "))."
+        ) { name in
+            TeacherPreset(rawValue: name) == nil
+                ? "must be one of \(TeacherPreset.allCases.map(\.rawValue).joined(separator: ", "))" : nil
+        }
+        /// Settings by role.
+        public static let teachers = ConfigurationKey<String>(
+            "ERRATA_TEACHERS",
+            optional: true,
+            "A JSON file of settings by role (default, solver, template, inspector, corrector, classifier)."
+        )
+        /// The most tokens of an answer.
+        public static let maximumTokens = ConfigurationKey<Int>(
+            "ERRATA_TEACHER_MAXIMUM_TOKENS",
+            optional: true,
+            in: 1...1_000_000,
+            unit: "tokens",
+            "The most tokens of an answer, thoughts included; 2048 by default, 16384 of the preset openai-reasoning."
+        )
+        /// A day's tokens.
+        public static let dayTokens = ConfigurationKey<Int>(
+            "ERRATA_TEACHER_DAY_TOKENS",
+            optional: true,
+            in: 1...Int.max,
+            unit: "tokens",
+            "The most tokens a day (UTC), both ways; then problems wait for the next day. No bound by default."
+        )
+        /// A day's money.
+        public static let dayCost = ConfigurationKey<Double>(
+            "ERRATA_TEACHER_DAY_COST",
+            optional: true,
+            in: 0...1e12,
+            "The most money a day (UTC), by the prices in ERRATA_TEACHERS. No bound by default."
         )
         /// The API key.
         public static let apiKey = ConfigurationKey<Secret>(
@@ -31,10 +73,10 @@ public enum TeacherIngestionService {
         /// The time that a call may take.
         public static let timeout = ConfigurationKey<Int>(
             "ERRATA_TEACHER_TIMEOUT_SECONDS",
-            default: 60,
-            in: 1...3600,
+            optional: true,
+            in: 1...86_400,
             unit: "seconds",
-            "How long the teacher may take for an answer."
+            "How long the teacher may take for a whole answer; 600 by default, 1800 of the presets llama.cpp and ollama."
         )
         /// Calls at the same time.
         public static let concurrency = ConfigurationKey<Int>(
@@ -82,7 +124,8 @@ public enum TeacherIngestionService {
 
         /// All of them.
         public static let all: [any AnyConfigurationKey] = [
-            url, model, apiKey, timeout, concurrency, attempts, inspectorRounds, classifyMistakes, prompts,
+            url, model, preset, apiKey, teachers, timeout, maximumTokens, concurrency, attempts, inspectorRounds,
+            classifyMistakes, dayTokens, dayCost, prompts,
         ]
     }
 
@@ -90,27 +133,26 @@ public enum TeacherIngestionService {
     public static let definition = ServiceDefinition(
         name: "teacher-ingestion",
         summary: "has the teacher work on problems and wrong attempts, and verifies what it answers",
-        keys: EventService.keys + Keys.all
+        keys: EventService.keys + Keys.all,
+        check: { _ = try settings($0) }
     ) { context in
         let configuration = context.configuration
         let service = try EventService(context)
-        let teacher = HTTPTeacher(
-            options: .init(
-                baseURL: try configuration.value(Keys.url).absoluteString,
-                model: try configuration.value(Keys.model),
-                apiKey: try configuration.optionalValue(Keys.apiKey)?.reveal(),
-                timeout: .seconds(try configuration.value(Keys.timeout))
-            ),
-            client: .shared,
-            logger: context.logger
-        )
+        let pauses = TeacherPauses(pool: service.pool, logger: context.logger)
+        context.readiness.register("teacher") { try pauses.check() }
+        let settings = try settings(configuration)
         let ledger = StoredTeacherLedger(
-            teacher: teacher,
+            teacher: try teacher(settings, configuration: configuration, pauses: pauses, logger: context.logger),
             pool: service.pool,
             prompts: try configuration.optionalValue(Keys.prompts).map {
                 try PromptLibrary(folder: URL(filePath: $0, directoryHint: .isDirectory))
             } ?? .shipped,
-            concurrency: try configuration.value(Keys.concurrency),
+            budget: TeacherBudget(
+                dayTokens: try configuration.optionalValue(Keys.dayTokens),
+                dayCost: try configuration.optionalValue(Keys.dayCost)
+            ),
+            prices: settings.compactMapValues(\.price),
+            pauses: pauses,
             logger: context.logger
         )
         let processor = TeacherIngestionProcessor(
@@ -119,10 +161,65 @@ public enum TeacherIngestionService {
             options: TeachingOptions(
                 attempts: try configuration.value(Keys.attempts),
                 inspectorRounds: try configuration.value(Keys.inspectorRounds),
-                classifiesMistakes: try configuration.value(Keys.classifyMistakes)
+                classifiesMistakes: try configuration.value(Keys.classifyMistakes),
+                temperatures: settings.compactMapValues(\.temperature)
             ),
             logger: context.logger
         )
         return try service.services(processor)
+    }
+
+    /// The settings of each role, from the file and the keys.
+    static func settings(_ configuration: Configuration) throws -> [TeacherRole: TeacherSettings] {
+        var keys = TeacherSettings()
+        keys.url = try configuration.optionalValue(Keys.url)?.absoluteString
+        keys.model = try configuration.optionalValue(Keys.model)
+        keys.preset = TeacherPreset(rawValue: try configuration.value(Keys.preset))
+        keys.timeoutSeconds = try configuration.optionalValue(Keys.timeout).map(Double.init)
+        keys.maximumTokens = try configuration.optionalValue(Keys.maximumTokens)
+        keys.concurrency = try configuration.value(Keys.concurrency)
+        return try TeacherSettings.read(file: try configuration.optionalValue(Keys.teachers), keys: keys)
+    }
+
+    /// A teacher for all roles: those with the same settings are one, and those at one address share what it bears.
+    private static func teacher(
+        _ settings: [TeacherRole: TeacherSettings],
+        configuration: Configuration,
+        pauses: TeacherPauses,
+        logger: Logger
+    ) throws -> any Teacher {
+        let apiKey = try configuration.optionalValue(Keys.apiKey)?.reveal()
+        let url = try configuration.optionalValue(Keys.url)?.absoluteString
+        var gates: [ServerAddress: TeacherGate] = [:]
+        var clients: [Double: HTTPClient] = [:]
+        var teachers: [TeacherSettings: HTTPTeacher] = [:]
+        var roles: [TeacherRole: any Teacher] = [:]
+        for (role, entry) in settings.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            if let known = teachers[entry] {
+                roles[role] = known
+                continue
+            }
+            let address = try entry.address(in: role.rawValue)
+            if gates[address] == nil {
+                let limits = try settings.values.filter { try $0.address(in: "") == address }.compactMap(\.concurrency)
+                gates[address] = TeacherGate(limit: limits.min() ?? 8) { closure in
+                    await pauses.changed("\(address)", reason: closure?.reason)
+                }
+            }
+            let seconds = entry.connectSeconds ?? 10
+            let client = clients[seconds] ?? CompletionServer.makeClient(connectTimeout: .seconds(seconds))
+            clients[seconds] = client
+            let teacher = HTTPTeacher(
+                // The key of ERRATA_TEACHER_API_KEY goes to the address of ERRATA_TEACHER_URL and nowhere else.
+                options: .init(settings: entry, apiKey: entry.apiKeyFile == nil && entry.url == url ? apiKey : nil),
+                client: client,
+                gate: gates[address] ?? TeacherGate(limit: 8),
+                logger: logger
+            )
+            teachers[entry] = teacher
+            roles[role] = teacher
+        }
+        guard let solver = roles[.solver] else { throw ConfigurationError("there is no teacher for the role solver") }
+        return RoleTeachers(roles, fallback: solver)
     }
 }

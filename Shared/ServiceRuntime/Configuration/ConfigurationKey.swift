@@ -103,9 +103,22 @@ extension ConfigurationKey where Value: Comparable {
         unit: String? = nil,
         _ documentation: String
     ) {
-        self.init(name, default: defaultValue, unit: unit, documentation) { value in
-            guard !range.contains(value) else { return nil }
-            return "must be \(range.lowerBound.configurationText) to \(range.upperBound.configurationText)"
-        }
+        self.init(name, default: defaultValue, unit: unit, documentation) { Self.fault($0, in: range) }
+    }
+
+    /// Declares a key without a default, which must be given unless it is optional, whose values lie in a range.
+    public init(
+        _ name: String,
+        optional: Bool,
+        in range: ClosedRange<Value>,
+        unit: String? = nil,
+        _ documentation: String
+    ) {
+        self.init(name, optional: optional, unit: unit, documentation) { Self.fault($0, in: range) }
+    }
+
+    private static func fault(_ value: Value, in range: ClosedRange<Value>) -> String? {
+        guard !range.contains(value) else { return nil }
+        return "must be \(range.lowerBound.configurationText) to \(range.upperBound.configurationText)"
     }
 }

@@ -25,7 +25,7 @@ public struct Backoff: Sendable {
     }
 
     /// The wait after the given number of failed attempts, with the system's randomness.
-    func delay(afterFailure attempt: Int) -> Duration {
+    public func delay(afterFailure attempt: Int) -> Duration {
         var generator = SystemRandomNumberGenerator()
         return delay(afterFailure: attempt, using: &generator)
     }

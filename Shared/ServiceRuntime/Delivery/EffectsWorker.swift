@@ -154,36 +154,57 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         do {
             while true {
                 try await cancelWhenGracefulShutdown { try await work.acquire() }
-                let isSettled: Bool
+                let trial: Trial
                 do {
                     defer { work.release() }
                     if Task.isShuttingDownGracefully { return false }
-                    isSettled = try await tryOnce(message, failuresBefore: failures)
+                    trial = try await tryOnce(message, failuresBefore: failures)
                 }
-                if isSettled { return true }
-                failures += 1
-                let wait = failures
-                try await cancelWhenGracefulShutdown { try await backoff.wait(afterFailure: wait) }
+                switch trial {
+                case .settled: return true
+                case .failed:
+                    failures += 1
+                    let wait = failures
+                    try await cancelWhenGracefulShutdown { try await backoff.wait(afterFailure: wait) }
+                case .postponed(let wait):
+                    try await cancelWhenGracefulShutdown { try await Task.sleep(for: wait) }
+                }
             }
         } catch {
             return false
         }
     }
 
+    private enum Trial {
+        /// The message is at its end.
+        case settled
+        /// It is to be tried again, later each time.
+        case failed
+        /// It is to be tried again after a while.
+        case postponed(Duration)
+    }
+
     /// Tries a message once.
     ///
-    /// - Returns: whether it is at its end; otherwise it is to be tried again.
     /// - Throws: `CancellationError` when the task is cancelled.
-    private func tryOnce(_ message: KafkaMessage, failuresBefore failures: Int) async throws -> Bool {
+    private func tryOnce(_ message: KafkaMessage, failuresBefore failures: Int) async throws -> Trial {
         do {
             let outcome = try await attempt(message)
             count(outcome.rawValue, message)
-            return true
+            return .settled
         } catch let failure as PermanentFailure {
-            return try await bury(message, failure: failure, attempts: failures + 1)
+            return try await bury(message, failure: failure, attempts: failures + 1) ? .settled : .failed
         } catch let error as PostgresError where error.isDataError {
             let failure = PermanentFailure(code: "rejected-by-database", message: error.description)
-            return try await bury(message, failure: failure, attempts: failures + 1)
+            return try await bury(message, failure: failure, attempts: failures + 1) ? .settled : .failed
+        } catch let postponement as Postponement {
+            try Task.checkCancellation()
+            count("postponed", message)
+            logger.debug(
+                "message will be tried later",
+                metadata: ["topic": "\(message.topic)", "reason": "\(postponement.reason)"]
+            )
+            return .postponed(postponement.wait)
         } catch {
             // A processor may end work of its own by cancellation; that is a failure like any other.
             try Task.checkCancellation()
@@ -195,7 +216,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
                     "offset": "\(message.offset)", "failures": "\(failures + 1)", "error": "\(error)",
                 ]
             )
-            return false
+            return .failed
         }
     }
 

@@ -12,6 +12,8 @@ public struct ServiceDefinition: Sendable {
     public let summary: String
     /// The service's own keys; those of the runtime are added.
     public let keys: [any AnyConfigurationKey]
+    /// What must hold of the keys together, and of the files that they name.
+    public let check: @Sendable (Configuration) throws -> Void
     /// Makes the service's parts, in the order in which they start.
     public let makeServices: @Sendable (ServiceContext) async throws -> [any Service]
 
@@ -20,11 +22,13 @@ public struct ServiceDefinition: Sendable {
         name: String,
         summary: String,
         keys: [any AnyConfigurationKey],
+        check: @escaping @Sendable (Configuration) throws -> Void = { _ in },
         makeServices: @escaping @Sendable (ServiceContext) async throws -> [any Service]
     ) {
         self.name = name
         self.summary = summary
         self.keys = keys
+        self.check = check
         self.makeServices = makeServices
     }
 
@@ -107,6 +111,7 @@ public enum ServiceMain {
         let handler: @Sendable (String) -> ServiceLogHandler
         do {
             configuration = try Configuration(keys: definition.allKeys, environment: environment)
+            try definition.check(configuration)
             let level = try configuration.value(RuntimeKeys.logLevel)
             let format = try configuration.value(RuntimeKeys.logFormat)
             let secrets = configuration.secretValues

@@ -5,19 +5,17 @@ public struct DirectTeacherLedger: TeacherLedger {
     /// The prompts that the teacher is asked with.
     public let prompts: PromptLibrary
     private let teacher: any Teacher
-    private let maximumTokens: Int
 
-    /// Creates a ledger whose answers may have `maximumTokens` tokens.
-    public init(teacher: any Teacher, prompts: PromptLibrary = .shipped, maximumTokens: Int = 2048) {
+    /// Creates a ledger.
+    public init(teacher: any Teacher, prompts: PromptLibrary = .shipped) {
         self.teacher = teacher
         self.prompts = prompts
-        self.maximumTokens = maximumTokens
     }
 
     /// The teacher's model.
     public var model: String { teacher.model }
 
-    /// Asks a question; the same question with the same subject and attempt is sent with the same seed.
+    /// Asks a question; the same question and attempt is sent with the same seed.
     ///
     /// - Throws: ``TeacherError`` when there is no answer.
     public func ask(
@@ -26,13 +24,7 @@ public struct DirectTeacherLedger: TeacherLedger {
         temperature: Double,
         attempt: Int
     ) async throws -> TeacherAnswer {
-        let (prompt, request) = try request(
-            question,
-            subject: subject,
-            temperature: temperature,
-            attempt: attempt,
-            maximumTokens: maximumTokens
-        )
+        let (prompt, request) = try request(question, temperature: temperature, attempt: attempt)
         return TeacherAnswer(
             promptID: prompt.id.rawValue,
             promptVersion: prompt.version,

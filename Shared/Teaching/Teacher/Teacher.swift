@@ -8,23 +8,34 @@ public struct ChatRequest: Sendable, Hashable {
     public let temperature: Double
     /// The sampling seed, for endpoints that honour one.
     public let seed: Int64
-    /// The most tokens that the answer may have.
-    public let maximumTokens: Int
+    /// Who is asked.
+    public let role: TeacherRole
+    /// The most tokens that the answer may have; nil leaves it to the teacher's settings.
+    public let maximumTokens: Int?
 
     /// Creates a request.
-    public init(messages: [PromptMessage], temperature: Double, seed: Int64, maximumTokens: Int = 2048) {
+    public init(
+        messages: [PromptMessage],
+        temperature: Double,
+        seed: Int64,
+        maximumTokens: Int? = nil,
+        role: TeacherRole = .solver
+    ) {
         self.messages = messages
         self.temperature = temperature
         self.seed = seed
+        self.role = role
         self.maximumTokens = maximumTokens
     }
 }
 
 /// What a teacher answered.
 public struct ChatReply: Sendable, Hashable {
-    /// The text of the first choice.
+    /// The text of the first choice, without the model's thoughts.
     public let text: String
-    /// `stop`, `length`, `content_filter`, …; anything but `stop` counts as a failed answer.
+    /// The model's thoughts, where the server told them, in a field of their own or in tags before the answer.
+    public let thoughts: String?
+    /// `stop`, `length`, `content_filter`, …, as the server calls it; see ``FinishReason``.
     public let finishReason: String
     /// Tokens of the prompt, as the endpoint counts them.
     public let promptTokens: Int
@@ -35,16 +46,20 @@ public struct ChatReply: Sendable, Hashable {
     /// Wall time of the call in milliseconds.
     public let latencyMilliseconds: Int
 
-    /// Creates a reply.
+    /// Creates a reply; thoughts that stand in the text are taken out of it.
     public init(
         text: String,
+        thoughts: String? = nil,
         finishReason: String,
         promptTokens: Int,
         completionTokens: Int,
         model: String,
         latencyMilliseconds: Int
     ) {
-        self.text = text
+        let parts = ThoughtText.split(text)
+        let all = [thoughts, parts.thoughts].compactMap { $0 }.filter { !$0.isEmpty }
+        self.text = parts.answer
+        self.thoughts = all.isEmpty ? nil : all.joined(separator: "\n")
         self.finishReason = finishReason
         self.promptTokens = promptTokens
         self.completionTokens = completionTokens
@@ -53,34 +68,87 @@ public struct ChatReply: Sendable, Hashable {
     }
 }
 
-/// A teacher model.
+/// A teacher model, or several of them by role.
 public protocol Teacher: Sendable {
-    /// The model's name.
+    /// The name of the model that is asked for most.
     var model: String { get }
+
+    /// The name of a role's model.
+    func model(of role: TeacherRole) -> String
+
+    /// What an answer depends on beside the conversation, the temperature, the seed and the number of tokens: the model,
+    /// and the settings that go with every request of the role.
+    func identity(of role: TeacherRole) -> String
 
     /// Asks the teacher.
     ///
     /// - Throws: ``TeacherError``; those that are transient are worth another try.
     func complete(_ request: ChatRequest) async throws -> ChatReply
+
+    /// Asks the teacher, and tells of each call on the way that gave no answer and may have cost something all the same.
+    func complete(
+        _ request: ChatRequest,
+        onFailure: @Sendable (FailedCall) async throws -> Void
+    ) async throws -> ChatReply
+}
+
+extension Teacher {
+    /// For a teacher whose calls do not fail.
+    public func complete(
+        _ request: ChatRequest,
+        onFailure: @Sendable (FailedCall) async throws -> Void
+    ) async throws -> ChatReply {
+        try await complete(request)
+    }
+
+    /// One model for all roles.
+    public func model(of role: TeacherRole) -> String { model }
+
+    /// The model alone.
+    public func identity(of role: TeacherRole) -> String { model(of: role) }
+}
+
+/// A call that gave no answer.
+public struct FailedCall: Sendable, Hashable {
+    /// How it ended: `timeout`, `unavailable`, `malformed`, …
+    public let outcome: String
+    /// What happened, with the server's words.
+    public let message: String
+    /// Whether the server may have worked on it.
+    public let mayBeBilled: Bool
+    /// Wall time of the call in milliseconds.
+    public let milliseconds: Int
+
+    /// Makes a record.
+    public init(outcome: String, message: String, mayBeBilled: Bool, milliseconds: Int) {
+        self.outcome = outcome
+        self.message = message
+        self.mayBeBilled = mayBeBilled
+        self.milliseconds = milliseconds
+    }
 }
 
 /// Why a teacher gave no answer.
 public struct TeacherError: Error, Sendable, CustomStringConvertible {
     /// What kind of failure it is.
     public enum Code: String, Sendable {
-        /// The endpoint could not be reached, timed out, or answered 429 or 5xx.
+        /// The endpoint could not be reached, broke off, or answered 429 or 5xx.
         case unavailable
-        /// The endpoint refused the request: a wrong address, key or model.
+        /// The endpoint refuses every request until someone mends it: the key, the model, a setting, the quota.
         case refused
-        /// The answer is not in the form of the chat-completions API.
+        /// The endpoint refuses this request, and answers others.
+        case rejected
+        /// The endpoint's answers are not in the form of the chat-completions API.
         case malformedAnswer
+        /// The endpoint is not asked for now: it refused or failed every request, or what may be spent is spent.
+        case paused
     }
 
     /// The kind.
     public let code: Code
     /// What happened, with the address and the status; never a key.
     public let message: String
-    /// How long the endpoint asked to wait, if it did.
+    /// How long to wait before the next try, where that is known.
     public let retryAfter: Duration?
 
     /// Creates an error.

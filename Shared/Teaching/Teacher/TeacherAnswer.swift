@@ -41,13 +41,13 @@ public struct TeacherAnswer: Sendable, Hashable {
 
     /// Why the answer cannot be used whatever it says; `nil` when it can.
     public var failure: String? {
-        guard reply.finishReason == "stop" else {
-            return "the teacher's answer ended with finish_reason \(reply.finishReason), not stop"
-        }
+        if let failure = FinishReason(reply.finishReason).failure { return failure.message }
         if reply.text.utf8.count > Self.maximumBytes {
             return "the teacher's answer has \(reply.text.utf8.count) bytes; \(Self.maximumBytes) are read"
         }
-        return text.isEmpty ? "the teacher's answer is empty" : nil
+        guard text.isEmpty else { return nil }
+        return reply.thoughts == nil
+            ? "the teacher's answer is empty" : "the teacher's answer is empty: it ended within its thoughts"
     }
 }
 

@@ -11,7 +11,8 @@ public protocol TeacherLedger: Sendable {
     ///
     /// - Parameters:
     ///   - question: the question.
-    ///   - subject: the problem's id, or an attempt's; the answers to one question about two subjects are kept apart.
+    ///   - subject: the problem's id, or an attempt's, for whom the answer is paid; one question about two subjects is
+    ///     one question.
     ///   - temperature: the sampling temperature.
     ///   - attempt: how often the question was put before; each time has a seed of its own.
     /// - Returns: the answer, with what it cost when it was given.
@@ -30,22 +31,25 @@ extension TeacherLedger {
     /// - Throws: `ReasoningError` when a prompt cannot be read.
     public func request(
         _ question: TeacherRequest,
-        subject: String,
         temperature: Double,
-        attempt: Int,
-        maximumTokens: Int
+        attempt: Int
     ) throws -> (prompt: Prompt, request: ChatRequest) {
+        let messages = try question.messages(prompts: prompts)
         let request = ChatRequest(
-            messages: try question.messages(prompts: prompts),
+            messages: messages,
             temperature: temperature,
-            seed: Self.seed(subject: subject, prompt: question.promptID, attempt: attempt),
-            maximumTokens: maximumTokens
+            seed: Self.seed(messages: messages, attempt: attempt),
+            role: question.promptID.role
         )
         return (try prompts.prompt(question.promptID), request)
     }
 
     /// The sampling seed of a question: of at most 31 bits, which every endpoint takes.
-    public static func seed(subject: String, prompt: PromptID, attempt: Int) -> Int64 {
-        Int64(StableHash.value(of: "\(subject)\n\(prompt.rawValue)\n\(attempt)") & 0x7fff_ffff)
+    ///
+    /// It depends on what is asked and not on whom it is about, so that the same text under another name is the same
+    /// question.
+    public static func seed(messages: [PromptMessage], attempt: Int) -> Int64 {
+        let text = messages.map { "\($0.role)\n\($0.content)" }.joined(separator: "\n")
+        return Int64(StableHash.value(of: "\(text)\n\(attempt)") & 0x7fff_ffff)
     }
 }

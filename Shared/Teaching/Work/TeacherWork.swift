@@ -16,7 +16,7 @@ struct TeacherWork: Sendable {
         let answer = try await ledger.ask(
             question,
             subject: subject,
-            temperature: options.temperature(attempt: attempt),
+            temperature: options.temperature(question.promptID.role, attempt: attempt),
             attempt: attempt
         )
         tally.add(answer)
@@ -52,7 +52,7 @@ struct TeacherWork: Sendable {
             let answer = try await ledger.ask(
                 question,
                 subject: subject,
-                temperature: options.temperature(attempt: attempt),
+                temperature: options.temperature(question.promptID.role, attempt: attempt),
                 attempt: (round - 1) * options.attempts + attempt
             )
             inspection.tally.add(answer)

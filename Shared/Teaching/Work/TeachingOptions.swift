@@ -16,6 +16,8 @@ public struct TeachingOptions: Sendable, Hashable {
     public var temperatureStep: Double
     /// The highest temperature.
     public var maximumTemperature: Double
+    /// The temperature of the first attempt of a role, in place of ``temperature``.
+    public var temperatures: [TeacherRole: Double]
 
     /// Creates options.
     public init(
@@ -24,7 +26,8 @@ public struct TeachingOptions: Sendable, Hashable {
         classifiesMistakes: Bool = true,
         temperature: Double = 0.2,
         temperatureStep: Double = 0.2,
-        maximumTemperature: Double = 1.5
+        maximumTemperature: Double = 1.5,
+        temperatures: [TeacherRole: Double] = [:]
     ) {
         self.attempts = max(1, attempts)
         self.inspectorRounds = max(0, inspectorRounds)
@@ -32,12 +35,14 @@ public struct TeachingOptions: Sendable, Hashable {
         self.temperature = temperature
         self.temperatureStep = temperatureStep
         self.maximumTemperature = maximumTemperature
+        self.temperatures = temperatures
     }
 
-    /// The temperature of an attempt, from 0.
-    func temperature(attempt: Int) -> Double {
+    /// The temperature of a role's attempt, from 0.
+    func temperature(_ role: TeacherRole, attempt: Int) -> Double {
+        let first = temperatures[role] ?? temperature
         // Rounded, so that sums such as 0.2 + 0.4 do not show in traces and keys.
-        let value = min(maximumTemperature, temperature + temperatureStep * Double(attempt))
+        let value = min(max(first, maximumTemperature), first + temperatureStep * Double(attempt))
         return (value * 1000).rounded() / 1000
     }
 }

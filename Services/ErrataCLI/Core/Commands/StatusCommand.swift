@@ -24,14 +24,14 @@ struct StatusCommand: AsyncParsableCommand {
     ]
 
     func run() async throws {
-        let (counts, yields) = try await system.withDatabase { pool in
+        let (counts, yields, ledger) = try await system.withDatabase { pool in
             var yields = TeachingYields()
             try await TraceStore.forEach(from: pool) { yields.add($0) }
-            return (try await PipelineCounts.read(from: pool), yields)
+            return (try await PipelineCounts.read(from: pool), yields, try await LedgerSummary.read(from: pool))
         }
         var table = TextTable([("", .left), ("count", .right), ("share", .right)])
         for line in counts.lines { table.add([line.name, String(line.count), line.share]) }
-        Terminal.out(table.rendered() + "\n\n" + Self.rendered(yields))
+        Terminal.out(table.rendered() + "\n\n" + Self.rendered(yields) + "\n" + ledger.rendered())
         var lags = TextTable([("consumer group", .left), ("topics", .left), ("lag", .right)])
         let admin = try KafkaAdmin(try system.kafka())
         for entry in Self.groups {
@@ -56,7 +56,6 @@ extension StatusCommand {
         let patterns = yields.patterns.map { "\($0.name) \($0.count)" }.joined(separator: ", ")
         return table.rendered()
             + (patterns.isEmpty ? "" : "\n\nmistakes of the dual pairs: \(patterns)")
-            + "\nteacher's calls: \(yields.calls), tokens sent \(yields.promptTokens), received \(yields.completionTokens)"
     }
 }
 

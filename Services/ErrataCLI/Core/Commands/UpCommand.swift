@@ -1,4 +1,5 @@
 import ArgumentParser
+import CompletionClient
 import Foundation
 import KafkaClient
 import Logging
@@ -36,7 +37,12 @@ struct UpCommand: AsyncParsableCommand {
     @Flag(help: "With --demo: leave the system running after the results, until it is interrupted.")
     var keep = false
 
-    @Option(help: "An OpenAI-compatible teacher, up to and with /v1; default: the built-in simulator.")
+    @Option(
+        help: """
+            An OpenAI-compatible teacher, with or without /v1; by default that of ERRATA_TEACHER_URL, else the built-in \
+            simulator. The other keys ERRATA_TEACHER_…, and ERRATA_TEACHERS, are handed on.
+            """
+    )
     var teacherURL: String?
 
     @Option(help: "The teacher's model name.")
@@ -53,8 +59,7 @@ struct UpCommand: AsyncParsableCommand {
             throw ValidationError("--problems, --quick and --keep belong to --demo")
         }
         if let teacherURL {
-            let url = URL(string: teacherURL)
-            guard let scheme = url?.scheme, ["http", "https"].contains(scheme), url?.host()?.isEmpty == false else {
+            guard ServerAddress(teacherURL) != nil else {
                 throw ValidationError("--teacher-url must be like http://host:8000/v1, not '\(teacherURL)'")
             }
         }
@@ -65,8 +70,11 @@ struct UpCommand: AsyncParsableCommand {
         logger.logLevel = .warning
         var options = LocalSystem.Options(state: stateFolder)
         options.seed = seed
-        options.teacherURL = teacherURL
-        if let teacherModel { options.teacherModel = teacherModel }
+        let environment = ProcessInfo.processInfo.environment
+        options.teacherURL = teacherURL ?? environment["ERRATA_TEACHER_URL"]
+        if let teacherModel = teacherModel ?? environment["ERRATA_TEACHER_MODEL"] {
+            options.teacherModel = teacherModel
+        }
         options.engines = engines.map { URL(fileURLWithPath: $0).absoluteURL }
         options.students = students.map { URL(fileURLWithPath: $0).absoluteURL }
         let interruption = Interruption()

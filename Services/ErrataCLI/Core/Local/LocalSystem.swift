@@ -204,11 +204,14 @@ final class LocalSystem: Sendable {
         }
         switch name {
         case "teacher-ingestion":
+            // What the user's environment says of the teacher, but for what was said to this command.
+            let others = ["ERRATA_PROMPTS", "ERRATA_INSPECTOR_ROUNDS", "ERRATA_CLASSIFY_MISTAKES"]
+            for (name, value) in ProcessInfo.processInfo.environment
+            where name.hasPrefix("ERRATA_TEACHER") || others.contains(name) {
+                environment[name] = value
+            }
             environment["ERRATA_TEACHER_URL"] = teacherURL
             environment["ERRATA_TEACHER_MODEL"] = options.teacherModel
-            for key in ["ERRATA_TEACHER_API_KEY", "ERRATA_TEACHER_API_KEY_FILE", "ERRATA_PROMPTS"] {
-                environment[key] = ProcessInfo.processInfo.environment[key]
-            }
         case "template-distiller", "dpo-trainer":
             environment["ERRATA_WORK_FOLDER"] = options.state.appending(path: "work/\(name)").path
             environment[ExternalEngineKeys.file.name] = options.engines?.path

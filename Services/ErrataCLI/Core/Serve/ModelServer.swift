@@ -47,7 +47,7 @@ struct ModelServer: Sendable {
                 work.append(Work(prompt: prompt, events: events))
             }
         }
-        let frame = Frame(model: request.model, isChat: isChat)
+        let frame = CompletionStream(model: request.model, isChat: isChat)
         if request.isStreamed, let only = work.first {
             return streamed(only, frame, model, stop: request.stop, includesUsage: request.includesUsage)
         }
@@ -90,7 +90,7 @@ struct ModelServer: Sendable {
 
     private func whole(
         _ work: [Work],
-        _ frame: Frame,
+        _ frame: CompletionStream,
         _ model: ServedModel,
         stop: [String],
         promptTokens: Int
@@ -128,79 +128,36 @@ struct ModelServer: Sendable {
 
     private func streamed(
         _ work: Work,
-        _ frame: Frame,
+        _ frame: CompletionStream,
         _ model: ServedModel,
         stop: [String],
         includesUsage: Bool
     ) -> Response {
-        let body = ResponseBody { writer in
-            func send(_ text: String) async throws {
-                try await writer.write(ByteBuffer(string: "data: \(text)\n\n"))
-            }
+        frame.response { sender in
             var text = TextStream(model.tokenizer, continuing: work.prompt, stopStrings: stop)
             var count = 0
+            if frame.isChat { try await sender.send(role: "assistant", text: "") }
             do {
-                if frame.isChat { try await send(frame.chunk(role: "assistant", text: "")) }
                 for try await event in work.events {
                     switch event {
                     case .token(let token):
                         count += 1
                         let piece = text.append(token)
-                        if !piece.isEmpty { try await send(frame.chunk(text: piece)) }
+                        if !piece.isEmpty { try await sender.send(text: piece) }
                     case .end(let generation):
                         let piece = text.finish()
-                        if !piece.isEmpty { try await send(frame.chunk(text: piece)) }
-                        try await send(frame.chunk(reason: generation.finishReason.rawValue))
+                        if !piece.isEmpty { try await sender.send(text: piece) }
+                        try await sender.send(reason: generation.finishReason.rawValue)
                     }
                 }
-                if includesUsage {
-                    let usage = CompletionAnswer.Usage(promptTokens: work.prompt.count, completionTokens: count)
-                    try await send(frame.chunk(usage: usage))
-                }
-                try await send("[DONE]")
             } catch let error as GenerationError {
-                // The head has gone out; clients read an error object in place of a chunk.
-                try await send(String(decoding: APIError(status: 500, message: "\(error)").body, as: UTF8.self))
+                throw APIError(status: 500, message: "\(error)")
             }
-            try await writer.finish(nil)
+            if includesUsage {
+                try await sender.send(
+                    CompletionAnswer.Usage(promptTokens: work.prompt.count, completionTokens: count)
+                )
+            }
         }
-        return Response(
-            status: .ok,
-            headers: [.contentType: "text/event-stream", .cacheControl: "no-cache"],
-            body: body
-        )
-    }
-}
-
-/// What all parts of an answer say.
-private struct Frame: Sendable {
-    let id: String
-    let created = Int(Date().timeIntervalSince1970)
-    let model: String
-    let isChat: Bool
-
-    init(model: String, isChat: Bool) {
-        self.model = model
-        self.isChat = isChat
-        id = (isChat ? "chatcmpl-" : "cmpl-") + UUID().uuidString.lowercased()
-    }
-
-    /// A part of a streamed answer.
-    func chunk(
-        role: String? = nil,
-        text: String? = nil,
-        reason: String? = nil,
-        usage: CompletionAnswer.Usage? = nil
-    ) throws -> String {
-        let choice = CompletionAnswer.Chunk.Choice(isChat: isChat, role: role, text: text, finishReason: reason)
-        let chunk = CompletionAnswer.Chunk(
-            id: id,
-            isChat: isChat,
-            created: created,
-            model: model,
-            choices: usage == nil ? [choice] : [],
-            usage: usage
-        )
-        return String(decoding: try CompletionRoutes.encoded(chunk), as: UTF8.self)
     }
 }

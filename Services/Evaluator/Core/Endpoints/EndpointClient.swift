@@ -1,9 +1,7 @@
-import AsyncHTTPClient
+import CompletionClient
 import Distillation
 import Foundation
 import LanguageModel
-import NIOCore
-import NIOHTTP1
 import Reasoning
 import Schemas
 import ServiceRuntime
@@ -15,14 +13,33 @@ import Tokenization
 /// that a student is asked the same by every engine.
 struct EndpointClient: Sendable {
     let endpoint: StudentEndpoint
+    private let server: CompletionServer
     /// What the server calls the student.
     let model: String
     var backoff = Backoff(base: .milliseconds(500))
 
+    /// Makes a client.
+    ///
+    /// - Throws: ``StudentCannotAnswer`` where the endpoint's address is none.
+    init(endpoint: StudentEndpoint, model: String) throws {
+        guard let address = ServerAddress(endpoint.url) else {
+            throw StudentCannotAnswer("the endpoint's url '\(endpoint.url)' must be like http://HOST:8000/v1")
+        }
+        self.endpoint = endpoint
+        self.model = model
+        let seconds = endpoint.timeoutSeconds ?? StudentEndpoint.defaultTimeout
+        server = CompletionServer(
+            .init(
+                address: address,
+                apiKey: { try endpoint.apiKey() },
+                timeout: .milliseconds(Int64(seconds * 1000)),
+                maximumBytes: Self.maximumBytes
+            )
+        )
+    }
+
     /// How often a text is asked for before the piece is left for later.
     private static let maximumTries = 3
-    /// The most seconds that a server's wish to wait is followed.
-    private static let longestPause = 120.0
     /// The most that a text may weigh.
     private static let maximumBytes = 64 << 20
 
@@ -59,13 +76,6 @@ struct EndpointClient: Sendable {
             return texts
         }
     }
-
-    // One for the process. A server that refuses connections is told of at once, and not tried until the time is over.
-    private static let http: HTTPClient = {
-        var configuration = HTTPClient.Configuration.singletonConfiguration
-        configuration.connectionPool.retryConnectionEstablishment = false
-        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
-    }()
 
     // MARK: A request
 
@@ -114,86 +124,29 @@ struct EndpointClient: Sendable {
     }
 
     private func call(_ body: [UInt8]) async throws -> WrittenText {
-        let url = endpoint.url.trimmingSuffix("/") + "/completions"
-        var request = HTTPClientRequest(url: url)
-        request.method = .POST
-        request.headers.add(name: "content-type", value: "application/json")
-        if let key = try endpoint.apiKey() { request.headers.add(name: "authorization", value: "Bearer \(key)") }
-        request.body = .bytes(ByteBuffer(bytes: body))
-        let response: HTTPClientResponse
-        let data: Data
         do {
-            let seconds = endpoint.timeoutSeconds ?? StudentEndpoint.defaultTimeout
-            response = try await Self.http.execute(request, timeout: .milliseconds(Int64(seconds * 1000)))
-            data = Data(try await response.body.collect(upTo: Self.maximumBytes).readableBytesView)
-        } catch is CancellationError {
-            throw CancellationError()
-        } catch {
-            throw EndpointUnavailable(description: "no answer from \(url): \(error)")
+            return try text(in: try await server.post("completions", body: body).json)
+        } catch let error as ServerError {
+            guard error.kind.isTransient, error.kind != .malformed else { throw StudentCannotAnswer(error.message) }
+            throw EndpointUnavailable(description: error.message, pause: error.pause)
         }
-        guard response.status == .ok else { throw refusal(response, data, url) }
-        return try text(in: data, url)
-    }
-
-    private func refusal(_ response: HTTPClientResponse, _ data: Data, _ url: String) -> any Error {
-        let status = Int(response.status.code)
-        let message = "\(url) answered \(status): \(String(decoding: data.prefix(300), as: UTF8.self))"
-        guard status == 429 || status == 408 || status >= 500 else { return StudentCannotAnswer(message) }
-        let pause = Self.pause(response.headers.first(name: "retry-after"))
-        return EndpointUnavailable(description: message, pause: pause)
-    }
-
-    /// The wait that a server asks for in seconds, or nil; a number that is none or has no end would be no duration.
-    static func pause(_ retryAfter: String?) -> Duration? {
-        guard let seconds = retryAfter.flatMap(Double.init), seconds >= 0, seconds.isFinite else { return nil }
-        return .seconds(min(seconds, longestPause))
     }
 
     // MARK: An answer
 
-    private struct Answer: Decodable {
-        struct Choice: Decodable {
-            let text: String
-            let finishReason: String?
-
-            enum CodingKeys: String, CodingKey {
-                case text
-                case finishReason = "finish_reason"
-            }
-        }
-        struct Usage: Decodable {
-            let completionTokens: Int?
-
-            enum CodingKeys: String, CodingKey { case completionTokens = "completion_tokens" }
-        }
-        let choices: [Choice]
-        let usage: Usage?
-    }
-
-    private func text(in data: Data, _ url: String) throws -> WrittenText {
-        let answer: Answer
-        do {
-            answer = try JSONDecoder().decode(Answer.self, from: data)
-        } catch {
-            throw StudentCannotAnswer("\(url) did not answer with a completion: \(error)")
-        }
-        guard let choice = answer.choices.first else { throw StudentCannotAnswer("\(url) answered without a choice") }
+    private func text(in json: [String: JSONValue]) throws -> WrittenText {
+        let place = "\(server.options.address)/completions"
+        guard case .array(let choices)? = json["choices"], let choice = choices.first?.objectValue,
+            let text = choice["text"]?.stringValue
+        else { throw StudentCannotAnswer("\(place) answered without a choice that has a text") }
         // An answer that ended for another reason would be graded as if the student had said it all.
-        guard let reason = choice.finishReason, ["stop", "length"].contains(reason) else {
+        let reason = choice["finish_reason"]?.stringValue
+        guard let reason, ["stop", "length"].contains(reason) else {
             throw StudentCannotAnswer(
-                "\(url) ended a text with finish_reason '\(choice.finishReason ?? "null")', which is neither stop nor length"
+                "\(place) ended a text with finish_reason '\(reason ?? "null")', which is neither stop nor length"
             )
         }
-        return WrittenText(
-            text: choice.text,
-            isTruncated: reason == "length",
-            tokens: answer.usage?.completionTokens ?? 0
-        )
-    }
-}
-
-extension String {
-    fileprivate func trimmingSuffix(_ suffix: String) -> String {
-        hasSuffix(suffix) ? String(dropLast(suffix.count)) : self
+        let tokens = json["usage"]?.objectValue?["completion_tokens"]?.doubleValue.flatMap { Int(exactly: $0) }
+        return WrittenText(text: text, isTruncated: reason == "length", tokens: tokens ?? 0)
     }
 }

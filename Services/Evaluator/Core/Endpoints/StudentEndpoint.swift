@@ -1,3 +1,4 @@
+import CompletionClient
 import Foundation
 public import Schemas
 import ServiceRuntime
@@ -35,8 +36,7 @@ public struct StudentEndpoint: Sendable, Hashable, Codable {
             func refuse(_ reason: String) -> ConfigurationError {
                 ConfigurationError("\(key): \(file): \(name).\(reason)")
             }
-            let url = URL(string: endpoint.url)
-            guard let scheme = url?.scheme, ["http", "https"].contains(scheme), url?.host()?.isEmpty == false else {
+            guard ServerAddress(endpoint.url) != nil else {
                 throw refuse("url is '\(endpoint.url)'; it must be like http://HOST:8000/v1")
             }
             guard (endpoint.concurrency ?? 1) > 0 else { throw refuse("concurrency must be at least 1") }

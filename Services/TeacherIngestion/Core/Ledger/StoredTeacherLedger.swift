@@ -6,44 +6,84 @@ public import Reasoning
 import Schemas
 public import Teaching
 
-/// Asks the teacher, and keeps every answer in the table `teacher_calls` under a key made of what was asked, so that a
-/// message that comes again never pays twice and always gets the answers that it got before.
+/// Asks the teacher, and keeps every answer in the table `teacher_calls` before it is used.
+///
+/// The key of an answer is the hash of what was asked, with all that the answer depends on, and the number of the sample:
+/// neither a message that comes again nor the same text under another name pays twice. Calls that gave no answer are in
+/// `teacher_failed_calls`.
 public struct StoredTeacherLedger: TeacherLedger {
     /// The prompts that the teacher is asked with.
     public let prompts: PromptLibrary
     private let teacher: any Teacher
     private let pool: PostgresPool
-    private let slots: TeacherSlots
-    private let maximumTokens: Int
+    private let budget: TeacherBudget
+    private let prices: [TeacherRole: TeacherSettings.Price]
+    private let pauses: TeacherPauses
     private let logger: Logger
+    private let flights = Flights()
+    private var runID: String?
 
     /// Creates a ledger.
     ///
-    /// At most `concurrency` calls are with the teacher at the same time, and an answer may have `maximumTokens`.
+    /// - Parameters:
+    ///   - teacher: Who is asked.
+    ///   - pool: The database.
+    ///   - prompts: What it is asked with.
+    ///   - budget: What it may cost.
+    ///   - prices: What a role's tokens cost; a role without a price costs nothing that is known.
+    ///   - logger: For failures.
     public init(
         teacher: any Teacher,
         pool: PostgresPool,
         prompts: PromptLibrary = .shipped,
-        concurrency: Int = 8,
-        maximumTokens: Int = 2048,
+        budget: TeacherBudget = TeacherBudget(),
+        prices: [TeacherRole: TeacherSettings.Price] = [:],
+        logger: Logger
+    ) {
+        self.init(
+            teacher: teacher,
+            pool: pool,
+            prompts: prompts,
+            budget: budget,
+            prices: prices,
+            pauses: TeacherPauses(pool: pool, logger: logger),
+            logger: logger
+        )
+    }
+
+    init(
+        teacher: any Teacher,
+        pool: PostgresPool,
+        prompts: PromptLibrary,
+        budget: TeacherBudget,
+        prices: [TeacherRole: TeacherSettings.Price],
+        pauses: TeacherPauses,
         logger: Logger
     ) {
         self.teacher = teacher
         self.pool = pool
         self.prompts = prompts
-        slots = TeacherSlots(limit: concurrency)
-        self.maximumTokens = maximumTokens
+        self.budget = budget
+        self.prices = prices
+        self.pauses = pauses
         self.logger = logger
     }
 
     /// The teacher's model.
     public var model: String { teacher.model }
 
-    /// Asks a question about a problem, or recalls the answer to it.
+    /// The same ledger, which writes down that a run is asked for.
+    func charged(to runID: String) -> StoredTeacherLedger {
+        var ledger = self
+        ledger.runID = runID
+        return ledger
+    }
+
+    /// Asks a question, or recalls the answer to it.
     ///
     /// - Parameters:
     ///   - question: the question.
-    ///   - subject: the problem's id, or an attempt's; the answers to one question about two subjects are kept apart.
+    ///   - subject: the problem's id, or an attempt's, for whom the answer is paid.
     ///   - temperature: the sampling temperature.
     ///   - attempt: how often the question was put before; each time has a seed of its own.
     /// - Returns: the answer, with what it cost when it was given.
@@ -54,36 +94,55 @@ public struct StoredTeacherLedger: TeacherLedger {
         temperature: Double,
         attempt: Int
     ) async throws -> TeacherAnswer {
-        let (prompt, request) = try request(
-            question,
+        let (prompt, request) = try request(question, temperature: temperature, attempt: attempt)
+        let call = Call(
             subject: subject,
-            temperature: temperature,
-            attempt: attempt,
-            maximumTokens: maximumTokens
+            prompt: prompt,
+            request: request,
+            sample: attempt,
+            model: teacher.model(of: request.role),
+            identity: teacher.identity(of: request.role)
         )
-        let call = Call(subject: subject, prompt: prompt, request: request, model: model)
-        if let answer = try await recall(call) {
-            count(call, outcome: "recalled")
-            return answer
-        }
-        let reply: ChatReply
-        do {
-            reply = try await slots.withSlot { try await teacher.complete(request) }.cleaned
-        } catch let error as TeacherError {
-            count(call, outcome: error.code.rawValue)
-            if error.code != .unavailable {
-                logger.error(
-                    "the teacher's endpoint does not do what is asked; the message is kept and tried again",
-                    metadata: ["prompt": "\(call.prompt.id.rawValue)", "problem": "\(subject)", "error": "\(error)"]
-                )
+        // Who asks the same at the same moment waits for the first one's answer instead of paying for another.
+        repeat {
+            if let answer = try await recall(call) {
+                count(call, outcome: "recalled")
+                return answer
             }
+        } while await !flights.begin(call.key)
+        do {
+            let answer = try await pay(call)
+            await flights.end(call.key)
+            return answer
+        } catch {
+            await flights.end(call.key)
             throw error
         }
-        count(call, outcome: reply.finishReason == "stop" ? "answered" : "cut")
-        Counter(label: "errata_teacher_tokens_total", dimensions: [("direction", "prompt")])
-            .increment(by: max(0, reply.promptTokens))
-        Counter(label: "errata_teacher_tokens_total", dimensions: [("direction", "completion")])
-            .increment(by: max(0, reply.completionTokens))
+    }
+
+    private func pay(_ call: Call) async throws -> TeacherAnswer {
+        // Another one may have ended between the look into the table and the beginning.
+        if let answer = try await recall(call) { return answer }
+        let exhaustion = try await budget.exhaustion(in: pool)
+        await pauses.changed("budget", reason: exhaustion)
+        if let exhaustion { throw TeacherError(.paused, exhaustion, retryAfter: .seconds(30)) }
+        let reply: ChatReply
+        do {
+            reply = try await teacher.complete(call.request) { failed in
+                count(call, outcome: failed.outcome)
+                try await keep(failed, of: call)
+            }.cleaned
+        } catch let error as TeacherError {
+            count(call, outcome: error.code.rawValue)
+            throw error
+        }
+        count(call, outcome: FinishReason(reply.finishReason).failure?.kind ?? "answered")
+        for (direction, tokens) in [("prompt", reply.promptTokens), ("completion", reply.completionTokens)] {
+            Counter(
+                label: "errata_teacher_tokens_total",
+                dimensions: [("direction", direction), ("role", call.request.role.rawValue)]
+            ).increment(by: tokens)
+        }
         return try await keep(reply, of: call)
     }
 
@@ -93,18 +152,20 @@ public struct StoredTeacherLedger: TeacherLedger {
         let subject: String
         let prompt: Prompt
         let request: ChatRequest
+        let sample: Int
+        let model: String
         let key: String
 
-        init(subject: String, prompt: Prompt, request: ChatRequest, model: String) {
+        init(subject: String, prompt: Prompt, request: ChatRequest, sample: Int, model: String, identity: String) {
             self.subject = subject
             self.prompt = prompt
             self.request = request
+            self.sample = sample
+            self.model = model
             key = DeterministicID.make(
-                cause: subject,
-                parts: [
-                    "teacher-call", prompt.id.rawValue, prompt.version, model, "\(request.temperature)",
-                    "\(request.seed)", "\(request.maximumTokens)",
-                ] + request.messages.flatMap { [$0.role, $0.content] }
+                cause: "teacher-call",
+                parts: [identity, "\(request.temperature)", "\(request.maximumTokens ?? 0)", "\(sample)"]
+                    + request.messages.flatMap { [$0.role, $0.content] }
             )
         }
 
@@ -123,12 +184,13 @@ public struct StoredTeacherLedger: TeacherLedger {
     private func recall(_ call: Call) async throws -> TeacherAnswer? {
         try await pool.query(
             """
-            SELECT model, response, finish_reason, prompt_tokens, completion_tokens, latency_ms
+            SELECT model, response, thoughts, finish_reason, prompt_tokens, completion_tokens, latency_ms
             FROM teacher_calls WHERE key = \(call.key)
             """
         ).first.map { row in
             let reply = ChatReply(
                 text: try row.get("response", as: String.self),
+                thoughts: try row.get("thoughts", as: String?.self),
                 finishReason: try row.get("finish_reason", as: String.self),
                 promptTokens: try row.get("prompt_tokens", as: Int.self),
                 completionTokens: try row.get("completion_tokens", as: Int.self),
@@ -139,22 +201,56 @@ public struct StoredTeacherLedger: TeacherLedger {
         }
     }
 
-    /// Writes an answer in a statement of its own, so that it outlives the failure of what is made of it.
+    /// Writes an answer and what it cost in a transaction of its own, so that it outlives the failure of what is made of
+    /// it.
     ///
-    /// Where another process was first with the same question, its answer counts.
+    /// Where another process was first with the same question, its answer counts; both were paid.
     private func keep(_ reply: ChatReply, of call: Call) async throws -> TeacherAnswer {
-        let written = try await pool.query(
+        let cost = prices[call.request.role].map { price in
+            (Double(reply.promptTokens) * price.prompt + Double(reply.completionTokens) * price.completion) / 1e6
+        }
+        let tokens = reply.promptTokens + reply.completionTokens
+        let scopes = [TeacherBudget.scope(of: Date())] + (runID.map { ["run:\($0)"] } ?? [])
+        let isFirst = try await pool.withTransaction { transaction in
+            let written = try await transaction.query(
+                """
+                INSERT INTO teacher_calls (key, problem_id, run_id, role, sample, prompt_id, prompt_version, asked_model,
+                                           model, temperature, seed, response, thoughts, finish_reason, prompt_tokens,
+                                           completion_tokens, cost, latency_ms)
+                VALUES (\(call.key), \(call.subject), \(runID), \(call.request.role.rawValue), \(call.sample),
+                        \(call.prompt.id.rawValue), \(call.prompt.version), \(call.model), \(reply.model),
+                        \(call.request.temperature), \(call.request.seed), \(reply.text), \(reply.thoughts),
+                        \(reply.finishReason), \(reply.promptTokens), \(reply.completionTokens), \(cost),
+                        \(reply.latencyMilliseconds))
+                ON CONFLICT (key) DO NOTHING RETURNING key
+                """
+            )
+            for scope in scopes {
+                try await transaction.query(
+                    """
+                    INSERT INTO teacher_spending AS spent (scope, calls, tokens, cost)
+                    VALUES (\(scope), 1, \(tokens), \(cost ?? 0))
+                    ON CONFLICT (scope) DO UPDATE SET calls = spent.calls + 1, tokens = spent.tokens + excluded.tokens,
+                        cost = spent.cost + excluded.cost
+                    """
+                )
+            }
+            return !written.isEmpty
+        }
+        if !isFirst, let first = try await recall(call) { return first }
+        return call.answer(reply, isRecalled: false)
+    }
+
+    private func keep(_ failed: FailedCall, of call: Call) async throws {
+        try await pool.query(
             """
-            INSERT INTO teacher_calls (key, problem_id, prompt_id, prompt_version, model, temperature, seed, response,
-                                       finish_reason, prompt_tokens, completion_tokens, latency_ms)
-            VALUES (\(call.key), \(call.subject), \(call.prompt.id.rawValue), \(call.prompt.version), \(reply.model),
-                    \(call.request.temperature), \(call.request.seed), \(reply.text), \(reply.finishReason),
-                    \(reply.promptTokens), \(reply.completionTokens), \(reply.latencyMilliseconds))
-            ON CONFLICT (key) DO NOTHING RETURNING key
+            INSERT INTO teacher_failed_calls (key, problem_id, run_id, role, prompt_id, model, outcome, message,
+                                              may_be_billed, latency_ms)
+            VALUES (\(call.key), \(call.subject), \(runID), \(call.request.role.rawValue), \(call.prompt.id.rawValue),
+                    \(call.model), \(failed.outcome), \(failed.message.withoutNUL.prefixText(2000)),
+                    \(failed.mayBeBilled), \(min(failed.milliseconds, Int(Int32.max))))
             """
         )
-        if written.isEmpty, let first = try await recall(call) { return first }
-        return call.answer(reply, isRecalled: false)
     }
 
     private func count(_ call: Call, outcome: String) {
@@ -165,15 +261,46 @@ public struct StoredTeacherLedger: TeacherLedger {
     }
 }
 
+/// The questions that are with the teacher at this moment, each of them once.
+private actor Flights {
+    private var waiting: [String: [CheckedContinuation<Void, Never>]] = [:]
+
+    /// Begins a question, or waits until it was ended by whoever began it.
+    ///
+    /// - Returns: Whether it began here.
+    func begin(_ key: String) async -> Bool {
+        guard waiting[key] != nil else {
+            waiting[key] = []
+            return true
+        }
+        await withCheckedContinuation { waiting[key, default: []].append($0) }
+        return false
+    }
+
+    func end(_ key: String) {
+        for continuation in waiting.removeValue(forKey: key) ?? [] { continuation.resume() }
+    }
+}
+
+extension String {
+    /// Without NUL characters, which PostgreSQL's text cannot hold, also where a mark follows that joins them.
+    fileprivate var withoutNUL: String {
+        utf8.contains(0) ? String(decoding: utf8.filter { $0 != 0 }, as: UTF8.self) : self
+    }
+
+    fileprivate func prefixText(_ count: Int) -> String { String(prefix(count)) }
+}
+
 extension ChatReply {
-    /// The reply without NUL characters, which PostgreSQL's text cannot hold, and with counts that are not negative.
+    /// The reply without NUL characters, and with counts that fit their columns.
     fileprivate var cleaned: ChatReply {
         ChatReply(
-            text: text.replacingOccurrences(of: "\0", with: ""),
-            finishReason: finishReason.replacingOccurrences(of: "\0", with: ""),
+            text: text.withoutNUL,
+            thoughts: thoughts?.withoutNUL,
+            finishReason: finishReason.withoutNUL,
             promptTokens: min(max(0, promptTokens), Int(Int32.max)),
             completionTokens: min(max(0, completionTokens), Int(Int32.max)),
-            model: model.replacingOccurrences(of: "\0", with: ""),
+            model: model.withoutNUL,
             latencyMilliseconds: min(max(0, latencyMilliseconds), Int(Int32.max))
         )
     }

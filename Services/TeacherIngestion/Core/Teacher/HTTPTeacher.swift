@@ -1,184 +1,280 @@
 public import AsyncHTTPClient
+import CompletionClient
 import Foundation
 public import Logging
-import NIOCore
-import NIOHTTP1
 import Reasoning
+import Schemas
+import ServiceLifecycle
 public import ServiceRuntime
+import Synchronization
 public import Teaching
 
-/// A teacher behind an OpenAI-compatible `POST /v1/chat/completions`.
+/// A teacher behind an OpenAI-compatible `POST …/chat/completions`, for one role or several.
 ///
-/// Calls that fail with 429, 5xx or a broken connection are repeated with exponential backoff and jitter, after the
-/// time that `Retry-After` names where the endpoint sends one.
+/// What fails for a moment is tried again, after the time that the server names or with exponential backoff and jitter. A
+/// parameter that the server does not know is left out or sent under its other name from then on. What it refuses for
+/// this request alone is told as `rejected` once it has been refused a few times while others were answered; what it
+/// refuses for all closes the ``TeacherGate``.
 public struct HTTPTeacher: Teacher {
     /// Where and how to reach the endpoint.
     public struct Options: Sendable {
-        /// The base address, up to and with `/v1`.
-        public var baseURL: String
-        /// The model to ask for.
-        public var model: String
-        /// Sent as a bearer token when there is one.
+        /// The role's settings.
+        public var settings: TeacherSettings
+        /// Sent as the key when there is one, in place of the settings' file.
         public var apiKey: String?
-        /// How long a call may take.
-        public var timeout: Duration
         /// How often a call is tried before the message is left for later.
         public var attempts: Int
 
-        /// Creates options.
+        /// Creates options for a server that nothing more is known of.
         public init(
             baseURL: String,
             model: String,
             apiKey: String? = nil,
-            timeout: Duration = .seconds(60),
+            timeout: Duration = .seconds(600),
             attempts: Int = 4
         ) {
-            self.baseURL = baseURL
-            self.model = model
+            var settings = TeacherSettings()
+            settings.url = baseURL
+            settings.model = model
+            settings.timeoutSeconds = timeout / .seconds(1)
+            self.init(settings: settings, apiKey: apiKey, attempts: attempts)
+        }
+
+        /// Creates options of a role's settings.
+        public init(settings: TeacherSettings, apiKey: String? = nil, attempts: Int = 4) {
+            self.settings = settings
             self.apiKey = apiKey
-            self.timeout = timeout
             self.attempts = max(1, attempts)
         }
     }
 
+    /// A request that was refused so often, while others were answered, is given up.
+    private static let refusals = 3
+
     private let options: Options
     private let client: HTTPClient
+    private let gate: TeacherGate
     private let backoff: Backoff
     private let logger: Logger
+    private let memory = Memory()
+
+    /// What is learned from the server's refusals, shared by all calls.
+    private final class Memory: Sendable {
+        private struct State {
+            var adaptation = ChatAdaptation()
+            var refused: [String: Int] = [:]
+        }
+
+        private let state = Mutex(State())
+
+        var adaptation: ChatAdaptation { state.withLock { $0.adaptation } }
+
+        func learn(from error: ServerError) -> String? { state.withLock { $0.adaptation.learn(from: error) } }
+
+        /// Counts a refusal of a request, this one included.
+        func refused(_ key: String) -> Int {
+            state.withLock { state in
+                // Who is given up is forgotten; the rest are few, unless prompts never come again.
+                if state.refused.count > 10_000 { state.refused = [:] }
+                state.refused[key, default: 0] += 1
+                return state.refused[key] ?? 1
+            }
+        }
+
+        func forget(_ key: String) { state.withLock { $0.refused[key] = nil } }
+    }
 
     /// Creates a teacher; the caller shuts the client down.
-    public init(options: Options, client: HTTPClient, backoff: Backoff = Backoff(), logger: Logger) {
+    ///
+    /// - Parameters:
+    ///   - options: Where and how to reach the endpoint.
+    ///   - client: The client to call with.
+    ///   - gate: Shared by all teachers of one server; one of its own by default.
+    ///   - backoff: The waits between tries.
+    ///   - logger: For tries and what is learned.
+    public init(
+        options: Options,
+        client: HTTPClient,
+        gate: TeacherGate = TeacherGate(limit: 8),
+        backoff: Backoff = Backoff(base: .milliseconds(500)),
+        logger: Logger
+    ) {
         self.options = options
         self.client = client
+        self.gate = gate
         self.backoff = backoff
         self.logger = logger
     }
 
     /// The model that is asked for.
-    public var model: String { options.model }
+    public var model: String { options.settings.model ?? "" }
+
+    /// The model and the settings of each request.
+    public func identity(of role: TeacherRole) -> String {
+        var parameters = ChatWire.parameters(options.settings)
+        // How an answer travels does not change it.
+        parameters["stream"] = nil
+        parameters["stream_options"] = nil
+        return (try? EventCoding.encodeJSON(parameters)).map { String(decoding: $0, as: UTF8.self) } ?? model
+    }
 
     /// Asks the endpoint, again where the failure is transient.
+    ///
+    /// - Returns: An answer, or one that says by its ``FinishReason`` that there was none which could be used although the
+    ///   server answers others.
     public func complete(_ request: ChatRequest) async throws -> ChatReply {
+        try await complete(request) { _ in }
+    }
+
+    /// Asks the endpoint, and tells of each call that gave no answer.
+    public func complete(
+        _ request: ChatRequest,
+        onFailure: @Sendable (FailedCall) async throws -> Void
+    ) async throws -> ChatReply {
+        let place = "the teacher"
+        guard let server = try server() else {
+            throw TeacherError(.refused, "\(place)'s address '\(options.settings.url ?? "")' is none")
+        }
+        let key = "\(request.hashValue)"
         var failures = 0
         while true {
+            let adaptation = memory.adaptation
+            let body = ChatWire.body(request, settings: options.settings, adaptation: adaptation)
+            try await gate.enter()
+            let answered = await gate.answers
+            let started = ContinuousClock.now
             do {
-                return try await call(request)
-            } catch let error as TeacherError where error.code == .unavailable && failures + 1 < options.attempts {
-                failures += 1
-                logger.info("teacher call will be retried", metadata: ["error": "\(error)", "failures": "\(failures)"])
-                if let pause = error.retryAfter {
-                    try await Task.sleep(for: min(pause, .seconds(120)))
+                let answer = try await server.post(
+                    "chat/completions",
+                    body: Array(try EventCoding.encodeJSON(body)),
+                    isStream: body["stream"]?.boolValue == true
+                )
+                let reply = try ChatWire.reply(answer, model: model, place: "\(server.options.address)")
+                await gate.leave(.answered(pause: answer.pause))
+                memory.forget(key)
+                return reply
+            } catch let error as ServerError {
+                try await onFailure(
+                    FailedCall(
+                        outcome: error.kind.rawValue,
+                        message: error.message,
+                        mayBeBilled: error.mayBeBilled,
+                        milliseconds: Int((ContinuousClock.now - started) / .milliseconds(1))
+                    )
+                )
+                if memory.adaptation != adaptation {
+                    // Another call learned meanwhile what this one was refused for.
+                    await gate.leave(.abandoned)
+                    if error.kind == .refusedSetting { continue }
+                } else if let change = memory.learn(from: error) {
+                    await gate.leave(.abandoned)
+                    logger.warning(
+                        "the teacher refuses a parameter",
+                        metadata: ["error": "\(error)", "now": "\(change)"]
+                    )
+                    continue
                 } else {
-                    try await backoff.wait(afterFailure: failures)
+                    await gate.leave(Self.outcome(of: error))
                 }
+                failures += 1
+                // What took too long once is not asked for in the same way again at once.
+                if error.kind.isTransient, error.kind != .timeout, failures < options.attempts {
+                    logger.info(
+                        "teacher call will be retried",
+                        metadata: ["error": "\(error)", "failures": "\(failures)"]
+                    )
+                    // Where the server named a time, the gate waits for it.
+                    if error.pause == nil {
+                        let wait = failures
+                        try await cancelWhenGracefulShutdown { try await backoff.wait(afterFailure: wait) }
+                    }
+                    continue
+                }
+                return try await conclude(error, key: key, othersAnswered: await gate.answers > answered)
+            } catch {
+                await gate.leave(.abandoned)
+                throw error
             }
         }
     }
 
-    private struct Body: Encodable {
-        let model: String
-        let messages: [PromptMessage]
-        let temperature: Double
-        let seed: Int64
-        let maximumTokens: Int
-
-        enum CodingKeys: String, CodingKey {
-            case model, messages, temperature, seed
-            case maximumTokens = "max_tokens"
+    /// What becomes of a call that failed for good: an answer that was none, or an error.
+    private func conclude(_ error: ServerError, key: String, othersAnswered: Bool) async throws -> ChatReply {
+        let isOpen = await gate.closure == nil
+        switch error.kind {
+        case .refusedKey, .quota, .notFound, .refusedSetting:
+            throw TeacherError(.refused, error.message, retryAfter: error.pause)
+        case .unavailable: throw TeacherError(.unavailable, error.message, retryAfter: error.pause)
+        case .tooLarge:
+            return nothing("too-large")
+        case .timeout, .malformed:
+            // Of a server that answers others meanwhile, silence and noise are about this question.
+            guard isOpen, othersAnswered || memory.refused(key) >= Self.refusals else {
+                throw TeacherError(
+                    error.kind == .timeout ? .unavailable : .malformedAnswer,
+                    error.message,
+                    retryAfter: error.pause
+                )
+            }
+            memory.forget(key)
+            return nothing(error.kind.rawValue)
+        case .refusedRequest:
+            guard isOpen, memory.refused(key) >= Self.refusals else {
+                throw TeacherError(.unavailable, error.message)
+            }
+            memory.forget(key)
+            throw TeacherError(.rejected, error.message)
         }
     }
 
-    private struct Answer: Decodable {
-        struct Choice: Decodable {
-            struct Message: Decodable {
-                let content: String?
-            }
-            let message: Message
-            let finishReason: String?
-
-            enum CodingKeys: String, CodingKey {
-                case message
-                case finishReason = "finish_reason"
-            }
-        }
-        struct Usage: Decodable {
-            let promptTokens: Int?
-            let completionTokens: Int?
-
-            enum CodingKeys: String, CodingKey {
-                case promptTokens = "prompt_tokens"
-                case completionTokens = "completion_tokens"
-            }
-        }
-        let model: String?
-        let choices: [Choice]
-        let usage: Usage?
-    }
-
-    private func call(_ request: ChatRequest) async throws -> ChatReply {
-        let address = options.baseURL.hasSuffix("/") ? String(options.baseURL.dropLast()) : options.baseURL
-        let url = address + "/chat/completions"
-        var httpRequest = HTTPClientRequest(url: url)
-        httpRequest.method = .POST
-        httpRequest.headers.add(name: "content-type", value: "application/json")
-        if let key = options.apiKey { httpRequest.headers.add(name: "authorization", value: "Bearer \(key)") }
-        let body = Body(
-            model: options.model,
-            messages: request.messages,
-            temperature: request.temperature,
-            seed: request.seed,
-            maximumTokens: request.maximumTokens
+    private func nothing(_ reason: String) -> ChatReply {
+        ChatReply(
+            text: "",
+            finishReason: reason,
+            promptTokens: 0,
+            completionTokens: 0,
+            model: model,
+            latencyMilliseconds: 0
         )
-        httpRequest.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(body)))
-
-        let started = ContinuousClock.now
-        let data: Data
-        do {
-            let seconds = Int64(options.timeout.components.seconds)
-            let response = try await client.execute(httpRequest, timeout: .seconds(seconds))
-            let buffer = try await response.body.collect(upTo: 8 << 20)
-            data = Data(buffer.readableBytesView)
-            try check(response, url: url, body: data)
-        } catch let error as TeacherError {
-            throw error
-        } catch is CancellationError {
-            throw CancellationError()
-        } catch {
-            throw TeacherError(.unavailable, "no answer from \(url): \(error)")
-        }
-        let latency = (ContinuousClock.now - started) / .milliseconds(1)
-        return try reply(from: data, url: url, latencyMilliseconds: Int(latency))
     }
 
-    private func check(_ response: HTTPClientResponse, url: String, body: Data) throws {
-        let status = Int(response.status.code)
-        guard status != 200 else { return }
-        let excerpt = String(decoding: body.prefix(200), as: UTF8.self)
-        let message = "\(url) answered \(status): \(excerpt)"
-        if status == 429 || status == 408 || status >= 500 {
-            let pause = response.headers.first(name: "retry-after").flatMap(Int.init).map { Duration.seconds($0) }
-            throw TeacherError(.unavailable, message, retryAfter: pause)
+    private static func outcome(of error: ServerError) -> TeacherGate.Outcome {
+        switch error.kind {
+        case .refusedRequest, .tooLarge: .rejected(reason: error.message)
+        case .unavailable, .timeout, .malformed:
+            .failed(
+                reason: error.message,
+                isBusy: error.kind == .unavailable,
+                pause: error.pause,
+                closesAtOnce: false
+            )
+        case .refusedSetting, .refusedKey, .quota, .notFound:
+            .failed(reason: error.message, isBusy: false, pause: nil, closesAtOnce: true)
         }
-        throw TeacherError(.refused, message + " (check ERRATA_TEACHER_URL, _MODEL and _API_KEY)")
     }
 
-    private func reply(from data: Data, url: String, latencyMilliseconds: Int) throws -> ChatReply {
-        let answer: Answer
-        do {
-            answer = try JSONDecoder().decode(Answer.self, from: data)
-        } catch {
-            throw TeacherError(.malformedAnswer, "\(url) did not answer with a chat completion: \(error)")
-        }
-        guard let choice = answer.choices.first else {
-            throw TeacherError(.malformedAnswer, "\(url) answered without a choice")
-        }
-        return ChatReply(
-            text: choice.message.content ?? "",
-            finishReason: choice.finishReason ?? "stop",
-            promptTokens: answer.usage?.promptTokens ?? 0,
-            completionTokens: answer.usage?.completionTokens ?? 0,
-            model: answer.model ?? options.model,
-            latencyMilliseconds: latencyMilliseconds
+    private func server() throws -> CompletionServer? {
+        let settings = options.settings
+        guard let address = settings.url.flatMap(ServerAddress.init) else { return nil }
+        let preset = settings.preset ?? .generic
+        let (key, file) = (options.apiKey, settings.apiKeyFile)
+        return CompletionServer(
+            .init(
+                address: address,
+                apiKey: {
+                    if let key { return key }
+                    guard let file else { return nil }
+                    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+                        throw ServerError(.refusedKey, "the key file \(file) cannot be read")
+                    }
+                    return text.trimmingCharacters(in: .whitespacesAndNewlines)
+                },
+                keyHeader: preset.keyHeader,
+                headers: settings.headers ?? [:],
+                timeout: .milliseconds(Int64((settings.timeoutSeconds ?? preset.timeout) * 1000)),
+                silence: .milliseconds(Int64((settings.silenceSeconds ?? 120) * 1000))
+            ),
+            client: client
         )
     }
 }

@@ -13,6 +13,8 @@ struct ChatCompletionRequest: Sendable {
     let seed: Int64
     let maximumTokens: Int?
     let choices: Int
+    let isStreamed: Bool
+    let includesUsage: Bool
 
     /// Reads a body.
     ///
@@ -23,9 +25,6 @@ struct ChatCompletionRequest: Sendable {
             wire = try JSONDecoder().decode(Wire.self, from: json)
         } catch {
             throw APIError(decoding: error)
-        }
-        if wire.stream == true {
-            throw APIError.invalid("stream", "Streaming is not supported; leave stream out or set it to false.")
         }
         guard !wire.model.isEmpty else { throw APIError.invalid("model", "model must not be empty.") }
         guard !wire.messages.isEmpty else { throw APIError.invalid("messages", "messages must not be empty.") }
@@ -54,6 +53,11 @@ struct ChatCompletionRequest: Sendable {
         guard (1...Self.maximumChoices).contains(choices) else {
             throw APIError.invalid("n", "n must be 1 to \(Self.maximumChoices), is \(choices).")
         }
+        isStreamed = wire.stream ?? false
+        includesUsage = wire.streamOptions?.includeUsage ?? false
+        guard !isStreamed || choices == 1 else {
+            throw APIError.invalid("stream", "A stream holds one text; leave n out, or stream.")
+        }
         model = wire.model
         self.messages = messages
         self.temperature = temperature
@@ -63,6 +67,12 @@ struct ChatCompletionRequest: Sendable {
     }
 
     // MARK: Wire form
+
+    private struct StreamOptions: Decodable {
+        let includeUsage: Bool?
+
+        enum CodingKeys: String, CodingKey { case includeUsage = "include_usage" }
+    }
 
     private struct Wire: Decodable {
         struct Message: Decodable {
@@ -78,9 +88,11 @@ struct ChatCompletionRequest: Sendable {
         let maximumCompletionTokens: Int?
         let n: Int?
         let stream: Bool?
+        let streamOptions: StreamOptions?
 
         enum CodingKeys: String, CodingKey {
             case model, messages, temperature, seed, n, stream
+            case streamOptions = "stream_options"
             case maximumTokens = "max_tokens"
             case maximumCompletionTokens = "max_completion_tokens"
         }

@@ -12,8 +12,15 @@ struct TeacherAPI: Sendable {
 
     let teacher: SimulatedTeacher
 
-    /// The completion of a request that came at `created`, in seconds since 1970.
-    func complete(_ request: ChatCompletionRequest, created: Int) -> CompletionAnswer.Whole {
+    /// What is answered to a request.
+    struct Reply: Sendable {
+        let id: String
+        let texts: [(text: String, finishReason: String)]
+        let usage: CompletionAnswer.Usage
+    }
+
+    /// The reply to a request; the same request has the same one.
+    func reply(to request: ChatCompletionRequest) -> Reply {
         let text = SimulatedTeacher.transcript(request.messages)
         let promptTokens = SimulatedTeacher.promptTokens(request.messages)
         var completionTokens = 0
@@ -29,13 +36,23 @@ struct TeacherAPI: Sendable {
             return (text: answer.text, finishReason: answer.isWhole ? "stop" : "length")
         }
         let asked = "\(request.seed) \(request.temperature) \(request.choices)\n\(text)"
-        return CompletionAnswer.Whole(
+        return Reply(
             id: "chatcmpl-\(StableHash.hexadecimal(of: asked))",
+            texts: texts,
+            usage: CompletionAnswer.Usage(promptTokens: promptTokens, completionTokens: completionTokens)
+        )
+    }
+
+    /// The completion of a request that came at `created`, in seconds since 1970, in one piece.
+    func complete(_ request: ChatCompletionRequest, created: Int) -> CompletionAnswer.Whole {
+        let reply = reply(to: request)
+        return CompletionAnswer.Whole(
+            id: reply.id,
             isChat: true,
             created: created,
             model: Self.model,
-            texts: texts,
-            usage: CompletionAnswer.Usage(promptTokens: promptTokens, completionTokens: completionTokens)
+            texts: reply.texts,
+            usage: reply.usage
         )
     }
 }

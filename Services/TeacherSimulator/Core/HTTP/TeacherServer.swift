@@ -51,7 +51,23 @@ public struct TeacherServer: Service {
         let router = CompletionRoutes.router()
         router.post("v1/chat/completions") { [api] request, _ in
             let question = try ChatCompletionRequest(json: try await CompletionRoutes.body(of: request))
-            return try CompletionRoutes.json(api.complete(question, created: Int(Date().timeIntervalSince1970)))
+            let created = Int(Date().timeIntervalSince1970)
+            guard question.isStreamed else {
+                return try CompletionRoutes.json(api.complete(question, created: created))
+            }
+            let reply = api.reply(to: question)
+            let stream = CompletionStream(id: reply.id, created: created, model: TeacherAPI.model, isChat: true)
+            return stream.response { sender in
+                try await sender.send(role: "assistant", text: "")
+                for choice in reply.texts {
+                    // A line at a time, as a model would write one after the other.
+                    for line in choice.text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+                        try await sender.send(text: line.offset == 0 ? String(line.element) : "\n\(line.element)")
+                    }
+                    try await sender.send(reason: choice.finishReason)
+                }
+                if question.includesUsage { try await sender.send(reply.usage) }
+            }
         }
         router.get("v1/models") { _, _ in
             try CompletionRoutes.json(CompletionAnswer.Models([TeacherAPI.model]))

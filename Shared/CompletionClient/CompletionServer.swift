@@ -1,0 +1,244 @@
+public import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOHTTP1
+import NIOPosix
+public import Schemas
+import Synchronization
+
+/// A server of OpenAI's API, for calls one at a time: how it is reached, and what its answers and refusals mean.
+///
+/// Nothing is repeated here. Who calls decides what another try is worth.
+public struct CompletionServer: Sendable {
+    /// How the server is reached.
+    public struct Options: Sendable {
+        /// Where it is.
+        public var address: ServerAddress
+        /// The key, asked for at each call, so that it can be changed while the service runs; nil sends none.
+        public var apiKey: @Sendable () throws -> String?
+        /// The header that carries the key by itself; nil sends it as a bearer token in `Authorization`.
+        public var keyHeader: String?
+        /// Further headers of each call.
+        public var headers: [String: String]
+        /// The longest that a whole call may take; 600 s by default.
+        public var timeout: Duration
+        /// The longest silence in an answer that is streamed, its beginning included; 120 s by default.
+        public var silence: Duration
+        /// The most bytes of an answer; 8 MiB by default.
+        public var maximumBytes: Int
+
+        /// Makes options.
+        public init(
+            address: ServerAddress,
+            apiKey: @escaping @Sendable () throws -> String? = { nil },
+            keyHeader: String? = nil,
+            headers: [String: String] = [:],
+            timeout: Duration = .seconds(600),
+            silence: Duration = .seconds(120),
+            maximumBytes: Int = 8 << 20
+        ) {
+            self.address = address
+            self.apiKey = apiKey
+            self.keyHeader = keyHeader
+            self.headers = headers
+            self.timeout = timeout
+            self.silence = silence
+            self.maximumBytes = maximumBytes
+        }
+    }
+
+    /// An answer of status 200 that is a JSON object without an error.
+    public struct Answer: Sendable {
+        /// The object; of an answer that was streamed, the object that it would have been in one piece.
+        public let json: [String: JSONValue]
+        /// How long the server's rate limits ask every call to wait from now on, if they do.
+        public let pause: Duration?
+        /// Wall time of the call in milliseconds.
+        public let milliseconds: Int
+
+        /// Makes an answer.
+        public init(json: [String: JSONValue], pause: Duration?, milliseconds: Int) {
+            self.json = json
+            self.pause = pause
+            self.milliseconds = milliseconds
+        }
+    }
+
+    /// How the server is reached.
+    public let options: Options
+    private let client: HTTPClient
+
+    /// Makes a server; whoever made the client shuts it down.
+    public init(_ options: Options, client: HTTPClient = CompletionServer.client) {
+        self.options = options
+        self.client = client
+    }
+
+    /// A client for the whole process, which connects within ten seconds or says so, and does not end silent calls by
+    /// itself: ``Options/timeout`` and ``Options/silence`` do.
+    public static let client = makeClient(connectTimeout: .seconds(10))
+
+    /// Makes a client that lives as long as the process.
+    ///
+    /// A server that refuses connections is told of at once, and not tried until the time is over.
+    public static func makeClient(connectTimeout: Duration) -> HTTPClient {
+        var configuration = HTTPClient.Configuration.singletonConfiguration
+        configuration.connectionPool.retryConnectionEstablishment = false
+        configuration.timeout.connect = .milliseconds(max(1, Int64(connectTimeout / .milliseconds(1))))
+        configuration.timeout.read = nil
+        configuration.redirectConfiguration = .disallow
+        return HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    /// Posts a body and reads the answer, whole or as a stream of chat completions, whichever the server sends.
+    ///
+    /// - Parameters:
+    ///   - path: The endpoint, such as `chat/completions`.
+    ///   - body: JSON.
+    ///   - isStream: Whether the body asks for a stream, so that silence counts from the beginning.
+    /// - Throws: ``ServerError``; `CancellationError` when the task is cancelled.
+    public func post(_ path: String, body: [UInt8], isStream: Bool = false) async throws -> Answer {
+        let url = options.address.endpoint(path)
+        var request = HTTPClientRequest(url: url)
+        request.method = .POST
+        request.headers.add(name: "content-type", value: "application/json")
+        request.headers.add(name: "accept", value: "application/json, text/event-stream")
+        if let key = try options.apiKey() {
+            if let name = options.keyHeader {
+                request.headers.replaceOrAdd(name: name, value: key)
+            } else {
+                request.headers.replaceOrAdd(name: "authorization", value: "Bearer \(key)")
+            }
+        }
+        for (name, value) in options.headers { request.headers.replaceOrAdd(name: name, value: value) }
+        request.body = .bytes(ByteBuffer(bytes: body))
+        let place = "\(options.address)/\(path)"
+        let started = ContinuousClock.now
+        let call = request
+        let (json, headers) = try await watched(place, isStream: isStream) { sign in
+            try await answer(to: call, place: place, sign: sign)
+        }
+        return Answer(
+            json: json,
+            pause: WaitHeaders.limit(in: headers),
+            milliseconds: Int((ContinuousClock.now - started) / .milliseconds(1))
+        )
+    }
+
+    // MARK: One call
+
+    /// When a call last showed a sign of life, and whether what it sends is a stream.
+    private final class Sign: Sendable {
+        private let state: Mutex<(last: ContinuousClock.Instant, isStream: Bool)>
+
+        init(isStream: Bool) { state = Mutex((.now, isStream)) }
+
+        func heard(isStream: Bool? = nil) {
+            state.withLock { state in
+                state.last = .now
+                if let isStream { state.isStream = isStream }
+            }
+        }
+
+        var isStream: Bool { state.withLock { $0.isStream } }
+        var silence: Duration { state.withLock { ContinuousClock.now - $0.last } }
+    }
+
+    /// Ends a call that takes too long, or a stream that is silent for too long.
+    private func watched<Value: Sendable>(
+        _ place: String,
+        isStream: Bool,
+        _ body: @escaping @Sendable (Sign) async throws -> Value
+    ) async throws -> Value {
+        let sign = Sign(isStream: isStream)
+        return try await withThrowingTaskGroup(of: Value.self) { group in
+            defer { group.cancelAll() }
+            group.addTask { try await body(sign) }
+            group.addTask { [options] in
+                try await Task.sleep(for: options.timeout)
+                throw ServerError(
+                    .timeout,
+                    "\(place) took longer than \(options.timeout.inWords) for an answer",
+                    mayBeBilled: true
+                )
+            }
+            group.addTask { [options] in
+                while true {
+                    try await Task.sleep(for: max(.milliseconds(10), options.silence - sign.silence))
+                    guard sign.isStream, sign.silence >= options.silence else {
+                        if !sign.isStream { try await Task.sleep(for: min(options.silence, .seconds(1))) }
+                        continue
+                    }
+                    throw ServerError(
+                        .timeout,
+                        "\(place) was silent for \(options.silence.inWords) in the middle of an answer",
+                        mayBeBilled: true
+                    )
+                }
+            }
+            guard let value = try await group.next() else { throw CancellationError() }
+            return value
+        }
+    }
+
+    private func answer(
+        to request: HTTPClientRequest,
+        place: String,
+        sign: Sign
+    ) async throws -> ([String: JSONValue], HTTPHeaders) {
+        var received = Data()
+        let response: HTTPClientResponse
+        let isStream: Bool
+        do {
+            response = try await client.execute(request, deadline: .distantFuture)
+            isStream =
+                response.status == .ok
+                && response.headers.first(name: "content-type")?.lowercased().contains("text/event-stream") == true
+            sign.heard(isStream: isStream)
+            for try await buffer in response.body {
+                sign.heard()
+                received.append(contentsOf: buffer.readableBytesView)
+                guard received.count <= options.maximumBytes else {
+                    throw ServerError(
+                        .tooLarge,
+                        "\(place) answered with more than \(options.maximumBytes) bytes",
+                        mayBeBilled: true
+                    )
+                }
+            }
+        } catch let error as ServerError {
+            throw error
+        } catch {
+            try Task.checkCancellation()
+            let wasReached = !(error is NIOConnectionError) && (error as? HTTPClientError) != .connectTimeout
+            throw ServerError(.unavailable, "no answer from \(place): \(error)", mayBeBilled: wasReached)
+        }
+        guard response.status == .ok else {
+            throw ServerRefusal(status: Int(response.status.code), body: received)
+                .error(url: place, headers: response.headers)
+        }
+        let json = isStream ? try ChatStream.whole(of: received, place: place) : try object(in: received, place: place)
+        if let refusal = ServerRefusal(in: json) { throw refusal.error(url: place, headers: response.headers) }
+        return (json, response.headers)
+    }
+
+    private func object(in data: Data, place: String) throws -> [String: JSONValue] {
+        guard let json = try? EventCoding.decodeJSON(JSONValue.self, from: data).objectValue else {
+            let start = String(decoding: data.prefix(200), as: UTF8.self)
+            throw ServerError(
+                .malformed,
+                "\(place) answered 200 with what is no JSON object: \(start.isEmpty ? "nothing" : start)",
+                mayBeBilled: true
+            )
+        }
+        return json
+    }
+}
+
+extension Duration {
+    /// `90 s`, `0.5 s`.
+    fileprivate var inWords: String {
+        let seconds = self / .seconds(1)
+        return seconds == seconds.rounded() ? "\(Int(seconds)) s" : "\(seconds) s"
+    }
+}

@@ -1,0 +1,109 @@
+import Foundation
+import NIOHTTP1
+import Schemas
+
+/// Tells what a server's refusal means, by its status and by the forms in which servers of this API say why:
+/// `{"error": {"message", "type", "param", "code"}}`, `{"error": "…"}`, `{"detail": "…"}`, `{"detail": [{"loc", "msg"}]}`,
+/// `{"message": "…"}`, and plain text.
+struct ServerRefusal {
+    /// The status, or that which an error in an answer of 200 names.
+    let status: Int
+    /// The server's words, at most 500 characters of them.
+    let words: String
+    /// The server's name of the error, in lower case.
+    let code: String
+    /// The parameter that it names.
+    let parameter: String?
+
+    /// Reads a refusal's body.
+    init(status: Int, body: Data) {
+        let json = try? EventCoding.decodeJSON(JSONValue.self, from: body)
+        self.init(status: status, json: json?.objectValue, text: String(decoding: body.prefix(2000), as: UTF8.self))
+    }
+
+    /// The error that stands in an answer of status 200; nil where there is none.
+    init?(in answer: [String: JSONValue]) {
+        guard let error = answer["error"], error != .null, error != .string("") else { return nil }
+        let named = error.objectValue?["code"]?.doubleValue ?? error.objectValue?["status"]?.doubleValue
+        let status = named.flatMap { Int(exactly: $0) } ?? 502
+        self.init(status: (400...599).contains(status) ? status : 502, json: answer, text: "")
+    }
+
+    private init(status: Int, json: [String: JSONValue]?, text: String) {
+        let error = json?["error"]?.objectValue ?? json ?? [:]
+        var parameter = error["param"]?.stringValue
+        var words = error["message"]?.stringValue ?? json?["error"]?.stringValue ?? json?["detail"]?.stringValue
+        if case .array(let details)? = json?["detail"], let first = details.first?.objectValue {
+            // Pydantic's form, of servers that are written with FastAPI.
+            if case .array(let place)? = first["loc"] {
+                parameter = parameter ?? place.compactMap(\.stringValue).last { $0 != "body" }
+            }
+            words = words ?? [parameter, first["msg"]?.stringValue].compactMap { $0 }.joined(separator: ": ")
+        }
+        self.status = status
+        self.words = String((words ?? text).trimmingCharacters(in: .whitespacesAndNewlines).prefix(500))
+        code = [error["code"]?.stringValue, error["type"]?.stringValue].compactMap { $0?.lowercased() }
+            .joined(separator: " ")
+        self.parameter = parameter
+    }
+
+    /// What kind of failure it is.
+    var kind: ServerError.Kind {
+        let said = code + " " + words.lowercased()
+        func says(_ texts: String...) -> Bool { texts.contains { said.contains($0) } }
+        let isFiltered = says("content_filter", "content_policy", "content policy", "moderation", "safety", "flagged")
+        switch status {
+        // A redirection is followed by no POST: the address is not the right one.
+        case 300..<400: return .notFound
+        case 401: return .refusedKey
+        case 402: return .quota
+        case 403: return isFiltered ? .refusedRequest : .refusedKey
+        case 404, 405: return .notFound
+        case 408, 409, 425: return .unavailable
+        case 429: return says("insufficient_quota", "billing", "exceeded your current quota") ? .quota : .unavailable
+        case 500...: return .unavailable
+        default:
+            if isFiltered { return .refusedRequest }
+            if says("invalid_api_key", "incorrect api key", "api key not valid") { return .refusedKey }
+            if says("model_not_found", "does not exist", "unknown model", "model not found") { return .notFound }
+            return refusedSetting == nil ? .refusedRequest : .refusedSetting
+        }
+    }
+
+    /// The parameter of ours that is refused whatever the prompt is; nil where the prompt may be at fault.
+    var refusedSetting: String? {
+        let said = words.lowercased()
+        // What is too long, or filtered, is the prompt's fault although a parameter is named.
+        if ["context length", "context_length", "maximum context", "too many tokens", "too long"]
+            .contains(where: { (code + " " + said).contains($0) })
+        {
+            return nil
+        }
+        if let parameter, parameter != "messages", !parameter.hasPrefix("messages["), parameter != "prompt" {
+            return parameter
+        }
+        guard
+            [
+                "unsupported", "not support", "unknown", "unrecognized", "unexpected", "extra", "not permitted",
+                "invalid",
+            ]
+            .contains(where: { said.contains($0) })
+        else { return nil }
+        // The longer names first: one holds another.
+        return [
+            "max_completion_tokens", "max_tokens", "stream_options", "reasoning_effort", "temperature", "top_p", "seed",
+        ]
+        .first { said.contains($0) }
+    }
+
+    /// The error to throw.
+    func error(url: String, headers: HTTPHeaders) -> ServerError {
+        let kind = kind
+        return ServerError(
+            kind,
+            "\(url) answered \(status): \(words.isEmpty ? "nothing more" : words)",
+            pause: kind == .unavailable ? WaitHeaders.pause(after: headers) : nil,
+            parameter: kind == .refusedSetting ? refusedSetting : nil
+        )
+    }
+}

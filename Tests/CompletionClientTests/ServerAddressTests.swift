@@ -1,0 +1,43 @@
+import Testing
+
+@testable import CompletionClient
+
+@Suite("The address of a server")
+struct ServerAddressTests {
+    @Test(
+        "what users give for one server means one endpoint",
+        arguments: [
+            ("http://h:8000", "http://h:8000/v1/chat/completions"),
+            ("http://h:8000/", "http://h:8000/v1/chat/completions"),
+            ("http://h:8000/v1", "http://h:8000/v1/chat/completions"),
+            (" http://h:8000/v1/ ", "http://h:8000/v1/chat/completions"),
+            ("http://h:8000/v1/chat/completions", "http://h:8000/v1/chat/completions"),
+            ("http://h:8000/v1/chat/completions/", "http://h:8000/v1/chat/completions"),
+            ("http://h:8000/v1/completions", "http://h:8000/v1/chat/completions"),
+            ("http://h/chat/completions", "http://h/v1/chat/completions"),
+            ("HTTPS://h/api/openai/v2", "HTTPS://h/api/openai/v2/chat/completions"),
+            (
+                "https://x.example/openai/deployments/d?api-version=2024-10-21",
+                "https://x.example/openai/deployments/d/chat/completions?api-version=2024-10-21"
+            ),
+            (
+                "https://x.example/openai/deployments/d/chat/completions?api-version=1",
+                "https://x.example/openai/deployments/d/chat/completions?api-version=1"
+            ),
+        ]
+    )
+    func endpoint(text: String, expected: String) {
+        #expect(ServerAddress(text)?.endpoint("chat/completions") == expected)
+    }
+
+    @Test(
+        "what is no address of HTTP is none",
+        arguments: [
+            "", "h:8000", "localhost", "ftp://h/v1", "http://", "http:///v1", "http://h:99999/v1", "http://h/v1#x",
+        ]
+    )
+    func refused(text: String) { #expect(ServerAddress(text) == nil) }
+
+    @Test("a message shows neither user nor password nor query")
+    func shown() { #expect(ServerAddress("http://u:secret@h/v1?key=secret")?.description == "http://h/v1") }
+}

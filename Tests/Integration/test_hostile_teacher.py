@@ -1,0 +1,152 @@
+"""A teacher that misbehaves in every known way: nothing is lost, nothing is paid twice, and what it refuses is told."""
+import json
+import time
+
+import pytest
+from conftest import System, eventually, problem
+from hostile_teacher import POISON, HostileTeacher
+
+FAULTS = [
+    "429 seconds", "429 fraction", "429 date", "429 milliseconds", "429 bare", "500", "503 html", "200 html", "200 error",
+    "cut json", "reset", "stall", "huge", "parts", "reasoning field", "think tags", "other end",
+]
+PROBLEMS = 500
+# Problems whose every question the teacher refuses.
+POISONED = 5
+
+
+@pytest.fixture()
+def teacher(request):
+    running = HostileTeacher(**getattr(request, "param", {}))
+    yield running
+    running.close()
+
+
+@pytest.fixture()
+def taught(teacher, tmp_path):
+    settings = tmp_path / "teachers.json"
+    settings.write_text(json.dumps({"default": {"timeoutSeconds": 4, "price": {"prompt": 1, "completion": 2}}}))
+    running = System(
+        "--teacher-url", teacher.url, "--teacher-model", "hostile", environment={"ERRATA_TEACHERS": str(settings)}
+    )
+    yield running
+    running.stop()
+
+
+def lines(count: int, poisoned: int = 0) -> bytes:
+    made = []
+    for number in range(count):
+        question = None
+        if number < poisoned:
+            question = f"{POISON} Ana has {number + 3} shells. She finds {number % 7 + 2} more. How many has she now?"
+        made.append(json.dumps(problem(number, question)))
+    return ("\n".join(made) + "\n").encode()
+
+
+def finished(system) -> int:
+    return system.count("SELECT count(*) FROM problems WHERE state = 'ingested'") + system.count(
+        "SELECT count(*) FROM dead_letters"
+    )
+
+
+@pytest.mark.parametrize("teacher", [{"faults": FAULTS, "share": 0.12}], indirect=True)
+def test_of_500_problems_none_is_lost_and_no_answer_is_paid_twice(teacher, taught):
+    system = taught
+    sent = system.errata("submit", "-", "--dataset", "hostile", stdin=lines(PROBLEMS, POISONED))
+    assert sent.returncode == 0, sent.stderr
+    # The key is revoked for a while in the middle of the work.
+    eventually(lambda: finished(system) > PROBLEMS // 4, timeout=240, what="a quarter of the problems")
+    teacher.revoked_until = time.monotonic() + 6
+    eventually(
+        lambda: system.count("SELECT count(*) FROM teacher_pauses") == 1, timeout=30, what="the pause is written down"
+    )
+    status = system.errata("status").stdout.decode()
+    assert "teacher not asked for now" in status and "Incorrect API key" in status
+    eventually(lambda: finished(system) == PROBLEMS, timeout=400, what="all problems at their end")
+    assert system.count("SELECT count(*) FROM teacher_pauses") == 0
+
+    # What is refused for its words is among the dead letters, with the server's words, and nothing else is.
+    letters = system.query("SELECT cause->>'code', cause->>'message' FROM dead_letters")
+    assert len(letters) == POISONED
+    assert {code for code, _ in letters} == {"teacher-refused"}
+    assert all("Your request was flagged" in message for _, message in letters)
+    assert system.count("SELECT count(*) FROM problems WHERE question LIKE %s", f"%{POISON}%") == 0
+
+    # Every fault was met, or the test shows nothing.
+    assert set(FAULTS) - set(teacher.met) <= {"parts", "reasoning field", "think tags", "other end"}
+    # Each answer that the server billed is one row, and none was billed twice.
+    assert max(teacher.billed.values()) == 1
+    answers = system.count("SELECT count(*) FROM teacher_calls WHERE finish_reason NOT IN ('timeout', 'too-large', 'malformed')")
+    assert answers == sum(teacher.billed.values())
+    # What else it may bill stands in the ledger as what it was.
+    outcomes = dict(system.query("SELECT outcome, count(*) FROM teacher_failed_calls GROUP BY outcome"))
+    assert outcomes["timeout"] == teacher.met["stall"]
+    assert outcomes["too-large"] == teacher.met["huge"]
+    assert system.count("SELECT count(*) FROM teacher_failed_calls WHERE outcome = 'timeout' AND NOT may_be_billed") == 0
+
+    # Thoughts are kept, and are part of no chain.
+    assert system.count("SELECT count(*) FROM teacher_calls WHERE thoughts IS NOT NULL") > 0
+    assert system.count("SELECT count(*) FROM teacher_calls WHERE response LIKE '%%think>%%'") == 0
+    assert system.count("SELECT count(*) FROM traces WHERE body::text LIKE '%%First try: 3%%'") == 0
+
+    costs = [json.loads(line) for line in system.errata("costs", "--json").stdout.splitlines()]
+    assert sum(line["answers"] for line in costs) == system.count("SELECT count(*) FROM teacher_calls")
+    spent = system.query("SELECT sum(cost), sum(prompt_tokens + 2 * completion_tokens) / 1e6 FROM teacher_calls")[0]
+    assert abs(spent[0] - float(spent[1])) < 1e-9
+    assert abs(sum(line["cost"] for line in costs) - spent[0]) < 1e-9
+
+
+@pytest.mark.parametrize("teacher", [{"rate": 40.0}], indirect=True)
+def test_a_rate_limit_is_used_up_and_not_run_against(teacher, taught):
+    system = taught
+    begun = time.monotonic()
+    sent = system.errata("submit", "-", "--dataset", "limited", stdin=lines(200))
+    assert sent.returncode == 0, sent.stderr
+    eventually(lambda: finished(system) == 200, timeout=300, what="all problems at their end")
+    taken = time.monotonic() - begun
+    served = sum(teacher.billed.values())
+    # The bucket is full at the start.
+    least = (served - teacher.rate) / teacher.rate
+    print(f"{served} answers at {teacher.rate} a second: {taken:.1f} s of at least {least:.1f}; "
+          f"{teacher.met['rate limit']} refused")
+    assert max(teacher.billed.values()) == 1
+    assert taken <= 1.5 * least
+    assert teacher.met["rate limit"] < served
+
+
+@pytest.mark.parametrize("teacher", [{}], indirect=True)
+def test_a_days_budget_ends_the_asking_and_loses_nothing(teacher):
+    system = System(
+        "--teacher-url", teacher.url, "--teacher-model", "hostile", environment={"ERRATA_TEACHER_DAY_TOKENS": "20000"}
+    )
+    try:
+        sent = system.errata("submit", "-", "--dataset", "budget", stdin=lines(60))
+        assert sent.returncode == 0, sent.stderr
+        eventually(
+            lambda: system.query("SELECT reason FROM teacher_pauses WHERE server = 'budget'"), timeout=60, what="a pause"
+        )
+        calls = teacher.calls
+        time.sleep(3)
+        assert teacher.calls == calls
+        spent = system.count("SELECT tokens FROM teacher_spending WHERE scope LIKE 'day:%%'")
+        largest = system.count("SELECT max(prompt_tokens + completion_tokens) FROM teacher_calls")
+        assert 20_000 <= spent < 20_000 + teacher.most_open * largest
+        assert 0 < finished(system) < 60
+        assert system.count("SELECT count(*) FROM dead_letters") == 0
+        assert "budget is spent" in system.errata("status").stdout.decode()
+    finally:
+        system.stop()
+
+
+def test_the_same_text_under_another_name_is_paid_once(teacher, taught):
+    system = taught
+    text = [problem(number) for number in range(20)]
+    for name in ("one", "two"):
+        renamed = "\n".join(json.dumps(entry | {"id": f"{name}-{entry['id']}"}) for entry in text) + "\n"
+        assert system.errata("submit", "-", "--dataset", name, stdin=renamed.encode()).returncode == 0
+        count = 20 if name == "one" else 40
+        eventually(lambda: finished(system) == count, timeout=60, what="all problems at their end")
+    # Corruption shows examples of its own data set, so that its questions may be others; all else is asked once.
+    calls = dict(system.query("SELECT prompt_id, count(*) FROM teacher_calls WHERE sample = 0 GROUP BY prompt_id"))
+    assert calls["chain-of-thought"] == 20
+    assert max(teacher.billed.values()) == 1

@@ -1,0 +1,117 @@
+import ServiceRuntime
+import Synchronization
+import Teaching
+import Testing
+
+@testable import TeacherIngestionCore
+
+@Suite("The gate before a teacher's server")
+struct TeacherGateTests {
+    private func gate(
+        _ limit: Int = 4,
+        trial: Duration = .seconds(60),
+        onChange: @escaping @Sendable (TeacherGate.Closure?) async -> Void = { _ in }
+    ) -> TeacherGate {
+        TeacherGate(limit: limit, trials: Backoff(base: trial, cap: trial), onChange: onChange)
+    }
+
+    private static func failure(_ reason: String = "down", closes: Bool = false) -> TeacherGate.Outcome {
+        .failed(reason: reason, isBusy: false, pause: nil, closesAtOnce: closes)
+    }
+
+    @Test("no more calls than allowed are under way at the same time")
+    func bounded() async throws {
+        let gate = gate(3)
+        let state = Mutex((running: 0, most: 0))
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<50 {
+                group.addTask {
+                    try await gate.enter()
+                    state.withLock {
+                        $0.running += 1
+                        $0.most = max($0.most, $0.running)
+                    }
+                    await Task.yield()
+                    state.withLock { $0.running -= 1 }
+                    await gate.leave(.answered(pause: nil))
+                }
+            }
+            try await group.waitForAll()
+        }
+        #expect(state.withLock { $0.most } == 3)
+    }
+
+    @Test("a server that is too busy gets half of the calls, and each answer gives a part of one back")
+    func adapts() async throws {
+        let gate = gate(8)
+        for _ in 0..<8 { try await gate.enter() }
+        await gate.leave(.failed(reason: "429", isBusy: true, pause: .zero, closesAtOnce: false))
+        // The others that were under way then say the same; it is one fact.
+        await gate.leave(.failed(reason: "429", isBusy: true, pause: .zero, closesAtOnce: false))
+        #expect(await gate.room == 4)
+        for _ in 0..<6 { await gate.leave(.answered(pause: nil)) }
+        #expect(await gate.room == 5)
+    }
+
+    @Test("a refusal for all closes it at once; then one trial at a time is let in, and an answer opens it")
+    func closes() async throws {
+        let told = Mutex<[String?]>([])
+        let gate = gate(trial: .milliseconds(1)) { closure in told.withLock { $0.append(closure?.reason) } }
+        try await gate.enter()
+        await gate.leave(Self.failure("401", closes: true))
+        try await Task.sleep(for: .milliseconds(5))
+        try await gate.enter()
+        // The trial is under way.
+        let error = await #expect(throws: TeacherError.self) { try await gate.enter() }
+        #expect(error?.code == .paused)
+        #expect(error?.message == "401")
+        await gate.leave(.answered(pause: nil))
+        try await gate.enter()
+        await gate.leave(.answered(pause: nil))
+        #expect(told.withLock { $0 } == ["401", nil])
+    }
+
+    @Test("failures in a row close it, and an answer between them does not let them add up")
+    func rows() async throws {
+        let gate = gate()
+        for _ in 0..<4 {
+            try await gate.enter()
+            await gate.leave(Self.failure())
+        }
+        try await gate.enter()
+        await gate.leave(.answered(pause: nil))
+        for _ in 0..<5 {
+            #expect(await gate.closure == nil)
+            try await gate.enter()
+            await gate.leave(Self.failure())
+        }
+        #expect(await gate.closure?.reason == "down")
+        await #expect(throws: TeacherError.self) { try await gate.enter() }
+    }
+
+    @Test("a server that names a time is waited for by all, and is no failing server")
+    func pauses() async throws {
+        let gate = gate()
+        for _ in 0..<20 {
+            try await gate.enter()
+            await gate.leave(.failed(reason: "429", isBusy: true, pause: .milliseconds(1), closesAtOnce: false))
+        }
+        #expect(await gate.closure == nil)
+        let start = ContinuousClock.now
+        try await gate.enter()
+        await gate.leave(.answered(pause: .milliseconds(40)))
+        try await gate.enter()
+        #expect(ContinuousClock.now - start >= .milliseconds(40))
+    }
+
+    @Test("who gives up while it waits takes no place")
+    func cancelled() async throws {
+        let gate = gate(1)
+        try await gate.enter()
+        let waiting = Task { try await gate.enter() }
+        waiting.cancel()
+        await gate.leave(.answered(pause: nil))
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+        try await gate.enter()
+    }
+}
