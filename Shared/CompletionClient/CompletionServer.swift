@@ -96,6 +96,7 @@ public struct CompletionServer: Sendable {
     ///   - path: The endpoint, such as `chat/completions`.
     ///   - body: JSON.
     ///   - isStream: Whether the body asks for a stream, so that silence counts from the beginning.
+    /// - Returns: The answer.
     /// - Throws: ``ServerError``; `CancellationError` when the task is cancelled.
     public func post(_ path: String, body: [UInt8], isStream: Bool = false) async throws -> Answer {
         let url = options.address.endpoint(path)

@@ -44,14 +44,7 @@ package final class BufferPool {
         }
         use(capacity)
         makeRoom(for: capacity)
-        // One spare vector behind each block, so that kernels may load whole vectors at its end. The block itself is not
-        // touched: what rounding up adds to a large one then costs no memory.
-        let raw = UnsafeMutableRawPointer.allocate(
-            byteCount: (capacity + 16) * MemoryLayout<Float>.stride,
-            alignment: 64
-        )
-        let block = raw.bindMemory(to: Float.self, capacity: capacity + 16)
-        (block + capacity).initialize(repeating: 0, count: 16)
+        let block = SystemBlock.allocate(capacity)
         reservedFloats += capacity
         systemAllocations += 1
         return Buffer(pool: self, pointer: block, capacity: capacity, count: count)
@@ -84,7 +77,7 @@ package final class BufferPool {
                 if entry.lastUse < oldest?.lastUse ?? .max { oldest = (size, entry.lastUse) }
             }
             guard let size = oldest?.size, let block = free[size]?.blocks.popLast() else { return }
-            UnsafeMutableRawPointer(block).deallocate()
+            SystemBlock.deallocate(block, capacity: size)
             reservedFloats -= size
         }
     }
@@ -99,10 +92,49 @@ package final class BufferPool {
     /// Returns the blocks that are not in use to the system.
     package func trim() {
         for (capacity, entry) in free {
-            for block in entry.blocks { UnsafeMutableRawPointer(block).deallocate() }
+            for block in entry.blocks { SystemBlock.deallocate(block, capacity: capacity) }
             reservedFloats -= capacity * entry.blocks.count
         }
         free.removeAll()
+    }
+}
+
+/// Blocks of floats from the system, and back to it.
+///
+/// Large ones are mapped each for itself: what is unmapped is the system's again at once, where the C library's heap keeps
+/// what lies between blocks of other sizes, which in a training on examples of many lengths became half as much again as
+/// all blocks together.
+private enum SystemBlock {
+    /// From this many floats on (256 KiB) a block is mapped.
+    private static let mapped = 1 << 16
+
+    // One spare vector behind each block, so that kernels may load whole vectors at its end. The block itself is not
+    // touched: what rounding up adds to a large one then costs no memory.
+    private static func bytes(_ capacity: Int) -> Int { (capacity + 16) * MemoryLayout<Float>.stride }
+
+    static func allocate(_ capacity: Int) -> UnsafeMutablePointer<Float> {
+        let raw: UnsafeMutableRawPointer
+        if capacity >= mapped {
+            let flags = MAP_PRIVATE | MAP_ANONYMOUS
+            guard let map = mmap(nil, bytes(capacity), PROT_READ | PROT_WRITE, flags, -1, 0), map != MAP_FAILED else {
+                // As the heap does: there is no memory to say more with.
+                fatalError("no memory for a block of \(bytes(capacity)) bytes")
+            }
+            raw = map
+        } else {
+            raw = .allocate(byteCount: bytes(capacity), alignment: 64)
+        }
+        let block = raw.bindMemory(to: Float.self, capacity: capacity + 16)
+        (block + capacity).initialize(repeating: 0, count: 16)
+        return block
+    }
+
+    static func deallocate(_ block: UnsafeMutablePointer<Float>, capacity: Int) {
+        if capacity >= mapped {
+            munmap(block, bytes(capacity))
+        } else {
+            UnsafeMutableRawPointer(block).deallocate()
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 import NIOHTTP1
+import Schemas
 import Testing
 
 @testable import CompletionClient

@@ -97,7 +97,7 @@ struct LedgerTests {
             let spent = try await pool.value("SELECT tokens FROM teacher_spending", as: Int.self)
             #expect(spent == 45)
             let reason = try await pool.value("SELECT reason FROM teacher_pauses", as: String.self)
-            #expect(reason?.contains("ERRATA_TEACHER_DAY_TOKENS") == true)
+            #expect(reason.contains("ERRATA_TEACHER_DAY_TOKENS"))
             // With more to spend the message goes on where it was.
             let richer = Bench(pool, budget: TeacherBudget(dayTokens: 4000)) { prompt, _, _ in Good.answer(prompt) }
             try await richer.run(problem())

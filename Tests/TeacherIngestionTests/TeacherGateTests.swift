@@ -22,23 +22,36 @@ struct TeacherGateTests {
     @Test("no more calls than allowed are under way at the same time")
     func bounded() async throws {
         let gate = gate(3)
-        let state = Mutex((running: 0, most: 0))
+        let gauge = Gauge()
         try await withThrowingTaskGroup(of: Void.self) { group in
             for _ in 0..<50 {
                 group.addTask {
                     try await gate.enter()
-                    state.withLock {
-                        $0.running += 1
-                        $0.most = max($0.most, $0.running)
-                    }
+                    gauge.enter()
                     await Task.yield()
-                    state.withLock { $0.running -= 1 }
+                    gauge.leave()
                     await gate.leave(.answered(pause: nil))
                 }
             }
             try await group.waitForAll()
         }
-        #expect(state.withLock { $0.most } == 3)
+        #expect(gauge.most == 3)
+    }
+
+    /// Counts what runs at the same time.
+    private final class Gauge: Sendable {
+        private let state = Mutex((running: 0, most: 0))
+
+        var most: Int { state.withLock { $0.most } }
+
+        func enter() {
+            state.withLock {
+                $0.running += 1
+                $0.most = max($0.most, $0.running)
+            }
+        }
+
+        func leave() { state.withLock { $0.running -= 1 } }
     }
 
     @Test("a server that is too busy gets half of the calls, and each answer gives a part of one back")

@@ -134,7 +134,7 @@ public enum TeacherIngestionService {
         name: "teacher-ingestion",
         summary: "has the teacher work on problems and wrong attempts, and verifies what it answers",
         keys: EventService.keys + Keys.all,
-        check: { _ = try settings($0) }
+        check: checkSettings
     ) { context in
         let configuration = context.configuration
         let service = try EventService(context)
@@ -167,6 +167,10 @@ public enum TeacherIngestionService {
             logger: context.logger
         )
         return try service.services(processor)
+    }
+
+    @Sendable private static func checkSettings(_ configuration: Configuration) throws {
+        _ = try settings(configuration)
     }
 
     /// The settings of each role, from the file and the keys.

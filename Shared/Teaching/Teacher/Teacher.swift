@@ -110,7 +110,7 @@ extension Teacher {
 
 /// A call that gave no answer.
 public struct FailedCall: Sendable, Hashable {
-    /// How it ended: `timeout`, `unavailable`, `malformed`, …
+    /// How it ended, such as `timeout`, `unavailable` or `malformed`.
     public let outcome: String
     /// What happened, with the server's words.
     public let message: String

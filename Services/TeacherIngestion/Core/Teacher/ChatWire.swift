@@ -12,6 +12,7 @@ enum ChatWire {
     ///   - request: What is asked.
     ///   - settings: The role's settings.
     ///   - adaptation: What the server was found to refuse.
+    /// - Returns: The fields.
     static func body(
         _ request: ChatRequest,
         settings: TeacherSettings,

@@ -51,6 +51,7 @@ public actor TeacherGate {
     /// Makes a gate for at most `limit` calls at once.
     ///
     /// - Parameters:
+    ///   - limit: The most calls at once.
     ///   - trials: The waits between trials while the gate is closed.
     ///   - onChange: Called when the gate closes, and with nil when it opens again.
     public init(

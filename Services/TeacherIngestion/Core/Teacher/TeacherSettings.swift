@@ -120,6 +120,7 @@ public struct TeacherSettings: Sendable, Hashable, Codable {
     /// - Parameters:
     ///   - file: The path; nil or empty for none.
     ///   - keys: What the keys `ERRATA_TEACHER_…` say.
+    /// - Returns: The settings of each role.
     /// - Throws: ``ConfigurationError`` that names file, entry and cure.
     static func read(file: String?, keys: TeacherSettings) throws -> [TeacherRole: TeacherSettings] {
         let key = TeacherIngestionService.Keys.teachers.name
