@@ -68,6 +68,22 @@ indirect enum Expression: Sendable, Hashable {
         return found
     }
 
+    /// The expression with a variable replaced.
+    func replacing(_ name: String, with value: Expression) -> Expression {
+        func all(_ parts: [Expression]) -> [Expression] { parts.map { $0.replacing(name, with: value) } }
+        switch self {
+        case .symbol(name): return value
+        case .symbol, .number, .decimal, .constant: return self
+        case .sum(let parts): return .sum(all(parts))
+        case .product(let parts): return .product(all(parts))
+        case .function(let function, let parts): return .function(function, all(parts))
+        case .application(let function, let parts): return .application(function, all(parts))
+        case .negative(let inner): return .negative(inner.replacing(name, with: value))
+        case .quotient(let a, let b): return .quotient(a.replacing(name, with: value), b.replacing(name, with: value))
+        case .power(let a, let b): return .power(a.replacing(name, with: value), b.replacing(name, with: value))
+        }
+    }
+
     static func difference(_ left: Expression, _ right: Expression) -> Expression { .sum([left, .negative(right)]) }
 }
 

@@ -187,7 +187,7 @@ struct ExpressionParser {
         case .letters(let run): return letters(run)
         case .word(let word) where word.utf8.count == 1 && tokens[position - 1].isText: return symbol(word)
         case .symbol(let name): return symbol(name)
-        case .constant(let constant): return constant == .infinity ? .constant(.infinity) : subscripted(constant)
+        case .constant(let constant): return .constant(constant)
         case .function(let name): return call(name)
         case .fraction:
             guard let top = argument(), let bottom = argument() else { return nil }
@@ -209,8 +209,6 @@ struct ExpressionParser {
             return nil
         }
     }
-
-    private func subscripted(_ constant: Expression.Constant) -> Expression { .constant(constant) }
 
     private mutating func group(_ bracket: Bracket) -> Expression? {
         let bars = openBars
@@ -293,7 +291,7 @@ struct ExpressionParser {
         case .letters(let run) where run.unicodeScalars.count > 1:
             var rest = run
             let first = String(rest.removeFirst())
-            tokens[position].kind = .letters(rest)
+            tokens[position] = MathToken(kind: .letters(rest), hasSpace: false, isRest: true)
             return Self.letter(first)
         case .minus:
             position += 1
@@ -349,11 +347,11 @@ struct ExpressionParser {
             position -= 1
             return nil
         }
-        // The last one takes what follows: a subscript, primes, an argument.
-        var parts: [Expression] = run.dropLast().map { Self.letter(String($0)) }
-        guard let last = run.last, let tail = symbol(String(last)) else { return nil }
-        parts.append(tail)
-        return .product(parts)
+        // One letter now, the others as factors after it: in `ab^2` the power is b's.
+        guard let first = run.first else { return nil }
+        position -= 1
+        tokens[position] = MathToken(kind: .letters(String(run.dropFirst())), hasSpace: false, isRest: true)
+        return Self.letter(String(first))
     }
 
     /// Whether letters that stand together are variables rather than a word.
@@ -426,6 +424,7 @@ struct ExpressionParser {
 
     // MARK: Calls
 
+    /// A logarithm without a base is one of base 10, as in school; `\ln` is the natural one.
     private mutating func call(_ name: FunctionName) -> Expression? {
         functionDepth += 1
         defer { functionDepth -= 1 }
@@ -470,7 +469,7 @@ struct ExpressionParser {
         guard let argument = unbracketedArgument() else { return nil }
         switch name {
         case .exp: return .power(.constant(.e), argument)
-        case .log: return .function(.log, [base ?? .symbol("log"), argument])
+        case .log: return .function(.log, [base ?? .number(ExactNumber(10)), argument])
         case .lg: return .function(.log, [.number(ExactNumber(10)), argument])
         default: return name.function.map { .function($0, [argument]) }
         }

@@ -89,8 +89,7 @@ enum MathCommands {
         case "yuan", "RMB", "CNY": .currency("yuan")
         case "yen", "JPY": .currency("yen")
         case "rupees", "rupee", "INR", "Rs": .currency("rupee")
-        case "theta", "alpha", "beta", "lambda", "phi", "omega": .symbol(word)
-        case "union", "U": word == "U" ? nil : .union
+        case "union": .union
         default: FunctionName(rawValue: word).map { .function($0) }
         }
     }

@@ -28,6 +28,8 @@ struct MathToken: Sendable, Equatable {
     var hasSpace: Bool
     /// Whether it stands in a `\text{…}`.
     var isText = false
+    /// Whether it is what is left of a run of letters of which the parser took the first.
+    var isRest = false
 }
 
 /// The brackets of sequences, groups and intervals.

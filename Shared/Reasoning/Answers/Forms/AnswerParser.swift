@@ -22,12 +22,9 @@ struct AnswerParser {
     /// A list or a single answer.
     func answer(_ range: Range<Int>, depth: Int) -> AnswerForm? {
         guard depth <= Self.maximumDepth, !range.isEmpty else { return nil }
+        guard !isWords(range) else { return nil }
         let range = withoutLeadingWords(range)
-        if case .begin(let name) = tokens[range.lowerBound].kind, name != "cases",
-            !MatrixEnvironments.matrices.contains(name), !MatrixEnvironments.arrays.contains(name)
-        {
-            return environment(range, depth: depth)
-        }
+        if let system = environment(range, depth: depth) { return system }
         let (parts, separators) = split(range)
         guard parts.count <= Self.maximumMembers else { return nil }
         guard parts.count > 1 else { return parts.first.flatMap { single($0, depth: depth) } }
@@ -35,11 +32,45 @@ struct AnswerParser {
         return list(parts, separators, depth: depth)
     }
 
-    /// `align` and its kin only arrange what they hold.
+    /// What `align` and its kin arrange, and systems in `cases`; nil where it is a matrix, or no environment.
     private func environment(_ range: Range<Int>, depth: Int) -> AnswerForm? {
-        guard case .end = tokens[range.upperBound - 1].kind, range.count > 2 else { return nil }
-        let inner = tokens[range.lowerBound + 1..<range.upperBound - 1].filter { $0.kind != .ampersand }
-        return AnswerParser(tokens: inner).answer(inner.indices, depth: depth + 1)
+        var range = range
+        if tokens[range.lowerBound].kind == .open(.brace), range.count > 3, case .begin = tokens[range.lowerBound + 1].kind {
+            // `\left\{ … \right.`
+            range = range.lowerBound + 1..<range.upperBound
+        }
+        guard range.count > 2, case .begin(let name) = tokens[range.lowerBound].kind,
+            case .end(name) = tokens[range.upperBound - 1].kind, !MatrixEnvironments.matrices.contains(name)
+        else { return nil }
+        var start = range.lowerBound + 1
+        if MatrixEnvironments.arrays.contains(name), tokens[start].kind == .open(.group),
+            let close = tokens[start..<range.upperBound].firstIndex(where: { $0.kind == .close(.group) })
+        {
+            start = close + 1
+        }
+        let inner = tokens[start..<range.upperBound - 1]
+        // A table of numbers is a matrix.
+        if MatrixEnvironments.arrays.contains(name) {
+            guard inner.contains(where: { if case .relation = $0.kind { true } else { false } }) else { return nil }
+        }
+        let arranged = inner.filter { $0.kind != .ampersand }
+        return AnswerParser(tokens: arranged).answer(arranged.indices, depth: depth + 1)
+    }
+
+    /// Whether there are only letters, and words among them: `red kite` is no product of eight variables.
+    private func isWords(_ range: Range<Int>) -> Bool {
+        var hasWord = false
+        for token in tokens[range] {
+            switch token.kind {
+            case .letters(let run), .word(let run):
+                if run.unicodeScalars.count > 1, !run.allSatisfy(\.isUppercase), run.contains(where: { "aeiouAEIOU".contains($0) }) {
+                    hasWord = true
+                }
+            case .period, .comma, .minus, .prime, .bang, .colon, .semicolon, .conjunction, .constant, .open, .close, .symbol: break
+            default: return false
+            }
+        }
+        return hasWord
     }
 
     /// The parts between separators outside of brackets, empty ones left out.

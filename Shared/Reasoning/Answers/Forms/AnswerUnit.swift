@@ -101,6 +101,7 @@ extension ExpressionParser {
         guard index < end else { return false }
         switch tokens[index].kind {
         case .word(let word): return !(word == "e" || word == "i")
+        case .letters where tokens[index].isRest: return false
         case .letters(let run):
             if AnswerUnit.isAbbreviation(run) { return true }
             if run.unicodeScalars.count == 1 { return isUnitLetter(run, at: index) }

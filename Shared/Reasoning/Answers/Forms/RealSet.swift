@@ -54,7 +54,9 @@ struct RealSet: Sendable {
     }
 
     /// Ends that differ by less are the same end, as doubles go.
-    private static func isSame(_ a: Double, _ b: Double) -> Bool { a == b || abs(a - b) <= 1e-12 * max(abs(a), abs(b)) }
+    private static func isSame(_ a: Double, _ b: Double) -> Bool {
+        a == b || a.isFinite && b.isFinite && abs(a - b) <= 1e-12 * max(abs(a), abs(b))
+    }
 
     /// Nil where there are too many pieces.
     func union(_ other: RealSet) -> RealSet? {

@@ -147,14 +147,29 @@ struct RelationReader {
         return result.map { .realSet($0) }
     }
 
-    /// `x < c` as a set; nil where it is not a variable beside a constant.
+    /// `x < c`, and what is linear in one variable, as a set; nil for anything else.
     private static func halfLine(_ left: Expression, _ sign: RelationSign, _ right: Expression) -> RealSet? {
-        guard case .symbol(let name) = left else {
-            guard case .symbol = right else { return nil }
-            return halfLine(right, sign.flipped, left)
+        if case .symbol(let name) = left, right.isConstant { return halfLine(name, sign, right) }
+        if case .symbol(let name) = right, left.isConstant { return halfLine(name, sign.flipped, left) }
+        let difference = Expression.difference(left, right)
+        let names = difference.symbols
+        guard names.count == 1, let name = names.first, difference.isRational else { return nil }
+        func value(_ point: Int) -> ExactNumber? {
+            difference.replacing(name, with: .number(ExactNumber(point))).exact
         }
+        guard let start = value(0), let slope = value(1)?.subtracting(start), !slope.isZero else { return nil }
+        // Linear at two more points is linear, but for what nobody writes.
+        for point in [7, -104_729] {
+            guard let seen = value(point), let line = slope.multiplied(by: ExactNumber(point))?.adding(start), seen == line
+            else { return nil }
+        }
+        guard let root = start.negated.divided(by: slope) else { return nil }
+        return halfLine(name, slope.isNegative ? sign.flipped : sign, .number(root))
+    }
+
+    private static func halfLine(_ name: String, _ sign: RelationSign, _ bound: Expression) -> RealSet? {
         let isClosed = sign == .lessOrEqual || sign == .greaterOrEqual
-        guard right.isConstant, let end = RealSet.end(right, isClosed: isClosed) else { return nil }
+        guard let end = RealSet.end(bound, isClosed: isClosed) else { return nil }
         let isBelow = sign == .less || sign == .lessOrEqual
         var set =
             isBelow

@@ -32,10 +32,27 @@ struct AnswerComparison {
             guard parts.count == 2, scalar.unit.isEmpty, policy != .strict else { return nil }
             return values.areEqual(.quotient(parts[0], parts[1]), scalar.expression) ? .ratio : nil
         case (.time(let a), .time(let b)): return times(a, b)
+        case (.time(let time), .ratio(let parts)), (.ratio(let parts), .time(let time)):
+            return Self.parts(of: time).flatMap { ratios($0, parts) }
         case (.time(let time), .scalar(let scalar)), (.scalar(let scalar), .time(let time)):
             return isFraction(scalar.expression, of: time) ? .ratio : nil
+        case (.sequence(let sequence), _): return only(sequence, predicted, depth: depth)
+        case (_, .sequence(let sequence)): return only(sequence, gold, depth: depth)
         default: return nil
         }
+    }
+
+    /// A set of one number against the number; and `3/4 or 0.75` against either.
+    private mutating func only(_ sequence: SequenceAnswer, _ other: AnswerForm, depth: Int) -> GradingRule? {
+        guard policy != .strict, !sequence.isTuple,
+            sequence.open == .brace && sequence.members.count == 1 || sequence.isUnordered
+        else { return nil }
+        var found: GradingRule?
+        for member in sequence.members {
+            guard let rule = rule(member, other, depth: depth + 1) else { return nil }
+            found = found ?? rule
+        }
+        return found
     }
 
     // MARK: Numbers and expressions
@@ -92,6 +109,12 @@ struct AnswerComparison {
             guard values.areEqual(left, right), !values.areEqual(gold[0], .number(.zero)) else { return nil }
         }
         return .ratio
+    }
+
+    /// The parts of what could be a time, as a ratio.
+    private static func parts(of time: String) -> [Expression]? {
+        let parts = time.split(separator: ":").map { Int($0).map { Expression.number(ExactNumber($0)) } }
+        return parts.contains(nil) ? nil : parts.compactMap { $0 }
     }
 
     private func times(_ gold: String, _ predicted: String) -> GradingRule? {

@@ -1,3 +1,5 @@
+import Foundation
+
 /// An answer made ready for comparison: without boxes and phrases around it, and read both ways where commas are ambiguous.
 struct AnswerReading {
     let text: String
@@ -39,7 +41,7 @@ struct AnswerReading {
 
     /// Without blanks, emphasis, the box and "the answer is" around the answer.
     static func unwrapped(_ answer: String) -> String {
-        var text = answer.trimmed
+        var text = withoutTags(answer).trimmed
         for _ in 0..<4 {
             let before = text.utf8.count
             text = withoutEmphasis(text)
@@ -48,6 +50,20 @@ struct AnswerReading {
             if text.utf8.count == before { break }
         }
         return text
+    }
+
+    /// What stands behind a thought, and between the tags of an answer.
+    private static func withoutTags(_ answer: String) -> String {
+        guard answer.contains("</") else { return answer }
+        var text = answer[...]
+        if let end = text.range(of: "</think>", options: .backwards) { text = text[end.upperBound...] }
+        for tag in ["answer", "Answer"] {
+            guard let open = text.range(of: "<\(tag)>"), let close = text.range(of: "</\(tag)>", options: .backwards),
+                open.upperBound <= close.lowerBound
+            else { continue }
+            text = text[open.upperBound..<close.lowerBound]
+        }
+        return String(text)
     }
 
     private static func withoutEmphasis(_ text: String) -> String {

@@ -53,7 +53,12 @@ enum AnswerText {
         while index < scalars.count {
             let scalar = scalars[index]
             index += 1
-            if scalar == "$" || scalar == "{" || scalar == "}" { continue }
+            if scalar == "$" { continue }
+            if scalar == "{" || scalar == "}" {
+                // `\sqrt{2}3` is not `\sqrt{23}`.
+                result.append(" ")
+                continue
+            }
             guard scalar == "\\" else {
                 result.append(scalar)
                 continue
