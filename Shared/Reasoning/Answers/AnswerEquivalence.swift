@@ -90,9 +90,12 @@ public enum AnswerEquivalence {
     private static func optionText(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool? {
         let gold = OptionAnswer.read(gold).map { ($0, predicted) } ?? OptionAnswer.read(predicted).map { ($0, gold) }
         guard let (option, other) = gold, option.isMarked, !option.text.isEmpty else { return nil }
-        let own = AnswerText.normalised(option.text, folded: policy.foldsText)
-        let text = AnswerText.normalised(other, folded: policy.foldsText)
-        if own == text || AnswerText.normalised("\(option.letter) \(option.text)", folded: false) == AnswerText.normalised(other, folded: false) {
+        let own = AnswerWords.normalised(option.text, folded: policy.foldsText)
+        let text = AnswerWords.normalised(other, folded: policy.foldsText)
+        if own == text
+            || AnswerWords.normalised("\(option.letter) \(option.text)", folded: false)
+                == AnswerWords.normalised(other, folded: false)
+        {
             return true
         }
         return nil
@@ -118,20 +121,20 @@ public enum AnswerEquivalence {
         _ predicted: AnswerReading,
         _ policy: GradingPolicy
     ) -> (isEqual: Bool, rule: GradingRule) {
-        let a = AnswerText.normalised(gold.text, folded: policy.foldsText)
-        let b = AnswerText.normalised(predicted.text, folded: policy.foldsText)
+        let a = AnswerWords.normalised(gold.text, folded: policy.foldsText)
+        let b = AnswerWords.normalised(predicted.text, folded: policy.foldsText)
         let hasWords = a.unicodeScalars.contains { $0.properties.isAlphabetic || MathScanner.isDigit($0) }
         guard hasWords else {
             // `] } )` is nothing but its signs.
-            let isSame = AnswerText.signs(gold.text) == AnswerText.signs(predicted.text)
+            let isSame = AnswerWords.signs(gold.text) == AnswerWords.signs(predicted.text)
             return (isSame, isSame ? .text : rule(gold, predicted))
         }
         if gold.form != nil, predicted.form != nil { return (false, rule(gold, predicted)) }
         if a == b { return (true, .text) }
         let acceptsLetter = policy != .strict
-        if let one = AnswerText.truth(a, acceptsLetter: acceptsLetter),
-            let other = AnswerText.truth(firstClause(predicted.text), acceptsLetter: acceptsLetter)
-                ?? AnswerText.truth(b, acceptsLetter: acceptsLetter)
+        if let one = AnswerWords.truth(a, acceptsLetter: acceptsLetter),
+            let other = AnswerWords.truth(firstClause(predicted.text), acceptsLetter: acceptsLetter)
+                ?? AnswerWords.truth(b, acceptsLetter: acceptsLetter)
         {
             return (one == other, .text)
         }
@@ -140,7 +143,7 @@ public enum AnswerEquivalence {
 
     /// `Yes, it is`: what stands before the first comma or stop.
     private static func firstClause(_ text: String) -> String {
-        AnswerText.normalised(String(text.prefix { !",.;:!\n".contains($0) }), folded: true)
+        AnswerWords.normalised(String(text.prefix { !",.;:!\n".contains($0) }), folded: true)
     }
 
     /// What told two answers apart.

@@ -10,7 +10,7 @@ public struct ErrataCommand: AsyncParsableCommand {
         subcommands: [
             UpCommand.self, SubmitCommand.self, WatchCommand.self, StatusCommand.self, RunsCommand.self,
             DeadLettersCommand.self, ModelsCommand.self, TrainCommand.self, GenerateCommand.self, ServeCommand.self,
-            ReproduceCommand.self, PromptsCommand.self, SchemaCommand.self, MigrateCommand.self,
+            GradeCommand.self, ReproduceCommand.self, PromptsCommand.self, SchemaCommand.self, MigrateCommand.self,
         ]
     )
 

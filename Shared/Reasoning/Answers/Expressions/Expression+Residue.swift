@@ -57,7 +57,8 @@ extension Expression {
         }
         if let exact, let degree = exact.denominator.int, let power = exact.numerator.int {
             let root = root(field.residue(ExactNumber(degree)) ?? 0, value, field)
-            return power < 0 ? field.inverse(field.power(root, UInt64(power.magnitude))) : field.power(root, UInt64(power))
+            return power < 0
+                ? field.inverse(field.power(root, UInt64(power.magnitude))) : field.power(root, UInt64(power))
         }
         guard let exponent = exponent.residue(field, point: point) else { return nil }
         return field.image([5, value, exponent])

@@ -104,7 +104,8 @@ struct ExpressionParser {
 
     /// `3 x 4`: a letter that is a sign.
     private var isLetterTimes: Bool {
-        guard position + 1 < end, position > 0, tokens[position].kind == .letters("x") || tokens[position].kind == .word("x")
+        guard position + 1 < end, position > 0,
+            tokens[position].kind == .letters("x") || tokens[position].kind == .word("x")
         else { return false }
         guard case .number = tokens[position - 1].kind, case .number = tokens[position + 1].kind else { return false }
         return true
@@ -171,6 +172,7 @@ struct ExpressionParser {
     private func startsFactor(_ token: MathToken.Kind) -> Bool {
         switch token {
         case .number, .letters, .symbol, .constant, .function, .fraction, .root, .binomial, .accent, .overline: true
+        case .word(let word): word == "e" || word == "i"
         case .open(let bracket): bracket != .brace && bracket != .angle
         case .bar: openBars == 0
         default: false
@@ -224,7 +226,7 @@ struct ExpressionParser {
     }
 
     /// A whole number before a fraction, or a base below it.
-    private mutating func number(_ text: NumberText) -> Expression? {
+    private mutating func number(_ text: Numeral) -> Expression? {
         guard let value = text.value, let expression = text.expression else { return nil }
         if next == .underscore { return based(text) }
         guard text.places == nil, text.exponent == 0, let part = mixedPart() else { return expression }
@@ -253,7 +255,7 @@ struct ExpressionParser {
         return nil
     }
 
-    private static func properFraction(_ top: NumberText, _ bottom: NumberText) -> ExactNumber? {
+    private static func properFraction(_ top: Numeral, _ bottom: Numeral) -> ExactNumber? {
         guard top.places == nil, bottom.places == nil, top.exponent == 0, bottom.exponent == 0, let a = top.value,
             let b = bottom.value, let part = a.divided(by: b), part < .one
         else { return nil }
@@ -261,7 +263,7 @@ struct ExpressionParser {
     }
 
     /// `1011_2`: a number in another base.
-    private mutating func based(_ text: NumberText) -> Expression? {
+    private mutating func based(_ text: Numeral) -> Expression? {
         guard text.places == nil, text.digits.utf8.count <= 400 else { return nil }
         position += 1
         guard let base = argument()?.exact?.int, (2...36).contains(base) else { return nil }
@@ -284,7 +286,7 @@ struct ExpressionParser {
             let first = String(rest.digits.removeFirst())
             tokens[position].kind = .number(rest)
             tokens[position].hasSpace = false
-            return NumberText(digits: first).expression
+            return Numeral(digits: first).expression
         case .number(let text):
             position += 1
             return text.expression

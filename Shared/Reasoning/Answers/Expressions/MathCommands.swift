@@ -19,7 +19,9 @@ enum MathCommands {
     ]
 
     /// Commands that stand for a blank.
-    static let spaces: Set<String> = ["quad", "qquad", "enspace", "thinspace", "medspace", "thickspace", "hspace", "space"]
+    static let spaces: Set<String> = [
+        "quad", "qquad", "enspace", "thinspace", "medspace", "thickspace", "hspace", "space",
+    ]
 
     /// Marks over what follows, which do not change what it is.
     static let accents: Set<String> = [
@@ -58,7 +60,9 @@ enum MathCommands {
             "percent": .percent, "newline": .rowBreak, "cr": .rowBreak,
         ]
         for name in greek { table[name] = .symbol(name) }
-        for name in FunctionName.allCases where name != .sqrt && name != .cbrt { table[name.rawValue] = .function(name) }
+        for name in FunctionName.allCases where name != .sqrt && name != .cbrt {
+            table[name.rawValue] = .function(name)
+        }
         table["ceil"] = nil
         table["floor"] = nil
         table["abs"] = nil
@@ -181,6 +185,7 @@ enum MathCommands {
 
     /// The digit that a lowered one stands for.
     static func subscripted(_ scalar: Unicode.Scalar) -> Character? {
-        (0x2080...0x2089).contains(scalar.value) ? Unicode.Scalar(scalar.value - 0x2080 + 0x30).map { Character($0) } : nil
+        (0x2080...0x2089).contains(scalar.value)
+            ? Unicode.Scalar(scalar.value - 0x2080 + 0x30).map { Character($0) } : nil
     }
 }

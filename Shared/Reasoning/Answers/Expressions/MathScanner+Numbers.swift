@@ -1,7 +1,7 @@
 extension MathScanner {
     /// Digits with separators of thousands, a point, a repeating tail and a power of ten.
     mutating func number() {
-        var text = NumberText(digits: digits())
+        var text = Numeral(digits: digits())
         if text.digits.utf8.count <= 3, !text.digits.isEmpty { text.digits += groups() }
         if peek() == ".", Self.isDigit(peek(1)) {
             position += 1
@@ -25,7 +25,9 @@ extension MathScanner {
     /// Whether exactly three digits stand there.
     private func isGroup(at offset: Int) -> Bool {
         let start = position + offset
-        guard start + 3 <= scalars.count, scalars[start..<start + 3].allSatisfy({ Self.isDigit($0) }) else { return false }
+        guard start + 3 <= scalars.count, scalars[start..<start + 3].allSatisfy({ Self.isDigit($0) }) else {
+            return false
+        }
         return start + 3 == scalars.count || !Self.isDigit(scalars[start + 3])
     }
 
@@ -93,7 +95,8 @@ extension MathScanner {
     /// `\overline{3}`, `\dot{3}` and `(3)` after a point.
     private mutating func repeatingTail(at start: Int) -> String? {
         let rest = scalars[min(start, scalars.count)...]
-        for opening in ["\\overline{", "\\overline ", "\\dot{", "\\bar{", "("] where rest.starts(with: opening.unicodeScalars) {
+        for opening in ["\\overline{", "\\overline ", "\\dot{", "\\bar{", "("]
+        where rest.starts(with: opening.unicodeScalars) {
             var end = start + opening.unicodeScalars.count
             let first = end
             while end < scalars.count, Self.isDigit(scalars[end]) { end += 1 }
@@ -111,12 +114,13 @@ extension MathScanner {
     }
 
     /// `0.333...` repeats its last digit, which stands there three times.
-    private mutating func repeatByDots(_ text: inout NumberText) {
+    private mutating func repeatByDots(_ text: inout Numeral) {
         let rest = scalars[position...]
         guard let dots = ["...", "\\ldots", "\\dots", "\\cdots"].first(where: { rest.starts(with: $0.unicodeScalars) })
         else { return }
         position += dots.unicodeScalars.count
-        guard let last = text.digits.last, (text.places ?? 0) >= 3, text.digits.hasSuffix(String(repeating: last, count: 3))
+        guard let last = text.digits.last, (text.places ?? 0) >= 3,
+            text.digits.hasSuffix(String(repeating: last, count: 3))
         else { return }
         text.repeating = String(last)
     }

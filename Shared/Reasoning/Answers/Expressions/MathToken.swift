@@ -1,7 +1,7 @@
 /// A piece of an answer as the scanner sees it.
 struct MathToken: Sendable, Equatable {
     enum Kind: Sendable, Equatable {
-        case number(NumberText)
+        case number(Numeral)
         /// Letters of running mathematics, of which the parser decides whether they are variables or a word.
         case letters(String)
         /// A word of a text.
@@ -15,11 +15,13 @@ struct MathToken: Sendable, Equatable {
         case comma, semicolon, colon, bar, ampersand, rowBreak, period, ellipsis
         /// `and`, `or`.
         case conjunction(isOr: Bool)
-        case open(Bracket), close(Bracket)
+        case open(Bracket)
+        case close(Bracket)
         case relation(RelationSign)
         case union, intersection, without, element, reals, emptySet
         case fraction, root, binomial, overline, accent
-        case begin(String), end(String)
+        case begin(String)
+        case end(String)
         case currency(String)
     }
 
@@ -40,7 +42,7 @@ enum Bracket: Sendable, Hashable {
 }
 
 /// A number's digits as they were written, separators removed.
-struct NumberText: Sendable, Equatable {
+struct Numeral: Sendable, Equatable {
     /// Digits and at most one point.
     var digits: String
     /// Digits after the point that repeat for ever.
@@ -50,7 +52,9 @@ struct NumberText: Sendable, Equatable {
 
     /// Digits after the point; nil for a whole number.
     var places: Int? {
-        digits.utf8.firstIndex(of: UInt8(ascii: ".")).map { digits.utf8.distance(from: $0, to: digits.utf8.endIndex) - 1 }
+        digits.utf8.firstIndex(of: UInt8(ascii: ".")).map {
+            digits.utf8.distance(from: $0, to: digits.utf8.endIndex) - 1
+        }
     }
 
     /// The value; nil where it is too long.

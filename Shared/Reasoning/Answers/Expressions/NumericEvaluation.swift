@@ -174,13 +174,17 @@ struct NumericEvaluation {
     private static func arcsine(_ x: BigFloat) -> BigFloat? {
         let rest = .one - x * x
         guard !rest.isNegative, let root = rest.squareRoot else { return nil }
-        guard let slope = x / root else { return x.isNegative ? -BigFloat.pi.scaled(by: -1) : BigFloat.pi.scaled(by: -1) }
+        guard let slope = x / root else {
+            return x.isNegative ? -BigFloat.pi.scaled(by: -1) : BigFloat.pi.scaled(by: -1)
+        }
         return slope.inverseTangent
     }
 
     /// A number that is whole but for its last digits is whole.
     private func whole(_ x: BigFloat) -> Int? {
-        guard let below = (x + BigFloat.one.scaled(by: -1)).floor, BigFloat.agree(BigFloat(below), x) else { return nil }
+        guard let below = (x + BigFloat.one.scaled(by: -1)).floor, BigFloat.agree(BigFloat(below), x) else {
+            return nil
+        }
         return below
     }
 

@@ -31,7 +31,8 @@ extension AnswerParser {
         }
         terms.append(start..<range.upperBound)
         if terms.count == 1 { return term(range, isMinus: isMinus, depth: depth) }
-        guard terms.count <= RealSet.maximumPieces, var result = realSet(terms[0], isMinus: isMinus, depth: depth) else {
+        guard terms.count <= RealSet.maximumPieces, var result = realSet(terms[0], isMinus: isMinus, depth: depth)
+        else {
             return nil
         }
         for (sign, range) in zip(signs, terms.dropFirst()) {
@@ -113,7 +114,8 @@ extension AnswerParser {
 
     /// `(a, b)`, `[a, b)`, `\{a, b\}`: all of the range in one pair of brackets, with a separator inside.
     private func sequence(_ range: Range<Int>, isMinus: Bool, depth: Int) -> AnswerForm? {
-        guard range.count >= 2, case .open(let open) = tokens[range.lowerBound].kind, closing(range) == range.upperBound - 1,
+        guard range.count >= 2, case .open(let open) = tokens[range.lowerBound].kind,
+            closing(range) == range.upperBound - 1,
             case .close(let close) = tokens[range.upperBound - 1].kind
         else { return nil }
         let inner = range.lowerBound + 1..<range.upperBound - 1
@@ -129,7 +131,9 @@ extension AnswerParser {
                 return .sequence(SequenceAnswer(open: open, close: close, members: [nested]))
             }
             if open == .group { return answer(inner, depth: depth + 1) }
-            if open == .round, case .begin = tokens[inner.lowerBound].kind { return set(inner, isMinus: isMinus, depth: depth + 1) }
+            if open == .round, case .begin = tokens[inner.lowerBound].kind {
+                return set(inner, isMinus: isMinus, depth: depth + 1)
+            }
             return nil
         }
         guard parts.count <= Self.maximumMembers else { return nil }
@@ -161,12 +165,14 @@ extension AnswerParser {
             case .bar where level == 0, .colon where level == 0:
                 guard index > inner.lowerBound, index + 1 < inner.upperBound else { return nil }
                 let before = tokens[inner.lowerBound..<index]
-                guard before.allSatisfy({
-                    switch $0.kind {
-                    case .letters, .symbol, .element, .reals: true
-                    default: false
-                    }
-                }) else { return nil }
+                guard
+                    before.allSatisfy({
+                        switch $0.kind {
+                        case .letters, .symbol, .element, .reals: true
+                        default: false
+                        }
+                    })
+                else { return nil }
                 guard let form = answer(index + 1..<inner.upperBound, depth: depth + 1) else { return nil }
                 switch form {
                 case .realSet, .inequality: return form

@@ -35,7 +35,9 @@ struct AnswerParser {
     /// What `align` and its kin arrange, and systems in `cases`; nil where it is a matrix, or no environment.
     private func environment(_ range: Range<Int>, depth: Int) -> AnswerForm? {
         var range = range
-        if tokens[range.lowerBound].kind == .open(.brace), range.count > 3, case .begin = tokens[range.lowerBound + 1].kind {
+        if tokens[range.lowerBound].kind == .open(.brace), range.count > 3,
+            case .begin = tokens[range.lowerBound + 1].kind
+        {
             // `\left\{ … \right.`
             range = range.lowerBound + 1..<range.upperBound
         }
@@ -63,10 +65,14 @@ struct AnswerParser {
         for token in tokens[range] {
             switch token.kind {
             case .letters(let run), .word(let run):
-                if run.unicodeScalars.count > 1, !run.allSatisfy(\.isUppercase), run.contains(where: { "aeiouAEIOU".contains($0) }) {
+                if run.unicodeScalars.count > 1, !run.allSatisfy(\.isUppercase),
+                    run.contains(where: { "aeiouAEIOU".contains($0) })
+                {
                     hasWord = true
                 }
-            case .period, .comma, .minus, .prime, .bang, .colon, .semicolon, .conjunction, .constant, .open, .close, .symbol: break
+            case .period, .comma, .minus, .prime, .bang, .colon, .semicolon, .conjunction, .constant, .open, .close,
+                .symbol:
+                break
             default: return false
             }
         }
@@ -160,7 +166,8 @@ struct AnswerParser {
     private static func combined(_ members: [AnswerForm], _ separators: [Separator]) -> RealSet? {
         var sets: [RealSet] = []
         for member in members {
-            guard case .realSet(let set) = member, set.variable != nil, set.variable == sets.first?.variable ?? set.variable
+            guard case .realSet(let set) = member, set.variable != nil,
+                set.variable == sets.first?.variable ?? set.variable
             else { return nil }
             sets.append(set)
         }
@@ -255,7 +262,8 @@ struct AnswerParser {
         }
         // `-$5`.
         var isNegative = false
-        if start + 1 < range.upperBound, tokens[start].kind == .minus, case .currency(let name) = tokens[start + 1].kind {
+        if start + 1 < range.upperBound, tokens[start].kind == .minus, case .currency(let name) = tokens[start + 1].kind
+        {
             unit.add(name)
             isNegative = true
             start += 2
@@ -293,7 +301,8 @@ struct AnswerParser {
 /// Words that say nothing of the value that follows them.
 enum LeadingWords {
     static let all: Set<String> = [
-        "about", "approximately", "approx", "around", "exactly", "usd", "us", "rs", "answer", "the", "is", "are", "final",
+        "about", "approximately", "approx", "around", "exactly", "usd", "us", "rs", "answer", "the", "is", "are",
+        "final",
         "option", "only", "roughly", "nearly", "total", "equals", "so", "therefore", "thus", "hence", "either", "both",
         "solution", "solutions", "result", "correct",
     ]
@@ -316,7 +325,9 @@ enum ClockTime {
                 expectsNumber = false
             case .colon where !expectsNumber && suffix.isEmpty: expectsNumber = true
             case .letters(let word), .word(let word):
-                guard ["a", "p", "m", "am", "pm", "A", "P", "M", "AM", "PM"].contains(word), !expectsNumber else { return nil }
+                guard ["a", "p", "m", "am", "pm", "A", "P", "M", "AM", "PM"].contains(word), !expectsNumber else {
+                    return nil
+                }
                 suffix += word.lowercased()
             case .period: break
             default: return nil

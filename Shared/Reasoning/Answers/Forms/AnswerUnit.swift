@@ -59,8 +59,10 @@ struct AnswerUnit: Sendable, Equatable {
     }()
 
     private static let fillers: Set<String> = [
-        "a", "an", "the", "of", "in", "is", "are", "was", "total", "left", "old", "more", "each", "only", "about", "away",
-        "approximately", "around", "exactly", "tall", "long", "wide", "high", "altogether", "respectively", "units", "unit",
+        "a", "an", "the", "of", "in", "is", "are", "was", "total", "left", "old", "more", "each", "only", "about",
+        "away",
+        "approximately", "around", "exactly", "tall", "long", "wide", "high", "altogether", "respectively", "units",
+        "unit",
         "for", "to", "be", "there", "he", "she", "they", "it", "has", "have", "will", "and",
     ]
 

@@ -11,8 +11,9 @@ struct MatrixReader {
         var index = range.lowerBound
         while index < range.upperBound {
             var sign = false
-            if case .plus = parser.tokens[index].kind, total != nil { index += 1 }
-            else if case .minus = parser.tokens[index].kind {
+            if case .plus = parser.tokens[index].kind, total != nil {
+                index += 1
+            } else if case .minus = parser.tokens[index].kind {
                 sign = true
                 index += 1
             } else if total != nil {
@@ -49,7 +50,11 @@ struct MatrixReader {
                 result = next
             default:
                 guard result == nil, factor == nil else { return nil }
-                var reader = ExpressionParser(parser.tokens, range: index..<matrixStart(from: index, end), plusMinusIsMinus: isMinus)
+                var reader = ExpressionParser(
+                    parser.tokens,
+                    range: index..<matrixStart(from: index, end),
+                    plusMinusIsMinus: isMinus
+                )
                 guard let expression = reader.sum(), reader.isAtEnd || reader.next == .times else { return nil }
                 factor = expression
                 index = reader.position

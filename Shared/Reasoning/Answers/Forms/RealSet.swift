@@ -93,9 +93,11 @@ struct RealSet: Sendable {
         var result: [Piece] = []
         for a in pieces {
             for b in other.pieces {
-                let lower = Self.isSame(a.lower.value, b.lower.value)
+                let lower =
+                    Self.isSame(a.lower.value, b.lower.value)
                     ? (a.lower.isClosed ? b.lower : a.lower) : a.lower.value < b.lower.value ? b.lower : a.lower
-                let upper = Self.isSame(a.upper.value, b.upper.value)
+                let upper =
+                    Self.isSame(a.upper.value, b.upper.value)
                     ? (a.upper.isClosed ? b.upper : a.upper) : a.upper.value < b.upper.value ? a.upper : b.upper
                 if let piece = RealSet(from: lower, to: upper) { result += piece.pieces }
             }

@@ -160,7 +160,8 @@ struct RelationReader {
         guard let start = value(0), let slope = value(1)?.subtracting(start), !slope.isZero else { return nil }
         // Linear at two more points is linear, but for what nobody writes.
         for point in [7, -104_729] {
-            guard let seen = value(point), let line = slope.multiplied(by: ExactNumber(point))?.adding(start), seen == line
+            guard let seen = value(point), let line = slope.multiplied(by: ExactNumber(point))?.adding(start),
+                seen == line
             else { return nil }
         }
         guard let root = start.negated.divided(by: slope) else { return nil }

@@ -53,7 +53,10 @@ extension AnswerComparison {
 
     mutating func inequalities(_ gold: InequalityAnswer, _ predicted: InequalityAnswer) -> GradingRule? {
         if areSame(gold, predicted) { return .inequality }
-        let turned = InequalityAnswer(sides: predicted.sides.reversed(), signs: predicted.signs.reversed().map(\.flipped))
+        let turned = InequalityAnswer(
+            sides: predicted.sides.reversed(),
+            signs: predicted.signs.reversed().map(\.flipped)
+        )
         return areSame(gold, turned) ? .inequality : nil
     }
 

@@ -5,14 +5,18 @@ extension AnswerComparison {
         let isGoldTuple = gold.isTuple
         let isPredictedTuple = predicted.isTuple
         if isGoldTuple, isPredictedTuple {
-            guard isSameBracket(gold.open, predicted.open), isSameBracket(gold.close, predicted.close) else { return nil }
+            guard isSameBracket(gold.open, predicted.open), isSameBracket(gold.close, predicted.close) else {
+                return nil
+            }
             return inOrder(gold.members, predicted.members, depth: depth) ? .tuple : nil
         }
         if isGoldTuple || isPredictedTuple {
             // The brackets of a tuple, or of a program's list, left out.
             let tuple = isGoldTuple ? gold : predicted
             let other = isGoldTuple ? predicted : gold
-            guard policy != .strict, other.open != .brace, tuple.open == tuple.close, !other.isUnordered else { return nil }
+            guard policy != .strict, other.open != .brace, tuple.open == tuple.close, !other.isUnordered else {
+                return nil
+            }
             return inOrder(gold.members, predicted.members, depth: depth) ? .tuple : nil
         }
         let isSet = gold.open == .brace && predicted.open == .brace
@@ -72,12 +76,14 @@ extension AnswerComparison {
                 unused.remove(at: found)
             } else {
                 // A member that is there twice.
-                guard gold.count != predicted.count, predicted.contains(where: { rule(member, $0, depth: depth + 1) != nil })
+                guard gold.count != predicted.count,
+                    predicted.contains(where: { rule(member, $0, depth: depth + 1) != nil })
                 else { return false }
             }
         }
         for index in unused {
-            guard gold.count != predicted.count, gold.contains(where: { rule($0, predicted[index], depth: depth + 1) != nil })
+            guard gold.count != predicted.count,
+                gold.contains(where: { rule($0, predicted[index], depth: depth + 1) != nil })
             else { return false }
         }
         return true

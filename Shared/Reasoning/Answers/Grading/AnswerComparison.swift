@@ -16,7 +16,8 @@ struct AnswerComparison {
         case (.text(let a), .text(let b)): return a == b ? .text : nil
         case (.assignment(let name, let a), .assignment(let other, let b)):
             return assignments(name, a, other, b, depth: depth)
-        case (.assignment, .equation), (.equation, .assignment), (.equation, .equation): return equations(gold, predicted)
+        case (.assignment, .equation), (.equation, .assignment), (.equation, .equation):
+            return equations(gold, predicted)
         case (.assignment(_, let a), _): return rule(a, predicted, depth: depth + 1)
         case (_, .assignment(_, let b)): return rule(gold, b, depth: depth + 1)
         case (.sequence(let a), .sequence(let b)): return sequences(a, b, depth: depth)

@@ -25,7 +25,8 @@ struct AnswerReading {
 
     /// `1/2/2000` is a date, not a quotient.
     private static func isDate(_ tokens: [MathToken]) -> Bool {
-        guard tokens.count == 5, tokens[1].kind == tokens[3].kind, tokens[1].kind == .slash || tokens[1].kind == .minus else {
+        guard tokens.count == 5, tokens[1].kind == tokens[3].kind, tokens[1].kind == .slash || tokens[1].kind == .minus
+        else {
             return false
         }
         var digits: [Int] = []
@@ -116,15 +117,19 @@ enum Boxes {
     private static func isUnit(_ outside: String) -> Bool {
         let words = outside.split { !$0.isLetter && $0 != "%" }
         return words.count == 1 && outside.utf8.count <= 24 && !outside.contains("=")
-            && (words.first.map { $0 == "%" || $0.lowercased().hasPrefix("p") && ["percent", "pct"].contains($0.lowercased()) } ?? false)
+            && (words.first.map {
+                $0 == "%" || $0.lowercased().hasPrefix("p") && ["percent", "pct"].contains($0.lowercased())
+            } ?? false)
     }
 }
 
 /// Phrases that announce an answer.
 enum AnswerPhrases {
     private static let words: Set<Substring> = [
-        "so", "therefore", "thus", "hence", "the", "my", "final", "correct", "right", "best", "answer", "option", "choice",
-        "solution", "solutions", "result", "is", "are", "would", "be", "to", "this", "problem", "question", "value", "we", "get",
+        "so", "therefore", "thus", "hence", "the", "my", "final", "correct", "right", "best", "answer", "option",
+        "choice",
+        "solution", "solutions", "result", "is", "are", "would", "be", "to", "this", "problem", "question", "value",
+        "we", "get",
         "have", "that",
     ]
     private static let nouns: Set<Substring> = ["answer", "option", "choice", "solution", "solutions", "result"]
@@ -152,7 +157,9 @@ enum AnswerPhrases {
         }
         guard count > 0, !rest.isEmpty, hasNoun || hasConclusion else { return nil }
         // "the result of it" and "right angle" announce nothing.
-        let announces = ["is", "are", "be", "get", "have", "that"].contains(last) || nouns.contains(last) || hasConclusion && count == 1
+        let announces =
+            ["is", "are", "be", "get", "have", "that"].contains(last) || nouns.contains(last)
+            || hasConclusion && count == 1
         return announces ? String(rest).trimmed : nil
     }
 }
@@ -170,7 +177,8 @@ enum DecimalComma {
         if bytes[0] == UInt8(ascii: "-") { start = 1 }
         guard start < comma, bytes[start..<comma].allSatisfy(isDigit), comma + 2 < bytes.count,
             isDigit(bytes[comma + 1]), isDigit(bytes[comma + 2]),
-            comma + 3 == bytes.count || bytes[comma + 3] == 0x20 || bytes[comma + 3] >= 0x80 || bytes[comma + 3] == UInt8(ascii: "$")
+            comma + 3 == bytes.count || bytes[comma + 3] == 0x20 || bytes[comma + 3] >= 0x80
+                || bytes[comma + 3] == UInt8(ascii: "$")
         else { return nil }
         guard !bytes[(comma + 3)...].contains(where: { isDigit($0) || $0 == UInt8(ascii: ",") }) else { return nil }
         return String(decoding: bytes[..<comma] + [UInt8(ascii: ".")] + bytes[(comma + 1)...], as: UTF8.self)

@@ -18,8 +18,11 @@ struct OptionAnswer {
                     var end = index + 1
                     while end < scalars.count, MathScanner.isLetter(scalars[end]) { end += 1 }
                     let name = MathScanner.string(scalars[index + 1..<end])
-                    if end == index + 1 { end = min(end + 1, scalars.count) }
-                    else if !MathCommands.texts.contains(name), !MathCommands.ignored.contains(name) { return }
+                    if end == index + 1 {
+                        end = min(end + 1, scalars.count)
+                    } else if !MathCommands.texts.contains(name), !MathCommands.ignored.contains(name) {
+                        return
+                    }
                     index = end
                 } else if " \t\n{}$*\"'`_".unicodeScalars.contains(scalar) {
                     index += 1

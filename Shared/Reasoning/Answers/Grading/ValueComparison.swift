@@ -41,7 +41,9 @@ struct ValueComparison {
     private mutating func areEqualNumerically(_ left: Expression, _ right: Expression) -> Bool {
         let allowsComplex = left.hasImaginaryUnit || right.hasImaginaryUnit
         if left.isConstant, right.isConstant {
-            guard let a = value(left, allowsComplex: true), let b = value(right, allowsComplex: true) else { return false }
+            guard let a = value(left, allowsComplex: true), let b = value(right, allowsComplex: true) else {
+                return false
+            }
             return ComplexFloat.agree(a, b)
         }
         var agreements = 0
@@ -162,7 +164,8 @@ struct ValueComparison {
 
     private mutating func ratio(_ left: Expression, _ right: Expression, seed: UInt64) -> BigFloat? {
         let point = NumericEvaluation.Point.real(seed, signed: seed % 2 == 1)
-        guard let a = value(left, at: point, allowsComplex: false), let b = value(right, at: point, allowsComplex: false),
+        guard let a = value(left, at: point, allowsComplex: false),
+            let b = value(right, at: point, allowsComplex: false),
             !BigFloat.agree(a.real, .zero), !BigFloat.agree(b.real, .zero)
         else { return nil }
         return a.real / b.real

@@ -21,7 +21,9 @@ struct ResidueField: Sendable {
 
     func negate(_ a: UInt64) -> UInt64 { a == 0 ? 0 : prime - a }
 
-    func multiply(_ a: UInt64, _ b: UInt64) -> UInt64 { prime.dividingFullWidth(a.multipliedFullWidth(by: b)).remainder }
+    func multiply(_ a: UInt64, _ b: UInt64) -> UInt64 {
+        prime.dividingFullWidth(a.multipliedFullWidth(by: b)).remainder
+    }
 
     func power(_ base: UInt64, _ exponent: UInt64) -> UInt64 {
         var result: UInt64 = 1

@@ -1,5 +1,5 @@
 /// Normal forms of answers that are words.
-enum AnswerText {
+enum AnswerWords {
     /// The words in lower case, without articles, punctuation and markup; numbers and other signs stay.
     ///
     /// `folded` false keeps case, articles and inner punctuation.
@@ -14,10 +14,13 @@ enum AnswerText {
         for (index, scalar) in scalars.enumerated() {
             let before = index > 0 ? scalars[index - 1] : " "
             let after = index + 1 < scalars.count ? scalars[index + 1] : " "
-            if scalar.properties.isAlphabetic || isDigit(scalar) || scalar.properties.canonicalCombiningClass != .notReordered {
+            if scalar.properties.isAlphabetic || isDigit(scalar)
+                || scalar.properties.canonicalCombiningClass != .notReordered
+            {
                 word.unicodeScalars.append(scalar)
-            } else if (scalar == "." || scalar == ",") && isDigit(before) && isDigit(after) || scalar == "-" && !isWordPart(before)
-                && isDigit(after)
+            } else if (scalar == "." || scalar == ",") && isDigit(before) && isDigit(after)
+                || scalar == "-" && !isWordPart(before)
+                    && isDigit(after)
             {
                 word.unicodeScalars.append(scalar)
             } else if scalar == "'" {
@@ -40,7 +43,9 @@ enum AnswerText {
     }
 
     private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { MathScanner.isDigit(scalar) }
-    private static func isWordPart(_ scalar: Unicode.Scalar) -> Bool { isDigit(scalar) || scalar.properties.isAlphabetic }
+    private static func isWordPart(_ scalar: Unicode.Scalar) -> Bool {
+        isDigit(scalar) || scalar.properties.isAlphabetic
+    }
 
     private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
         scalar.properties.isWhitespace || ".,;:!?\"()[]*#`_-".unicodeScalars.contains(scalar)
@@ -74,7 +79,11 @@ enum AnswerText {
             }
             let name = MathScanner.string(scalars[start..<index])
             if MathCommands.texts.contains(name) || MathCommands.ignored.contains(name) { continue }
-            if MathCommands.spaces.contains(name) { result.append(" ") } else { result.append(contentsOf: name.unicodeScalars) }
+            if MathCommands.spaces.contains(name) {
+                result.append(" ")
+            } else {
+                result.append(contentsOf: name.unicodeScalars)
+            }
         }
         return result
     }
