@@ -47,7 +47,10 @@ struct AnswerEquivalenceTests {
             for answer in [pair.gold, pair.pred] where !answer.trimmed.isEmpty {
                 #expect(Self.isEqual(answer, answer, policy), "\(answer)")
                 #expect(Self.isEqual(answer, "  \(answer)\n", policy), "\(answer)")
-                guard !answer.contains("$"), !answer.contains("boxed"), !answer.contains("<") else { continue }
+                // A box ends where its braces are even.
+                guard !answer.contains("$"), !answer.contains("boxed"), !answer.contains("<"), !answer.hasPrefix("]"),
+                    !answer.hasSuffix("\\")
+                else { continue }
                 #expect(Self.isEqual(answer, "\\boxed{\(answer)}", policy), "boxed: \(answer)")
             }
         }
@@ -86,8 +89,8 @@ struct AnswerEquivalenceTests {
 
     // MARK: Numbers in random spellings
 
-    /// A fraction, written in one of the ways in which people write it.
-    private static func spelling(_ top: Int, _ bottom: Int, _ random: inout ReasoningRandom) -> String {
+    /// A fraction, written in one of the ways in which people write it; `bare` is without units, of which two may differ.
+    private static func spelling(_ top: Int, _ bottom: Int, bare: Bool, _ random: inout ReasoningRandom) -> String {
         let size = abs(top)
         let minus = top < 0 ? random.pick(["-", "\u{2212}", "- "]) ?? "-" : ""
         let factor = random.integer(1...9)
@@ -97,6 +100,7 @@ struct AnswerEquivalenceTests {
             "\(minus)\(size) \\div \(bottom)", "\\frac{\(minus)\(size)}{\(bottom)} \\text{ cm}",
             "x = \(minus)\(size)/\(bottom)",
         ]
+        if !bare { forms.append("\\frac{\(minus)\(size)}{\(bottom)} \\text{ cm}") }
         if size > bottom, size % bottom != 0 {
             forms.append("\(minus)\(size / bottom) \(size % bottom)/\(bottom)")
             forms.append("\(minus)\(size / bottom)\\frac{\(size % bottom)}{\(bottom)}")
@@ -109,7 +113,8 @@ struct AnswerEquivalenceTests {
             ]
         }
         if bottom == 1 {
-            forms += ["\(minus)\(size)", "\(minus)$\(size).00", "\(minus)\(size)\\%", "\(minus)\(size) apples"]
+            forms.append("\(minus)\(size)")
+            if !bare { forms += ["\(minus)$\(size).00", "\(minus)\(size)\\%", "\(minus)\(size) apples"] }
             if size >= 10_000 {
                 let head = size / 1_000
                 let tail = String(String(size % 1_000 + 1_000).dropFirst())
@@ -130,10 +135,10 @@ struct AnswerEquivalenceTests {
             let bottom = random.pick([1, 1, 2, 3, 4, 5, 7, 8, 12, 16, 25, 99]) ?? 1
             let top = (random.chance(0.3) ? -1 : 1) * random.integer(1...(random.chance(0.2) ? 900_000 : 300))
             let other = top + (random.chance(0.5) ? 1 : -1) * random.integer(1...3)
-            let a = Self.spelling(top, bottom, &random)
-            let b = Self.spelling(top, bottom, &random)
+            let a = Self.spelling(top, bottom, bare: false, &random)
+            let b = Self.spelling(top, bottom, bare: true, &random)
             #expect(Self.isEqual(a, b), "\(a) and \(b)")
-            let c = other == 0 ? "0" : Self.spelling(other, bottom, &random)
+            let c = other == 0 ? "0" : Self.spelling(other, bottom, bare: true, &random)
             let isPercent = a.contains("%") != c.contains("%")
             #expect(!Self.isEqual(a, c) || isPercent && other * 100 == top, "\(a) and \(c)")
         }

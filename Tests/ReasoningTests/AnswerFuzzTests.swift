@@ -48,7 +48,7 @@ struct AnswerFuzzTests {
                 }
             }
         }
-        #expect(time < .seconds(120), "\(time)")
+        #expect(time < .seconds(60), "\(time)")
     }
 
     private static func isTruth(_ text: String) -> Bool {
@@ -78,7 +78,7 @@ struct AnswerFuzzTests {
                     let time = processorTime {
                         _ = AnswerEquivalence.equivalent(gold: gold, predicted: predicted, policy: policy)
                     }
-                    #expect(time < .seconds(4), "\(seed.debugDescription) of \(bytes) took \(time)")
+                    #expect(time < .seconds(1), "\(seed.debugDescription) of \(bytes) took \(time)")
                 }
             }
         }

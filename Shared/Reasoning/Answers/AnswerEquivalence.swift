@@ -59,6 +59,11 @@ public enum AnswerEquivalence {
         guard !first.text.isEmpty, !second.text.isEmpty else { return (false, .missing) }
         if first.text == second.text { return (true, .identical) }
         if let isSame = options(first.text, second.text, policy) { return (isSame, .option) }
+        if policy != .strict, let a = LetterSet.read(first.text), let b = LetterSet.read(second.text),
+            a.isRun != b.isRun
+        {
+            return (a.letters == b.letters, .option)
+        }
         var comparison = AnswerComparison(policy)
         if let a = first.form, let b = second.form, let rule = comparison.rule(a, b) { return (true, rule) }
         if first.alternative != nil || second.alternative != nil, let a = first.alternative ?? first.form,

@@ -94,6 +94,7 @@ enum MathCommands {
         case "yen", "JPY": .currency("yen")
         case "rupees", "rupee", "INR", "Rs": .currency("rupee")
         case "union": .union
+        case "negative", "minus": .minus
         default: FunctionName(rawValue: word).map { .function($0) }
         }
     }

@@ -6,7 +6,9 @@ struct MathScanner {
     /// What is longer has no tokens.
     static let maximumTokens = 600
 
-    /// Whether `1,234` is one number. The text may mean a list; see ``hasAmbiguousComma``.
+    /// Whether `1,234` is one number.
+    ///
+    /// The text may mean a list; see ``hasAmbiguousComma``.
     let joinsThousands: Bool
     /// Whether a comma stood between three digits and others.
     private(set) var hasAmbiguousComma = false
@@ -141,11 +143,28 @@ struct MathScanner {
             emit(.function(name))
             return emit(.letters(String(last)))
         }
-        if let known = MathCommands.plainToken(word) {
-            if word == "per", peek() == " " { return emit(.word(word)) }
-            return emit(known)
-        }
+        if let known = MathCommands.plainToken(word), isMeant(known) { return emit(known) }
         emit(textEnds.isEmpty ? .letters(word) : .word(word))
+    }
+
+    /// Whether a word that may name a function, a constant or a sign does: `15 min` and `30 sec` have units.
+    private func isMeant(_ known: MathToken.Kind) -> Bool {
+        switch known {
+        case .function(let name):
+            guard textEnds.isEmpty else { return false }
+            let rest = scalars[position...].prefix(4).first { $0 != " " }
+            switch name {
+            case .min, .max, .gcd, .lcm, .abs, .floor, .ceil: return rest == "("
+            default:
+                return rest.map {
+                    $0 == "(" || $0 == "\\" || $0 == "^" || $0 == "{" || $0 == "_" || Self.isLetter($0)
+                        || Self.isDigit($0)
+                } ?? false
+            }
+        case .minus: return peek() == " " && (Self.isDigit(peek(1)) || peek(1) == ".")
+        case .constant: return textEnds.isEmpty
+        default: return true
+        }
     }
 
     static func string(_ scalars: ArraySlice<Unicode.Scalar>) -> String {

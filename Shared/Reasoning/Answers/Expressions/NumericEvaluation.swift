@@ -9,7 +9,9 @@ struct NumericEvaluation {
     }
 
     let point: Point
-    /// Whether values that are not real count. Without, an expression with one has no value.
+    /// Whether values that are not real count.
+    ///
+    /// Without, an expression with one has no value.
     let allowsComplex: Bool
     /// Steps left; a transcendental function costs ``functionCost`` of them.
     var budget: Int

@@ -139,8 +139,11 @@ extension AnswerParser {
         guard parts.count <= Self.maximumMembers else { return nil }
         var members: [AnswerForm] = []
         for part in parts {
-            guard let member = relationOrSet(part, isMinus: isMinus, depth: depth + 1) else { return nil }
-            if case .sequence(let inner) = member, inner.open == .none, inner.isUnordered {
+            let member =
+                open == .brace
+                ? single(part, depth: depth + 1) : relation(part, isMinus: isMinus, depth: depth + 1)
+            guard let member else { return nil }
+            if open == .brace, case .sequence(let inner) = member, inner.open == .none, inner.isUnordered {
                 members += inner.members
             } else {
                 members.append(member)
@@ -148,11 +151,6 @@ extension AnswerParser {
         }
         if separators.contains(.and) || separators.contains(.or), open != .brace, open != .group { return nil }
         return .sequence(SequenceAnswer(open: open, close: close, members: members))
-    }
-
-    /// Members of sets may have two signs of their own.
-    private func relationOrSet(_ range: Range<Int>, isMinus: Bool, depth: Int) -> AnswerForm? {
-        isMinus ? set(range, isMinus: true, depth: depth) : single(range, depth: depth)
     }
 
     /// `x \mid x > 3` between braces is `x > 3`.

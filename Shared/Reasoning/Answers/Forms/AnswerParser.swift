@@ -194,12 +194,25 @@ struct AnswerParser {
     func single(_ range: Range<Int>, depth: Int) -> AnswerForm? {
         let range = withoutLeadingWords(range)
         guard depth <= Self.maximumDepth, !range.isEmpty else { return nil }
-        let hasTwoSigns = tokens[range].contains { $0.kind == .plusMinus || $0.kind == .minusPlus }
-        guard hasTwoSigns else { return relation(range, isMinus: false, depth: depth) }
+        guard hasTwoSigns(range) else { return relation(range, isMinus: false, depth: depth) }
         guard let upper = relation(range, isMinus: false, depth: depth),
             let lower = relation(range, isMinus: true, depth: depth)
         else { return nil }
         return Self.list([upper, lower], isUnordered: true)
+    }
+
+    /// Whether there is a `\pm` that does not stand in a set, whose members have their signs each.
+    private func hasTwoSigns(_ range: Range<Int>) -> Bool {
+        var sets = 0
+        for index in range {
+            switch tokens[index].kind {
+            case .open(.brace): sets += 1
+            case .close(.brace): sets -= 1
+            case .plusMinus where sets <= 0, .minusPlus where sets <= 0: return true
+            default: break
+            }
+        }
+        return false
     }
 
     /// Without `about`, `USD`, `Answer:` and other words that stand before a number.
@@ -223,7 +236,7 @@ struct AnswerParser {
         return range
     }
 
-    private func relation(_ range: Range<Int>, isMinus: Bool, depth: Int) -> AnswerForm? {
+    func relation(_ range: Range<Int>, isMinus: Bool, depth: Int) -> AnswerForm? {
         var sides: [Range<Int>] = []
         var signs: [RelationSign] = []
         var level = 0
@@ -271,14 +284,14 @@ struct AnswerParser {
         if let ratio = ratio(start..<range.upperBound, isMinus: isMinus) { return ratio }
         var parser = ExpressionParser(tokens, range: start..<range.upperBound, plusMinusIsMinus: isMinus)
         guard let expression = parser.sum() else { return nil }
-        let (suffix, isPercent) = parser.unit()
-        guard parser.isAtEnd else { return nil }
-        for (name, power) in suffix.powers { unit.powers[name] = power }
-        unit.words.formUnion(suffix.words)
+        guard let suffix = parser.unit(), parser.isAtEnd else { return nil }
+        for (name, power) in suffix.unit.powers { unit.powers[name] = power }
+        unit.words.formUnion(suffix.unit.words)
+        let value = suffix.multiplier == .one ? expression : .product([expression, .number(suffix.multiplier)])
         return .scalar(
             ScalarAnswer(
-                expression: isNegative ? ExpressionParser.negated(expression) : expression,
-                isPercent: isPercent,
+                expression: isNegative ? ExpressionParser.negated(value) : value,
+                isPercent: suffix.isPercent,
                 unit: unit
             )
         )

@@ -119,8 +119,7 @@ struct MatrixReader {
         func entry(to index: Int) -> Bool {
             var reader = ExpressionParser(parser.tokens, range: start..<index, plusMinusIsMinus: isMinus)
             guard let value = reader.sum() else { return false }
-            _ = reader.unit()
-            guard reader.isAtEnd, row.count < Self.maximumSize else { return false }
+            guard reader.unit() != nil, reader.isAtEnd, row.count < Self.maximumSize else { return false }
             row.append(value)
             start = index + 1
             return true

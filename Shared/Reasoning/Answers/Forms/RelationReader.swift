@@ -95,7 +95,8 @@ struct RelationReader {
                     return nil
                 }
                 hasLetters = true
-                if level == 0, run.unicodeScalars.count == 1 { runs += 1 }
+                let isIndex = index > range.lowerBound && parser.tokens[index - 1].kind == .underscore
+                if level == 0, !isIndex, run.unicodeScalars.count == 1 { runs += 1 }
             case .word, .symbol, .accent, .function: hasLetters = true
             case .constant(let constant):
                 guard constant != .infinity, level > 0 || range.count > 1 else { return nil }

@@ -64,6 +64,8 @@ struct AnswerComparison {
         else { return nil }
         let a = gold.expression
         let b = predicted.expression
+        // `3-2` and `2-1` are ranges or scores before they are differences.
+        if Self.isRange(a), Self.isRange(b) { return a == b ? .expression : nil }
         if policy.requiresSimplification, let first = a.isSimplified, let second = b.isSimplified, !(first && second) {
             return a == b ? .expression : nil
         }
@@ -74,6 +76,14 @@ struct AnswerComparison {
         if policy.allowsRounding, values.isRounding(a, b) { return .rounding }
         if let tolerance = policy.relativeTolerance, values.areClose(a, b, relative: tolerance) { return .rounding }
         return nil
+    }
+
+    /// One whole number less another.
+    private static func isRange(_ expression: Expression) -> Bool {
+        guard case .sum(let parts) = expression, parts.count == 2, case .number = parts[0],
+            case .negative(.number) = parts[1]
+        else { return false }
+        return true
     }
 
     private mutating func percentages(_ gold: ScalarAnswer, _ predicted: ScalarAnswer) -> GradingRule? {

@@ -15,7 +15,7 @@ struct AnswerReading {
             alternative = nil
             return
         }
-        form = Self.isDate(scan.tokens) ? nil : AnswerParser.parse(scan.tokens)
+        form = Self.isDate(scan.tokens) ? nil : AnswerParser.parse(scan.tokens) ?? Self.set(inWords: text)
         guard scan.hasAmbiguousComma, let other = MathScanner.scan(text, joinsThousands: false) else {
             alternative = nil
             return
@@ -38,6 +38,17 @@ struct AnswerReading {
         return digits == [4, 2, 2] || digits[0] <= 2 && digits[1] <= 2 && digits[2] == 4
     }
 
+    /// All numbers, or none, said in words.
+    private static func set(inWords text: String) -> AnswerForm? {
+        guard text.utf8.count <= 60 else { return nil }
+        switch AnswerWords.normalised(text, folded: true) {
+        case "all real numbers", "all reals", "all real values", "set of all real numbers": return .realSet(.all)
+        case "no solution", "no solutions", "no real solution", "no real solutions", "empty set":
+            return .realSet(.empty)
+        default: return nil
+        }
+    }
+
     // MARK: Wrappings
 
     /// Without blanks, emphasis, the box and "the answer is" around the answer.
@@ -55,7 +66,7 @@ struct AnswerReading {
 
     /// What stands behind a thought, and between the tags of an answer.
     private static func withoutTags(_ answer: String) -> String {
-        guard answer.contains("</") else { return answer }
+        guard answer.utf8.contains(UInt8(ascii: "<")), answer.contains("</") else { return answer }
         var text = answer[...]
         if let end = text.range(of: "</think>", options: .backwards) { text = text[end.upperBound...] }
         for tag in ["answer", "Answer"] {
@@ -82,7 +93,9 @@ enum Boxes {
     /// What the boxes hold, by commas where there are several; nil where there is none, or where they stand in the midst of
     /// mathematics.
     static func contents(of text: String) -> String? {
-        guard text.contains("boxed") || text.contains("fbox") else { return nil }
+        guard text.utf8.contains(UInt8(ascii: "\\")), text.contains("boxed") || text.contains("fbox") else {
+            return nil
+        }
         let scalars = Array(text.unicodeScalars)
         let names = ["\\boxed{", "\\fbox{", "\\boxed {"].map { Array($0.unicodeScalars) }
         var contents: [String] = []

@@ -56,7 +56,7 @@ struct OptionAnswer {
             guard opened == 0 else { return nil }
             index += 1
             if index < scalars.count, !" }*$\n\\".unicodeScalars.contains(scalars[index]) { return nil }
-        case "-":
+        case "-", "\u{2013}", "\u{2014}":
             guard opened == 0, hadBlank, index + 1 < scalars.count, scalars[index + 1] == " ", letter.isUppercase else {
                 return nil
             }
@@ -75,5 +75,35 @@ struct OptionAnswer {
         // `(x) + 1` is mathematics.
         if let first = text.unicodeScalars.first, "+-*/^=<>_!&|,;".unicodeScalars.contains(first) { return nil }
         return OptionAnswer(letter: letter, isMarked: true, text: text)
+    }
+}
+
+/// The answer to a question of which several options are right.
+enum LetterSet {
+    /// The letters of `A, C`, `A and C`, `(A), (C)` and `AC`, in alphabetical order; nil for anything else.
+    static func read(_ answer: String) -> (letters: [UInt8], isRun: Bool)? {
+        var letters: [UInt8] = []
+        var hasSeparator = false
+        var bytes = Array(answer.utf8)[...]
+        guard bytes.count <= 80 else { return nil }
+        while let byte = bytes.first {
+            if bytes.starts(with: Array("and".utf8)) {
+                bytes = bytes.dropFirst(3)
+                hasSeparator = true
+                continue
+            }
+            bytes = bytes.dropFirst()
+            switch byte {
+            case UInt8(ascii: "A")...UInt8(ascii: "J"): letters.append(byte)
+            case UInt8(ascii: ","), UInt8(ascii: ";"), UInt8(ascii: "&"), UInt8(ascii: " "): hasSeparator = true
+            case UInt8(ascii: "("), UInt8(ascii: ")"), UInt8(ascii: "."), UInt8(ascii: "$"): break
+            default: return nil
+            }
+        }
+        let sorted = letters.sorted()
+        guard letters.count > 1, Set(letters).count == letters.count, hasSeparator || sorted == letters else {
+            return nil
+        }
+        return (sorted, !hasSeparator)
     }
 }

@@ -5,8 +5,9 @@
 /// whole powers occur, other images say that they differ. All else is computed to 512 bits, at several points where there
 /// are variables, and counts as equal where 400 bits agree.
 struct ValueComparison {
-    /// Steps of computing with 512 bits that are left; see ``NumericEvaluation/functionCost``. When they are spent,
-    /// nothing more is found equal.
+    /// Steps of computing with 512 bits that are left; see ``NumericEvaluation/functionCost``.
+    ///
+    /// When they are spent, nothing more is found equal.
     var budget = 12_000
     private static let points: [UInt64] = [11, 23]
 
@@ -41,6 +42,10 @@ struct ValueComparison {
     private mutating func areEqualNumerically(_ left: Expression, _ right: Expression) -> Bool {
         let allowsComplex = left.hasImaginaryUnit || right.hasImaginaryUnit
         if left.isConstant, right.isConstant {
+            // The real root of a negative number where there is one; only without real values the principal ones.
+            if !allowsComplex, let a = value(left, allowsComplex: false), let b = value(right, allowsComplex: false) {
+                return ComplexFloat.agree(a, b)
+            }
             guard let a = value(left, allowsComplex: true), let b = value(right, allowsComplex: true) else {
                 return false
             }

@@ -1,7 +1,8 @@
 /// An exact fraction of whole numbers of bounded size, in lowest terms.
 struct ExactNumber: Sendable, Hashable {
-    /// Numerators and denominators stay below two to this power: 1,233 decimal digits. What is larger has no exact value
-    /// here, and is compared by its residues.
+    /// Numerators and denominators stay below two to this power: 1,233 decimal digits.
+    ///
+    /// What is larger has no exact value here, and is compared by its residues.
     static let maximumBits = 4_096
 
     let numerator: BigInteger
