@@ -136,10 +136,9 @@ public enum AnswerEquivalence {
         }
         if gold.form != nil, predicted.form != nil { return (false, rule(gold, predicted)) }
         if a == b { return (true, .text) }
-        let acceptsLetter = policy != .strict
-        if let one = AnswerWords.truth(a, acceptsLetter: acceptsLetter),
-            let other = AnswerWords.truth(firstClause(predicted.text), acceptsLetter: acceptsLetter)
-                ?? AnswerWords.truth(b, acceptsLetter: acceptsLetter)
+        if policy.foldsText, let one = AnswerWords.truth(a, acceptsLetter: true),
+            let other = AnswerWords.truth(firstClause(predicted.text), acceptsLetter: true)
+                ?? AnswerWords.truth(b, acceptsLetter: true)
         {
             return (one == other, .text)
         }

@@ -10,10 +10,10 @@ struct ExpressionParser {
     var end: Int
     /// What `\pm` stands for in this reading.
     let plusMinusIsMinus: Bool
-    private var depth = 0
-    private var openBars = 0
+    var depth = 0
+    var openBars = 0
     /// Inside of a function's argument degrees are angles; elsewhere they are a unit.
-    private var functionDepth = 0
+    var functionDepth = 0
 
     init(_ tokens: [MathToken], range: Range<Int>, plusMinusIsMinus: Bool = false) {
         self.tokens = tokens
@@ -46,7 +46,7 @@ struct ExpressionParser {
         return parts.count == 1 ? first : .sum(parts)
     }
 
-    private func isMinus(_ sign: MathToken.Kind) -> Bool? {
+    func isMinus(_ sign: MathToken.Kind) -> Bool? {
         switch sign {
         case .plus: false
         case .minus: true
@@ -56,7 +56,7 @@ struct ExpressionParser {
         }
     }
 
-    private mutating func product() -> Expression? {
+    mutating func product() -> Expression? {
         guard var result = signed() else { return nil }
         while let token = next {
             if token == .times || token == .slash {
@@ -83,7 +83,7 @@ struct ExpressionParser {
         return .product([left, right])
     }
 
-    private mutating func signed() -> Expression? {
+    mutating func signed() -> Expression? {
         var isNegative = false
         while let sign = next, let isMinus = isMinus(sign) {
             if isMinus { isNegative.toggle() }
@@ -113,7 +113,7 @@ struct ExpressionParser {
 
     // MARK: Powers
 
-    private mutating func power() -> Expression? {
+    mutating func power() -> Expression? {
         guard var base = primary() else { return nil }
         while let token = next {
             if token == .bang {
@@ -142,7 +142,7 @@ struct ExpressionParser {
     }
 
     /// `^\circ`, `^{\circ}`.
-    private mutating func acceptDegree() -> Bool {
+    mutating func acceptDegree() -> Bool {
         if accept(.degree) { return true }
         if next == .open(.group), position + 2 < end, tokens[position + 1].kind == .degree,
             tokens[position + 2].kind == .close(.group)
@@ -153,7 +153,7 @@ struct ExpressionParser {
         return false
     }
 
-    private mutating func exponent() -> Expression? {
+    mutating func exponent() -> Expression? {
         depth += 1
         defer { depth -= 1 }
         guard depth <= Self.maximumDepth else { return nil }
@@ -169,7 +169,7 @@ struct ExpressionParser {
 
     // MARK: Primaries
 
-    private func startsFactor(_ token: MathToken.Kind) -> Bool {
+    func startsFactor(_ token: MathToken.Kind) -> Bool {
         switch token {
         case .number, .letters, .symbol, .constant, .function, .fraction, .root, .binomial, .accent, .overline: true
         case .word(let word): word == "e" || word == "i"
@@ -179,7 +179,7 @@ struct ExpressionParser {
         }
     }
 
-    private mutating func primary() -> Expression? {
+    mutating func primary() -> Expression? {
         depth += 1
         defer { depth -= 1 }
         guard depth <= Self.maximumDepth, let token = next else { return nil }
@@ -212,7 +212,7 @@ struct ExpressionParser {
         }
     }
 
-    private mutating func group(_ bracket: Bracket) -> Expression? {
+    mutating func group(_ bracket: Bracket) -> Expression? {
         let bars = openBars
         openBars = 0
         defer { openBars = bars }
@@ -226,7 +226,7 @@ struct ExpressionParser {
     }
 
     /// A whole number before a fraction, or a base below it.
-    private mutating func number(_ text: Numeral) -> Expression? {
+    mutating func number(_ text: Numeral) -> Expression? {
         guard let value = text.value, let expression = text.expression else { return nil }
         if next == .underscore { return based(text) }
         guard text.places == nil, text.exponent == 0, let part = mixedPart() else { return expression }
@@ -234,7 +234,7 @@ struct ExpressionParser {
     }
 
     /// `1/2` after a blank, and `\frac{1}{2}`, of whole numbers, the first being the smaller one.
-    private mutating func mixedPart() -> ExactNumber? {
+    mutating func mixedPart() -> ExactNumber? {
         let start = position
         if case .number(let top) = next, tokens[position].hasSpace, position + 2 < end,
             tokens[position + 1].kind == .slash, case .number(let bottom) = tokens[position + 2].kind,
@@ -255,7 +255,7 @@ struct ExpressionParser {
         return nil
     }
 
-    private static func properFraction(_ top: Numeral, _ bottom: Numeral) -> ExactNumber? {
+    static func properFraction(_ top: Numeral, _ bottom: Numeral) -> ExactNumber? {
         guard top.places == nil, bottom.places == nil, top.exponent == 0, bottom.exponent == 0, let a = top.value,
             let b = bottom.value, let part = a.divided(by: b), part < .one
         else { return nil }
@@ -263,7 +263,7 @@ struct ExpressionParser {
     }
 
     /// `1011_2`: a number in another base.
-    private mutating func based(_ text: Numeral) -> Expression? {
+    mutating func based(_ text: Numeral) -> Expression? {
         guard text.places == nil, text.digits.utf8.count <= 400 else { return nil }
         position += 1
         guard let base = argument()?.exact?.int, (2...36).contains(base) else { return nil }
@@ -302,7 +302,7 @@ struct ExpressionParser {
         }
     }
 
-    private mutating func root() -> Expression? {
+    mutating func root() -> Expression? {
         var degree = Expression.number(ExactNumber(2))
         if next == .open(.square), let close = indexOfClose(from: position), case .close(.square) = tokens[close].kind,
             close + 1 < end
@@ -316,7 +316,7 @@ struct ExpressionParser {
     }
 
     /// `\sqrt12` is taken as √12: models write it so.
-    private mutating func rootArgument() -> Expression? {
+    mutating func rootArgument() -> Expression? {
         if case .number(let text) = next {
             position += 1
             return text.expression
@@ -337,171 +337,5 @@ struct ExpressionParser {
             }
         }
         return nil
-    }
-
-    // MARK: Names
-
-    private mutating func letters(_ run: String) -> Expression? {
-        let isName = run.unicodeScalars.count == 1
-        if isName { return symbol(run) }
-        if run.allSatisfy({ $0.isUppercase }) { return symbol(run) }
-        guard Self.isProduct(run) else {
-            position -= 1
-            return nil
-        }
-        // One letter now, the others as factors after it: in `ab^2` the power is b's.
-        guard let first = run.first else { return nil }
-        position -= 1
-        tokens[position] = MathToken(kind: .letters(String(run.dropFirst())), hasSpace: false, isRest: true)
-        return Self.letter(String(first))
-    }
-
-    /// Whether letters that stand together are variables rather than a word.
-    static func isProduct(_ run: String) -> Bool {
-        run.utf8.count <= 3 || run.utf8.count <= 5 && !run.contains { "aeiouAEIOU".contains($0) }
-    }
-
-    private static func letter(_ name: String) -> Expression {
-        switch name {
-        case "e": .constant(.e)
-        case "i": .constant(.imaginaryUnit)
-        default: .symbol(name)
-        }
-    }
-
-    private mutating func symbol(_ start: String) -> Expression? {
-        var name = start
-        var isPlain = true
-        while true {
-            if accept(.prime) {
-                name += "'"
-                isPlain = false
-            } else if next == .underscore {
-                position += 1
-                guard let index = subscriptText() else { return nil }
-                name += "_" + index
-                isPlain = false
-            } else {
-                break
-            }
-        }
-        let isFunction = ["f", "g", "h", "F", "G", "H", "P"].contains(start)
-        if isFunction, next == .open(.round), !tokens[position].hasSpace, let arguments = arguments() {
-            return .application(name, arguments)
-        }
-        return isPlain ? Self.letter(name) : .symbol(name)
-    }
-
-    /// The tokens of a subscript as text.
-    private mutating func subscriptText() -> String? {
-        guard position < end else { return nil }
-        if next != .open(.group) {
-            defer { position += 1 }
-            return MathText.of(tokens[position])
-        }
-        guard let close = indexOfClose(from: position) else { return nil }
-        let text = tokens[position + 1..<close].map(MathText.of).joined()
-        position = close + 1
-        return text
-    }
-
-    /// `(a, b)`, left alone where it is no list of expressions.
-    private mutating func arguments() -> [Expression]? {
-        let start = position
-        position += 1
-        var result: [Expression] = []
-        repeat {
-            guard let part = sum() else {
-                position = start
-                return nil
-            }
-            result.append(part)
-        } while accept(.comma)
-        guard accept(.close(.round)) else {
-            position = start
-            return nil
-        }
-        return result
-    }
-
-    // MARK: Calls
-
-    /// A logarithm without a base is one of base 10, as in school; `\ln` is the natural one.
-    private mutating func call(_ name: FunctionName) -> Expression? {
-        functionDepth += 1
-        defer { functionDepth -= 1 }
-        if name == .sqrt || name == .cbrt {
-            return rootArgument().map { .function(.root, [.number(ExactNumber(name == .sqrt ? 2 : 3)), $0]) }
-        }
-        var base: Expression?
-        if accept(.underscore) {
-            base = argumentOrNumber()
-            guard base != nil else { return nil }
-        }
-        var power: Expression?
-        if accept(.caret) {
-            power = exponent()
-            guard power != nil else { return nil }
-        }
-        guard var result = applied(name, base: base) else { return nil }
-        if let power {
-            if power.exact == ExactNumber(-1), case .function(let function, let values) = result {
-                guard let inverse = function.inverse else { return nil }
-                result = .function(inverse, values)
-            } else {
-                result = .power(result, power)
-            }
-        }
-        return result
-    }
-
-    private mutating func argumentOrNumber() -> Expression? {
-        if case .number(let text) = next {
-            position += 1
-            return text.expression
-        }
-        return argument()
-    }
-
-    private mutating func applied(_ name: FunctionName, base: Expression?) -> Expression? {
-        if let function = name.function, function.arity == nil {
-            guard next == .open(.round) else { return nil }
-            return arguments().map { .function(function, $0) }
-        }
-        guard let argument = unbracketedArgument() else { return nil }
-        switch name {
-        case .exp: return .power(.constant(.e), argument)
-        case .log: return .function(.log, [base ?? .number(ExactNumber(10)), argument])
-        case .lg: return .function(.log, [.number(ExactNumber(10)), argument])
-        default: return name.function.map { .function($0, [argument]) }
-        }
-    }
-
-    /// What a function without brackets is taken of: the factors up to the next sign or function.
-    private mutating func unbracketedArgument() -> Expression? {
-        if case .open(let bracket) = next, bracket == .round || bracket == .square || bracket == .group {
-            position += 1
-            return group(bracket)
-        }
-        guard var result = power() else { return nil }
-        while let token = next, startsFactor(token), !isUnit(at: position) {
-            if case .function = token { break }
-            if case .open = token { break }
-            if case .number = token { return nil }
-            guard let factor = power() else { return nil }
-            result = Self.product(result, factor)
-        }
-        return result
-    }
-}
-
-extension MathFunction {
-    var inverse: MathFunction? {
-        switch self {
-        case .sin: .arcsin
-        case .cos: .arccos
-        case .tan: .arctan
-        default: nil
-        }
     }
 }

@@ -7,13 +7,15 @@
 /// | | ``strict`` | ``standard`` | ``qwen`` |
 /// | --- | --- | --- | --- |
 /// | order of a list without brackets | counts | does not count | counts |
-/// | a list without brackets and a tuple | differ | same where the order is | same where the order is |
+/// | a list without brackets and a tuple; a vector and a tuple | differ | same where the order is | same where the order is |
+/// | a set of one number and the number; `3/4 or 0.75` and either | differ | same | same |
 /// | arithmetic left undone: `3245/5` and `649` | differ | same | same |
 /// | `x/100`, where one side has a percent sign | differs | same | same |
 /// | `x/100` and `100x`, where none has | differ | differ | same |
 /// | rounding | none | a decimal of two places or more is the fraction or root that rounds to it | a relative 1e-4, and as standard |
 /// | upper and lower case of text and option letters | counts | does not count | does not count |
 /// | articles and punctuation of text | count, but for the last stop | do not count | do not count |
+/// | `T` for true, `Y` for yes, `AC` for `A, C` | no | yes | yes |
 /// | `1,25` for `1.25` | no | two places | two places |
 ///
 /// A percent sign on one side only is let pass by all of them: `10%` is `10`.
