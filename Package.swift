@@ -292,6 +292,12 @@ let package = Package(
                 path: "Tests/Benchmarks/Alignment",
                 swiftSettings: swiftSettings
             ),
+            .executableTarget(
+                name: "GradingBenchmark",
+                dependencies: ["Reasoning"],
+                path: "Tests/Benchmarks/Grading",
+                swiftSettings: swiftSettings
+            ),
             tests("ModelFilesTests", ["DataSupport", "ModelFiles"]),
             tests("TensorEngineTests", ["DataSupport", "NumericSupport", "TensorEngine"]),
             tests("TemplateEngineTests", ["DataSupport", "ModelFiles", "TemplateEngine"], exclude: ["Goldens"]),

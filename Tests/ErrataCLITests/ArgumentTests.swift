@@ -24,6 +24,7 @@ struct ArgumentTests {
         Bad("submit f --limit 0", "--limit", "at least 1"),
         Bad("submit f --limit many", "--limit", "many"),
         Bad("submit f g", "g"),
+        Bad("grade", "<file>"), Bad("grade f --policy lenient", "--policy", "strict, standard or qwen", "'lenient'"),
         Bad("generate --count 0", "--count", "at least 1"),
         Bad("generate --split all", "--split", "train, rollout, development or test", "'all'"),
         Bad("generate --seed -1", "--seed"),

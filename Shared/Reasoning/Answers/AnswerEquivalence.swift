@@ -1,223 +1,178 @@
 import Foundation
 
-/// Whether two answers are the same: numbers by exact value, everything else by normalised text.
+/// Whether two answers are the same.
+///
+/// Numbers, expressions, lists, intervals, equations and the like are read from LaTeX or plain text into expression trees and
+/// compared by value: fractions exactly, all else as ``ValueComparison`` tells, never by doubles alone. What is no
+/// mathematics is compared by its words. A policy says where tastes differ; see ``GradingPolicy``.
+///
+/// Everything is bounded: answers of ``maximumLength`` bytes, 600 tokens, 48 levels of brackets, 64 members of a list, numbers
+/// of 4,096 bits, 12,000 steps of computing to 512 bits. Beyond them an answer is compared as text, or not found equal. It is
+/// linear in the answers' lengths but for lists without order, which take the square of their 64 members at most.
 public enum AnswerEquivalence {
-    /// Longer answers are compared as plain text only.
+    /// Longer answers, in UTF-8 bytes, are compared as plain text only.
     public static let maximumLength = 2_000
 
     /// Compares a gold and a predicted answer.
     ///
-    /// Currency signs, units, percent signs, thousands separators and
-    /// common LaTeX do not count; fractions and decimals are compared exactly, and a prediction that is rounded
-    /// to at least two places counts as its fraction. Always ends, in time linear in both lengths but for lists.
-    public static func equivalent(gold: String, predicted: String) -> Bool {
-        guard !gold.trimmed.isEmpty, !predicted.trimmed.isEmpty else { return false }
-        if gold == predicted { return true }
-        guard gold.utf8.count <= maximumLength, predicted.utf8.count <= maximumLength else {
-            return gold.trimmed == predicted.trimmed
+    /// Both are answers, which may be in a box, between dollar signs, or behind "the answer is"; of a longer text,
+    /// ``AnswerExtraction`` finds the answer first.
+    public static func equivalent(gold: String, predicted: String, policy: GradingPolicy = .standard) -> Bool {
+        rule(gold: gold, predicted: predicted, policy: policy).isEqual
+    }
+
+    /// Whether they are the same, and the rule that decided.
+    static func rule(gold: String, predicted: String, policy: GradingPolicy) -> (isEqual: Bool, rule: GradingRule) {
+        if let first = PlainNumber(gold), let second = PlainNumber(predicted) {
+            if first.isSame(as: second) { return (true, .number) }
+            if policy != .qwen { return (false, .number) }
         }
-        let left = normalised(gold)
-        let right = normalised(predicted)
-        if left == right { return !left.isEmpty }
-        if let a = number(left), let b = number(right) { return same(a, left, b, right) }
-        let a = sides(left)
-        let b = sides(right)
-        if a != left || b != right, !a.isEmpty, !b.isEmpty {
-            if a == b { return true }
-            if let first = number(a), let second = number(b) { return same(first, a, second, b) }
+        if let isSame = shortWords(gold, predicted, policy) { return (isSame, .text) }
+        let first = gold.trimmed
+        let second = predicted.trimmed
+        guard !first.isEmpty, !second.isEmpty else { return (false, .missing) }
+        if first == second { return (true, .identical) }
+        guard first.utf8.count <= maximumLength, second.utf8.count <= maximumLength else { return (false, .length) }
+        return compared(first, second, policy)
+    }
+
+    /// Words of ASCII letters, byte by byte; nil where it takes more to decide.
+    private static func shortWords(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool? {
+        let a = gold.utf8
+        let b = predicted.utf8
+        guard a.count == b.count, a.count > 1, a.count <= 64 else { return nil }
+        for (left, right) in zip(a, b) {
+            let folded = left | 0x20
+            guard (0x61...0x7A).contains(folded) || left == 0x20 else { return nil }
+            guard left == right || policy.foldsText && left != 0x20 && folded == right | 0x20 else { return nil }
         }
-        return lists(left, right)
+        return true
     }
 
-    private static func same(_ a: Rational, _ left: String, _ b: Rational, _ right: String) -> Bool {
-        if a == b { return true }
-        guard !a.isWhole || !b.isWhole else { return false }
-        return isRounding(of: a, by: b, right) || isRounding(of: b, by: a, left)
-    }
-
-    /// A decimal of at least two places that is the other number rounded to them.
-    private static func isRounding(of exact: Rational, by claimed: Rational, _ text: String) -> Bool {
-        guard let point = text.lastIndex(of: "."), !exact.isWhole else { return false }
-        let places = text[text.index(after: point)...].prefix { $0.isNumber }.count
-        let scale = Rational(decimal: "0." + String(repeating: "0", count: min(places, 15)) + "5")
-        guard places >= 2, let scale, let difference = exact.subtracting(claimed) else { return false }
-        return (difference < Rational(0) ? Rational(0).subtracting(difference) ?? difference : difference) <= scale
-    }
-
-    /// `x = 5` and `5`: the right-hand side.
-    private static func sides(_ text: String) -> String {
-        guard let sign = text.lastIndex(of: "="), text.firstIndex(of: "=") == sign else { return text }
-        let name = text[..<sign]
-        guard name.count <= 12, name.allSatisfy({ $0.isLetter || $0 == "(" || $0 == ")" || $0 == "_" || $0 == "," })
-        else { return text }
-        return String(text[text.index(after: sign)...])
-    }
-
-    private static func lists(_ left: String, _ right: String) -> Bool {
-        let a = left.split(separator: ",")
-        let b = right.split(separator: ",")
-        guard a.count == b.count, a.count > 1, a.count <= 64 else { return false }
-        return zip(a, b).allSatisfy { one, other in
-            if one == other { return true }
-            let first = String(one).trimmingCharacters(in: CharacterSet(charactersIn: "()[]{}"))
-            let second = String(other).trimmingCharacters(in: CharacterSet(charactersIn: "()[]{}"))
-            guard let a = number(first), let b = number(second) else { return false }
-            return same(a, first, b, second)
+    private static func compared(
+        _ gold: String,
+        _ predicted: String,
+        _ policy: GradingPolicy
+    ) -> (isEqual: Bool, rule: GradingRule) {
+        let first = AnswerReading(gold)
+        let second = AnswerReading(predicted)
+        guard !first.text.isEmpty, !second.text.isEmpty else { return (false, .missing) }
+        if first.text == second.text { return (true, .identical) }
+        if let isSame = options(first.text, second.text, policy) { return (isSame, .option) }
+        if policy != .strict, let a = LetterSet.read(first.text), let b = LetterSet.read(second.text),
+            a.isRun != b.isRun
+        {
+            return (a.letters == b.letters, .option)
         }
+        var comparison = AnswerComparison(policy)
+        if let a = first.form, let b = second.form, let rule = comparison.rule(a, b) { return (true, rule) }
+        if first.alternative != nil || second.alternative != nil, let a = first.alternative ?? first.form,
+            let b = second.alternative ?? second.form, let rule = comparison.rule(a, b)
+        {
+            return (true, rule)
+        }
+        if policy != .strict, let rule = decimalCommas(first, second, &comparison) { return (true, rule) }
+        return texts(first, second, policy)
     }
 
-    /// The value of a normalised answer.
-    static func number(_ text: String) -> Rational? {
-        guard text.utf8.count <= 120, text.contains(where: \.isNumber) else { return nil }
-        if let value = Rational(decimal: text) { return value }
-        // A mixed number: 918 1/2.
-        let parts = text.split(separator: "&")
-        if parts.count == 2, let whole = Rational(decimal: parts[0]), let part = Arithmetic.evaluate(String(parts[1])) {
-            return whole < Rational(0) ? whole.subtracting(part) : whole.adding(part)
+    /// Whether the letters of options are the same; nil where one of the answers is no option.
+    private static func options(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool? {
+        guard let a = OptionAnswer.read(gold), let b = OptionAnswer.read(predicted) else {
+            return optionText(gold, predicted, policy)
         }
-        guard !text.contains(where: { $0.isLetter }) else { return nil }
-        return Arithmetic.evaluate(text)
+        // Two letters alone may be variables.
+        guard a.isMarked || b.isMarked || a.letter == b.letter || "ABCDEFGHIJ".contains(a.letter.uppercased()) else {
+            return nil
+        }
+        let isSame = policy.foldsText ? a.letter.lowercased() == b.letter.lowercased() : a.letter == b.letter
+        guard isSame, !a.text.isEmpty, !b.text.isEmpty else { return isSame }
+        // The same letter before another number is a slip that nobody can judge for right.
+        if let one = PlainNumber(a.text), let other = PlainNumber(b.text) { return one.isSame(as: other) }
+        return true
     }
 
-    private static let removed = [
-        "\\left", "\\right", "\\!", "\\,", "\\;", "\\:", "\\ ", "\\quad", "\\displaystyle", "\\(", "\\)", "\\[", "\\]",
-        "\\$", "$", "\u{20AC}", "\u{A3}", "\\%", "%", "\\circ", "^{}", "\\mathrm", "\\textbf", "\\mbox",
-    ]
-
-    private static let units: Set<String> = [
-        "dollars", "dollar", "cents", "cent", "percent", "pct", "units", "unit", "miles", "mile", "hours", "hour",
-        "minutes", "minute", "days", "day", "weeks", "week", "months", "month", "years", "year", "pounds", "feet",
-        "inches", "meters", "metres", "cm", "km", "kg", "mph", "people", "students", "pages", "points", "usd", "yuan",
-        "old", "per", "a", "an", "the", "is", "total",
-    ]
-
-    static func normalised(_ answer: String) -> String {
-        var text = answer.trimmed
-        if let boxed = text.range(of: "\\boxed{"), text.hasSuffix("}"), boxed.lowerBound == text.startIndex {
-            text = String(text[boxed.upperBound...].dropLast())
+    /// An option given by its text alone, the other by letter and text.
+    private static func optionText(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool? {
+        let gold = OptionAnswer.read(gold).map { ($0, predicted) } ?? OptionAnswer.read(predicted).map { ($0, gold) }
+        guard let (option, other) = gold, option.isMarked, !option.text.isEmpty else { return nil }
+        let own = AnswerWords.normalised(option.text, folded: policy.foldsText)
+        let text = AnswerWords.normalised(other, folded: policy.foldsText)
+        if own == text
+            || AnswerWords.normalised("\(option.letter) \(option.text)", folded: false)
+                == AnswerWords.normalised(other, folded: false)
+        {
+            return true
         }
-        if let approximate = text.range(of: "\\approx") { text = String(text[..<approximate.lowerBound]) }
-        text = unfractioned(text)
-        text = removingText(text)
-        for piece in removed where text.contains(piece) { text = text.replacingOccurrences(of: piece, with: "") }
-        for (piece, plain) in [
-            ("\\cdot", "*"), ("\\times", "*"), ("\\div", "/"), ("\u{2212}", "-"), ("\\\\", ""), ("\\pi", "pi"),
-        ]
-        where text.contains(piece) {
-            text = text.replacingOccurrences(of: piece, with: plain)
-        }
-        text = text.lowercased()
-        text = dropUnits(text)
-        text = joined(text)
-        while let last = text.last, ".!\\".contains(last) { text.removeLast() }
-        if text.hasPrefix("+") { text.removeFirst() }
-        return text
+        return nil
     }
 
-    /// Words after a number are units; of known ones only, unless the number stands first.
-    private static func dropUnits(_ text: String) -> String {
-        let words = text.split(whereSeparator: \.isWhitespace)
-        guard words.count > 1 else { return unitless(text) }
-        let startsWithNumber = words.first.map { Arithmetic.evaluate(String($0)) != nil } ?? false
-        let kept = words.enumerated().filter { index, word in
-            if startsWithNumber, index > 0, word.allSatisfy({ $0.isLetter || ".-/".contains($0) }),
-                word.contains(where: \.isLetter), word.count > 1
-            {
-                return false
-            }
-            return !units.contains(String(word).trimmingCharacters(in: .punctuationCharacters))
-        }.map { String($0.element) }
-        return kept.isEmpty ? text : kept.joined(separator: " ")
+    private static func decimalCommas(
+        _ gold: AnswerReading,
+        _ predicted: AnswerReading,
+        _ comparison: inout AnswerComparison
+    ) -> GradingRule? {
+        if let text = DecimalComma.withPoint(gold.text), let a = AnswerReading(text).form, let b = predicted.form {
+            return comparison.rule(a, b)
+        }
+        if let text = DecimalComma.withPoint(predicted.text), let b = AnswerReading(text).form, let a = gold.form {
+            return comparison.rule(a, b)
+        }
+        return nil
     }
 
-    /// `125miles` and `5cm`.
-    private static func unitless(_ text: String) -> String {
-        let digits = text.prefix { $0.isNumber || $0 == "." || $0 == "," }
-        let rest = text[digits.endIndex...].drop { $0 == "-" }
-        guard !digits.isEmpty, units.contains(String(rest)) else { return text }
-        return String(digits)
+    /// By words, where at least one of the answers is no mathematics.
+    private static func texts(
+        _ gold: AnswerReading,
+        _ predicted: AnswerReading,
+        _ policy: GradingPolicy
+    ) -> (isEqual: Bool, rule: GradingRule) {
+        let a = AnswerWords.normalised(gold.text, folded: policy.foldsText)
+        let b = AnswerWords.normalised(predicted.text, folded: policy.foldsText)
+        let hasWords = a.unicodeScalars.contains { $0.properties.isAlphabetic || MathScanner.isDigit($0) }
+        guard hasWords else {
+            // `] } )` is nothing but its signs.
+            let isSame = AnswerWords.signs(gold.text) == AnswerWords.signs(predicted.text)
+            return (isSame, isSame ? .text : rule(gold, predicted))
+        }
+        if gold.form != nil, predicted.form != nil { return (false, rule(gold, predicted)) }
+        if a == b { return (true, .text) }
+        if policy.foldsText, let one = AnswerWords.truth(a, acceptsLetter: true),
+            let other = AnswerWords.truth(firstClause(predicted.text), acceptsLetter: true)
+                ?? AnswerWords.truth(b, acceptsLetter: true)
+        {
+            return (one == other, .text)
+        }
+        return (false, rule(gold, predicted))
     }
 
-    /// Without blanks and thousands separators.
-    private static func joined(_ text: String) -> String {
-        var result = ""
-        let characters = Array(text)
-        for (index, character) in characters.enumerated() {
-            if character.isWhitespace { continue }
-            if character == ",", index > 0, characters[index - 1].isNumber, isGroup(characters, index + 1) { continue }
-            result.append(character)
-        }
-        return result
+    /// `Yes, it is`: what stands before the first comma or stop.
+    private static func firstClause(_ text: String) -> String {
+        AnswerWords.normalised(String(text.prefix { !",.;:!\n".contains($0) }), folded: true)
     }
 
-    private static func isGroup(_ characters: [Character], _ start: Int) -> Bool {
-        guard start + 3 <= characters.count, characters[start..<(start + 3)].allSatisfy({ $0.isNumber }) else {
-            return false
+    /// What told two answers apart.
+    private static func rule(_ gold: AnswerReading, _ predicted: AnswerReading) -> GradingRule {
+        guard let a = gold.form?.rule, let b = predicted.form?.rule else {
+            return gold.form == nil && predicted.form == nil ? .text : .kind
         }
-        return start + 3 == characters.count || !characters[start + 3].isNumber
+        return a == b ? a : .kind
     }
+}
 
-    /// `\frac{a}{b}`, `\frac12` and their kin become `(a)/(b)`; a number before one makes a mixed number.
-    private static func unfractioned(_ text: String) -> String {
-        guard text.contains("frac") else { return text }
-        var result = ""
-        var rest = text[...]
-        var rounds = 0
-        while let range = rest.range(of: "frac"), rounds < 64 {
-            rounds += 1
-            guard let slash = rest[..<range.lowerBound].lastIndex(of: "\\"),
-                rest.distance(from: slash, to: range.lowerBound) <= 2
-            else {
-                result += rest[..<range.upperBound]
-                rest = rest[range.upperBound...]
-                continue
-            }
-            result += rest[..<slash]
-            rest = rest[range.upperBound...].drop { $0 == " " }
-            let top = takeArgument(&rest)
-            let bottom = takeArgument(&rest)
-            if result.trimmed.last?.isNumber == true { result += "&" }
-            result += isPlain(top) && isPlain(bottom) ? "\(top)/\(bottom)" : "(\(top))/(\(bottom))"
+extension AnswerForm {
+    /// The rule that decides over two answers of this form.
+    var rule: GradingRule {
+        switch self {
+        case .scalar(let scalar): scalar.expression.exact == nil ? .expression : .number
+        case .text: .text
+        case .sequence(let sequence): sequence.isTuple ? .tuple : sequence.open == .brace ? .set : .list
+        case .assignment(_, let value): value.rule
+        case .equation: .equation
+        case .inequality: .inequality
+        case .realSet: .interval
+        case .matrix: .matrix
+        case .ratio: .ratio
+        case .time: .time
         }
-        return result + rest
-    }
-
-    private static func isPlain(_ text: String) -> Bool { text.allSatisfy { $0.isNumber || $0 == "-" } }
-
-    private static func takeArgument(_ rest: inout Substring) -> String {
-        rest = rest.drop { $0 == " " }
-        guard rest.first == "{" else {
-            let one = rest.prefix(1)
-            rest = rest.dropFirst()
-            return String(one)
-        }
-        var depth = 0
-        for index in rest.indices {
-            if rest[index] == "{" { depth += 1 }
-            if rest[index] == "}" { depth -= 1 }
-            if depth == 0 {
-                let content = rest[rest.index(after: rest.startIndex)..<index]
-                rest = rest[rest.index(after: index)...]
-                return String(content)
-            }
-        }
-        let content = rest.dropFirst()
-        rest = rest[rest.endIndex...]
-        return String(content)
-    }
-
-    /// `\text{ units}` after a number goes; before or alone its content stays.
-    private static func removingText(_ text: String) -> String {
-        var result = ""
-        var rest = text[...]
-        for _ in 0..<64 {
-            guard let range = rest.range(of: "\\text") else { break }
-            result += rest[..<range.lowerBound]
-            rest = rest[range.upperBound...].drop { $0.isLetter }
-            guard rest.first == "{" else { continue }
-            let content = takeArgument(&rest)
-            if number(result.trimmed.replacingOccurrences(of: "$", with: "")) == nil { result += content }
-        }
-        return result + rest
     }
 }

@@ -10,7 +10,8 @@ public struct ErrataCommand: AsyncParsableCommand {
         subcommands: [
             UpCommand.self, SubmitCommand.self, WatchCommand.self, StatusCommand.self, CostsCommand.self,
             RunsCommand.self, DeadLettersCommand.self, ModelsCommand.self, TrainCommand.self, GenerateCommand.self,
-            ServeCommand.self, ReproduceCommand.self, PromptsCommand.self, SchemaCommand.self, MigrateCommand.self,
+            ServeCommand.self, GradeCommand.self, ReproduceCommand.self, PromptsCommand.self, SchemaCommand.self,
+            MigrateCommand.self,
         ]
     )
 

@@ -1,0 +1,199 @@
+import Foundation
+
+/// An answer made ready for comparison: without boxes and phrases around it, and read both ways where commas are ambiguous.
+struct AnswerReading {
+    let text: String
+    /// As mathematics; nil for words.
+    let form: AnswerForm?
+    /// With every comma a separator; nil where that makes no difference.
+    let alternative: AnswerForm?
+
+    init(_ answer: String) {
+        text = Self.unwrapped(answer)
+        guard let scan = MathScanner.scan(text, joinsThousands: true) else {
+            form = nil
+            alternative = nil
+            return
+        }
+        form = Self.isDate(scan.tokens) ? nil : AnswerParser.parse(scan.tokens) ?? Self.set(inWords: text)
+        guard scan.hasAmbiguousComma, let other = MathScanner.scan(text, joinsThousands: false) else {
+            alternative = nil
+            return
+        }
+        alternative = AnswerParser.parse(other.tokens)
+    }
+
+    /// `1/2/2000` is a date, not a quotient.
+    private static func isDate(_ tokens: [MathToken]) -> Bool {
+        guard tokens.count == 5, tokens[1].kind == tokens[3].kind, tokens[1].kind == .slash || tokens[1].kind == .minus
+        else {
+            return false
+        }
+        var digits: [Int] = []
+        for index in [0, 2, 4] {
+            guard case .number(let text) = tokens[index].kind, text.places == nil, !tokens[index].hasSpace || index == 0
+            else { return false }
+            digits.append(text.digits.utf8.count)
+        }
+        return digits == [4, 2, 2] || digits[0] <= 2 && digits[1] <= 2 && digits[2] == 4
+    }
+
+    /// All numbers, or none, said in words.
+    private static func set(inWords text: String) -> AnswerForm? {
+        guard text.utf8.count <= 60 else { return nil }
+        switch AnswerWords.normalised(text, folded: true) {
+        case "all real numbers", "all reals", "all real values", "set of all real numbers": return .realSet(.all)
+        case "no solution", "no solutions", "no real solution", "no real solutions", "empty set":
+            return .realSet(.empty)
+        default: return nil
+        }
+    }
+
+    // MARK: Wrappings
+
+    /// Without blanks, emphasis, the box and "the answer is" around the answer.
+    static func unwrapped(_ answer: String) -> String {
+        var text = withoutTags(answer).trimmed
+        for _ in 0..<4 {
+            let before = text.utf8.count
+            text = withoutEmphasis(text)
+            if let phrase = AnswerPhrases.remainder(of: text) { text = phrase }
+            if let boxed = Boxes.contents(of: text) { text = boxed }
+            if text.utf8.count == before { break }
+        }
+        return text
+    }
+
+    /// What stands behind a thought, and between the tags of an answer.
+    private static func withoutTags(_ answer: String) -> String {
+        guard answer.utf8.contains(UInt8(ascii: "<")), answer.contains("</") else { return answer }
+        var text = answer[...]
+        if let end = text.range(of: "</think>", options: .backwards) { text = text[end.upperBound...] }
+        for tag in ["answer", "Answer"] {
+            guard let open = text.range(of: "<\(tag)>"), let close = text.range(of: "</\(tag)>", options: .backwards),
+                open.upperBound <= close.lowerBound
+            else { continue }
+            text = text[open.upperBound..<close.lowerBound]
+        }
+        return String(text)
+    }
+
+    private static func withoutEmphasis(_ text: String) -> String {
+        for mark in ["**", "__", "`", "\"", "\u{201C}"] where text.hasPrefix(mark) {
+            let close = mark == "\u{201C}" ? "\u{201D}" : mark
+            guard text.hasSuffix(close), text.count >= mark.count + close.count else { continue }
+            return String(text.dropFirst(mark.count).dropLast(close.count)).trimmed
+        }
+        return text
+    }
+}
+
+/// `\boxed{…}` in an answer.
+enum Boxes {
+    /// What the boxes hold, by commas where there are several; nil where there is none, or where they stand in the midst of
+    /// mathematics.
+    static func contents(of text: String) -> String? {
+        guard text.utf8.contains(UInt8(ascii: "\\")), text.contains("boxed") || text.contains("fbox") else {
+            return nil
+        }
+        let scalars = Array(text.unicodeScalars)
+        let names = ["\\boxed{", "\\fbox{", "\\boxed {"].map { Array($0.unicodeScalars) }
+        var contents: [String] = []
+        var outside = ""
+        var index = 0
+        while index < scalars.count {
+            guard scalars[index] == "\\", let name = names.first(where: { scalars[index...].starts(with: $0) }) else {
+                outside.unicodeScalars.append(scalars[index])
+                index += 1
+                continue
+            }
+            let start = index + name.count
+            var level = 1
+            var end = start
+            while end < scalars.count {
+                if scalars[end] == "{" { level += 1 }
+                if scalars[end] == "}" { level -= 1 }
+                if level == 0 { break }
+                end += 1
+            }
+            let content = MathScanner.string(scalars[start..<end]).trimmed
+            if !contents.contains(content), contents.count < AnswerParser.maximumMembers { contents.append(content) }
+            index = min(end + 1, scalars.count)
+        }
+        guard !contents.isEmpty else { return nil }
+        if contents.count == 1, isUnit(outside) { return contents[0] + " " + outside.trimmed }
+        // `\boxed{1} papers and \boxed{2} bins`: only the boxes count.
+        return contents.joined(separator: ", ")
+    }
+
+    /// `\boxed{28} percent`.
+    private static func isUnit(_ outside: String) -> Bool {
+        let words = outside.split { !$0.isLetter && $0 != "%" }
+        return words.count == 1 && outside.utf8.count <= 24 && !outside.contains("=")
+            && (words.first.map {
+                $0 == "%" || $0.lowercased().hasPrefix("p") && ["percent", "pct"].contains($0.lowercased())
+            } ?? false)
+    }
+}
+
+/// Phrases that announce an answer.
+enum AnswerPhrases {
+    private static let words: Set<Substring> = [
+        "so", "therefore", "thus", "hence", "the", "my", "final", "correct", "right", "best", "answer", "option",
+        "choice",
+        "solution", "solutions", "result", "is", "are", "would", "be", "to", "this", "problem", "question", "value",
+        "we", "get",
+        "have", "that",
+    ]
+    private static let nouns: Set<Substring> = ["answer", "option", "choice", "solution", "solutions", "result"]
+    private static let conclusions: Set<Substring> = ["therefore", "thus", "hence"]
+
+    /// What follows "the answer is" and its like at an answer's start; nil where there is no such phrase.
+    static func remainder(of text: String) -> String? {
+        guard text.utf8.first.map({ $0 >= 0x41 }) ?? false else { return nil }
+        var rest = text[...]
+        var hasNoun = false
+        var hasConclusion = false
+        var count = 0
+        var last: Substring = ""
+        while count < 12 {
+            let word = rest.prefix { $0.isLetter }
+            let lower = Substring(word.lowercased())
+            guard !word.isEmpty, words.contains(lower) else { break }
+            let after = rest[word.endIndex...]
+            guard let next = after.first, " :,*\n".contains(next) else { break }
+            hasNoun = hasNoun || nouns.contains(lower)
+            hasConclusion = hasConclusion || conclusions.contains(lower)
+            last = lower
+            rest = after.drop { " :,*\n".contains($0) }
+            count += 1
+        }
+        guard count > 0, !rest.isEmpty, hasNoun || hasConclusion else { return nil }
+        // "the result of it" and "right angle" announce nothing.
+        let announces =
+            ["is", "are", "be", "get", "have", "that"].contains(last) || nouns.contains(last)
+            || hasConclusion && count == 1
+        return announces ? String(rest).trimmed : nil
+    }
+}
+
+/// The European decimal comma.
+enum DecimalComma {
+    /// `2,74` and `2,74 €` with a point; nil for anything else.
+    ///
+    /// Only of two places, which neither thousands nor lists have as a rule: `1,2` is a list.
+    static func withPoint(_ text: String) -> String? {
+        let bytes = Array(text.utf8)
+        guard bytes.count <= 40, let comma = bytes.firstIndex(of: UInt8(ascii: ",")), comma > 0 else { return nil }
+        func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
+        var start = 0
+        if bytes[0] == UInt8(ascii: "-") { start = 1 }
+        guard start < comma, bytes[start..<comma].allSatisfy(isDigit), comma + 2 < bytes.count,
+            isDigit(bytes[comma + 1]), isDigit(bytes[comma + 2]),
+            comma + 3 == bytes.count || bytes[comma + 3] == 0x20 || bytes[comma + 3] >= 0x80
+                || bytes[comma + 3] == UInt8(ascii: "$")
+        else { return nil }
+        guard !bytes[(comma + 3)...].contains(where: { isDigit($0) || $0 == UInt8(ascii: ",") }) else { return nil }
+        return String(decoding: bytes[..<comma] + [UInt8(ascii: ".")] + bytes[(comma + 1)...], as: UTF8.self)
+    }
+}

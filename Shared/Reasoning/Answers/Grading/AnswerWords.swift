@@ -1,0 +1,108 @@
+/// Normal forms of answers that are words.
+enum AnswerWords {
+    /// The words in lower case, without articles, punctuation and markup; numbers and other signs stay.
+    ///
+    /// `folded` false keeps case, articles and inner punctuation.
+    static func normalised(_ text: String, folded: Bool) -> String {
+        let scalars = withoutCommands(MathNormalisation.scalars(of: text))
+        var words: [String] = []
+        var word = ""
+        func flush() {
+            if !word.isEmpty { words.append(word) }
+            word = ""
+        }
+        for (index, scalar) in scalars.enumerated() {
+            let before = index > 0 ? scalars[index - 1] : " "
+            let after = index + 1 < scalars.count ? scalars[index + 1] : " "
+            if scalar.properties.isAlphabetic || isDigit(scalar)
+                || scalar.properties.canonicalCombiningClass != .notReordered
+            {
+                word.unicodeScalars.append(scalar)
+            } else if (scalar == "." || scalar == ",") && isDigit(before) && isDigit(after)
+                || scalar == "-" && !isWordPart(before)
+                    && isDigit(after)
+            {
+                word.unicodeScalars.append(scalar)
+            } else if scalar == "'" {
+                continue
+            } else {
+                flush()
+                if !isPunctuation(scalar) || !folded && !scalar.properties.isWhitespace {
+                    words.append(String(Character(scalar)))
+                }
+            }
+        }
+        flush()
+        guard folded else {
+            if words.last == "." { words.removeLast() }
+            return words.joined(separator: " ")
+        }
+        words = words.map { $0.lowercased() }
+        let content = words.filter { !["a", "an", "the"].contains($0) }
+        return (content.isEmpty ? words : content).joined(separator: " ")
+    }
+
+    private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { MathScanner.isDigit(scalar) }
+    private static func isWordPart(_ scalar: Unicode.Scalar) -> Bool {
+        isDigit(scalar) || scalar.properties.isAlphabetic
+    }
+
+    private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.isWhitespace || ".,;:!?\"()[]*#`_-".unicodeScalars.contains(scalar)
+    }
+
+    /// Without dollar signs, braces, and the names of commands that only set their text; other commands leave theirs.
+    private static func withoutCommands(_ scalars: [Unicode.Scalar]) -> [Unicode.Scalar] {
+        var result: [Unicode.Scalar] = []
+        var index = 0
+        while index < scalars.count {
+            let scalar = scalars[index]
+            index += 1
+            if scalar == "$" { continue }
+            if scalar == "{" || scalar == "}" {
+                // `\sqrt{2}3` is not `\sqrt{23}`.
+                result.append(" ")
+                continue
+            }
+            guard scalar == "\\" else {
+                result.append(scalar)
+                continue
+            }
+            let start = index
+            while index < scalars.count, scalars[index].isASCII, MathScanner.isLetter(scalars[index]) { index += 1 }
+            guard index > start else {
+                // `\,` and `\ ` are blanks.
+                if index < scalars.count, "%&#".unicodeScalars.contains(scalars[index]) { continue }
+                index = min(index + 1, scalars.count)
+                result.append(" ")
+                continue
+            }
+            let name = MathScanner.string(scalars[start..<index])
+            if MathCommands.texts.contains(name) || MathCommands.ignored.contains(name) { continue }
+            if MathCommands.spaces.contains(name) {
+                result.append(" ")
+            } else {
+                result.append(contentsOf: name.unicodeScalars)
+            }
+        }
+        return result
+    }
+
+    /// What is left when blanks go, for answers without letters and digits.
+    static func signs(_ text: String) -> [UInt8] { text.utf8.filter { $0 > 0x20 } }
+
+    /// `yes`, `no`, `true` and `false`, also by their first letter.
+    static func truth(_ text: String, acceptsLetter: Bool) -> String? {
+        switch text.lowercased() {
+        case "yes": "yes"
+        case "no": "no"
+        case "true": "true"
+        case "false": "false"
+        case "t" where acceptsLetter: "true"
+        case "f" where acceptsLetter: "false"
+        case "y" where acceptsLetter: "yes"
+        case "n" where acceptsLetter: "no"
+        default: nil
+        }
+    }
+}
