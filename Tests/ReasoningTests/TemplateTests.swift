@@ -116,30 +116,6 @@ struct TemplateTests {
 @Suite("Answers")
 struct AnswerTests {
     @Test(
-        "answers are found where models put them",
-        arguments: [
-            ("x\n#### 1,234", "1,234"), ("so <Answer> 12 </Answer>", "12"),
-            ("thus \\boxed{\\frac{1}{2}}.", "\\frac{1}{2}"),
-            ("The answer is 42.", "42"), ("Therefore the answer is -3", "-3"), ("He has 5 and 7 left", "7"),
-            ("A: 18", "18"),
-        ]
-    )
-    func extraction(text: String, answer: String) { #expect(AnswerExtraction.extract(text) == answer) }
-
-    @Test(
-        "of a text that was cut off only an answer that it names is found, and never its last number",
-        arguments: [
-            ("He has 5 and 7 left", nil), ("3 + 4 = 7", nil), ("18", nil), ("x\n#### 1,234\nQ", "1,234"),
-            ("x\n#### 1,234", nil),
-            ("so <Answer> 12 </Answer> and 3", "12"), ("thus \\boxed{5} of 9", "5"), ("The answer is 42.\n", "42"),
-            ("The answer is 42", nil), ("A: 18\nB", "18"), ("so <Answer>1", nil), ("", nil),
-        ] as [(String, String?)]
-    )
-    func truncated(text: String, answer: String?) {
-        #expect(AnswerExtraction.extract(text, isTruncated: true) == answer)
-    }
-
-    @Test(
         "equal and unequal answers",
         arguments: [
             ("18", "$18.00", true), ("1000", "1,000", true), ("1/2", "0.5", true), ("0.5", "50", false),
@@ -157,28 +133,6 @@ struct AnswerTests {
         let pairs = try LabelledAnswer.read(TestData.own("answers.jsonl"))
         #expect(pairs.count == 84)
         for pair in pairs { #expect(pair.isJudgedRight, "\(pair)") }
-    }
-
-    @Test(
-        "chains in the layouts that models answer in are graded by their answers alone",
-        arguments: [
-            "#### {}", "The answer is {}.", "So it is \\boxed{{}}.", "<Answer>{}</Answer>", "**Answer:** ${}", "{}",
-        ]
-    )
-    func layouts(layout: String) throws {
-        var source = ReasoningRandom(seed: 41)
-        for problem in try ProblemGenerator(seed: 40).generate(count: 150, split: .test) {
-            let gold = try #require(Int(problem.answer))
-            for (answer, isRight) in [(gold, true), (gold + source.integer(1...9), false)] {
-                let ending = layout.replacingOccurrences(of: "{}", with: "\(answer)")
-                let chain = WorkedSolution.withoutMarks(problem.solution ?? "") + "\n" + ending
-                let found = AnswerExtraction.extract(chain) ?? ""
-                #expect(
-                    AnswerEquivalence.equivalent(gold: problem.answer, predicted: found) == isRight,
-                    "\(ending): \(found)"
-                )
-            }
-        }
     }
 }
 
@@ -215,26 +169,5 @@ struct ExternalAnswerTests {
         let agree = answers.count(where: \.isJudgedRight)
         print("answers: \(file) \(agree) of \(answers.count)")
         #expect(!answers.isEmpty && Double(agree) >= floor * Double(answers.count))
-    }
-
-    @Test("real model outputs are graded as their labels say")
-    func modelOutputs() throws {
-        var agree = 0
-        var total = 0
-        for line in try TestData.lines(TestData.external("gsm8k/example_model_solutions_a.jsonl")) {
-            guard let record = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] else {
-                continue
-            }
-            let gold = AnswerExtraction.extract(record["ground_truth"] as? String ?? "") ?? ""
-            for case let output as [String: Any] in record.values {
-                let answer = AnswerExtraction.extract(output["solution"] as? String ?? "") ?? ""
-                total += 1
-                if AnswerEquivalence.equivalent(gold: gold, predicted: answer) == (output["is_correct"] as? Bool) {
-                    agree += 1
-                }
-            }
-        }
-        print("answers: model outputs \(agree) of \(total)")
-        #expect(total > 1_000 && Double(agree) >= 0.995 * Double(total))
     }
 }

@@ -122,6 +122,7 @@ enum AnswerText {
         guard text.utf8.count <= 2_000 else { return text }
         if let option = OptionLetter.leading(text) { return option }
         if let verdict = verdict(text) { return verdict }
+        if let head = Quantity.head(in: text) { return head }
         let stated = result(text)
         return Quantity.only(in: stated) ?? trimmedMarks(stated)
     }

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Finds LaTeX's `\boxed{…}`.
 enum BoxedAnswer {
     /// The most boxes that are looked at, from the end.
@@ -66,7 +68,17 @@ enum BoxedAnswer {
             else { break }
             text = box.content
         }
-        return AnswerText.result(text)
+        return option(text) ?? AnswerText.result(text)
+    }
+
+    /// The option of `\textbf{(B)}\ 12` and `\text{(B) Paris}`.
+    private static func option(_ text: String) -> String? {
+        var rest = text[...]
+        for command in ["\\textbf{", "\\text{", "\\mathrm{", "\\mathbf{"] where rest.hasPrefix(command) {
+            rest = rest.dropFirst(command.count)
+        }
+        guard rest.hasPrefix("(") else { return nil }
+        return OptionLetter.leading(rest.replacingOccurrences(of: "}", with: " "))
     }
 
     /// Whether what stands between two boxes makes a list of them.

@@ -29,43 +29,62 @@ struct Quantity {
         guard tokens.contains(where: \.isWord) else { return nil }
         let all = all(in: tokens, scalars)
         guard let first = all.first else { return nil }
+        guard all.count == 1 else { return head(in: text) }
         var end = tokens.count
         let startsWithIt = tokens[..<first.tokens.lowerBound].allSatisfy { !$0.isWord }
-        if all.count > 1 {
-            // What follows in brackets or behind a preposition tells where the number comes from.
-            guard startsWithIt, let clause = clause(in: tokens, behind: first.tokens.upperBound),
-                clause <= all[1].tokens.lowerBound
-            else { return nil }
-            end = clause
-        } else if startsWithIt, let bracket = tokens.indices.first(where: { isRemark(tokens, $0, behind: first) }) {
+        if startsWithIt, let bracket = tokens.indices.first(where: { isRemark(tokens, $0, behind: first) }) {
             end = bracket
         }
         let isPlain = tokens[..<end].indices.allSatisfy { index in
             first.tokens.contains(index) || isWordOrMark(tokens, index)
         }
-        guard isPlain, !isAttached(tokens, first) else { return nil }
-        let text = first.text(tokens, scalars)
-        if case .word("percent")? = tokens.indices.contains(first.tokens.upperBound)
-            ? tokens[first.tokens.upperBound].kind : nil, !text.hasSuffix("%")
-        {
-            return text + "%"
-        }
-        return text
+        return isPlain && !isAttached(tokens, first) ? first.stated(tokens, scalars) : nil
     }
 
-    /// Where a bracket or a clause begins behind a number and the words of its unit.
+    /// The number with which a text begins, where a clause behind it tells where it comes from: `18 dollars for 2 days`,
+    /// `72, because 48 + 24 = 72`.
+    static func head(in text: String) -> String? {
+        let scalars = Array(text.unicodeScalars)
+        guard scalars.count <= 2_000 else { return nil }
+        let tokens = ArithmeticTokenizer.tokens(scalars[...])
+        guard let start = tokens.firstIndex(where: { $0.isNumber || $0.kind == .fraction }),
+            let first = read(tokens, at: start),
+            tokens[..<first.tokens.lowerBound].allSatisfy({ $0.kind == .sign }),
+            let end = clause(in: tokens, behind: first.tokens.upperBound), !isAttached(tokens, first),
+            (first.tokens.upperBound..<end).allSatisfy({ isWordOrMark(tokens, $0) })
+        else { return nil }
+        return first.stated(tokens, scalars)
+    }
+
+    /// The number as written, with a sign for the word "percent".
+    private func stated(_ all: [ArithmeticToken], _ scalars: [Unicode.Scalar]) -> String {
+        let text = text(all, scalars)
+        guard tokens.upperBound < all.count, all[tokens.upperBound].kind == .word("percent"), !text.hasSuffix("%")
+        else {
+            return text
+        }
+        return text + "%"
+    }
+
+    private static let reasons: Set<String> = ["because", "since"]
+    private static let clauses: Set<String> = [
+        "for", "in", "per", "after", "over", "when", "if", "with", "each", "from",
+    ]
+
+    /// Where a bracket or a clause begins behind a number and the words of its unit; a reason needs no unit before it.
     private static func clause(in tokens: [ArithmeticToken], behind start: Int) -> Int? {
         for index in start..<min(start + 6, tokens.count) {
             switch tokens[index].kind {
             case .open where index > start: return index
-            case .mark(",") where index > start: return index
-            case .word(let word):
-                if binding.contains(word) { return nil }
-                if ["for", "in", "per", "after", "over", "because", "since", "when", "if", "with", "each", "from"]
-                    .contains(word), index > start
-                {
-                    return index
+            case .mark(","):
+                guard index + 1 < tokens.count, case .word(let word) = tokens[index + 1].kind, !binding.contains(word)
+                else {
+                    return nil
                 }
+                return index
+            case .word(let word):
+                if reasons.contains(word) || index > start && clauses.contains(word) { return index }
+                if binding.contains(word) { return nil }
             default: return nil
             }
         }

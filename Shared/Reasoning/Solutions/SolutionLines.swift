@@ -15,6 +15,13 @@ struct SolutionLines {
         /// Whether it heads the lines that follow it.
         var isHeading = false
         var isIndented = false
+
+        /// Adds a line that belongs to it; a heading ends with a colon then.
+        mutating func append(_ line: String) {
+            if !text.isEmpty { text += isHeading && text.last.map { !".:;,!?".contains($0) } == true ? ": " : " " }
+            text += line
+            isHeading = false
+        }
     }
 
     /// The steps of a text; linear in its length.
@@ -124,8 +131,7 @@ struct SolutionLines {
         var kept: [Line] = []
         var isBehindLabel = false
         for line in lines {
-            let isBare = line.text.split(separator: " ").count <= 12 && CalculationScanner.scan(line.text).isEmpty
-            if isBehindLabel, isBare, line.label == nil {
+            if isBehindLabel, line.label == nil, Self.isBare(line.text) {
                 isBehindLabel = false
                 continue
             }
@@ -133,6 +139,11 @@ struct SolutionLines {
             if !isBehindLabel { kept.append(line) }
         }
         lines = kept
+    }
+
+    /// Whether a line holds no more than an answer may: few words and no calculation.
+    private static func isBare(_ line: String) -> Bool {
+        line.split(separator: " ", maxSplits: 12).count <= 12 && CalculationScanner.scan(line).isEmpty
     }
 
     /// Whether a line does nothing but state the answer.
@@ -187,8 +198,7 @@ struct SolutionLines {
                     isOpen && !Self.isAnswer(line.text)
                     && (settled.last?.label?.isNamed == true || line.isIndented)
                 if belongs, let head = settled.indices.last {
-                    settled[head].text = Self.joined(settled[head].text, line.text, isHeading: settled[head].isHeading)
-                    settled[head].isHeading = false
+                    settled[head].append(line.text)
                 } else {
                     isOpen = false
                     settled.append(line)
@@ -199,20 +209,13 @@ struct SolutionLines {
             if label.isBullet, isOpen, settled.last?.label?.isNamed == true || line.isIndented,
                 let head = settled.indices.last
             {
-                settled[head].text = Self.joined(settled[head].text, line.text, isHeading: settled[head].isHeading)
-                settled[head].isHeading = false
+                settled[head].append(line.text)
                 continue
             }
             isOpen = !label.isBullet
             settled.append(line)
         }
         lines = settled
-    }
-
-    private static func joined(_ head: String, _ text: String, isHeading: Bool) -> String {
-        if head.isEmpty { return text }
-        let isClosed = head.last.map { ".:;,!?".contains($0) } ?? true
-        return head + (isHeading && !isClosed ? ": " : " ") + text
     }
 
     // MARK: Sentences
