@@ -11,131 +11,63 @@ public struct Calculation: Sendable, Hashable, Codable {
         self.value = value
     }
 
-    /// Whether the claimed value is that of the expression, exactly or rounded to the places that it shows.
+    /// Whether the claimed value is that of the expression, exactly or rounded to the places that it shows, in one of the
+    /// ways in which both may be meant.
     ///
-    /// Nil where either cannot be read.
+    /// Nil where either cannot be read whole.
     public var isCorrect: Bool? {
-        guard let exact = Arithmetic.evaluate(expression), let claimed = Arithmetic.evaluate(value) else { return nil }
-        return Calculation.agrees(claimed: claimed, text: value, exact: exact)
+        let exact = Arithmetic.readings(expression)
+        guard !exact.isEmpty, let claim = Claim(value) else { return nil }
+        return exact.contains { claim.agrees(with: $0) }
+    }
+}
+
+/// A claimed value.
+private struct Claim {
+    /// What it may mean, a percent sign left out.
+    private let values: [Rational]
+    private let isPercentage: Bool
+    /// The decimal places that it shows; nil where it is an expression, which is never rounded.
+    private let places: Int?
+
+    /// Nil where it cannot be read.
+    init?(_ text: String) {
+        let scalars = Array(text.unicodeScalars)
+        guard scalars.count <= Arithmetic.maximumLength else { return nil }
+        var tokens = ArithmeticTokenizer.tokens(scalars[...])[...]
+        isPercentage = tokens.last?.kind == .percent && tokens.count { $0.kind == .percent } == 1
+        if isPercentage { tokens.removeLast() }
+        values = Arithmetic.readings(tokens)
+        guard !values.isEmpty else { return nil }
+        let isNumber = tokens.dropFirst().allSatisfy { $0.isNumber }
+        places = isNumber ? Self.places(in: scalars[...]) : nil
     }
 
-    static func agrees(claimed: Rational, text: String, exact: Rational) -> Bool {
-        if claimed == exact { return true }
-        guard !exact.isWhole else { return false }
-        let places = text.split(separator: ".", omittingEmptySubsequences: false).dropFirst().first.map {
-            $0.prefix { $0.isNumber }.count
+    private static func places(in text: ArraySlice<Unicode.Scalar>) -> Int {
+        guard let point = text.lastIndex(of: ".") ?? decimalComma(in: text) else { return 0 }
+        return text[(point + 1)...].prefix { ArithmeticTokenizer.isDigit($0) }.count
+    }
+
+    /// The comma of `0,25`.
+    private static func decimalComma(in text: ArraySlice<Unicode.Scalar>) -> Int? {
+        text.firstIndex(of: ",").flatMap { $0 > 0 && text[$0 - 1] == "0" && $0 < 3 ? $0 : nil }
+    }
+
+    func agrees(with exact: Rational) -> Bool {
+        values.contains { value in
+            if isRounding(value, of: exact) { return true }
+            guard isPercentage, let part = exact.multiplied(by: Rational(100)) else { return false }
+            return isRounding(value, of: part)
         }
+    }
+
+    private func isRounding(_ value: Rational, of exact: Rational) -> Bool {
+        if value == exact { return true }
+        guard let places, !exact.isWhole else { return false }
+        // Nothing is not what a share is rounded to.
+        if places == 0, value == Rational(0) { return false }
         var tolerance = 0.500_001
-        for _ in 0..<min(places ?? 0, 12) { tolerance /= 10 }
-        // A whole claim for a fraction is a rounding only where it is the nearest whole number.
-        return abs(claimed.doubleValue - exact.doubleValue) <= tolerance
-    }
-}
-
-/// A calculation found in a line, with its place in the line's Unicode scalars.
-///
-package struct FoundCalculation: Sendable, Hashable {
-    package var calculation: Calculation
-    /// The expression, where it stands in the running text.
-    package var expressionRange: Range<Int>
-    /// The claimed value.
-    package var valueRange: Range<Int>
-    package var exact: Rational
-}
-
-/// Finds calculations in running text.
-package enum CalculationScanner {
-    /// Every `expression = value` in a line without calculator marks.
-    ///
-    /// Linear in the line's length.
-    package static func scan(_ scalars: [Unicode.Scalar]) -> [FoundCalculation] {
-        var found: [FoundCalculation] = []
-        for (index, scalar) in scalars.enumerated() where scalar == "=" {
-            guard let value = valueRange(scalars, after: index + 1),
-                let expression = expressionRange(scalars, before: index),
-                let exact = Arithmetic.evaluate(scalars[expression])
-            else { continue }
-            found.append(
-                FoundCalculation(
-                    calculation: Calculation(
-                        expression: text(scalars[expression]),
-                        value: text(scalars[value])
-                    ),
-                    expressionRange: expression,
-                    valueRange: value,
-                    exact: exact
-                )
-            )
-        }
-        return found
-    }
-
-    package static func scan(_ line: String) -> [FoundCalculation] { scan(Array(line.unicodeScalars)) }
-
-    private static func text(_ slice: ArraySlice<Unicode.Scalar>) -> String {
-        String(String.UnicodeScalarView(slice))
-    }
-
-    private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }
-
-    /// The number that follows, after blanks and a currency sign.
-    ///
-    private static func valueRange(_ scalars: [Unicode.Scalar], after start: Int) -> Range<Int>? {
-        var position = start
-        while position < scalars.count, scalars[position] == " " || scalars[position] == "$" { position += 1 }
-        let first = position
-        if position < scalars.count, scalars[position] == "-" { position += 1 }
-        let digits = position
-        while position < scalars.count, isDigit(scalars[position]) || ".,".unicodeScalars.contains(scalars[position]) {
-            position += 1
-        }
-        while position > digits, !isDigit(scalars[position - 1]) { position -= 1 }
-        guard position > digits else { return nil }
-        // A number that an operator follows belongs to a longer expression (`a = b + c = d`).
-        var next = position
-        while next < scalars.count, scalars[next] == " " { next += 1 }
-        if next + 1 < scalars.count, let sign = Arithmetic.operation(scalars[next]), scalars[next] != "x",
-            scalars[next] != "X", sign != "-" || isDigit(scalars[next + 1]) || scalars[next + 1] == " "
-        {
-            let rest = scalars[(next + 1)...].drop { $0 == " " || $0 == "$" || $0 == "(" }
-            if let scalar = rest.first, isDigit(scalar) { return nil }
-        }
-        return first..<position
-    }
-
-    /// The longest stretch before the sign that reads as an expression with an operator.
-    private static func expressionRange(_ scalars: [Unicode.Scalar], before end: Int) -> Range<Int>? {
-        var start = end
-        var operators = 0
-        while start > 0, end - start < Arithmetic.maximumLength {
-            let scalar = scalars[start - 1]
-            if isDigit(scalar) || " .,$%()".unicodeScalars.contains(scalar) {
-                start -= 1
-            } else if Arithmetic.operation(scalar) != nil {
-                // An x inside a word is a letter.
-                if scalar == "x" || scalar == "X", start >= 2, scalars[start - 2].properties.isAlphabetic { break }
-                operators += 1
-                start -= 1
-            } else {
-                break
-            }
-        }
-        guard operators > 0 else { return nil }
-        var last = end
-        while last > start, scalars[last - 1] == " " { last -= 1 }
-        // Leading punctuation of the sentence is not part of it: drop from the left until it reads.
-        var tries = 0
-        while start < last, tries < 40 {
-            let scalar = scalars[start]
-            if isDigit(scalar) || scalar == "(" || scalar == "-" || scalar == "$" || scalar == "." {
-                let slice = scalars[start..<last]
-                let signs = slice.dropFirst().filter { Arithmetic.operation($0) != nil }.count
-                if signs == 0 { return nil }
-                if Arithmetic.evaluate(slice) != nil { return start..<last }
-            }
-            start += 1
-            tries += 1
-        }
-        return nil
+        for _ in 0..<min(places, 12) { tolerance /= 10 }
+        return abs(value.doubleValue - exact.doubleValue) <= tolerance
     }
 }

@@ -82,6 +82,29 @@ public struct Rational: Sendable, Hashable, Comparable, CustomStringConvertible 
         return multiplied(by: inverse)
     }
 
+    /// Nil on overflow, for a power of nought below one, and for exponents beyond ±64.
+    public func power(_ exponent: Int) -> Rational? {
+        guard (-64...64).contains(exponent) else { return nil }
+        guard exponent >= 0 else { return Rational(1).divided(by: self).flatMap { $0.power(-exponent) } }
+        var result = Rational(1)
+        for _ in 0..<exponent {
+            guard let next = result.multiplied(by: self) else { return nil }
+            result = next
+        }
+        return result
+    }
+
+    /// The square root where it is a fraction, too; nil where it is not.
+    public var squareRoot: Rational? {
+        func root(_ value: Int) -> Int? {
+            let estimate = Int(Double(value).squareRoot().rounded())
+            let (square, overflow) = estimate.multipliedReportingOverflow(by: estimate)
+            return !overflow && square == value ? estimate : nil
+        }
+        guard numerator >= 0, let top = root(numerator), let bottom = root(denominator) else { return nil }
+        return Rational(top, over: bottom)
+    }
+
     /// The nearest double.
     public var doubleValue: Double { Double(numerator) / Double(denominator) }
 

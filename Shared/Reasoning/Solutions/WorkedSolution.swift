@@ -1,5 +1,3 @@
-import Foundation
-
 /// One step of a worked solution.
 public struct SolutionStep: Sendable, Hashable, Codable {
     /// The step's text without calculator marks.
@@ -32,80 +30,30 @@ public struct WorkedSolution: Sendable, Hashable, Codable {
         self.answer = answer
     }
 
-    /// Reads a solution: a line is a step; a text of one line is split into sentences.
+    /// Reads a solution: a line is a step, see ``SolutionLines``; a text of one line is split into sentences.
     ///
-    /// Never fails; linear in what is read.
+    /// Thoughts before `</think>` are no steps, nor is what a model that runs on writes behind its answer. Never fails;
+    /// linear in what is read.
     public static func parse(_ text: String) -> WorkedSolution {
-        let bounded =
-            text.utf8.count > maximumLength ? String(decoding: text.utf8.prefix(maximumLength), as: UTF8.self) : text
-        var lines = bounded.split(whereSeparator: \.isNewline).map { String($0).trimmed }.filter { !$0.isEmpty }
-        lines.removeAll { isAnswerLine($0) }
-        if lines.count == 1, let only = lines.first { lines = sentences(of: only) }
-        let steps = lines.prefix(maximumSteps).map { line in
+        let visible = Thoughts.visible(text)
+        let bytes = Array(visible.text.utf8.prefix(maximumLength))
+        let solution = visible.isDraft ? "" : String(decoding: RunOn.asked(bytes), as: UTF8.self)
+        let steps = SolutionLines.steps(of: solution).prefix(maximumSteps).map { line in
             SolutionStep(text: withoutMarks(line), calculations: calculations(in: line))
         }
-        return WorkedSolution(steps: steps, answer: AnswerExtraction.extract(bounded))
+        return WorkedSolution(steps: steps, answer: AnswerExtraction.extract(text))
     }
 
-    /// Whether every calculation that can be read is right.
-    ///
+    /// Whether no calculation is surely wrong.
     public var isArithmeticRight: Bool {
         steps.allSatisfy { step in step.calculations.allSatisfy { $0.isCorrect != false } }
     }
 
     /// A line without its `<<…>>` calculator marks.
-    public static func withoutMarks(_ text: String) -> String {
-        guard text.contains("<<") else { return text }
-        var result = ""
-        var rest = text[...]
-        while let open = rest.range(of: "<<") {
-            guard let close = rest.range(of: ">>", range: open.upperBound..<rest.endIndex) else { break }
-            result += rest[..<open.lowerBound]
-            rest = rest[close.upperBound...]
-        }
-        return result + rest
-    }
+    public static func withoutMarks(_ text: String) -> String { CalculatorMarks.removed(from: text) }
 
     /// The calculator marks of a line, or where it has none the calculations of its running text.
     public static func calculations(in line: String) -> [Calculation] {
-        var marks: [Calculation] = []
-        var rest = line[...]
-        while let open = rest.range(of: "<<") {
-            guard let close = rest.range(of: ">>", range: open.upperBound..<rest.endIndex) else { break }
-            let mark = rest[open.upperBound..<close.lowerBound]
-            if let sign = mark.lastIndex(of: "=") {
-                marks.append(
-                    Calculation(expression: String(mark[..<sign]), value: String(mark[mark.index(after: sign)...]))
-                )
-            }
-            rest = rest[close.upperBound...]
-        }
-        return marks.isEmpty ? CalculationScanner.scan(line).map(\.calculation) : marks
-    }
-
-    static func isAnswerLine(_ line: String) -> Bool {
-        let lower = line.lowercased()
-        return line.hasPrefix("####") || lower.hasPrefix("the answer is") || lower.hasPrefix("a:")
-            || lower.hasPrefix("answer:") || lower.hasPrefix("therefore, the answer is")
-    }
-
-    /// Sentences of a line: a stop, a blank and a capital letter or digit end one.
-    package static func sentences(of line: String) -> [String] {
-        var result: [String] = []
-        var current = ""
-        let characters = Array(line)
-        for (index, character) in characters.enumerated() {
-            current.append(character)
-            guard ".?!".contains(character), index + 2 < characters.count, characters[index + 1] == " " else {
-                continue
-            }
-            let next = characters[index + 2]
-            if next.isUppercase || next.isNumber || next == "$" {
-                result.append(current.trimmed)
-                current = ""
-            }
-        }
-        if !current.trimmed.isEmpty { result.append(current.trimmed) }
-        return result.filter { !isAnswerLine($0) }
+        CalculatorMarks.calculations(in: line) ?? CalculationScanner.scan(line).map(\.calculation)
     }
 }

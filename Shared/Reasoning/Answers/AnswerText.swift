@@ -1,0 +1,150 @@
+import Foundation
+
+/// What an answer is, of the words and marks that stand around it.
+enum AnswerText {
+    // MARK: Marks
+
+    /// A text without Markdown's emphasis and code marks around it.
+    static func withoutMarkup(_ text: String) -> String {
+        var result = text.trimmed
+        for mark in ["**", "__", "`"] where result.utf8.contains(mark.utf8.first ?? 0) {
+            result = result.replacingOccurrences(of: mark, with: "")
+        }
+        return result.trimmed
+    }
+
+    /// A text without emphasis, the delimiters of LaTeX, quotation marks around it and a closing stop.
+    static func trimmedMarks(_ text: String) -> String {
+        var scalars = Array(withoutMarkup(text).unicodeScalars)[...]
+        for _ in 0..<8 {
+            let count = scalars.count
+            scalars = scalars.drop { $0.properties.isWhitespace || $0 == "*" || $0 == ":" || $0 == "=" }
+            while let last = scalars.last, last.properties.isWhitespace || ".!*,;".unicodeScalars.contains(last) {
+                // A factorial keeps its sign.
+                if last == "!", scalars.count > 1, isFactorial(scalars) { break }
+                scalars.removeLast()
+            }
+            for (open, close) in [
+                ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("\"", "\""), ("\u{201C}", "\u{201D}"),
+            ] {
+                scalars = unwrapped(scalars, Array(open.unicodeScalars), Array(close.unicodeScalars))
+            }
+            if scalars.count == count { break }
+        }
+        return String(String.UnicodeScalarView(scalars)).trimmed
+    }
+
+    private static func isFactorial(_ scalars: ArraySlice<Unicode.Scalar>) -> Bool {
+        scalars.count <= 3 && scalars.dropLast().allSatisfy { $0.properties.isAlphabetic || ("0"..."9").contains($0) }
+    }
+
+    /// The inside of a text that begins and ends with a pair of marks and has none between.
+    private static func unwrapped(
+        _ scalars: ArraySlice<Unicode.Scalar>,
+        _ open: [Unicode.Scalar],
+        _ close: [Unicode.Scalar]
+    ) -> ArraySlice<Unicode.Scalar> {
+        guard scalars.count >= open.count + close.count, scalars.starts(with: open),
+            scalars.suffix(close.count).elementsEqual(close)
+        else { return scalars }
+        let inside = scalars.dropFirst(open.count).dropLast(close.count)
+        return inside.contains(close[close.count - 1]) && close.count == 1 ? scalars : inside
+    }
+
+    // MARK: Labels and sentences
+
+    /// Whether a line only announces that an answer follows: `Final Answer`, `**Answer:**`.
+    static func isLabel(_ line: String) -> Bool {
+        let words = line.lowercased().split { !$0.isLetter }
+        guard let last = words.last, last == "answer", words.count <= 3, line.utf8.count < 40 else { return false }
+        return words.dropLast().allSatisfy { ["the", "final", "correct", "my"].contains($0) }
+            && !line.unicodeScalars.contains { ("0"..."9").contains($0) }
+    }
+
+    /// A line without "Answer:" or "Final answer:" before what it holds.
+    static func withoutLabel(_ line: String) -> String {
+        guard let colon = line.firstIndex(of: ":"), isLabel(String(line[...colon])) else { return line }
+        let rest = String(line[line.index(after: colon)...])
+        return withoutMarkup(rest).isEmpty ? line : rest
+    }
+
+    static func startsWithLetter(_ text: String) -> Bool {
+        text.unicodeScalars.first { !$0.properties.isWhitespace && $0 != "*" }?.properties.isAlphabetic == true
+    }
+
+    private static let abbreviations: Set<String> = [
+        "st", "mr", "mrs", "ms", "dr", "vs", "no", "approx", "a.m", "p.m", "u.s", "e.g", "i.e", "jr", "sr", "prof",
+    ]
+
+    /// A line to the end of its first sentence: a stop, question or exclamation mark before a blank.
+    static func sentence(_ line: String) -> String {
+        let scalars = Array(line.unicodeScalars)
+        for index in scalars.indices.dropLast()
+        where ".?!".unicodeScalars.contains(scalars[index]) && scalars[index + 1].properties.isWhitespace {
+            let word = scalars[..<index].reversed().prefix { !$0.properties.isWhitespace }.prefix(12).reversed()
+            if scalars[index] == ".", abbreviations.contains(String(String.UnicodeScalarView(word)).lowercased()) {
+                continue
+            }
+            return String(String.UnicodeScalarView(scalars[..<index]))
+        }
+        return line
+    }
+
+    /// Whether a line is more than a few words.
+    static func isSentence(_ line: String) -> Bool { line.split(separator: " ", maxSplits: 6).count > 6 }
+
+    /// Whether what follows "the answer is" says something about the answer and does not state it.
+    static func isComment(_ sentence: String) -> Bool {
+        let first = sentence.unicodeScalars.prefix { $0.properties.isAlphabetic }
+        return ["not", "correct", "incorrect", "wrong", "right", "unclear"].contains(String(first).lowercased())
+    }
+
+    private static let verdicts: Set<String> = ["yes", "no", "true", "false", "valid", "invalid"]
+
+    /// Yes, no and their like, with which an answer begins; `alone`, nothing but a mark may follow.
+    static func verdict(_ text: String, alone: Bool = false) -> String? {
+        let bare = trimmedMarks(text).unicodeScalars
+        let word = String(bare.prefix { $0.properties.isAlphabetic })
+        guard verdicts.contains(word.lowercased()) else { return nil }
+        let rest = bare.dropFirst(word.unicodeScalars.count)
+        guard let next = rest.first else { return word }
+        if alone { return nil }
+        let behind = String(rest).trimmed.lowercased()
+        let isReason = ["because", "since", "as "].contains { behind.hasPrefix($0) }
+        return ",.;:!(".unicodeScalars.contains(next) || isReason ? word : nil
+    }
+
+    // MARK: What is stated
+
+    /// See ``AnswerExtraction/bare(_:)``.
+    static func bare(_ answer: String) -> String {
+        let text = trimmedMarks(withoutLabel(answer))
+        guard text.utf8.count <= 2_000 else { return text }
+        if let option = OptionLetter.leading(text) { return option }
+        if let verdict = verdict(text) { return verdict }
+        if let head = Quantity.head(in: text) { return head }
+        let stated = result(text)
+        return Quantity.only(in: stated) ?? trimmedMarks(stated)
+    }
+
+    /// What a calculation, or an equation of words, ends with: of `48 + 24 = 72` and `Total = 72` it is 72; `x = 5` and
+    /// `y = 2x + 1` stay, for their sides may matter.
+    static func result(_ text: String) -> String {
+        guard text.utf8.contains(UInt8(ascii: "=")), text.utf8.count <= 2_000 else { return text }
+        let scalars = Array(text.unicodeScalars)
+        let tokens = ArithmeticTokenizer.tokens(scalars[...])
+        guard let sign = tokens.lastIndex(where: { $0.kind == .equals }), sign + 1 < tokens.count else { return text }
+        let left = tokens[..<sign]
+        // A variable, a function or a command of LaTeX on the left makes it an equation.
+        let isCalculation = left.allSatisfy { token in
+            switch token.kind {
+            case .unknown, .relation: false
+            case .word(let word): word.unicodeScalars.count > 1
+            default: true
+            }
+        }
+        let calculates = left.contains { $0.isOperation || $0.kind == .fraction || $0.isWord } || left.isEmpty
+        guard isCalculation, calculates, Quantity.isNumeric(tokens[(sign + 1)...]) else { return text }
+        return String(String.UnicodeScalarView(scalars[tokens[sign].range.upperBound...])).trimmed
+    }
+}

@@ -1,0 +1,73 @@
+/// The letter of a multiple-choice answer, in the spellings of models: `(B)`, `B.`, `B) Paris`, `**B**`, `Option (B)`.
+enum OptionLetter {
+    /// Words that may follow a letter without a mark.
+    private static let verbs: Set<String> = ["is", "because", "since", "as"]
+
+    /// The option that a text begins with, in the brackets that it has; nil where it begins with anything else.
+    ///
+    /// A text that names several options, such as `(A) and (C)`, names none.
+    static func leading(_ text: String) -> String? {
+        var scalars = Array(AnswerText.withoutMarkup(text).unicodeScalars)[...]
+        scalars = scalars.drop { " \"'$\u{201C}".unicodeScalars.contains($0) }
+        for word in ["option ", "choice ", "letter "] {
+            let start = String(String.UnicodeScalarView(scalars.prefix(word.utf8.count)))
+            if start.lowercased() == word { scalars = scalars.dropFirst(word.utf8.count) }
+        }
+        let isBracketed = scalars.first == "("
+        if isBracketed { scalars.removeFirst() }
+        guard let letter = scalars.first, ("A"..."Z").contains(letter) else { return nil }
+        var rest = scalars.dropFirst()
+        if isBracketed {
+            guard rest.first == ")" else { return nil }
+            rest.removeFirst()
+        }
+        guard isOption(rest, isBracketed: isBracketed), !namesAnother(rest, than: letter) else { return nil }
+        return isBracketed ? "(\(letter))" : String(letter)
+    }
+
+    /// Whether what follows a letter leaves it one.
+    private static func isOption(_ rest: ArraySlice<Unicode.Scalar>, isBracketed: Bool) -> Bool {
+        guard let next = rest.first else { return true }
+        if isBracketed { return !next.properties.isAlphabetic && !"^_=(+".unicodeScalars.contains(next) }
+        let behind = rest.dropFirst()
+        switch next {
+        case ")", ".", ":": return behind.first.map { $0 == " " || $0 == "\"" || $0 == "$" || $0 == "." } ?? true
+        case "\"", "'", "$", "!", "\u{201D}": return behind.allSatisfy { !$0.properties.isAlphabetic && $0 != "=" }
+        case ",", ";": return true
+        case " ":
+            let word = behind.drop { $0 == " " }.prefix { $0.properties.isAlphabetic }
+            let text = String(String.UnicodeScalarView(word))
+            if text.isEmpty {
+                return behind.allSatisfy { " .!\"'$".unicodeScalars.contains($0) } || behind.first == "("
+            }
+            return verbs.contains(text)
+        default: return false
+        }
+    }
+
+    /// Whether another letter in brackets, or one behind "and" or a comma, is named with it.
+    private static func namesAnother(_ rest: ArraySlice<Unicode.Scalar>, than letter: Unicode.Scalar) -> Bool {
+        let joined = rest.drop { " ,;".unicodeScalars.contains($0) }
+        let words = String(String.UnicodeScalarView(joined.prefix(12))).split(separator: " ")
+        guard let first = words.first else { return false }
+        func isLetter(_ word: Substring) -> Bool {
+            let bare = word.unicodeScalars.filter { !"().,".unicodeScalars.contains($0) }
+            return bare.count == 1 && bare.first.map { ("A"..."Z").contains($0) && $0 != letter } == true
+        }
+        if first == "and" || first == "or" || first == "&" { return words.dropFirst().first.map(isLetter) == true }
+        return isLetter(first)
+    }
+
+    /// The option that a last line names without announcing it: the line is one, or has one bracketed letter in it.
+    static func closing(_ line: String) -> String? {
+        if let whole = leading(line), !AnswerText.isSentence(line) || whole.hasPrefix("(") { return whole }
+        let scalars = Array(line.unicodeScalars)
+        var found: Set<Unicode.Scalar> = []
+        for index in scalars.indices.dropLast(2) where scalars[index] == "(" && scalars[index + 2] == ")" {
+            let isApart = index == 0 || !scalars[index - 1].properties.isAlphabetic
+            if isApart, ("A"..."J").contains(scalars[index + 1]) { found.insert(scalars[index + 1]) }
+        }
+        guard found.count == 1, let letter = found.first, !scalars.contains("=") else { return nil }
+        return "(\(letter))"
+    }
+}

@@ -1,0 +1,88 @@
+/// Text in which a base model goes on after its answer, with a question of its own.
+///
+/// Such a model knows no end: it continues the pattern of the prompt. The first answer that a new question follows answers the
+/// question that was asked, so what stands behind it does not count.
+enum RunOn {
+    /// The most headings that are tried.
+    private static let maximumHeadings = 8
+
+    private static let headings: Set<String> = [
+        "question", "new question", "next question", "q", "problem", "new problem", "next problem", "exercise",
+        "example",
+        "instruction", "human", "user", "input", "task",
+    ]
+
+    /// Marks of turns and ends of texts in the templates of chat models.
+    private static let marks = [
+        "<|im_end|>", "<|im_start|>", "<|endoftext|>", "<|eot_id|>", "<|end|>", "<|user|>", "<end_of_turn>", "</s>",
+        "[INST]",
+    ].map { Array($0.utf8) }
+
+    /// The bytes before the first new question that follows an answer; all of them where there is none.
+    static func asked(_ bytes: [UInt8]) -> [UInt8] {
+        var tried = 0
+        var isNumbered = false
+        var index = 0
+        var isLineStart = true
+        while index < bytes.count, tried < maximumHeadings {
+            let isMark = marks.contains { bytes[index] == $0[0] && bytes[index...].starts(with: $0) }
+            let heading = isLineStart ? heading(bytes, at: index) : nil
+            // A text that numbers its questions splits up the one that was asked.
+            let isPart = heading?.number != nil && isNumbered
+            if let number = heading?.number, number <= 1 { isNumbered = true }
+            if isMark || heading != nil && !isPart {
+                tried += 1
+                let before = Array(bytes[..<index])
+                if AnswerExtraction.named(in: before) != nil || heading != nil && endsInCalculation(before) {
+                    return before
+                }
+            }
+            isLineStart = bytes[index] == UInt8(ascii: "\n") || bytes[index] == UInt8(ascii: "\r")
+            index += 1
+        }
+        return bytes
+    }
+
+    /// The heading of a question that a line is or begins with: `Question:`, `**Q2:**`, `### Problem 3`.
+    private static func heading(_ bytes: [UInt8], at start: Int) -> (number: Int?, isHeading: Bool)? {
+        var index = start
+        var hasHash = false
+        while index < bytes.count, " #*>_".utf8.contains(bytes[index]) {
+            if bytes[index] == UInt8(ascii: "#") { hasHash = true }
+            index += 1
+        }
+        var name = ""
+        while index < bytes.count, name.utf8.count < 16, isLetter(bytes[index]) || bytes[index] == UInt8(ascii: " ") {
+            name.unicodeScalars.append(Unicode.Scalar(bytes[index]))
+            index += 1
+        }
+        name = name.trimmed.lowercased()
+        guard headings.contains(name) else { return nil }
+        var number: Int?
+        while index < bytes.count, isDigit(bytes[index]) || bytes[index] == UInt8(ascii: ".") {
+            if isDigit(bytes[index]) {
+                number = min((number ?? 0) * 10 + Int(bytes[index] - UInt8(ascii: "0")), 10_000)
+            }
+            index += 1
+        }
+        while index < bytes.count, "*_ ".utf8.contains(bytes[index]) { index += 1 }
+        let isEnd = index >= bytes.count || bytes[index] == UInt8(ascii: "\n") || bytes[index] == UInt8(ascii: "\r")
+        guard index < bytes.count && bytes[index] == UInt8(ascii: ":") || hasHash && isEnd else { return nil }
+        return (number, true)
+    }
+
+    /// Whether the last line states a result.
+    private static func endsInCalculation(_ bytes: [UInt8]) -> Bool {
+        let text = String(decoding: bytes.suffix(400), as: UTF8.self).trimmed
+        guard let line = text.split(whereSeparator: \.isNewline).last,
+            let sign = line.utf8.lastIndex(of: UInt8(ascii: "="))
+        else { return false }
+        return line.utf8[sign...].contains(where: isDigit)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+    }
+}
