@@ -313,6 +313,7 @@ let package = Package(
                 ]
             ),
             tests("SchemasTests", ["Schemas"]),
+            tests("TeachingTests", ["Reasoning", "Schemas", "Teaching"]),
             tests("KafkaClientTests", ["KafkaClient"]),
             tests("PostgresClientTests", ["PostgresClient", "TestSupport"]),
             tests(

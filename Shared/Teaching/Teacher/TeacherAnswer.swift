@@ -1,4 +1,4 @@
-import Reasoning
+public import Reasoning
 import Schemas
 
 /// An answer of the teacher with all that says where it comes from.
@@ -36,18 +36,31 @@ public struct TeacherAnswer: Sendable, Hashable {
         self.isRecalled = isRecalled
     }
 
-    /// The text, without the blanks around it.
-    public var text: String { reply.text.trimmed }
+    /// The text, without a reasoning model's thoughts and the blanks around it.
+    public var text: String { Thoughts.split(reply.text).answer.trimmed }
 
     /// Why the answer cannot be used whatever it says; `nil` when it can.
-    public var failure: String? {
+    public var failure: String? { refusal?.message }
+
+    /// The same with its kind.
+    public var refusal: Refusal? {
         guard reply.finishReason == "stop" else {
-            return "the teacher's answer ended with finish_reason \(reply.finishReason), not stop"
+            let isDeclined = ["content_filter", "refusal", "safety"].contains(reply.finishReason.lowercased())
+            return Refusal(
+                isDeclined ? .declined : .cut,
+                "the teacher's answer ended with finish_reason \(reply.finishReason), not stop"
+            )
         }
-        if reply.text.utf8.count > Self.maximumBytes {
-            return "the teacher's answer has \(reply.text.utf8.count) bytes; \(Self.maximumBytes) are read"
+        let said = Thoughts.split(reply.text)
+        let text = said.answer.trimmed
+        if text.utf8.count > Self.maximumBytes {
+            let message = "the teacher's answer has \(text.utf8.count) bytes; \(Self.maximumBytes) are read"
+            return Refusal(.tooLong, message)
         }
-        return text.isEmpty ? "the teacher's answer is empty" : nil
+        guard text.isEmpty else { return nil }
+        return said.endsInThoughts
+            ? Refusal(.cut, "the teacher's answer ends within its thoughts")
+            : Refusal(.empty, "the teacher's answer is empty")
     }
 }
 
