@@ -322,6 +322,7 @@ let package = Package(
             ),
             tests("SchemasTests", ["Schemas"]),
             tests("CompletionClientTests", ["CompletionClient", "Schemas", hummingbird, logging, nioCore, nioHTTP1]),
+            tests("TeachingTests", ["Reasoning", "Schemas", "Teaching"]),
             tests("KafkaClientTests", ["KafkaClient"]),
             tests("PostgresClientTests", ["PostgresClient", "TestSupport"]),
             tests(

@@ -24,11 +24,14 @@ public struct ReasoningError: Error, Sendable, Hashable, CustomStringConvertible
     public let code: Code
     /// Place and cure, in a sentence.
     public let message: String
+    /// How a text that cannot be read is counted among the refused ones, where the code does not say it.
+    public let kind: Refusal.Kind?
 
     /// Makes an error of a kind with its message.
-    public init(_ code: Code, _ message: String) {
+    public init(_ code: Code, _ message: String, kind: Refusal.Kind? = nil) {
         self.code = code
         self.message = message
+        self.kind = kind
     }
 
     /// The kind and the message.

@@ -55,9 +55,10 @@ struct TeacherTally {
         let differs = !AnswerEquivalence.equivalent(gold: problem.answer, predicted: wrongAnswer)
         if differs { pairs += 1 }
         let attempt = WorkedSolution.parse(wrong).steps.map(\.text)
-        let trace = try CorrectionTrace.parse(
-            ask(.groundedCorrection(question: problem.question, reference: reference, attempt: attempt))
+        let correction = try CorrectionReading(
+            ask(.groundedCorrection(question: problem.question, reference: reference, attempt: attempt)),
+            attempt: attempt
         )
-        if differs, trace.failure(gold: problem.answer, attempt: attempt) == nil { corrections += 1 }
+        if differs, correction.failure(gold: problem.answer) == nil { corrections += 1 }
     }
 }

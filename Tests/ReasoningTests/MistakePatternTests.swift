@@ -19,6 +19,15 @@ struct MistakePatternTests {
             ("<Category>logical reasoning and knowledge</Category>", "logical+knowledge"),
             ("<Category>d+a</Category>", "logical"),
             ("<Category>logical</Category> or rather <Category>knowledge</Category>", "knowledge"),
+            ("The kind of mistake is knowledge.", "knowledge"), ("This is a calculation error.", "calculation"),
+            ("The wrong response makes an arithmetic mistake: 3 * 4 is 12.", "calculation"),
+            ("It is a logical and a calculation mistake.", "logical+calculation"),
+            ("This is not a calculation mistake. It is a logical mistake.", "logical"),
+            ("It is a logical error rather than a calculation error.", "logical"),
+            ("**Kind of mistake:** logical", "logical"), ("{\"category\": \"logical\"}", "logical"),
+            ("<Kind>logical</Kind>", "logical"), ("logical", "logical"), ("**Calculation error**", "calculation"),
+            ("<think>Maybe <Category>knowledge</Category>?</think><Category>logical</Category>", "logical"),
+            ("Type: calculation error.", "calculation"),
         ]
     )
     func read(text: String, name: String) throws {
@@ -30,7 +39,10 @@ struct MistakePatternTests {
     @Test(
         "what names no category is refused",
         arguments: [
-            "", "logical", "<Category></Category>", "<Category>e</Category>", "<Category>typo</Category>", "<category",
+            "", "<Category></Category>", "<Category>e</Category>", "<Category>typo</Category>", "<category",
+            "It is a logical or a calculation mistake.", "The mistake is a bad one.", "Mistakes happen.",
+            "This is a logical mistake. This is a knowledge mistake.", "Use your knowledge.", "logical or knowledge?",
+            "It is not a calculation error.", "He has a lot of knowledge, and his error is big.",
         ]
     )
     func refused(text: String) {

@@ -17,6 +17,14 @@ struct ParserPropertyTests {
         if let step = own?.firstWrongStep { #expect(steps.indices.contains(step)) }
         if let trace, let step = trace.firstWrongStep { #expect(trace.steps.indices.contains(step)) }
         _ = LeakFilter.mentionsReference(text)
+        let thoughts = Thoughts.split(text)
+        #expect(thoughts.answer.utf8.count <= text.utf8.count)
+        _ = try? MistakePattern.parse(text)
+        let attempt = Array(steps.prefix(8))
+        if let reading = try? CorrectionReading(text, attempt: attempt), let step = reading.trace.firstWrongStep {
+            #expect(attempt.indices.contains(step) && reading.unmatched == nil)
+        }
+        _ = ChainForm.failure(ofCorruption: text, right: "3 + 4 = 7\nThe answer is 7.", question: "3 and 4?")
         _ = AnswerExtraction.extract(text)
         _ = WorkedSolution.parse(text)
         return (template, trace)
@@ -26,7 +34,7 @@ struct ParserPropertyTests {
     private static func soup(_ random: inout ReasoningRandom) -> String {
         let names = [
             "Step", "step", "STEP", "Key", "kEy", "Generalized", "generalisation", "Answer", "Final Answer", "Cause",
-            "Correction", "Verdict", "Part", "Reason", "Evaluate", "x",
+            "Correction", "Verdict", "Part", "Reason", "Evaluate", "x", "think", "Step1: a", "Key kind=\"a\"", "br/",
         ]
         let numbers = [
             "", "", "1", "2", "3", " 1", "0", "007", "64", "65", "99999999999999999999999", "-1", "1.5", "Ⅳ",
@@ -34,6 +42,8 @@ struct ParserPropertyTests {
         let texts = [
             "3+4=7", "ok", "faulty", " 2", "a < b", "b > a", "&lt;", "&amp;lt;", "&", "\u{0}", "e\u{301}", "\u{338}",
             "\u{1F1E9}\u{1F1EA}", "\r\n", "\n", "####", "<<3+4=7>>", "\\boxed{", "½", "٣", "\u{202E}", "",
+            "\n**Step 1:** ", "\n### Step 2\n", "\nKey: ", "\n**Answer:** 5\n", "\n```\n", "\nVerdict: ok\n", "**", "`",
+            "</think>", "[/Step1]", "&#x3c;", "The answer is 7.", "the mistake is logical", "\n1. ", "\n2. ",
         ]
         switch random.integer(0...9) {
         case 0...5:
@@ -219,21 +229,23 @@ struct ParserPropertyTests {
         "<Verdict>",
         "<aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "&amp;", "&", "1=", "1+", "1+1=", "(", "<<", "<<1", "<<1=1>>", "####",
         "\\boxed{", "\\boxed", "answer:", "the answer is ", "*", ".", ". A", "reference ", "given given ", "\u{301}",
-        "\u{1F1E9}", "\u{1F468}\u{200D}", "\u{0915}\u{094D}", "\r", "\r\n", "\u{0}", " ", "9", "1,",
+        "\u{1F1E9}", "\u{1F468}\u{200D}", "\u{0915}\u{094D}", "<x>", "a<b>", "<!--", "<?", "<Step1: a ", "<Step a=\"b\" ",
+        "<think>", "</think>", "\nKey: ", "\n**Step 1:** ", "\n- ", "**", "`", "[Step1]", "&lt;Step1&gt;", "verdict: ",
+        "{", "not ", "the kind of mistake is ", "the hint ", "the \u{301}", "#", "\n#### 1", "\r", "\r\n", "\u{0}", " ", "9", "1,",
     ]
 
     private static func long(_ seed: String, bytes: Int) -> String {
         String(repeating: seed, count: bytes / seed.utf8.count)
     }
 
-    @Test("the scanner looks at no byte more than twice, and nothing read is there twice", arguments: repeated)
+    @Test("the scanner looks at no byte more than four times, and nothing read is there twice", arguments: repeated)
     func work(seed: String) {
         for prefix in ["", "<Step1>", "<Answer>", "<Step1>a<Key>"] {
             let text = prefix + Self.long(seed, bytes: 60_000)
             for vocabulary in [TagVocabulary.steps, .verdict] {
                 var examined = 0
                 let events = TagScanner.scan(text, vocabulary: vocabulary, examined: &examined)
-                #expect(examined <= 2 * text.utf8.count)
+                #expect(examined <= 4 * text.utf8.count)
                 #expect(events.count <= text.utf8.count / 2 + 1)
             }
             let tree = TaggedSteps(text)

@@ -231,6 +231,7 @@ enum Samples {
         var event = trace(bodies[0])
         event.verified = false
         event.failure = "the answer is wrong"
+        event.failureKind = "wrong-answer"
         return event
     }
 

@@ -49,7 +49,10 @@ struct AttemptTests {
             }
             let traces = try await bench.run(attempt(output: Good.wrong))
             #expect(traces.count == 1)
-            #expect(traces.first?.failure == "step 3 is not a step of the attempt")
+            #expect(
+                traces.first?.failure == "step 3 is not a step of the attempt: \"c\"; repeat one word for word"
+            )
+            #expect(traces.first?.failureKind == Refusal.Kind.unmatchedStep.rawValue)
             #expect(traces.first?.teacher.calls == 4)
         }
     }

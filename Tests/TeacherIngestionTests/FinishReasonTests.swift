@@ -1,3 +1,4 @@
+import Reasoning
 import Teaching
 import Testing
 
@@ -27,15 +28,14 @@ struct FinishReasonTests {
     @Test(
         "each other end is a failure with a name of its own",
         arguments: [
-            ("length", "length"), ("MAX_TOKENS", "length"), ("model_length", "length"),
-            ("content_filter", "content-filter"), ("SAFETY", "content-filter"), ("RECITATION", "content-filter"),
-            ("refusal", "refusal"), ("tool_calls", "tool-call"), ("function_call", "tool-call"),
-            ("timeout", "timeout"), ("too-large", "too-large"), ("malformed", "malformed"), ("error", "finish-reason"),
-        ]
+            ("length", .cut), ("MAX_TOKENS", .cut), ("model_length", .cut),
+            ("content_filter", .contentFilter), ("SAFETY", .contentFilter), ("RECITATION", .contentFilter),
+            ("refusal", .declined), ("tool_calls", .toolCall), ("function_call", .toolCall),
+            ("timeout", .timeout), ("too-large", .noReply), ("malformed", .noReply), ("error", .cut),
+        ] as [(String, Refusal.Kind)]
     )
-    func failures(reason: String, kind: String) {
-        #expect(FinishReason(reason).failure?.kind == kind)
-        #expect(answer(reason).failure != nil)
+    func failures(reason: String, kind: Refusal.Kind) {
+        #expect(answer(reason).refusal?.kind == kind)
     }
 
     @Test(
@@ -43,11 +43,11 @@ struct FinishReasonTests {
         arguments: [
             ("<think>3 * 4 = 14</think>\n\nThe answer is 12.", "3 * 4 = 14", "The answer is 12."),
             ("3 * 4 = 14\n</think>\nThe answer is 12.", "3 * 4 = 14", "The answer is 12."),
-            ("<think>a</think>b<think>c</think>\nd", "a</think>b<think>c", "d"),
+            ("<think>a</think>b<think>c</think>\nd", "c", "d"),
             ("<thinking>a</thinking> b", "a", "b"),
             ("<think>\n3 * 4 = 14, so", "3 * 4 = 14, so", ""),
             ("The answer is 12.", nil, "The answer is 12."),
-            ("I <think> so.", nil, "I <think> so."),
+            ("I <think> so.", "so.", "I"),
         ] as [(String, String?, String)]
     )
     func thoughts(text: String, thoughts: String?, rest: String) {

@@ -97,18 +97,18 @@ struct VerificationTests {
     func unreadablePattern() async throws {
         try await TestDatabase.withPool { pool in
             let later = Bench(pool) { asked, call, _ in
-                asked == PromptID.classifyMistake.rawValue && call < 2 ? reply("Hm.") : Good.answer(asked)
+                asked == PromptID.classifyMistake.rawValue && call < 1 ? reply("Hm.") : Good.answer(asked)
             }
             guard case .dual(let found) = try #require(try await later.run(problem()).last).body else { return }
             #expect(found.mistake == "knowledge")
-            #expect(later.teacher.requests(.classifyMistake).map(\.temperature) == [0.2, 0.4, 0.6])
+            #expect(later.teacher.requests(.classifyMistake).map(\.temperature) == [0.2, 0.4])
             let never = bench(pool, .classifyMistake, "Hm.")
             let trace = try #require(try await never.run(problem(id: "p2")).last)
             guard case .dual(let fallback) = trace.body else { return }
             #expect(trace.verified)
             #expect(fallback.mistake == "logical")
             #expect(fallback.mistakeSource == .numbers)
-            #expect(trace.teacher.calls == 5)
+            #expect(trace.teacher.calls == 3)
             let unasked = Bench(pool, options: .init(classifiesMistakes: false)) { asked, _, _ in Good.answer(asked) }
             guard case .dual(let plain) = try #require(try await unasked.run(problem(id: "p3")).last).body else {
                 return

@@ -49,7 +49,7 @@ public struct SimulatedTeacher: Sendable {
             return MistakeClassifier.classify(question: request.problem, right: request.chain, wrong: request.wrong).xml
         case .groundedCorrection?:
             return Corrector.trace(question: request.problem, reference: request.reference, attempt: request.attempt)
-                .xml
+                .quoted
         case .correction?:
             let own = solve(request.problem)
             let reference = own.lines.joined(separator: "\n") + "\n#### " + own.answer
@@ -172,8 +172,13 @@ struct RequestText {
     var candidate: String { sections["Candidate"] ?? "" }
     var chain: String { sections["Right response"] ?? "" }
     var wrong: String { sections["Wrong response"] ?? "" }
+    /// The attempt's steps, without the numbers that they are shown with.
     var attempt: [String] {
-        (sections["Attempt"] ?? "").split(separator: "\n").map { String($0).trimmed }.filter { !$0.isEmpty }
+        let lines = (sections["Attempt"] ?? "").split(separator: "\n").map { String($0).trimmed }.filter { !$0.isEmpty }
+        return lines.enumerated().map { index, line in
+            let number = "\(index + 1). "
+            return line.hasPrefix(number) ? String(line.dropFirst(number.count)) : line
+        }
     }
     var hint: String? {
         sections["Hint"].flatMap { AnswerExtraction.extract($0) }

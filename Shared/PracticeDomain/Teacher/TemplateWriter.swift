@@ -90,11 +90,13 @@ enum Inspector {
             let template = try ThoughtTemplate.parse(request.candidate)
             guard let failure = template.failure(gold: gold) else { return InspectorVerdict(isOK: true) }
             let part =
-                failure.hasPrefix("step ")
-                ? "Step" + failure.dropFirst(5).prefix { $0.isNumber }
-                : failure.hasPrefix("the answer")
-                    ? "Answer" : failure.contains("generalisation") ? "Generalized" : "Key"
-            return InspectorVerdict(isOK: false, part: part, reason: failure)
+                switch failure.kind {
+                case .wrongAnswer: "Answer"
+                case .noGeneralization: "Generalized"
+                case .arithmetic: "Step" + failure.message.dropFirst("step ".count).prefix { $0.isNumber }
+                default: "Key"
+                }
+            return InspectorVerdict(isOK: false, part: part, reason: failure.message)
         } catch {
             return InspectorVerdict(isOK: false, part: "Step1", reason: "\(error)")
         }
@@ -107,8 +109,8 @@ enum Inspector {
             if let failure = trace.failure(gold: gold, attempt: trace.steps) {
                 return InspectorVerdict(
                     isOK: false,
-                    part: failure.hasPrefix("the answer") ? "Answer" : "Correction",
-                    reason: failure
+                    part: failure.kind == .wrongAnswer ? "Answer" : "Correction",
+                    reason: failure.message
                 )
             }
             let expected = FirstWrongStep.locate(

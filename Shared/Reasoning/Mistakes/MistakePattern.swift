@@ -28,53 +28,31 @@ public struct MistakePattern: Sendable, Hashable {
         kinds.isEmpty ? "other" : Kind.allCases.filter(kinds.contains).map(\.rawValue).joined(separator: "+")
     }
 
-    /// Reads a classifier's answer: the last `<Category>` element, or a line `Category: …` without one.
+    /// Reads a classifier's answer: the last `<Category>` element, else the last line `Category: …` or member of that name,
+    /// else a sentence that names the kind (`The kind of mistake is knowledge.`), else nothing but names.
     ///
     /// Categories are read by name in any case, also with words after them ("logical reasoning"), or by the paper's
     /// letters a to d, with or without brackets, joined by `+`, `,`, `/`, `&` or `and`. Beside others, `other` says
-    /// nothing.
+    /// nothing. A sentence must name one kind, or several that it joins; what it denies does not count.
     ///
-    /// Linear in the text's length; only the first ``maximumLength`` bytes are read.
+    /// Linear in the text's length; only the first ``maximumLength`` bytes behind a model's thoughts are read.
     ///
     /// - Throws: ``ReasoningError`` where there is no category or an unknown one.
     public static func parse(_ text: String) throws -> MistakePattern {
-        let bounded = String(decoding: text.utf8.prefix(maximumLength), as: UTF8.self).lowercased()
-        guard let said = element(in: bounded) ?? line(in: bounded), !said.trimmed.isEmpty else {
-            throw ReasoningError(.malformedMistake, "there is no <Category> element")
-        }
-        var kinds: Set<Kind> = []
-        let joined = said.replacingOccurrences(of: " and ", with: "+")
-        for part in joined.split(whereSeparator: { "+,/&".contains($0) }) {
-            switch part.split(whereSeparator: { !$0.isLetter }).first.map(String.init) {
-            case "a", "logical", "logic", "reasoning": kinds.insert(.logical)
-            case "b", "knowledge", "factual": kinds.insert(.knowledge)
-            case "c", "calculation", "numerical", "numeric", "arithmetic", "mathematical": kinds.insert(.calculation)
-            case "d", "other", "others", "none": continue
-            default:
+        let said = Thoughts.split(text).answer
+        let bounded = String(decoding: said.utf8.prefix(maximumLength), as: UTF8.self).lowercased()
+        if let named = MistakeReading.element(in: bounded) ?? MistakeReading.line(in: bounded), !named.trimmed.isEmpty {
+            guard let kinds = MistakeReading.kinds(named) else {
                 throw ReasoningError(
                     .malformedMistake,
-                    "\"\(said.trimmed.prefix(60))\" is no category; they are logical, knowledge, calculation and other"
+                    "\"\(named.trimmed.prefix(60))\" is no category; they are logical, knowledge, calculation and other"
                 )
             }
+            return MistakePattern(kinds)
+        }
+        guard let kinds = MistakeReading.sentence(in: bounded) ?? MistakeReading.bare(bounded) else {
+            throw ReasoningError(.malformedMistake, "there is no <Category> element")
         }
         return MistakePattern(kinds)
-    }
-
-    /// What the last `<category>` holds, up to the next tag; blanks and a colon in the tag are let pass.
-    private static func element(in text: String) -> String? {
-        guard let open = text.range(of: "<category", options: .backwards) else { return nil }
-        let rest = text[open.upperBound...].drop { $0 == " " || $0 == ":" }
-        guard rest.first == ">" else { return nil }
-        return String(rest.dropFirst().prefix { $0 != "<" })
-    }
-
-    private static func line(in text: String) -> String? {
-        for line in text.split(whereSeparator: \.isNewline).reversed() {
-            let bare = line.drop { !$0.isLetter }
-            guard bare.hasPrefix("category") else { continue }
-            let rest = bare.dropFirst("category".count).drop { $0 == " " || $0 == "*" }
-            if rest.first == ":" { return String(rest.dropFirst()) }
-        }
-        return nil
     }
 }

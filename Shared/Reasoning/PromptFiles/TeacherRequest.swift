@@ -1,4 +1,6 @@
 /// A question to the teacher with everything that it needs.
+///
+/// References are shown without GSM8K's calculator marks, which a model would copy.
 public enum TeacherRequest: Sendable, Hashable {
     /// Solve the problem.
     case chainOfThought(question: String)
@@ -16,7 +18,7 @@ public enum TeacherRequest: Sendable, Hashable {
     case rectify(question: String, answer: String, chain: String = "")
     /// Say what kind of mistake the wrong chain makes.
     case classifyMistake(question: String, right: String, wrong: String)
-    /// Correct an attempt, knowing the reference.
+    /// Correct an attempt, knowing the reference; its steps are shown with their numbers.
     case groundedCorrection(question: String, reference: String, attempt: [String], remarks: String = "")
     /// Correct an attempt.
     case correction(question: String, attempt: [String])
@@ -56,10 +58,12 @@ public enum TeacherRequest: Sendable, Hashable {
         case .hierarchicalThought(let question):
             ["question": question]
         case .templateExtraction(let question, let reference, let remarks):
-            ["question": question, "reference": reference, "remarks": remarks]
+            ["question": question, "reference": WorkedSolution.withoutMarks(reference), "remarks": remarks]
         case .inspectTemplate(let question, let reference, let candidate),
             .inspectCorrection(let question, let reference, let candidate):
-            ["question": question, "reference": reference, "candidate": candidate]
+            [
+                "question": question, "reference": WorkedSolution.withoutMarks(reference), "candidate": candidate,
+            ]
         case .corrupt(let question, let chain, let demonstrations):
             [
                 "question": question, "chain": chain,
@@ -80,11 +84,18 @@ public enum TeacherRequest: Sendable, Hashable {
             ["question": question, "right": right, "wrong": wrong]
         case .groundedCorrection(let question, let reference, let attempt, let remarks):
             [
-                "question": question, "reference": reference, "remarks": remarks,
-                "attempt": attempt.joined(separator: "\n"),
+                "question": question, "reference": WorkedSolution.withoutMarks(reference), "remarks": remarks,
+                "attempt": Self.numbered(attempt),
             ]
         case .correction(let question, let attempt):
-            ["question": question, "attempt": attempt.joined(separator: "\n")]
+            ["question": question, "attempt": Self.numbered(attempt)]
         }
+    }
+
+    /// An attempt's steps with their numbers, a line each: what a step's own line ends would make of one are two.
+    public static func numbered(_ attempt: [String]) -> String {
+        attempt.enumerated().map { index, step in
+            "\(index + 1). " + step.split(whereSeparator: \.isNewline).joined(separator: " ")
+        }.joined(separator: "\n")
     }
 }

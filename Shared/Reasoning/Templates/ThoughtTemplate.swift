@@ -44,19 +44,26 @@ public struct ThoughtTemplate: Sendable, Hashable, Codable {
         return lines.joined(separator: "\n")
     }
 
-    /// Reads a template as models write them: tags in any case, with blanks or colons, unclosed or closed without
-    /// a slash; unknown tags and text outside are dropped.
+    /// Reads a template as models write them.
+    ///
+    /// Read are tags in any case and spelling, with attributes or titles, unclosed, closed by another tag or without
+    /// a slash, in angle or square brackets or escaped; headings and labels in place of tags (`### Step 1`,
+    /// `**Key:** …`); an announced or boxed answer behind the steps in place of the answer's element. A reasoning
+    /// model's thoughts, calculator marks, unknown tags, fences and text outside are dropped, and of an answer in
+    /// a sentence, an equation, bold or a box the bare value is kept. Where a template is written anew behind its
+    /// answer, the last whole one counts.
     ///
     /// Linear in the text's length. Texts come back without the blanks around them, apart from which
     /// `parse(template.xml)` is the template.
     ///
-    /// - Throws: ``ReasoningError`` where there is no step, an empty one, no answer, or too much: of text, of steps (64) or
-    ///   of a step's key notes (16).
+    /// - Throws: ``ReasoningError`` where there is no step, an empty one, no answer, steps out of order, or too much: of
+    ///   text, of steps (64) or of a step's key notes (16).
     public static func parse(_ text: String) throws -> ThoughtTemplate {
-        guard text.utf8.count <= maximumLength else {
+        let said = Thoughts.split(text)
+        guard said.answer.utf8.count <= maximumLength else {
             throw ReasoningError(.tooLong, "the template has more than \(maximumLength) bytes")
         }
-        let tree = TaggedSteps(text)
+        let tree = TaggedSteps(said.answer, reading: .anyForm)
         guard !tree.isCut else {
             throw ReasoningError(
                 .tooLong,
@@ -64,38 +71,52 @@ public struct ThoughtTemplate: Sendable, Hashable, Codable {
                     + "\(TaggedSteps.maximumKeys) key notes"
             )
         }
-        guard !tree.steps.isEmpty else {
-            throw ReasoningError(.malformedTemplate, "there is no <Step1> element")
+        let steps = try readSteps(tree, endsInThoughts: said.endsInThoughts)
+        guard let answer = tree.finalAnswer else {
+            throw ReasoningError(.malformedTemplate, "there is no <Answer> element", kind: .noAnswer)
         }
-        if let empty = tree.steps.firstIndex(where: { $0.text.isEmpty }) {
-            throw ReasoningError(.malformedTemplate, "<Step\(empty + 1)> holds no text")
-        }
-        guard let answer = tree.answer else {
-            throw ReasoningError(.malformedTemplate, "there is no <Answer> element")
-        }
-        return ThoughtTemplate(
-            steps: tree.steps.map { TemplateStep(text: $0.text, keyNotes: $0.keys) },
-            generalization: tree.generalization ?? "",
-            answer: answer
-        )
+        return ThoughtTemplate(steps: steps, generalization: tree.generalization ?? "", answer: answer)
     }
 
-    /// What is wrong with the template for a gold answer; nil when it may be used.
+    private static func readSteps(_ tree: TaggedSteps, endsInThoughts: Bool) throws -> [TemplateStep] {
+        let steps = tree.wholeSteps
+        guard !steps.isEmpty else {
+            if endsInThoughts {
+                throw ReasoningError(.malformedTemplate, "the text ends within the model's thoughts", kind: .cut)
+            }
+            throw ReasoningError(.malformedTemplate, "there is no <Step1> element", kind: .noSteps)
+        }
+        if let empty = steps.firstIndex(where: { $0.text.isEmpty }) {
+            throw ReasoningError(.malformedTemplate, "<Step\(steps[empty].number ?? empty + 1)> holds no text")
+        }
+        if let fault = tree.orderFault(of: steps) { throw ReasoningError(.malformedTemplate, fault) }
+        return steps.map { TemplateStep(text: $0.text, keyNotes: $0.keys) }
+    }
+
+    /// Why the template is not used for a gold answer; nil when it may be used.
     ///
-    /// Checked: the answer, the arithmetic of every step, a key note somewhere, a generalisation, and no mention
-    /// of a reference solution.
-    public func failure(gold: String) -> String? {
+    /// Checked: the answer, the arithmetic of every step, a generalisation, and no mention of a reference solution.
+    ///
+    /// A template without a key note is used: the extraction prompt, as SuperCorrect's, asks for one only where a step
+    /// is challenging, so that a problem of easy steps has none. The generalisation is asked for without condition, and
+    /// without both a text would be a chain of thought in tags.
+    public func failure(gold: String) -> Refusal? {
         guard AnswerEquivalence.equivalent(gold: gold, predicted: answer) else {
-            return "the answer \(answer) is not \(gold)"
+            return Refusal(.wrongAnswer, "the answer \(answer.prefix(200)) is not \(gold.prefix(200))")
         }
         for (index, step) in steps.enumerated() {
             for calculation in WorkedSolution.calculations(in: step.text) where calculation.isCorrect == false {
-                return "step \(index + 1): \(calculation.expression) is not \(calculation.value)"
+                return Refusal(
+                    .arithmetic,
+                    "step \(index + 1): \(calculation.expression) is not \(calculation.value)"
+                )
             }
         }
-        if steps.allSatisfy({ $0.keyNotes.isEmpty }) { return "no step has a key note" }
-        if generalization.isEmpty { return "there is no generalisation" }
-        if LeakFilter.mentionsReference(xml) { return "the text mentions a reference solution" }
+        if generalization.isEmpty { return Refusal(.noGeneralization, "there is no generalisation") }
+        if LeakFilter.mentionsReference(xml) { return Refusal(.leak, "the text mentions a reference solution") }
         return nil
     }
+
+    /// Whether a step has a key note: without one a template teaches less.
+    public var hasKeyNotes: Bool { steps.contains { !$0.keyNotes.isEmpty } }
 }

@@ -13,6 +13,8 @@ public struct TraceEvent: EventPayload, Hashable {
     public var verified: Bool
     /// Why it did not, when it did not.
     public var failure: String?
+    /// The kind of that reason, to count by, such as `wrong-answer`; traces of before it was told have none.
+    public var failureKind: String?
     /// The trace itself.
     public var body: TraceBody
     /// Where it comes from.
@@ -28,6 +30,7 @@ public struct TraceEvent: EventPayload, Hashable {
         problemId: String,
         verified: Bool,
         failure: String? = nil,
+        failureKind: String? = nil,
         body: TraceBody,
         teacher: TeacherCall,
         attemptId: String? = nil,
@@ -37,6 +40,7 @@ public struct TraceEvent: EventPayload, Hashable {
         self.problemId = problemId
         self.verified = verified
         self.failure = failure
+        self.failureKind = failureKind
         self.body = body
         self.teacher = teacher
         self.attemptId = attemptId
@@ -49,6 +53,7 @@ public struct TraceEvent: EventPayload, Hashable {
         case kind
         case verified
         case failure
+        case failureKind
         case body
         case teacher
         case attemptId
@@ -62,6 +67,7 @@ public struct TraceEvent: EventPayload, Hashable {
         problemId = try container.decode(String.self, forKey: .problemId)
         verified = try container.decode(Bool.self, forKey: .verified)
         failure = try container.decodeIfPresent(String.self, forKey: .failure)
+        failureKind = try container.decodeIfPresent(String.self, forKey: .failureKind)
         switch try container.decode(TraceKind.self, forKey: .kind) {
         case .chainOfThought: body = .chainOfThought(try container.decode(ChainOfThoughtBody.self, forKey: .body))
         case .dual: body = .dual(try container.decode(DualBody.self, forKey: .body))
@@ -82,6 +88,7 @@ public struct TraceEvent: EventPayload, Hashable {
         try container.encode(kind, forKey: .kind)
         try container.encode(verified, forKey: .verified)
         try container.encodeIfPresent(failure, forKey: .failure)
+        try container.encodeIfPresent(failureKind, forKey: .failureKind)
         switch body {
         case .chainOfThought(let value): try container.encode(value, forKey: .body)
         case .dual(let value): try container.encode(value, forKey: .body)
@@ -108,8 +115,10 @@ public struct TraceEvent: EventPayload, Hashable {
         try check.identifier(attemptId, "attemptId")
         try check.identifier(runId, "runId")
         try check.notBlank(failure, "failure")
+        try check.identifier(failureKind, "failureKind")
         if verified {
             try check.require(failure == nil, "failure", "must not be there when verified is true")
+            try check.require(failureKind == nil, "failureKind", "must not be there when verified is true")
         } else {
             try check.require(failure != nil, "failure", "must say why verified is false")
         }

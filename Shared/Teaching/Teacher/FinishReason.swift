@@ -1,3 +1,5 @@
+public import Reasoning
+
 /// How an answer ended, whatever its server calls it.
 public enum FinishReason: Sendable, Hashable {
     /// The model ended it.
@@ -37,18 +39,19 @@ public enum FinishReason: Sendable, Hashable {
         }
     }
 
-    /// Why an answer that ended so cannot be used, as its kind and in words; nil for a whole one.
-    public var failure: (kind: String, message: String)? {
+    /// Why an answer that ended so cannot be used; nil for a whole one.
+    public var refusal: Refusal? {
         switch self {
         case .whole: nil
-        case .length: ("length", "the teacher's answer was cut at its limit of tokens (finish_reason length)")
-        case .filtered: ("content-filter", "a filter of the teacher's server cut its answer or kept it back")
-        case .refusal: ("refusal", "the teacher refused to answer")
-        case .toolCall: ("tool-call", "the teacher called a tool instead of answering")
-        case .none("timeout"): ("timeout", "the teacher did not answer in time")
-        case .none(let name): (name, "the teacher's server gave no answer that can be read (\(name))")
+        case .length: Refusal(.cut, "the teacher's answer was cut at its limit of tokens (finish_reason length)")
+        case .filtered:
+            Refusal(.contentFilter, "a filter of the teacher's server cut its answer or kept it back (content_filter)")
+        case .refusal: Refusal(.declined, "the teacher refused to answer")
+        case .toolCall: Refusal(.toolCall, "the teacher called a tool instead of answering")
+        case .none("timeout"): Refusal(.timeout, "the teacher did not answer in time")
+        case .none(let name): Refusal(.noReply, "the teacher's server gave no answer that can be read (\(name))")
         case .other(let name):
-            ("finish-reason", "the teacher's answer ended with finish_reason \(name), which is no known one")
+            Refusal(.cut, "the teacher's answer ended with finish_reason \(name), which is no known one")
         }
     }
 }

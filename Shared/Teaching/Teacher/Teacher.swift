@@ -56,9 +56,9 @@ public struct ChatReply: Sendable, Hashable {
         model: String,
         latencyMilliseconds: Int
     ) {
-        let parts = ThoughtText.split(text)
+        let parts = Thoughts.split(text)
         let all = [thoughts, parts.thoughts].compactMap { $0 }.filter { !$0.isEmpty }
-        self.text = parts.answer
+        self.text = parts.thoughts == nil ? parts.answer : parts.answer.trimmed
         self.thoughts = all.isEmpty ? nil : all.joined(separator: "\n")
         self.finishReason = finishReason
         self.promptTokens = promptTokens

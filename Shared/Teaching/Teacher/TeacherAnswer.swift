@@ -1,4 +1,4 @@
-import Reasoning
+public import Reasoning
 import Schemas
 
 /// An answer of the teacher with all that says where it comes from.
@@ -40,14 +40,20 @@ public struct TeacherAnswer: Sendable, Hashable {
     public var text: String { reply.text.trimmed }
 
     /// Why the answer cannot be used whatever it says; `nil` when it can.
-    public var failure: String? {
-        if let failure = FinishReason(reply.finishReason).failure { return failure.message }
-        if reply.text.utf8.count > Self.maximumBytes {
-            return "the teacher's answer has \(reply.text.utf8.count) bytes; \(Self.maximumBytes) are read"
+    public var failure: String? { refusal?.message }
+
+    /// The same with its kind.
+    public var refusal: Refusal? {
+        if let refusal = FinishReason(reply.finishReason).refusal { return refusal }
+        if text.utf8.count > Self.maximumBytes {
+            let message = "the teacher's answer has \(text.utf8.count) bytes; \(Self.maximumBytes) are read"
+            return Refusal(.tooLong, message)
         }
         guard text.isEmpty else { return nil }
         return reply.thoughts == nil
-            ? "the teacher's answer is empty" : "the teacher's answer is empty: it ended within its thoughts"
+            ? Refusal(.empty, "the teacher's answer is empty")
+            : Refusal(.cut, "the teacher's answer ends within its thoughts")
+    }
     }
 }
 

@@ -14,11 +14,13 @@ struct ChainStage: Sendable {
         /// Whether that is the gold answer.
         var isCorrect = false
         /// Why the chain is not verified.
-        var failure: String?
+        var failure: Refusal?
+        /// Whether it has steps and announces an answer.
+        var isChain = false
         var tally = CallTally()
 
-        /// A wrong chain that a student could have written: it has steps and reaches an answer.
-        var isWrong: Bool { !isCorrect && answer != nil && !text.isEmpty }
+        /// A wrong chain that a student could have written: it has steps and announces an answer, which is another one.
+        var isWrong: Bool { !isCorrect && answer != nil && isChain }
     }
 
     /// Asks for a chain until one reaches an answer, right or wrong, by calculations that hold if it is right.
@@ -46,7 +48,7 @@ struct ChainStage: Sendable {
                 attempt: attempt,
                 tally: &outcome.tally
             )
-            if let failure = reply.failure {
+            if let failure = reply.refusal {
                 // A usable chain of an earlier attempt stays.
                 if outcome.text.isEmpty { outcome.failure = failure }
                 continue
@@ -63,21 +65,32 @@ struct ChainStage: Sendable {
         outcome.answer = solution.answer
         outcome.isCorrect = solution.answer.map { AnswerEquivalence.equivalent(gold: gold, predicted: $0) } ?? false
         outcome.failure = Self.failure(of: text, solution: solution, gold: gold)
+        outcome.isChain = ChainForm.failure(of: text, solution: solution) == nil
     }
 
     /// Why a chain is not a right one; `nil` when it is.
-    static func failure(of text: String, solution: WorkedSolution, gold: String) -> String? {
-        guard let answer = solution.answer else { return "no answer was found in the chain" }
+    ///
+    /// An answer that is not announced counts where the chain works something out: then its last number is a result, and
+    /// not one of the question's.
+    static func failure(of text: String, solution: WorkedSolution, gold: String) -> Refusal? {
+        guard let answer = solution.answer else { return Refusal(.noAnswer, "no answer was found in the chain") }
         guard AnswerEquivalence.equivalent(gold: gold, predicted: answer) else {
-            return "the answer \(answer.prefix(200)) is not \(gold.prefix(200))"
+            return Refusal(.wrongAnswer, "the answer \(answer.prefix(200)) is not \(gold.prefix(200))")
         }
-        guard !solution.steps.isEmpty else { return "the chain has no steps" }
+        if let failure = ChainForm.failure(of: text, solution: solution),
+            !solution.steps.contains(where: { !$0.calculations.isEmpty })
+        {
+            return failure
+        }
         for step in solution.steps {
             for calculation in step.calculations where calculation.isCorrect == false {
-                return "\(calculation.expression.prefix(200)) is not \(calculation.value.prefix(200))"
+                return Refusal(
+                    .arithmetic,
+                    "\(calculation.expression.prefix(200)) is not \(calculation.value.prefix(200))"
+                )
             }
         }
-        return LeakFilter.mentionsReference(text) ? "the text mentions a given answer" : nil
+        return LeakFilter.mentionsReference(text) ? Refusal(.leak, "the text mentions a given answer") : nil
     }
 
     /// The trace of a chain.
@@ -86,7 +99,8 @@ struct ChainStage: Sendable {
             id: DeterministicID.make(cause: problem.id, parts: TraceKind.chainOfThought.rawValue),
             problemId: problem.id,
             verified: outcome.failure == nil,
-            failure: outcome.failure,
+            failure: outcome.failure?.message,
+            failureKind: outcome.failure?.kind.rawValue,
             body: .chainOfThought(
                 ChainOfThoughtBody(text: outcome.text, answer: outcome.answer, correct: outcome.isCorrect)
             ),

@@ -12,7 +12,14 @@ struct CorrectionStage: Sendable {
         var tally = CallTally()
         guard !steps.isEmpty else {
             return [
-                try trace(attempt, steps: [], found: nil, failure: "the attempt has no steps", rounds: 0, tally: tally)
+                try trace(
+                    attempt,
+                    steps: [],
+                    found: nil,
+                    failure: Refusal(.noAttempt, "the attempt has no steps"),
+                    rounds: 0,
+                    tally: tally
+                )
             ]
         }
         guard let reference = try await reference(problem, tally: &tally) else {
@@ -21,7 +28,7 @@ struct CorrectionStage: Sendable {
                     attempt,
                     steps: steps,
                     found: nil,
-                    failure: "there is neither a solution nor a verified chain to correct by",
+                    failure: Refusal(.noReference, "there is neither a solution nor a verified chain to correct by"),
                     rounds: 0,
                     tally: tally
                 )
@@ -86,16 +93,13 @@ struct CorrectionStage: Sendable {
         _ answer: TeacherAnswer,
         gold: String,
         steps: [String]
-    ) -> (CorrectionTrace?, String?) {
+    ) -> (CorrectionTrace?, Refusal?) {
         do {
-            var trace = try CorrectionTrace.parse(answer.text)
-            let failure = trace.failure(gold: gold, attempt: steps)
             // What is inspected and kept are the student's steps, not the teacher's copy of them.
-            trace.steps = steps
-            if let index = trace.firstWrongStep, !steps.indices.contains(index) { trace.firstWrongStep = nil }
-            return (trace, failure)
+            let reading = try CorrectionReading(answer.text, attempt: steps)
+            return (reading.trace, reading.failure(gold: gold))
         } catch {
-            return (nil, TeacherWork.reason(error))
+            return (nil, Refusal(error))
         }
     }
 
@@ -107,7 +111,7 @@ struct CorrectionStage: Sendable {
         _ attempt: AttemptEvent,
         steps: [String],
         found: CorrectionTrace?,
-        failure: String?,
+        failure: Refusal?,
         rounds: Int,
         tally: CallTally
     ) throws -> TraceEvent {
@@ -115,7 +119,8 @@ struct CorrectionStage: Sendable {
             id: Self.id(of: attempt),
             problemId: attempt.problemId,
             verified: failure == nil,
-            failure: failure,
+            failure: failure?.message,
+            failureKind: failure?.kind.rawValue,
             body: .correction(
                 CorrectionBody(
                     steps: steps,

@@ -9,7 +9,7 @@ struct DualStage: Sendable {
     /// What came of it.
     struct Outcome: Sendable {
         var body: DualBody
-        var failure: String?
+        var failure: Refusal?
         var tally = CallTally()
         var prompt: PromptID
 
@@ -60,7 +60,7 @@ struct DualStage: Sendable {
             method: .rectified,
             attempts: max(1, rectified.tally.answers.count)
         )
-        let failure = "no right chain: \(rectified.failure ?? "none was given")"
+        let failure = Refusal(.noRightChain, "no right chain: \(rectified.failure?.message ?? "none was given")")
         return Outcome(body: body, failure: failure, tally: rectified.tally, prompt: .rectify)
     }
 
@@ -86,18 +86,22 @@ struct DualStage: Sendable {
             )
             body.attempts = attempt + 1
             outcome.body.attempts = attempt + 1
-            if let failure = reply.failure {
+            if let failure = reply.refusal {
                 if outcome.body.wrong.isEmpty { outcome.failure = failure }
                 continue
             }
             body.wrong = reply.text
             body.wrongAnswer = AnswerExtraction.extract(reply.text)
-            outcome.failure = Self.failure(of: body, gold: problem.answer)
+            outcome.failure = Self.failure(of: body, problem: problem)
             outcome.body = body
             if outcome.failure == nil { return outcome }
         }
         return outcome
     }
+
+    /// How often the teacher is asked for a pattern: one that twice gave none that can be read will give none, and
+    /// the numbers tell it for nothing.
+    private static let classifications = 2
 
     /// Has the pattern of a verified pair's mistake told by the teacher; by the numbers where it is not asked or its
     /// answers cannot be read.
@@ -108,7 +112,7 @@ struct DualStage: Sendable {
         outcome.body.mistakeSource = .numbers
         guard work.options.classifiesMistakes else { return outcome }
         var tally = CallTally()
-        for attempt in 0..<work.options.attempts {
+        for attempt in 0..<min(Self.classifications, work.options.attempts) {
             let answer = try await work.ask(
                 .classifyMistake(question: problem.question, right: pair.body.right, wrong: pair.body.wrong),
                 subject: problem.id,
@@ -124,17 +128,19 @@ struct DualStage: Sendable {
         return outcome
     }
 
-    /// Why a corrupted chain is no use; `nil` when it is.
-    static func failure(of body: DualBody, gold: String) -> String? {
-        guard let answer = body.wrongAnswer else { return "no answer was found in the corrupted chain" }
-        if AnswerEquivalence.equivalent(gold: gold, predicted: answer) {
-            return "the corrupted chain still reaches \(gold.prefix(200))"
+    /// Why a corrupted chain makes no pair; `nil` when it does.
+    static func failure(of body: DualBody, problem: ProblemEvent) -> Refusal? {
+        guard let answer = body.wrongAnswer else {
+            return Refusal(.noAnswer, "no answer was found in the corrupted chain")
         }
-        let right = WorkedSolution.parse(body.right).steps.map(\.text)
-        let wrong = WorkedSolution.parse(body.wrong).steps.map(\.text)
-        if wrong.isEmpty { return "the corrupted chain has no steps" }
-        if right == wrong { return "the corrupted chain differs in nothing but its answer" }
-        return LeakFilter.mentionsReference(body.wrong) ? "the text mentions a given answer" : nil
+        if AnswerEquivalence.equivalent(gold: problem.answer, predicted: answer) {
+            return Refusal(.notWrong, "the corrupted chain still reaches \(problem.answer.prefix(200))")
+        }
+        if let failure = ChainForm.failure(ofCorruption: body.wrong, right: body.right, question: problem.question) {
+            return failure
+        }
+        return LeakFilter.mentionsReference(body.wrong)
+            ? Refusal(.leak, "the text mentions a given answer") : nil
     }
 
     /// The reference solution as a chain of thought, where it is one that holds.
@@ -162,7 +168,8 @@ struct DualStage: Sendable {
             id: DeterministicID.make(cause: problem.id, parts: TraceKind.dual.rawValue),
             problemId: problem.id,
             verified: outcome.failure == nil,
-            failure: outcome.failure,
+            failure: outcome.failure?.message,
+            failureKind: outcome.failure?.kind.rawValue,
             body: .dual(outcome.body),
             teacher: try outcome.tally.provenance(prompt: outcome.prompt, ledger: work.ledger)
         )

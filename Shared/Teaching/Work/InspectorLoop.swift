@@ -3,6 +3,9 @@ import Schemas
 
 /// The inspector loop (SuperCorrect, steps 3 and 9): a candidate goes back to the teacher with what our own checks or the
 /// inspector found, until both accept it or their rounds are used up.
+///
+/// An inspector whose verdict cannot be read, however often it is asked, is a failed call: the candidate is refused for
+/// want of a judgement, as SuperCorrect uses only what the inspector accepted.
 struct InspectorLoop<Candidate> {
     let work: TeacherWork
     /// The trace whose candidates are inspected.
@@ -18,7 +21,7 @@ struct InspectorLoop<Candidate> {
     /// What the teacher is asked, with the remarks on what it said before, empty at first.
     let question: (_ remarks: String) -> TeacherRequest
     /// A candidate of a usable answer, and why our own checks refuse it.
-    let read: (TeacherAnswer) -> (Candidate?, String?)
+    let read: (TeacherAnswer) -> (Candidate?, Refusal?)
     /// What the inspector is asked about a candidate.
     let inspection: (Candidate) -> TeacherRequest
 
@@ -27,7 +30,7 @@ struct InspectorLoop<Candidate> {
         /// The last candidate that could be read.
         var candidate: Candidate?
         /// Why it is not accepted; `nil` when it is.
-        var failure: String? = "nothing was asked for"
+        var failure: Refusal? = Refusal(.empty, "nothing was asked for")
         /// The inspector's verdicts by round.
         var verdicts: [TraceEvent] = []
     }
@@ -45,13 +48,13 @@ struct InspectorLoop<Candidate> {
                 attempt: refused + outcome.verdicts.count,
                 tally: &tally
             )
-            let (found, fault) = answer.failure.map { (nil, $0) } ?? read(answer)
+            let (found, fault) = answer.refusal.map { (nil, $0) } ?? read(answer)
             outcome.candidate = found ?? outcome.candidate
             outcome.failure = fault
             guard let found, fault == nil else {
                 refused += 1
                 // An answer that was cut says nothing about the candidate.
-                if answer.failure == nil { remarks = fault ?? "" }
+                if answer.refusal == nil { remarks = fault?.message ?? "" }
                 continue
             }
             if work.options.inspectorRounds == 0 { break }
@@ -59,8 +62,15 @@ struct InspectorLoop<Candidate> {
             let request = inspection(found)
             let inspected = try await work.inspect(request, subject: subject, round: round)
             outcome.verdicts.append(try verdict(inspected, round: round, prompt: request.promptID))
+            guard inspected.verdict != nil else {
+                // Nothing is known of the candidate, neither good nor bad: there is no remark to go back with it, and
+                // another candidate would meet the same inspector.
+                let reason = inspected.failure ?? "it gave none"
+                outcome.failure = Refusal(.inspectorUnreadable, "the inspector's round \(round) has no verdict: \(reason)")
+                break
+            }
             guard let remark = inspected.remarks else { break }
-            outcome.failure = "the inspector's round \(round): \(remark)"
+            outcome.failure = Refusal(.inspector, "the inspector's round \(round): \(remark)")
             remarks = remark
             if round >= work.options.inspectorRounds { break }
         }

@@ -33,10 +33,9 @@ struct TeacherWork: Sendable {
         var failure: String?
         var tally = CallTally()
 
-        /// What is to be mended; `nil` when the candidate is accepted.
+        /// What is to be mended; `nil` when the candidate is accepted or there is no verdict.
         var remarks: String? {
-            guard let verdict else { return failure ?? "the inspector gave no verdict" }
-            if verdict.isOK { return nil }
+            guard let verdict, !verdict.isOK else { return nil }
             let reason = verdict.reason.flatMap { $0.isEmpty ? nil : $0 } ?? "it is faulty"
             guard let part = verdict.part, !part.isEmpty else { return reason }
             return "\(part): \(reason)"
@@ -65,7 +64,7 @@ struct TeacherWork: Sendable {
                 inspection.failure = nil
                 return inspection
             } catch {
-                inspection.failure = Self.reason(error)
+                inspection.failure = Refusal(error).message
             }
         }
         return inspection
@@ -89,11 +88,12 @@ struct TeacherWork: Sendable {
             problemId: problemID,
             verified: inspection.verdict != nil,
             failure: inspection.verdict == nil ? (inspection.failure ?? "the inspector gave no verdict") : nil,
+            failureKind: inspection.verdict == nil ? Refusal.Kind.inspectorUnreadable.rawValue : nil,
             body: .inspectorVerdict(
                 VerdictBody(
                     inspectedTraceId: inspectedTraceID,
                     round: round,
-                    accepted: fault == nil,
+                    accepted: inspection.verdict?.isOK ?? false,
                     faults: fault.map { [$0] } ?? []
                 )
             ),
@@ -108,10 +108,5 @@ struct TeacherWork: Sendable {
         guard let part, part.lowercased().hasPrefix("step") else { return nil }
         let digits = part.dropFirst(4).drop { $0 == " " }.prefix { $0.isASCII && $0.isNumber }
         return Int(digits).flatMap { $0 >= 1 ? $0 - 1 : nil }
-    }
-
-    /// An error as the reason in a trace.
-    static func reason(_ error: any Error) -> String {
-        (error as? ReasoningError)?.message ?? "\(error)"
     }
 }

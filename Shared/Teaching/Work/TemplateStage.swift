@@ -16,7 +16,10 @@ struct TemplateStage: Sendable {
                     id,
                     problem,
                     template: nil,
-                    failure: "there is neither a solution nor a verified chain to make a template of",
+                    failure: Refusal(
+                        .noReference,
+                        "there is neither a solution nor a verified chain to make a template of"
+                    ),
                     rounds: 0,
                     tally: CallTally()
                 )
@@ -49,12 +52,12 @@ struct TemplateStage: Sendable {
         ] + outcome.verdicts
     }
 
-    private func read(_ answer: TeacherAnswer, gold: String) -> (ThoughtTemplate?, String?) {
+    private func read(_ answer: TeacherAnswer, gold: String) -> (ThoughtTemplate?, Refusal?) {
         do {
             let template = try ThoughtTemplate.parse(answer.text)
             return (template, template.failure(gold: gold))
         } catch {
-            return (nil, TeacherWork.reason(error))
+            return (nil, Refusal(error))
         }
     }
 
@@ -62,7 +65,7 @@ struct TemplateStage: Sendable {
         _ id: String,
         _ problem: ProblemEvent,
         template: ThoughtTemplate?,
-        failure: String?,
+        failure: Refusal?,
         rounds: Int,
         tally: CallTally
     ) throws -> TraceEvent {
@@ -70,7 +73,8 @@ struct TemplateStage: Sendable {
             id: id,
             problemId: problem.id,
             verified: failure == nil,
-            failure: failure,
+            failure: failure?.message,
+            failureKind: failure?.kind.rawValue,
             body: .template(
                 TemplateBody(
                     steps: template?.steps.map { .init(text: $0.text, keyNotes: $0.keyNotes) } ?? [],

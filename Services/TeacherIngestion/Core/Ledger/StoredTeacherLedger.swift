@@ -136,7 +136,7 @@ public struct StoredTeacherLedger: TeacherLedger {
             count(call, outcome: error.code.rawValue)
             throw error
         }
-        count(call, outcome: FinishReason(reply.finishReason).failure?.kind ?? "answered")
+        count(call, outcome: FinishReason(reply.finishReason).refusal?.kind.rawValue ?? "answered")
         for (direction, tokens) in [("prompt", reply.promptTokens), ("completion", reply.completionTokens)] {
             Counter(
                 label: "errata_teacher_tokens_total",

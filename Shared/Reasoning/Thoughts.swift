@@ -1,0 +1,115 @@
+/// Tells what a reasoning model thought from what it answered, where both stand in one text.
+///
+/// Servers without a reasoning parser leave the thoughts in the content, often without the opening mark, which the chat
+/// template wrote. What stands before the last closing mark is a draft: markup in it is no part of the answer.
+public enum Thoughts {
+    /// Opening and closing marks as they stand in contents: `<think>` of DeepSeek, Qwen and many others, `[THINK]` of
+    /// Magistral, and the marks of OpenThinker, Kimi, Seed, MedGemma and gpt-oss.
+    private static let marks: [(text: [UInt8], opens: Bool, isWeak: Bool)] = {
+        let pairs: [(String, String, Bool)] = [
+            ("<think>", "</think>", false), ("<thinking>", "</thinking>", false),
+            // Also a wrapper around a template, so that one at the very end closes no draft.
+            ("<thought>", "</thought>", true), ("<thoughts>", "</thoughts>", true),
+            ("[think]", "[/think]", false), ("<|begin_of_thought|>", "<|end_of_thought|>", false),
+            ("\u{25C1}think\u{25B7}", "\u{25C1}/think\u{25B7}", false), ("<seed:think>", "</seed:think>", false),
+            ("<unused94>", "<unused95>", false),
+            ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>", false),
+        ]
+        return pairs.flatMap { open, close, isWeak in
+            [(Array(open.utf8), true, isWeak), (Array(close.utf8), false, isWeak)]
+        }
+    }()
+
+    /// Marks that tell the end of a turn and are no text.
+    private static let turnEnds = ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|return|>", "<|endoftext|>", "</s>"]
+
+    /// What is the answer of a text, and whether the text ends within thoughts.
+    public struct Split: Sendable, Hashable {
+        /// The text without its thoughts.
+        public var answer: String
+        /// The last thoughts before it, or those that never end; nil where there are none.
+        public var thoughts: String?
+        /// Whether thoughts are opened at the end and not closed: the answer never came.
+        public var endsInThoughts: Bool
+    }
+
+    /// The answer in a text: what stands behind the last closing mark, up to an opening one that is never closed.
+    ///
+    /// A text without marks comes back as it is. Marks are read in any case, with blanks inside the brackets or not.
+    /// Linear in the text's length.
+    public static func split(_ text: String) -> Split {
+        let bytes = Array(text.utf8)
+        var start = 0
+        // An opening mark that was not closed yet: where it starts, and where what is thought does.
+        var open: (mark: Int, content: Int)?
+        var draft: Range<Int>?
+        var index = 0
+        while index < bytes.count {
+            guard isFirst(bytes[index]), let found = mark(bytes, at: index) else {
+                index += 1
+                continue
+            }
+            if found.opens {
+                // A weak one that is never closed is a wrapper that the model forgot to close.
+                if open == nil, !found.isWeak { open = (index, found.end) }
+            } else if !found.isWeak || bytes[found.end...].contains(where: { !isBlank($0) }) {
+                draft = (open?.content ?? start)..<index
+                start = found.end
+                open = nil
+            } else {
+                open = nil
+            }
+            index = found.end
+        }
+        if let open { draft = open.content..<bytes.count }
+        guard let draft else { return Split(answer: withoutTurnEnd(text), thoughts: nil, endsInThoughts: false) }
+        return Split(
+            answer: withoutTurnEnd(String(decoding: bytes[start..<(open?.mark ?? bytes.count)], as: UTF8.self)),
+            thoughts: String(decoding: bytes[draft], as: UTF8.self).trimmed,
+            endsInThoughts: open != nil
+        )
+    }
+
+    /// What of a text is meant to be read: its answer, or, where nothing stands behind closed thoughts, what they hold, since
+    /// it is all there is.
+    static func visible(_ text: String) -> (text: String, isDraft: Bool) {
+        let said = split(text)
+        guard !said.endsInThoughts, said.answer.trimmed.isEmpty, let draft = said.thoughts, !draft.isEmpty else {
+            return (said.answer, false)
+        }
+        return (draft, true)
+    }
+
+    private static func isFirst(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "<") || byte == UInt8(ascii: "[") || byte == 0xE2
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+
+    /// The mark that starts here; blanks inside `<think >` and its like are passed over.
+    private static func mark(_ bytes: [UInt8], at start: Int) -> (opens: Bool, isWeak: Bool, end: Int)? {
+        for mark in marks {
+            var index = start
+            var place = 0
+            while place < mark.text.count, index < bytes.count {
+                let byte = bytes[index]
+                if byte == UInt8(ascii: " "), place > 0, index - start < 48 {
+                    index += 1
+                    continue
+                }
+                let isUpper = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+                guard (isUpper ? byte + 32 : byte) == mark.text[place] else { break }
+                index += 1
+                place += 1
+            }
+            if place == mark.text.count { return (mark.opens, mark.isWeak, index) }
+        }
+        return nil
+    }
+
+    private static func withoutTurnEnd(_ text: String) -> String {
+        var result = text[...]
+        while let last = turnEnds.first(where: { result.hasSuffix($0) }) { result = result.dropLast(last.count) }
+        return result.count == text.count ? text : String(result)
+    }
+}
