@@ -123,7 +123,8 @@ func received(_ payload: some EventPayload) throws -> ReceivedEvent {
     )
 }
 
-/// A processor with its teacher over a database.
+/// A processor with its teacher over a database; the problems of most tests are all the same, so that it looks for no
+/// duplicates unless it is told.
 struct Bench {
     let pool: PostgresPool
     let teacher: ScriptedTeacher
@@ -132,6 +133,7 @@ struct Bench {
     init(
         _ pool: PostgresPool,
         options: TeachingOptions = .init(),
+        intake: IntakeOptions = .off,
         prompts: PromptLibrary = .shipped,
         script: @escaping ScriptedTeacher.Script
     ) {
@@ -141,6 +143,7 @@ struct Bench {
             pool: pool,
             ledger: StoredTeacherLedger(teacher: teacher, pool: pool, prompts: prompts, logger: quiet),
             options: options,
+            intake: intake,
             logger: quiet
         )
     }

@@ -82,7 +82,8 @@ public enum TeacherIngestionService {
 
         /// All of them.
         public static let all: [any AnyConfigurationKey] = [
-            url, model, apiKey, timeout, concurrency, attempts, inspectorRounds, classifyMistakes, prompts,
+            url, model, apiKey, timeout, concurrency, attempts, inspectorRounds, classifyMistakes, prompts, duplicates,
+            decontamination,
         ]
     }
 
@@ -120,6 +121,10 @@ public enum TeacherIngestionService {
                 attempts: try configuration.value(Keys.attempts),
                 inspectorRounds: try configuration.value(Keys.inspectorRounds),
                 classifiesMistakes: try configuration.value(Keys.classifyMistakes)
+            ),
+            intake: IntakeOptions(
+                findsDuplicates: try configuration.value(Keys.duplicates),
+                decontamination: try configuration.value(Keys.decontamination).rule
             ),
             logger: context.logger
         )

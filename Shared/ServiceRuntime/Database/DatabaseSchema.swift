@@ -13,6 +13,7 @@ public enum DatabaseSchema {
             migration(5, "key-step-tie-rules", PackageResources.V0005_key_step_tie_rules_sql),
             migration(6, "preference-layout", PackageResources.V0006_preference_layout_sql),
             migration(7, "recipes-and-rounds", PackageResources.V0007_recipes_and_rounds_sql),
+            migration(8, "problem-overlaps", PackageResources.V0008_problem_overlaps_sql),
         ]
     }
 

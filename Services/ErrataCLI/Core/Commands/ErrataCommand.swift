@@ -8,8 +8,9 @@ public struct ErrataCommand: AsyncParsableCommand {
         abstract: "Makes a small language model reason better by learning from mistakes.",
         version: "0.1.0",
         subcommands: [
-            UpCommand.self, SubmitCommand.self, WatchCommand.self, StatusCommand.self, RunsCommand.self,
-            DeadLettersCommand.self, ModelsCommand.self, TrainCommand.self, GenerateCommand.self, ServeCommand.self,
+            UpCommand.self, SubmitCommand.self, ProblemsCommand.self, WatchCommand.self, StatusCommand.self,
+            RunsCommand.self, DeadLettersCommand.self, ModelsCommand.self, TrainCommand.self, GenerateCommand.self,
+            ServeCommand.self,
             ReproduceCommand.self, PromptsCommand.self, SchemaCommand.self, MigrateCommand.self,
         ]
     )
