@@ -237,10 +237,11 @@ struct LayoutTests {
             var names = names
             random.shuffle(&names)
             return "{"
-                + names.prefix(random.integer(0...6)).map { "\"\($0)\":\(value(depth))" }.joined(separator: ",") + "}"
+                + (["question", "answer"].filter { _ in random.chance(0.5) } + names.prefix(random.integer(0...4)))
+                .map { "\"\($0)\":\(value(depth))" }.joined(separator: ",") + "}"
         }
         var good = 0
-        for _ in 0..<20_000 {
+        for _ in 0..<4_000 {
             let line = object(3)
             for layout in [nil, random.pick(ProblemLayout.allCases)] {
                 guard let record = try? read(line, ProblemReader(layout: layout)) else { continue }

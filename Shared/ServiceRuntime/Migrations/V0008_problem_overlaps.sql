@@ -16,8 +16,9 @@ CREATE TABLE problem_fingerprints (
     created_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX problem_fingerprints_by_digest ON problem_fingerprints (digest);
-CREATE INDEX problem_fingerprints_by_band ON problem_fingerprints USING gin (bands);
-CREATE INDEX problem_fingerprints_by_gram ON problem_fingerprints USING gin (grams);
+-- Every problem is looked up before it is written: a list of pending entries would be read each time.
+CREATE INDEX problem_fingerprints_by_band ON problem_fingerprints USING gin (bands) WITH (fastupdate = off);
+CREATE INDEX problem_fingerprints_by_gram ON problem_fingerprints USING gin (grams) WITH (fastupdate = off);
 COMMENT ON TABLE problem_fingerprints IS 'teacher-ingestion';
 
 -- One row a problem that a student would learn from and another problem that stands against it.
