@@ -148,7 +148,8 @@ def test_kcat_can_produce_a_problem_as_the_readme_says(system):
     subprocess.run(command, input=body.encode() + b"\n", check=True, timeout=60)
     eventually(lambda: system.count("SELECT count(*) FROM problems WHERE id = 'kcat-1' AND state = 'ingested'") == 1)
     # Without any header, the topic tells what it is.
-    plain = json.dumps({**json.loads(body), "id": "kcat-2"})
+    question = "On Monday Ana finds 3 shells, and on Tuesday 4 more. How many shells does she find in the two days?"
+    plain = json.dumps({**json.loads(body), "id": "kcat-2", "question": question})
     subprocess.run(command[:6] + ["-k", "kcat-2"], input=plain.encode() + b"\n", check=True, timeout=60)
     eventually(lambda: system.count("SELECT count(*) FROM problems WHERE id = 'kcat-2' AND state = 'ingested'") == 1)
 

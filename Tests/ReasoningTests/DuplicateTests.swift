@@ -10,9 +10,10 @@ import Testing
 private struct Corpus {
     var random: ReasoningRandom
     /// Words of letters alone: a digit in a word would be a number of its own.
-    static let vocabulary = (0..<400).map { number in
-        "v" + [number / 100, number / 10 % 10, number % 10].map { String(UnicodeScalar(UInt8(0x61 + $0))) }.joined()
-    }
+    static let vocabulary: [String] = {
+        let letters = "abcdefgh".map(String.init)
+        return letters.flatMap { first in letters.flatMap { second in letters.map { "v" + first + second + $0 } } }
+    }()
 
     init(seed: UInt64) { random = ReasoningRandom(seed: seed) }
 
@@ -116,6 +117,19 @@ struct DuplicateTests {
         #expect(index.match(of: fingerprint(typo, "24")) == nil)
         #expect(index.match(of: fingerprint(typo, nil)) == nil)
         #expect(index.match(of: fingerprint("", "25")) == nil)
+    }
+
+    @Test(
+        "the order of words counts, and how often they come",
+        arguments: [
+            ("not True or False is", "True or not False is"),
+            ("turn left and turn left and turn left and turn left", "turn left and turn left and turn left"),
+            ("a b c", "b c a"), ("a", "a a a"),
+        ]
+    )
+    func bags(first: String, second: String) {
+        #expect(fingerprint(first).relation(to: fingerprint(second)) == nil)
+        #expect(fingerprint(first).relation(to: fingerprint(first)) == .exact)
     }
 
     @Test(

@@ -71,7 +71,14 @@ enum ProblemLines {
         if reader.layout == nil, reader.columns == nil,
             let mark = try? EventCoding.decodeJSON(EventMark.self, from: data), mark.dataset != nil || mark.split != nil
         {
-            return try EventCoding.decode(ProblemEvent.self, from: data)
+            do {
+                return try EventCoding.decode(ProblemEvent.self, from: data)
+            } catch let error as SchemasError {
+                throw CLIError(
+                    "\(error.message) (a line with \"dataset\" or \"split\" is read as a problem event; name the --layout of "
+                        + "another data set's lines)"
+                )
+            }
         }
         let record = try reader.read(line: line)
         guard let name = record.split else { return event(of: record, dataset: dataset, split: split) }

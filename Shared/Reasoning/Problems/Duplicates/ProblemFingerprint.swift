@@ -1,7 +1,7 @@
 /// What is kept of a problem to find its duplicates: small, the same in every process, and enough to decide.
 ///
 /// Two problems are *exact duplicates* when their ``text`` is the same. They are *near duplicates* when they have the same
-/// numbers and the same answer, and the Jaccard similarity of their sets of ``shingleLength``-word shingles is at least
+/// numbers and the same answer, and the Jaccard similarity of their bags of ``shingleLength``-word shingles is at least
 /// ``threshold``: numbers are content, so that the variants of one story are not called duplicates of each other. Candidates
 /// are found by MinHash signatures of ``bandCount`` bands of ``bandRows`` (Broder 1997; Leskovec, Rajaraman and Ullman,
 /// *Mining of Massive Datasets*, section 3.4): a pair of similarity s shares a band with probability 1 - (1 - s^5)^20,
@@ -22,7 +22,7 @@ public struct ProblemFingerprint: Sendable, Hashable {
     public let answer: UInt64?
     /// The hash of the whole question.
     public let digest: UInt64
-    /// The distinct hashes of the shingles, in ascending order.
+    /// The hashes of the shingles, each once, in ascending order.
     public let shingles: [UInt64]
     /// The bands of the MinHash signature, mixed with numbers and answer: only what could be a near duplicate shares one.
     public let bands: [UInt64]
@@ -66,10 +66,20 @@ public struct ProblemFingerprint: Sendable, Hashable {
         return all == 0 ? 1 : Double(common) / Double(all)
     }
 
+    /// The shingles, with a mark before the first word and behind the last; of a shingle that comes again each further one
+    /// has a hash of its own, so that the similarity is that of bags: a step that is said three times is not said twice.
     private static func shingles(of words: [UInt64]) -> [UInt64] {
-        guard words.count > shingleLength else { return words.isEmpty ? [] : [StableMix.hash(words[...])] }
-        let all = (0...words.count - shingleLength).map { StableMix.hash(words[$0..<$0 + shingleLength]) }.sorted()
-        return all.indices.filter { $0 == 0 || all[$0] != all[$0 - 1] }.map { all[$0] }
+        guard !words.isEmpty else { return [] }
+        let padded = [StableMix.start] + words + [StableMix.start]
+        let all = (0...padded.count - shingleLength).map { StableMix.hash(padded[$0..<$0 + shingleLength]) }.sorted()
+        var bag: [UInt64] = []
+        bag.reserveCapacity(all.count)
+        var times: UInt64 = 0
+        for (place, shingle) in all.enumerated() {
+            times = place > 0 && shingle == all[place - 1] ? times + 1 : 0
+            bag.append(times == 0 ? shingle : StableMix.hash([shingle, times]))
+        }
+        return bag.sorted()
     }
 
     private static func answerDigest(_ answer: String) -> UInt64 {
