@@ -75,7 +75,7 @@ struct NormalizedTextTests {
     @Test("digests are the same in every process, so that they can be stored")
     func stable() {
         #expect(NormalizedText("Ann has 3 apples.").digest == 6_783_374_193_642_961_322)
-        #expect(fingerprint("Ann has 3 apples.").bands.first == 3_588_006_616_359_254_521)
+        #expect(fingerprint("Ann has 3 apples.").bands.first == 14_954_769_241_540_841_141)
         #expect(Decontamination.grams(of: NormalizedText("a b c d e f g h i j k l m")) == [10_299_665_504_532_954_000])
     }
 
@@ -166,7 +166,6 @@ struct DuplicateTests {
                 if index.match(of: print) != nil { found += 1 }
             }
         }
-        print("RECALL", found, wanted)
         #expect(wanted > 200)
         #expect(Double(found) >= 0.999 * Double(wanted), "\(found) of \(wanted)")
     }
@@ -230,7 +229,6 @@ struct DuplicateTests {
                 if evaluation.match(of: print.text) != nil { contaminated += 1 }
             }
         }
-        print("SPEED", time)
         #expect(index.count == 20_000 && contaminated == 2_000)
         #expect(time < .seconds(10), "\(time)")
     }

@@ -237,8 +237,9 @@ struct LayoutTests {
             var names = names
             random.shuffle(&names)
             return "{"
-                + (["question", "answer"].filter { _ in random.chance(0.5) } + names.prefix(random.integer(0...4)))
-                .map { "\"\($0)\":\(value(depth))" }.joined(separator: ",") + "}"
+                + (["question", "answer"].filter { _ in random.chance(0.8) }.map { "\"\($0)\":\(value(0))" }
+                + names.prefix(random.integer(0...4)).map { "\"\($0)\":\(value(depth))" })
+                .joined(separator: ",") + "}"
         }
         var good = 0
         for _ in 0..<4_000 {
