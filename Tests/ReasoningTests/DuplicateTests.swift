@@ -132,6 +132,17 @@ struct DuplicateTests {
         #expect(fingerprint(first).relation(to: fingerprint(first)) == .exact)
     }
 
+    @Test("questions of which no word is left are not taken for each other")
+    func wordless() {
+        var index = DuplicateIndex()
+        var evaluation = Decontamination()
+        evaluation.insert(NormalizedText("\u{2026}"), id: "a")
+        #expect(index.insert(fingerprint("\u{2026}?"), id: "a") == nil)
+        #expect(index.insert(fingerprint("...", nil), id: "b") == nil)
+        #expect(index.insert(fingerprint("!"), id: "c") == nil)
+        #expect(evaluation.match(of: NormalizedText("?")) == nil)
+    }
+
     @Test(
         "what the index finds is what a comparison of all pairs finds, and of random pairs near the threshold nearly all"
     )

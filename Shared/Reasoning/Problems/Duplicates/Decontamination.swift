@@ -71,6 +71,7 @@ public struct Decontamination: Sendable {
 
     /// The evaluation question that contaminates a text most, of several the first; nil where there is none.
     public func match(of text: NormalizedText) -> Match? {
+        guard !text.words.isEmpty else { return nil }
         if let place = byDigest[text.digest], texts[place] == text {
             return Match(id: ids[place], overlap: Self.whole(text))
         }

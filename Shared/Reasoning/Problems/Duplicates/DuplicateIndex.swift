@@ -44,6 +44,7 @@ public struct DuplicateIndex: Sendable {
 
     /// The kept problem that a problem is a duplicate of, if there is one.
     public func match(of fingerprint: ProblemFingerprint) -> Match? {
+        guard !fingerprint.text.words.isEmpty else { return nil }
         if let place = byDigest[fingerprint.digest]?.first(where: { fingerprints[$0].text == fingerprint.text }) {
             return Match(id: ids[place], kind: .exact)
         }

@@ -38,8 +38,9 @@ public struct ProblemFingerprint: Sendable, Hashable {
         bands = MinHash.bands(of: shingles, salt: content)
     }
 
-    /// What a fingerprint says of another one's problem.
+    /// What a fingerprint says of another one's problem; nothing of a question of which no word is left.
     public func relation(to other: ProblemFingerprint) -> DuplicateKind? {
+        guard !text.words.isEmpty else { return nil }
         if text == other.text { return .exact }
         guard answer == other.answer, text.numbersDigest == other.text.numbersDigest else { return nil }
         let similarity = Self.jaccard(shingles, other.shingles)
