@@ -2,8 +2,10 @@
 public struct ReasoningError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kinds of failure.
     public enum Code: String, Sendable, Hashable, Codable {
-        /// A line is not a problem in GSM8K's layout.
+        /// A line is not a problem in a layout that is known.
         case malformedProblem
+        /// A problem has no reference answer.
+        case missingAnswer
         /// A text holds no usable thought template.
         case malformedTemplate
         /// A text holds no usable correction trace.

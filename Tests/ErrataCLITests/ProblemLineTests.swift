@@ -1,4 +1,5 @@
 import Foundation
+import KafkaClient
 import PracticeDomain
 import Reasoning
 import Schemas
@@ -15,10 +16,10 @@ struct ProblemLineTests {
     }
 
     /// The numbers of the lines that are problems, and the reasons of the others by number.
-    private func read(_ data: Data) -> (good: [Int], bad: [Int: String]) {
+    private func read(_ data: Data) throws -> (good: [Int], bad: [Int: String]) {
         var good: [Int] = []
         var bad: [Int: String] = [:]
-        for (number, line) in ProblemLines.lines(of: data) {
+        for (number, line) in try ProblemLines.lines(of: data) {
             do {
                 _ = try event(String(line))
                 good.append(number)
@@ -34,15 +35,15 @@ struct ProblemLineTests {
         arguments: ["\n", "\r\n"],
         ["", "\u{FEFF}"]
     )
-    func endings(ending: String, mark: String) {
+    func endings(ending: String, mark: String) throws {
         for last in ["", ending] {
             let text = mark + [Self.good, "", " \t ", Self.good, "{", Self.good].joined(separator: ending) + last
-            let lines = read(Data(text.utf8))
+            let lines = try read(Data(text.utf8))
             #expect(lines.good == [1, 4, 6])
             #expect(Array(lines.bad.keys) == [5])
         }
-        #expect(ProblemLines.lines(of: Data()).isEmpty)
-        #expect(ProblemLines.lines(of: Data((mark + ending + ending).utf8)).isEmpty)
+        #expect(try ProblemLines.lines(of: Data()).isEmpty)
+        #expect(try ProblemLines.lines(of: Data((mark + ending + ending).utf8)).isEmpty)
     }
 
     @Test("a line in GSM8K's layout is a problem with solution and answer, its id made of data set and content")
@@ -86,23 +87,71 @@ struct ProblemLineTests {
     }
 
     @Test("bytes that are not UTF-8 cost their line only")
-    func notUTF8() {
+    func notUTF8() throws {
         var data = Data((Self.good + "\n").utf8)
         data += Data(#"{"question":"caf"#.utf8) + [0xE9] + Data(#"","answer":"2"}"#.utf8) + [0x0A]
         data += Data(Self.good.utf8)
-        let lines = read(data)
+        let lines = try read(data)
         #expect(lines.good == [1, 3])
         #expect(lines.bad[2]?.contains("UTF-8") == true)
     }
 
     @Test("a very long line costs its line only, whether the layout or the event's limit refuses it")
-    func long() {
+    func long() throws {
         let text = [1_000, 900_000, 2_000_000].map {
             #"{"question":"\#(String(repeating: "x", count: $0))","answer":"2"}"#
         }
-        let lines = read(Data((text.joined(separator: "\n") + "\n" + Self.good).utf8))
+        let lines = try read(Data((text.joined(separator: "\n") + "\n" + Self.good).utf8))
         #expect(lines.good == [1, 2, 4])
         #expect(lines.bad[3]?.contains("bytes") == true)
+    }
+
+    @Test(
+        "lines of other layouts are problems, their ids made of data set, split and content",
+        arguments: [
+            (#"{"problem":"1+1?","solution":"It is \\boxed{2}.","level":"Level 1","type":"Sums"}"#, "1+1?", "2"),
+            (#"{"question":"1+1?","choices":["1","2"],"answer":"B"}"#, "1+1?\n(A) 1\n(B) 2", "(B)"),
+            (#"{"input":"1+1 =","target":"2"}"#, "1+1 =", "2"),
+        ]
+    )
+    func layouts(line: String, question: String, answer: String) throws {
+        let problem = try event(line)
+        #expect(problem.question == question && problem.answer == answer && problem.dataset == "mine")
+        #expect(try event(line).id == problem.id)
+        let test = try ProblemLines.event(of: Substring(line), dataset: "mine", split: .test)
+        #expect(test.id != problem.id && test.split == .test)
+        try problem.validate()
+        if line.contains("level") { #expect(problem.family == "Sums" && problem.metadata == ["level": "Level 1"]) }
+    }
+
+    @Test("with a named layout a line's own split counts, and one that is not known is refused")
+    func ownSplit() throws {
+        func event(_ split: String) throws -> ProblemEvent {
+            try ProblemLines.event(
+                of: Substring(#"{"question":"1+1?","answer":"2","split":"\#(split)"}"#),
+                reader: ProblemReader(layout: .plain),
+                dataset: "mine",
+                split: .train
+            )
+        }
+        #expect(try event("test").split == .test)
+        let error = #expect(throws: CLIError.self) { try event("validation") }
+        #expect(error?.description.contains("'validation'") == true)
+    }
+
+    @Test("a problem that comes again is the same event, and one with a corrected text another one")
+    func eventIDs() throws {
+        func id(_ line: String) throws -> String? {
+            try ProblemLines.record(of: event(line)).headers.first { $0.key == "ce_id" }.flatMap(\.value).map {
+                String(decoding: $0, as: UTF8.self)
+            }
+        }
+        func line(_ answer: String) -> String {
+            #"{"id":"a","dataset":"d","split":"test","question":"1+1?","answer":"\#(answer)"}"#
+        }
+        #expect(try id(line("2")) != nil)
+        #expect(try id(line("2")) == id(line("2")))
+        #expect(try id(line("2")) != id(line("3")))
     }
 
     @Test("an id that comes again is fine for the same problem and refused with the first line for another")
@@ -131,6 +180,23 @@ struct ProblemLineTests {
         try Data(lines.joined(separator: "\n").utf8).write(to: file)
         defer { try? FileManager.default.removeItem(at: file) }
         return try DemoPlan().problems(file: file.path)
+    }
+
+    @Test("what the system would leave out is left out before the demonstration counts on it")
+    func overlaps() throws {
+        let lines = try ProblemGenerator(seed: 5, stepRange: 2...4).generate(count: 400, split: .train)
+            .map { try GSM8K.format($0) }
+        let plain = try plan(lines)
+        let again = try lines.map { line in
+            let problem = try GSM8K.parse(line: line)
+            return try GSM8K.format(
+                Problem(question: problem.question + " Think!", solution: problem.solution, answer: problem.answer)
+            )
+        }
+        var result = try plan(lines + again)
+        #expect(result.leaveOutOverlaps() == 0, "it is done once")
+        #expect(result.test.count + result.development.count > plain.test.count + plain.development.count)
+        #expect(result.rollout.count + result.training.count + result.later.count < 400)
     }
 
     private func questions(_ events: [ProblemEvent]) -> Set<String> { Set(events.map(\.question)) }

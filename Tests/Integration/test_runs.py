@@ -204,7 +204,7 @@ def test_what_never_comes_is_told_and_nothing_waits_for_ever(running):
 
 
 def test_rounds_go_on_while_problems_stream_in_and_people_overrule_the_gate(running):
-    submit_problems(running, "stream", "development", range(8))
+    submit_problems(running, "stream", "development", range(100, 108))
     submit_problems(running, "stream", "train", range(20))
     run = recipe("stream", rounds={"newProblems": 10, "maximum": 3, "data": "new"}, gate={"suite": "gate"})
     # All twenty: what the first round starts without is new to the second.
@@ -270,7 +270,7 @@ def test_names_follow_the_champion_and_the_latest(running):
 
 
 def test_another_engine_trains_a_stage_and_its_checkpoint_is_scored_like_ours(running):
-    submit_problems(running, "other", "development", range(8))
+    submit_problems(running, "other", "development", range(100, 108))
     submit_problems(running, "other", "train", range(12))
     run = recipe("other", gate={"suite": "gate"})
     run["stages"][0]["engine"] = "stub"

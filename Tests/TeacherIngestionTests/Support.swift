@@ -137,7 +137,8 @@ func received(_ payload: some EventPayload) throws -> ReceivedEvent {
     )
 }
 
-/// A processor with its teacher over a database.
+/// A processor with its teacher over a database; the problems of most tests are all the same, so that it looks for no
+/// duplicates unless it is told.
 struct Bench {
     let pool: PostgresPool
     let teacher: ScriptedTeacher
@@ -146,6 +147,7 @@ struct Bench {
     init(
         _ pool: PostgresPool,
         options: TeachingOptions = .init(),
+        intake: IntakeOptions = .off,
         prompts: PromptLibrary = .shipped,
         budget: TeacherBudget = TeacherBudget(),
         failures: [FailedCall] = [],
@@ -157,6 +159,7 @@ struct Bench {
             pool: pool,
             ledger: StoredTeacherLedger(teacher: teacher, pool: pool, prompts: prompts, budget: budget, logger: quiet),
             options: options,
+            intake: intake,
             logger: quiet
         )
     }

@@ -149,12 +149,7 @@ public struct EvaluationWork: Sendable {
         guard !earlier.contains(where: { $0.suite == nil && $0.checkpoint == job.checkpoint && $0.round < job.round })
         else { return nil }
         let options = run.rollout ?? RolloutOptions()
-        let problems = try await ProblemStore.problems(
-            dataset: run.dataset,
-            split: options.split,
-            limit: options.limit,
-            from: pool
-        )
+        let problems = try await ProblemStore.rollout(of: run, options, from: pool)
         if problems.isEmpty, job.waitedSeconds < EvaluationSuite.defaultWait { return nil }
         let attempted = Set(
             try await EvaluationStore.attempts(checkpoint: job.checkpoint, from: pool).map(\.problemId)

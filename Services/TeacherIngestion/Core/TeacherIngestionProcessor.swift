@@ -21,6 +21,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
     private let pool: PostgresPool
     private let ledger: StoredTeacherLedger
     private let options: TeachingOptions
+    private let intake: ProblemIntake
     private let logger: Logger
 
     /// Creates a processor.
@@ -28,11 +29,13 @@ public struct TeacherIngestionProcessor: EventProcessor {
         pool: PostgresPool,
         ledger: StoredTeacherLedger,
         options: TeachingOptions = TeachingOptions(),
+        intake: IntakeOptions = IntakeOptions(),
         logger: Logger
     ) {
         self.pool = pool
         self.ledger = ledger
         self.options = options
+        self.intake = ProblemIntake(pool: pool, options: intake, logger: logger)
         self.logger = logger
     }
 
@@ -76,25 +79,24 @@ public struct TeacherIngestionProcessor: EventProcessor {
     private func process(_ problem: ProblemEvent) async throws -> Effects {
         if let known = try await ProblemStore.problem(problem.id, from: pool) {
             // Problem and traces are written together: where the problem is there, its work is done.
-            guard known.question == problem.question, known.answer == problem.answer,
-                known.dataset == problem.dataset, known.split == problem.split
-            else {
-                throw PermanentFailure(
-                    code: "problem-id-taken",
-                    message: "problem \(problem.id) is there already with another question, answer, dataset or split; "
-                        + "give the new one an id of its own"
-                )
+            if let conflict = ProblemStore.conflict(of: problem, with: known) {
+                throw PermanentFailure(code: "problem-id-taken", message: conflict)
             }
             return .none
         }
+        if let state = try await intake.claim(problem) {
+            return Effects { transaction in try await ProblemStore.insert(problem, state: state, in: transaction) }
+        }
         guard problem.split == .train else {
-            return Effects { transaction in
-                try await ProblemStore.insert(problem, state: .registered, in: transaction)
+            return Effects { [intake] transaction in
+                let state = try await intake.settledState(of: problem, otherwise: .registered, in: transaction)
+                try await ProblemStore.insert(problem, state: state, in: transaction)
             }
         }
         let traces = try await pipeline(ledger).traces(of: problem)
-        return try effects(of: traces) { transaction in
-            try await ProblemStore.insert(problem, state: .ingested, in: transaction)
+        return try effects(of: traces) { [intake] transaction in
+            let state = try await intake.settledState(of: problem, otherwise: .ingested, in: transaction)
+            try await ProblemStore.insert(problem, state: state, in: transaction)
         }
     }
 

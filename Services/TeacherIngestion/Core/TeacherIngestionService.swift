@@ -125,7 +125,7 @@ public enum TeacherIngestionService {
         /// All of them.
         public static let all: [any AnyConfigurationKey] = [
             url, model, preset, apiKey, teachers, timeout, maximumTokens, concurrency, attempts, inspectorRounds,
-            classifyMistakes, dayTokens, dayCost, prompts,
+            classifyMistakes, dayTokens, dayCost, prompts, duplicates, decontamination,
         ]
     }
 
@@ -163,6 +163,10 @@ public enum TeacherIngestionService {
                 inspectorRounds: try configuration.value(Keys.inspectorRounds),
                 classifiesMistakes: try configuration.value(Keys.classifyMistakes),
                 temperatures: settings.compactMapValues(\.temperature)
+            ),
+            intake: IntakeOptions(
+                findsDuplicates: try configuration.value(Keys.duplicates),
+                decontamination: try configuration.value(Keys.decontamination).rule
             ),
             logger: context.logger
         )

@@ -42,18 +42,7 @@ public enum GSM8K {
         guard !text.isEmpty else {
             throw ReasoningError(.malformedProblem, "\"answer\" is missing or empty")
         }
-        var answer = text
-        var solution: String?
-        if let range = text.range(of: "####", options: .backwards) {
-            answer = String(text[range.upperBound...]).trimmed.replacingOccurrences(of: ",", with: "")
-            solution = String(text[..<range.lowerBound]).trimmed
-            if solution?.isEmpty == true { solution = nil }
-        } else if text.contains("\n") || text.utf8.count > 200 {
-            throw ReasoningError(.malformedProblem, "\"answer\" has no line \"#### n\" with the final answer")
-        }
-        guard !answer.isEmpty else {
-            throw ReasoningError(.malformedProblem, "nothing follows \"####\" in \"answer\"")
-        }
+        let (answer, solution) = try split(answer: text)
         return Problem(
             id: record.id,
             question: question,
@@ -64,8 +53,32 @@ public enum GSM8K {
         )
     }
 
-    /// Writes one line (no newline at its end).
+    /// The final answer, which follows the last `####`, and the solution before it.
     ///
+    /// Arguments:
+    ///   - allowsLong: whether a text without `####` is the answer even where it looks like a solution.
+    static func split(answer text: String, allowsLong: Bool = false) throws -> (answer: String, solution: String?) {
+        guard let range = text.range(of: "####", options: .backwards) else {
+            guard allowsLong || !text.contains("\n") && text.utf8.count <= 200 else {
+                throw ReasoningError(
+                    .malformedProblem,
+                    "\"answer\" has no line \"#### n\" with the final answer; where the whole text is the answer, give "
+                        + "--layout plain"
+                )
+            }
+            return (text, nil)
+        }
+        var answer = String(text[range.upperBound...]).trimmed
+        // Of a tuple or a list the commas are part of the answer.
+        if !answer.contains(where: { "([{ ".contains($0) }) { answer.replace(",", with: "") }
+        guard !answer.isEmpty else {
+            throw ReasoningError(.malformedProblem, "nothing follows \"####\" in \"answer\"")
+        }
+        let solution = String(text[..<range.lowerBound]).trimmed
+        return (answer, solution.isEmpty ? nil : solution)
+    }
+
+    /// Writes one line (no newline at its end).
     public static func format(_ problem: Problem) throws -> String {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

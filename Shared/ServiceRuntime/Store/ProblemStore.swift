@@ -10,6 +10,23 @@ public enum ProblemStore {
         case registered
         /// The teacher's work is done.
         case ingested
+        /// Left out: it is the same as another problem of its dataset that is learned from.
+        case duplicate
+        /// Left out: it gives away a problem of an evaluation set of its dataset.
+        case contaminated
+    }
+
+    /// What stands against a problem whose id is there already; nil where it is the same problem.
+    public static func conflict(of problem: ProblemEvent, with known: ProblemEvent) -> String? {
+        let differences = [
+            ("question", known.question == problem.question), ("answer", known.answer == problem.answer),
+            ("solution", known.solution == problem.solution), ("dataset", known.dataset == problem.dataset),
+            ("split", known.split == problem.split),
+        ].filter { !$0.1 }.map(\.0)
+        guard !differences.isEmpty else { return nil }
+        return
+            "problem \(problem.id) is there already with another \(differences.joined(separator: " and ")); give the "
+            + "new one an id of its own"
     }
 
     /// Writes a problem.
@@ -70,6 +87,37 @@ public enum ProblemStore {
             """
             SELECT id, dataset, split, question, solution, answer, family, steps FROM problems
             WHERE dataset = \(dataset) AND split = \(split.rawValue) ORDER BY id COLLATE "C" LIMIT \(limit)
+            """
+        ).map(problem(of:))
+    }
+
+    /// How many training problems the datasets of a run have, and how many of them it leaves out for their overlaps.
+    public static func trainingCounts(
+        of run: RunEvent,
+        from pool: PostgresPool
+    ) async throws -> (problems: Int, leftOut: Int) {
+        let row = try await pool.query(
+            """
+            SELECT count(*) AS problems,
+                   count(*) FILTER (WHERE NOT (\(OverlapCondition(datasets: run.learnedDatasets, run).sql))) AS left_out
+            FROM problems WHERE split = 'train' AND dataset = ANY(\(run.learnedDatasets))
+            """
+        ).first
+        return (try row?.get("problems", as: Int.self) ?? 0, try row?.get("left_out", as: Int.self) ?? 0)
+    }
+
+    /// The problems that a run's students attempt, in order of id: those of its roll-out's split that are not left out.
+    public static func rollout(
+        of run: RunEvent,
+        _ options: RolloutOptions,
+        from pool: PostgresPool
+    ) async throws -> [ProblemEvent] {
+        try await pool.query(
+            """
+            SELECT id, dataset, split, question, solution, answer, family, steps FROM problems
+            WHERE dataset = \(run.dataset) AND split = \(options.split.rawValue)
+              AND \(OverlapCondition(datasets: options.split == .train ? [] : run.learnedDatasets, run).sql)
+            ORDER BY id COLLATE "C" LIMIT \(options.limit)
             """
         ).map(problem(of:))
     }

@@ -1,7 +1,7 @@
 import PostgresClient
 public import Schemas
 
-/// Which training problems a stage learns from.
+/// Which training problems a stage learns from; those that are left out for their overlaps are in none.
 public struct TrainingSelection: Sendable, Hashable {
     /// The datasets.
     public var datasets: [String]
@@ -12,12 +12,16 @@ public struct TrainingSelection: Sendable, Hashable {
     /// The run, stage and round whose earlier rounds have not learned from them.
     public var newTo: StageID?
 
+    /// The suites that must not be learned from, each as dataset and split with a blank between.
+    var suites: [String]
+
     /// Chooses problems.
     public init(datasets: [String], families: [String]? = nil, limit: Int? = nil, newTo: StageID? = nil) {
         self.datasets = datasets
         self.families = families
         self.limit = limit
         self.newTo = newTo
+        suites = []
     }
 
     /// What a stage's data names; in a round that learns from new problems alone, those.
@@ -31,12 +35,14 @@ public struct TrainingSelection: Sendable, Hashable {
             limit: stage.data?.limit,
             newTo: onlyNew && round > 1 ? StageID(run: run.id, round: round, stage: stage.name) : nil
         )
+        suites = OverlapCondition.suites(of: run)
     }
 
     /// The condition on the table `problems`.
     var condition: SQL {
         """
         problems.split = 'train' AND problems.dataset = ANY(\(datasets))
+        AND \(OverlapCondition(datasets: datasets, suites: suites).sql)
         AND (\(families)::text[] IS NULL OR problems.family = ANY(\(families)))
         AND (\(newTo == nil) OR NOT EXISTS (
             SELECT 1 FROM stage_inputs AS input

@@ -65,6 +65,13 @@ struct PipelineCounts: Sendable {
     let problems: Int
     let ingested: Int
     let awaited: Int
+    /// Problems that are left out within their data set.
+    let duplicates: Int
+    let contaminated: Int
+    /// Of them, those of the training split.
+    let leftOut: Int
+    /// Pairs that overlap across data sets, which are left out of the runs that have both.
+    let overlaps: Int
     let templates: Int
     let duals: Int
     let keySteps: Int
@@ -82,6 +89,14 @@ struct PipelineCounts: Sendable {
             SELECT (SELECT count(*) FROM problems) AS problems,
                    (SELECT count(*) FROM problems WHERE state = 'ingested') AS ingested,
                    (SELECT count(*) FROM problems WHERE split = 'train') AS awaited,
+                   (SELECT count(*) FROM problems WHERE state = 'duplicate') AS duplicates,
+                   (SELECT count(*) FROM problems WHERE state = 'contaminated') AS contaminated,
+                   (SELECT count(*) FROM problems WHERE state IN ('duplicate', 'contaminated') AND split = 'train')
+                       AS left_out,
+                   (SELECT count(*) FROM problem_overlaps AS overlap
+                    JOIN problem_fingerprints AS own ON own.problem_id = overlap.problem_id
+                    JOIN problem_fingerprints AS other ON other.problem_id = overlap.other_id
+                    WHERE own.dataset <> other.dataset) AS overlaps,
                    (SELECT count(DISTINCT problem_id) FROM traces WHERE kind = 'template' AND verified) AS templates,
                    (SELECT count(DISTINCT problem_id) FROM traces WHERE kind = 'dual' AND verified) AS duals,
                    (SELECT count(DISTINCT trace_id) FROM key_steps) AS key_steps,
@@ -99,6 +114,10 @@ struct PipelineCounts: Sendable {
             problems: try count("problems"),
             ingested: try count("ingested"),
             awaited: try count("awaited"),
+            duplicates: try count("duplicates"),
+            contaminated: try count("contaminated"),
+            leftOut: try count("left_out"),
+            overlaps: try count("overlaps"),
             templates: try count("templates"),
             duals: try count("duals"),
             keySteps: try count("key_steps"),
@@ -121,6 +140,9 @@ struct PipelineCounts: Sendable {
         let share = Self.share
         return [
             ("problems", problems, ""),
+            ("  left out as duplicates", duplicates, ""),
+            ("  left out for an evaluation question in them", contaminated, ""),
+            ("  overlaps across data sets", overlaps, ""),
             ("  answered by the teacher", ingested, ""),
             ("  with a verified template", templates, share(templates, ingested)),
             ("  with a verified dual pair", duals, share(duals, ingested)),

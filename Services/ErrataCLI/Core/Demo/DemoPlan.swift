@@ -108,6 +108,33 @@ struct DemoPlan: Sendable {
 
         /// What streams in at the start.
         var first: [ProblemEvent] { test + development + rollout + training }
+
+        /// Leaves out what the system would leave out, which counts on the rest: duplicates among the problems to learn from,
+        /// and those that give away one that is scored.
+        ///
+        /// - Returns: how many.
+        mutating func leaveOutOverlaps() -> Int {
+            var scored = Decontamination()
+            var index = DuplicateIndex()
+            func fingerprint(_ problem: ProblemEvent) -> ProblemFingerprint {
+                ProblemFingerprint(question: problem.question, answer: problem.answer)
+            }
+            for problem in test + development {
+                scored.insert(NormalizedText(problem.question), id: problem.id)
+                index.insert(fingerprint(problem), id: problem.id)
+            }
+            let learned = (rollout + training + later).sorted { $0.id < $1.id }
+            let leftOut = Set(
+                learned.filter { problem in
+                    let found = fingerprint(problem)
+                    return scored.match(of: found.text) != nil || index.insert(found, id: problem.id) != nil
+                }.map(\.id)
+            )
+            rollout.removeAll { leftOut.contains($0.id) }
+            training.removeAll { leftOut.contains($0.id) }
+            later.removeAll { leftOut.contains($0.id) }
+            return leftOut.count
+        }
     }
 
     /// Problems of the built-in domain.
@@ -157,6 +184,12 @@ struct DemoPlan: Sendable {
             } catch {
                 Terminal.error("\(file):\(number): \(error)")
             }
+        }
+        let leftOut = result.leaveOutOverlaps()
+        if leftOut > 0 {
+            Terminal.error(
+                "\(file): \(leftOut) problems are left out: they are near duplicates, or give away held-out ones"
+            )
         }
         guard result.test.count >= 20, result.rollout.count >= 20, result.development.count >= 10,
             result.later.count >= 10, result.training.count >= 50

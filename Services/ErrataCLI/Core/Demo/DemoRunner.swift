@@ -73,7 +73,7 @@ struct DemoRunner: Sendable {
         while true {
             let counts = try await PipelineCounts.read(from: system.pool)
             let training = problems.training.count
-            let complete = counts.problems >= problems.first.count && counts.ingested >= training
+            let complete = counts.problems >= problems.first.count && counts.ingested + counts.leftOut >= training
             board.show(
                 [
                     .init(name: "problems", done: counts.problems, total: problems.first.count, note: ""),
@@ -89,8 +89,8 @@ struct DemoRunner: Sendable {
                 }
                 return
             }
-            if counts.problems + counts.ingested != last {
-                last = counts.problems + counts.ingested
+            if counts.problems + counts.ingested + counts.leftOut != last {
+                last = counts.problems + counts.ingested + counts.leftOut
                 lastChange = .now
             }
             try await checkAlive(since: lastChange, stage: "teacher traces", patience: .seconds(180))

@@ -23,6 +23,15 @@ struct RunOutline {
                 + "the form '\(run.promptStyle)'",
         ]
         for stage in run.stagesInOrder { lines.append(try await line(of: stage, configuration)) }
+        if let pool {
+            let (problems, leftOut) = try await ProblemStore.trainingCounts(of: run, from: pool)
+            if leftOut > 0 {
+                lines.append(
+                    "of \(problems) training problems \(leftOut) are left out: they are duplicates, or hold a question of a "
+                        + "suite (`errata problems` lists them)"
+                )
+            }
+        }
         for suite in run.suites {
             var line =
                 "scored on \(suite.name): \(suite.expectedProblems) problems of \(suite.dataset), \(suite.split.rawValue)"
