@@ -36,7 +36,8 @@ enum BoxedAnswer {
         while index < bytes.count, bytes[index] == UInt8(ascii: " ") { index += 1 }
         guard index < bytes.count, bytes[index] == UInt8(ascii: "{") else {
             // `\boxed 5`
-            let content = bytes[index...].prefix { isWord($0) }
+            var content = bytes[index...].prefix { isWord($0) }
+            while let last = content.last, "-.,/".utf8.contains(last) { content.removeLast() }
             let isNamed = index == start + name.count && content.first.map(isLetter) == true
             guard !content.isEmpty, !isNamed else { return (start..<(start + name.count), "") }
             return (start..<(index + content.count), String(decoding: content, as: UTF8.self))

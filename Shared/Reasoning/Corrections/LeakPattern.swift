@@ -38,7 +38,9 @@ struct LeakPattern: Sendable {
         self.context = context
     }
 
-    /// Where the pattern ends that begins at a word; nil where it does not fit. Optional places take what they can.
+    /// Where the pattern ends that begins at a word; nil where it does not fit.
+    ///
+    /// Optional places take what they can.
     func end(in words: [String], from start: Int) -> Int? {
         var index = start
         for slot in slots {
@@ -82,11 +84,17 @@ struct LeakPattern: Sendable {
         .init("given|provided|supplied|attached hint|hints", .plain),
         .init("model|sample \(between)? answer", .answer),
         // A solution that somebody else made.
-        .init("according|per|refer|referring|refers to? \(the) \(given)? \(between)? solution|answer|reference", .plain),
+        .init(
+            "according|per|refer|referring|refers to? \(the) \(given)? \(between)? solution|answer|reference",
+            .plain
+        ),
         .init("based|relying on \(the) \(given)? \(between)? solution", .solution),
         .init("based|relying on \(the) \(given) \(between)? solution|answer", .plain),
-        .init("as given|shown|stated|seen|described|written|mentioned|explained|indicated in|by \(the) \(given)? "
-            + "\(between)? solution|answer|reference|hint|key", .plain),
+        .init(
+            "as given|shown|stated|seen|described|written|mentioned|explained|indicated in|by \(the) \(given)? "
+                + "\(between)? solution|answer|reference|hint|key",
+            .plain
+        ),
         .init("as? \(the) \(given)? solution says|states|tells|indicates|mentions", .plain),
         .init("as \(the) \(given)? solution|answer shows|suggests|explains", .plain),
         .init("\(the) \(between)? solution|answer provided|supplied|above", .solution),
@@ -95,25 +103,42 @@ struct LeakPattern: Sendable {
         .init("\(the) reference says|states|shows|tells|gives|indicates|uses", .plain),
         .init("according|per|from|in|matches to? \(the) answer key", .plain),
         // Hints.
-        .init("according|thanks|due|per|from|by|using|with|following|consider|considering|given|on|use to? "
-            + "the|this|your|our hint|hints", .hint),
+        .init(
+            "according|thanks|due|per|from|by|using|with|following|consider|considering|given|on|use to? "
+                + "the|this|your|our hint|hints",
+            .hint
+        ),
         .init("as? \(the) hint|hints says|said|states|tells|told|gives|gave|suggests|indicates|shows|mentions", .plain),
-        .init("we|i are|were|was|have|had|am been? given|told|provided|shown with? that? \(the) \(between)? "
-            + "answer|hint", .answer),
-        .init("we|i are|were|was|have|had|am been? given|told|provided|shown with? that? \(the) \(between)? solution",
-            .solution),
-        .init("you|prompt|user gave|give|gives|provided|told|mentioned|stated me|us? that? \(the) \(between)? "
-            + "answer|result|solution", .plain),
+        .init(
+            "we|i are|were|was|have|had|am been? given|told|provided|shown with? that? \(the) \(between)? "
+                + "answer|hint",
+            .answer
+        ),
+        .init(
+            "we|i are|were|was|have|had|am been? given|told|provided|shown with? that? \(the) \(between)? solution",
+            .solution
+        ),
+        .init(
+            "you|prompt|user gave|give|gives|provided|told|mentioned|stated me|us? that? \(the) \(between)? "
+                + "answer|result|solution",
+            .plain
+        ),
         // The right answer as a premise.
         .init("we|i already? know|knew that? the? \(right) answer|result|solution", .plain),
         .init("we|i already? know|knew that? the final? answer|result is|must|should|equals be? #", .conclusion),
         .init("since|because|as|knowing|given that? the \(right) answer|result is|was|must|should|equals", .plain),
         .init("since|because|as|knowing|given that? the final? answer is|must|should|equals be? #", .conclusion),
         .init("knowing|knows the \(right)? answer", .answer),
-        .init("match|matches|matching|matched the \(right)|given|provided|official|stated|known \(between)? "
-            + "answer|result|solution", .plain),
-        .init("reach|reaches|obtain|get|to|at|with the expected|given|provided|official|stated|known \(between)? "
-            + "answer|result", .answer),
+        .init(
+            "match|matches|matching|matched the \(right)|given|provided|official|stated|known \(between)? "
+                + "answer|result|solution",
+            .plain
+        ),
+        .init(
+            "reach|reaches|obtain|get|to|at|with the expected|given|provided|official|stated|known \(between)? "
+                + "answer|result",
+            .answer
+        ),
         .init("answer|result is|was given|provided|known as|to|already|beforehand be? #", .plain),
     ]
 }

@@ -18,7 +18,8 @@ enum MistakeReading {
         for part in text.replacingOccurrences(of: " and ", with: "+").split(whereSeparator: { "+,/&".contains($0) }) {
             let words = part.split { !$0.isLetter }.map(String.init)
             // "the kind is logical" inside an element.
-            guard let first = words.first(where: { !["the", "kind", "category", "is", "a", "an"].contains($0) })
+            guard
+                let first = words.first(where: { !["the", "kind", "category", "is", "a", "an"].contains($0) })
                     ?? words.first
             else { return nil }
             if let kind = names[first] ?? letters[first] {

@@ -325,7 +325,9 @@ enum TagScanner {
         }
 
         /// Whether a byte may stand in a calculator mark.
-        private func isSum(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) || "+-*/=().,$%xX".utf8.contains(byte) }
+        private func isSum(_ byte: UInt8) -> Bool {
+            (0x30...0x39).contains(byte) || "+-*/=().,$%xX".utf8.contains(byte)
+        }
     }
 }
 

@@ -97,7 +97,8 @@ struct TaggedSteps {
         }
         if place == .answer {
             // Of an answer that nothing closes, a line.
-            buffer = buffer.split(whereSeparator: \.isNewline).first { !String($0).trimmed.isEmpty }.map(String.init) ?? ""
+            buffer =
+                buffer.split(whereSeparator: \.isNewline).first { !String($0).trimmed.isEmpty }.map(String.init) ?? ""
         }
         _ = settle(place, &buffer)
     }

@@ -54,7 +54,6 @@ public struct TeacherAnswer: Sendable, Hashable {
             ? Refusal(.empty, "the teacher's answer is empty")
             : Refusal(.cut, "the teacher's answer ends within its thoughts")
     }
-    }
 }
 
 /// The calls that were made for one trace.

@@ -184,7 +184,7 @@ public struct ProblemReader: Sendable {
     }
 
     private func boxed(_ solution: String) throws -> String {
-        guard let answer = BoxedAnswer.last(in: solution) else {
+        guard let answer = BoxedAnswer.last(in: Array(solution.utf8)) else {
             throw ReasoningError(
                 .missingAnswer,
                 "\"solution\" has no \\boxed{…} with the answer, and there is no \"answer\": add one of them, or leave the "
