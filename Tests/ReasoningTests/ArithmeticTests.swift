@@ -361,9 +361,10 @@ struct ArithmeticTests {
         var random = ReasoningRandom(seed: 11)
         for round in 0..<20_000 {
             let (text, value) = Self.calculation(&random)
-            let off = Rational((random.chance(0.5) ? 1 : -1) * random.integer(1...9))
-            guard let wrong = value.adding(off) else { continue }
             let setting = Self.settings[round % Self.settings.count].replacing("{}", with: text)
+            // A bullet may be a minus: a slip below nought might be right then.
+            let isDown = random.chance(0.5) && !setting.hasPrefix("-")
+            guard let wrong = value.adding(Rational((isDown ? -1 : 1) * random.integer(1...9))) else { continue }
             let right = setting.replacing("[]", with: value.description)
             let slip = setting.replacing("[]", with: wrong.description)
             #expect(!Self.isRefused(right), "\(right)")
@@ -401,15 +402,15 @@ struct ArithmeticTests {
             "mod", "apples", "\u{1F1E9}", "\u{0}", "\u{221A}",
         ]
         var random = ReasoningRandom(seed: 13)
-        for _ in 0..<20_000 {
+        for _ in 0..<5_000 {
             let text = (0..<random.integer(0...24)).compactMap { _ in random.pick(pieces) }.joined()
             _ = Arithmetic.evaluate(text)
             _ = WorkedSolution.calculations(in: text)
         }
         for piece in pieces + ["1=", "1+1=", "1 ", "1/", "-1", "2^", "1=1 "] {
-            let text = String(repeating: piece, count: (1 << 17) / piece.utf8.count) + "=5"
+            let text = String(repeating: piece, count: (1 << 15) / piece.utf8.count) + "=5"
             let time = processorTime { _ = WorkedSolution.calculations(in: text) }
-            #expect(time < .seconds(4), "\(piece.debugDescription) took \(time)")
+            #expect(time < .seconds(2), "\(piece.debugDescription) took \(time)")
         }
     }
 }

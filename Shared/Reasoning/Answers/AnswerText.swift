@@ -55,8 +55,9 @@ enum AnswerText {
 
     /// Whether a line only announces that an answer follows: `Final Answer`, `**Answer:**`.
     static func isLabel(_ line: String) -> Bool {
+        guard line.utf8.count < 40 else { return false }
         let words = line.lowercased().split { !$0.isLetter }
-        guard let last = words.last, last == "answer", words.count <= 3, line.utf8.count < 40 else { return false }
+        guard let last = words.last, last == "answer", words.count <= 3 else { return false }
         return words.dropLast().allSatisfy { ["the", "final", "correct", "my"].contains($0) }
             && !line.unicodeScalars.contains { ("0"..."9").contains($0) }
     }

@@ -25,7 +25,8 @@ enum RunOn {
         var index = 0
         var isLineStart = true
         while index < bytes.count, tried < maximumHeadings {
-            let isMark = marks.contains { bytes[index] == $0[0] && bytes[index...].starts(with: $0) }
+            let mayBeMark = bytes[index] == UInt8(ascii: "<") || bytes[index] == UInt8(ascii: "[")
+            let isMark = mayBeMark && marks.contains { bytes[index...].starts(with: $0) }
             let heading = isLineStart ? heading(bytes, at: index) : nil
             // A text that numbers its questions splits up the one that was asked.
             let isPart = heading?.number != nil && isNumbered

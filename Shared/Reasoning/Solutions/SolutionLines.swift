@@ -1,5 +1,3 @@
-import Foundation
-
 /// Cuts a solution into its steps.
 ///
 /// A line is a step, as in GSM8K and in what students are taught; a text of one line is cut into sentences. What models add
@@ -41,7 +39,7 @@ struct SolutionLines {
     /// The lines of a text, displays of LaTeX joined to the line before them.
     private static func grouped(_ text: String) -> [String] {
         let raw = text.split(whereSeparator: \.isNewline).map(String.init)
-        guard openings.contains(where: text.contains) else { return raw }
+        guard text.utf8.contains(where: { $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "$") }) else { return raw }
         var lines: [String] = []
         var end: String?
         var isBehindDisplay = false
@@ -103,7 +101,7 @@ struct SolutionLines {
 
     /// A line without `**`, which between figures raises to a power.
     private static func withoutEmphasis(_ line: String) -> String {
-        guard line.contains("**") else { return line }
+        guard line.utf8.contains(UInt8(ascii: "*")) else { return line }
         let scalars = Array(line.unicodeScalars)
         var result = String.UnicodeScalarView()
         var index = 0
@@ -166,7 +164,7 @@ struct SolutionLines {
 
     /// `\boxed{18}` or `$\boxed{18}$` and nothing else.
     private static func isBox(_ line: String) -> Bool {
-        guard line.contains("boxed") else { return false }
+        guard line.utf8.contains(UInt8(ascii: "{")) else { return false }
         let bare = line.drop { "$\\[( ".contains($0) }
         return bare.hasPrefix("boxed{") && !bare.dropFirst(6).contains(" ") && line.split(separator: " ").count < 4
     }
