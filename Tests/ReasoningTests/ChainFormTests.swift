@@ -41,7 +41,9 @@ struct ChainFormTests {
     @Test("chains without arithmetic are compared by their words")
     func words() {
         let right = "The dog sleeps on Monday.\nThe cat sleeps on Tuesday.\nSo the answer is (B)."
-        #expect(kind("The dog sleeps on Monday.\nThe cat sleeps on Sunday.\nSo the answer is (C).", right: right) == nil)
+        #expect(
+            kind("The dog sleeps on Monday.\nThe cat sleeps on Sunday.\nSo the answer is (C).", right: right) == nil
+        )
         #expect(kind("Nobody knows.\nIt depends.\nSo the answer is (C).", right: right) == .littleOverlap)
     }
 }

@@ -93,7 +93,8 @@ struct CorrectionReadingTests {
             // Merged, rewritten, with another number, with another sign, not there, not quoted.
             "Tom buys 3 boxes of 12 pens, which are 3 * 12 = 36 pens. He gives away 36 / 4 = 8 pens to his friends.",
             "He gives away 36 / 4 = 9 pens to his friends.", "He gives away 36 * 4 = 8 pens to his friends.",
-            "He gives away 8 / 4 = 36 pens to his friends.", "He eats 5 pens.", "He gives away pens to his friends.", "",
+            "He gives away 8 / 4 = 36 pens to his friends.", "He eats 5 pens.", "He gives away pens to his friends.",
+            "",
             "36", "8 pens",
         ]
     )
@@ -158,7 +159,10 @@ struct CorrectionReadingTests {
             ("<Answer>54</Answer>", .noWrongStep), ("<Step2>\(attempt[1])</Step2><Answer>54</Answer>", .noWrongStep),
             ("<Step2>\(attempt[1])<Cause>c</Cause></Step2><Answer>54</Answer>", .noCorrection),
             ("<Step2>\(attempt[1])<Correction>d</Correction></Step2><Answer>54</Answer>", .noCause),
-            ("<Step2>\(attempt[1])<Cause>c</Cause><Correction>36 / 4 = 7.</Correction></Step2><Answer>54</Answer>", .arithmetic),
+            (
+                "<Step2>\(attempt[1])<Cause>c</Cause><Correction>36 / 4 = 7.</Correction></Step2><Answer>54</Answer>",
+                .arithmetic
+            ),
             (
                 "<Step2>\(attempt[1])<Cause>The reference solution has 9.</Cause><Correction>d</Correction></Step2><Answer>54</Answer>",
                 .leak

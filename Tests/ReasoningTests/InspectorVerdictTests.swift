@@ -8,7 +8,8 @@ struct InspectorVerdictTests {
         "a verdict that accepts is read in the forms of real models",
         arguments: [
             "<Verdict>ok</Verdict>", "<verdict> OK. </verdict>", "<Verdict>ok", "**Verdict:** ok", "Verdict: OK",
-            "### Verdict\nok", "### Final Verdict: **Correct**", "The verdict is ok.", "OK", "ok.", "All steps are correct.",
+            "### Verdict\nok", "### Final Verdict: **Correct**", "The verdict is ok.", "OK", "ok.",
+            "All steps are correct.",
             "<Verdict>correct</Verdict>", "<Verdict>The template is valid.</Verdict>", "<Verdict>no errors</Verdict>",
             "<Verdict>not faulty</Verdict>", "```json\n{\"verdict\": \"ok\", \"part\": \"\", \"reason\": \"\"}\n```",
             "<Verdict>ok</Verdict><Part>None</Part><Reason>All is right, no error was found.</Reason>",

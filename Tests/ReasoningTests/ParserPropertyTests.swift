@@ -229,9 +229,11 @@ struct ParserPropertyTests {
         "<Verdict>",
         "<aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "&amp;", "&", "1=", "1+", "1+1=", "(", "<<", "<<1", "<<1=1>>", "####",
         "\\boxed{", "\\boxed", "answer:", "the answer is ", "*", ".", ". A", "reference ", "given given ", "\u{301}",
-        "\u{1F1E9}", "\u{1F468}\u{200D}", "\u{0915}\u{094D}", "<x>", "a<b>", "<!--", "<?", "<Step1: a ", "<Step a=\"b\" ",
+        "\u{1F1E9}", "\u{1F468}\u{200D}", "\u{0915}\u{094D}", "<x>", "a<b>", "<!--", "<?", "<Step1: a ",
+        "<Step a=\"b\" ",
         "<think>", "</think>", "\nKey: ", "\n**Step 1:** ", "\n- ", "**", "`", "[Step1]", "&lt;Step1&gt;", "verdict: ",
-        "{", "not ", "the kind of mistake is ", "the hint ", "the \u{301}", "#", "\n#### 1", "\r", "\r\n", "\u{0}", " ", "9", "1,",
+        "{", "not ", "the kind of mistake is ", "the hint ", "the \u{301}", "#", "\n#### 1", "\r", "\r\n", "\u{0}", " ",
+        "9", "1,",
     ]
 
     private static func long(_ seed: String, bytes: Int) -> String {

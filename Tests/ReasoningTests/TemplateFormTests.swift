@@ -340,7 +340,8 @@ struct TemplateFormTests {
 
     @Test("a template is checked, and refused by kind; easy steps need no key note")
     func failures() {
-        func kind(_ steps: [String], _ general: String = "g", gold: String = "5", answer: String = "5") -> Refusal.Kind? {
+        func kind(_ steps: [String], _ general: String = "g", gold: String = "5", answer: String = "5") -> Refusal.Kind?
+        {
             let template = ThoughtTemplate(
                 steps: steps.map { TemplateStep(text: $0) },
                 generalization: general,
@@ -367,7 +368,8 @@ struct ThoughtsTests {
     @Test(
         "what stands before the last closing mark is a draft",
         arguments: [
-            "<think>\(draft)</think>\(template)", "\(draft)\n</think>\n\n\(template)", "<THINK>\(draft)</ think >\(template)",
+            "<think>\(draft)</think>\(template)", "\(draft)\n</think>\n\n\(template)",
+            "<THINK>\(draft)</ think >\(template)",
             "<think>a</think>\(draft)<think>b</think>\(template)", "<thinking>\(draft)</thinking>\(template)",
             "<thought>\(draft)</thought>\n\(template)", "[THINK]\(draft)[/THINK]\(template)",
             "<|begin_of_thought|>\(draft)<|end_of_thought|>\(template)",
@@ -386,7 +388,8 @@ struct ThoughtsTests {
     @Test(
         "thoughts that never end leave no answer, and say so",
         arguments: [
-            ("<think>\(draft)", true), ("a</think>b<think>c", true), ("a</think>b", false), ("no marks", false), ("", false),
+            ("<think>\(draft)", true), ("a</think>b<think>c", true), ("a</think>b", false), ("no marks", false),
+            ("", false),
         ]
     )
     func open(text: String, isOpen: Bool) {

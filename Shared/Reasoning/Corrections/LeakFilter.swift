@@ -76,7 +76,9 @@ struct LeakSentence {
             return hasPercent || after == "of" || words.contains(where: Self.chemistry.contains)
         case .answer:
             // "had given answers to 5 questions", "the answers given by the class"
-            return ["has", "had", "have", "was", "were", "been", "she", "he", "they", "a", "any", "each"].contains(before)
+            return ["has", "had", "have", "was", "were", "been", "she", "he", "they", "a", "any", "each"].contains(
+                before
+            )
                 || ["by", "to", "choice", "choices", "option", "options", "sheet", "sheets", "box"].contains(after)
                 || words[range].last == "answers" && after == LeakPattern.number
         case .reference: return !after.isEmpty && !Self.telling.contains(after) && !Self.joints.contains(after)

@@ -1,6 +1,8 @@
 /// Why something that a teacher wrote is not used: a kind to count by, and a sentence to read.
 public struct Refusal: Error, Sendable, Hashable, Codable, CustomStringConvertible {
-    /// The kinds of refusals. Their raw values stand in traces and stay what they are.
+    /// The kinds of refusals.
+    ///
+    /// Their raw values stand in traces and stay what they are.
     public enum Kind: String, Sendable, Hashable, Codable, CaseIterable {
         /// The answer ended before it was complete.
         case cut

@@ -199,7 +199,8 @@ enum LineMarkers {
             }
             let before = index > 0 ? characters[index - 1] : " "
             let behind = index + 2 < characters.count ? characters[index + 2] : " "
-            let isPower = (before.isNumber || before == ")" || before == " ") && (behind.isNumber || behind == " ")
+            let isPower =
+                (before.isNumber || before == ")" || before == " ") && (behind.isNumber || behind == " ")
                 && character == "*" && before != " " || before == " " && behind == " "
             if isPower {
                 result.append(character)

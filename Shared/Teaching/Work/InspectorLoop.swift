@@ -66,7 +66,10 @@ struct InspectorLoop<Candidate> {
                 // Nothing is known of the candidate, neither good nor bad: there is no remark to go back with it, and
                 // another candidate would meet the same inspector.
                 let reason = inspected.failure ?? "it gave none"
-                outcome.failure = Refusal(.inspectorUnreadable, "the inspector's round \(round) has no verdict: \(reason)")
+                outcome.failure = Refusal(
+                    .inspectorUnreadable,
+                    "the inspector's round \(round) has no verdict: \(reason)"
+                )
                 break
             }
             guard let remark = inspected.remarks else { break }
