@@ -74,7 +74,8 @@ struct LeakPattern: Sendable {
     private static let given = "given|provided|supplied|attached|stated|official|reference|gold|known"
     private static let found = "solution|solutions|answer|answers"
     private static let told = "are|were|was|have|had|am been? given|told|provided|shown with? that?"
-    private static let premise = "that? the \(right) answer|result is|was|must|should|equals"
+    private static let premise =
+        "that? the \(right) answer|solution is|was|must|should|equals be? #|b|c|d|e|given|known"
 
     /// The patterns by context, one a line.
     private static let lists: [(Context, String)] = [
@@ -101,6 +102,10 @@ struct LeakPattern: Sendable {
             you|prompt|user gave|give|gives|provided|told|mentioned me|us? that? \(the) \(between)? answer|solution
             we|i already? know|knew that? the? \(right) answer|result|solution
             since|because|as|knowing|given \(premise)
+            to|at|reach|reaches|obtain|get the correct|right|desired answer|result of|which|that? is? #
+            see|seen|know|follows|read from|in \(the) solution|reference
+            \(the) hint is|was #
+            answer|result should|must be # as given|stated|provided
             match|matches|matching|matched the \(right) \(between)? answer|result|solution
             match|matches|matching|matched the given|provided|official|stated|known \(between)? answer|result
             answer|result is|was given|provided|known as|to|already|beforehand be? #
@@ -118,7 +123,7 @@ struct LeakPattern: Sendable {
         (
             .answer,
             """
-            given|provided|supplied|attached|official|known \(between)? answer|answers
+            given|provided|supplied|attached|stated|official|known \(between)? answer|answers
             model|sample \(between)? answer
             we|i \(told) \(the) \(between)? answer|hint
             knowing|knows the \(right)? answer
