@@ -137,19 +137,28 @@ enum LineMarkers {
     }
 
     /// The labels with their elements.
-    private static let labels: [(text: String, name: TagName)] = [
-        (
-            ["key note", "key notes", "key point", "key points", "key insight", "key idea", "key step", "key concept"],
-            .key
-        ),
-        (["key takeaway", "key", "keys"], .key),
-        (["generalized method", "generalised method", "generalized approach", "generalized solution"], .generalized),
-        (["general method", "general approach", "general strategy", "in general", "generalized"], .generalized),
-        (["generalised", "generalization", "generalisation", "summary", "method"], .generalized),
-        (["the final answer", "the answer", "final answer", "final result", "answer", "result"], .answer),
-        (["cause", "why it is wrong"], TagName.cause),
-        (["correction", "corrected step", "correct step"], .correction),
-    ].flatMap { texts, name in texts.map { ($0, name) } }
+    private static let labels: [(text: String, name: TagName)] = {
+        let groups: [(texts: [String], name: TagName)] = [
+            (
+                [
+                    "key note", "key notes", "key point", "key points", "key insight", "key idea", "key step",
+                    "key concept",
+                ],
+                .key
+            ),
+            (["key takeaway", "key", "keys"], .key),
+            (
+                ["generalized method", "generalised method", "generalized approach", "generalized solution"],
+                .generalized
+            ),
+            (["general method", "general approach", "general strategy", "in general", "generalized"], .generalized),
+            (["generalised", "generalization", "generalisation", "summary", "method"], .generalized),
+            (["the final answer", "the answer", "final answer", "final result", "answer", "result"], .answer),
+            (["cause", "why it is wrong"], .cause),
+            (["correction", "corrected step", "correct step"], .correction),
+        ]
+        return groups.flatMap { group in group.texts.map { (text: $0, name: group.name) } }
+    }()
 
     private static func label(_ rest: inout Substring, steps: Steps) -> (name: TagName, number: Int?)? {
         let lower = rest.prefix(32).lowercased()
