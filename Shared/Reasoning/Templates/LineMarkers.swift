@@ -152,8 +152,8 @@ enum LineMarkers {
                 .generalized
             ),
             (["general method", "general approach", "general strategy", "in general", "generalized"], .generalized),
-            (["generalised", "generalization", "generalisation", "summary", "method"], .generalized),
-            (["the final answer", "the answer", "final answer", "final result", "answer", "result"], .answer),
+            (["generalised", "generalization", "generalisation", "summary"], .generalized),
+            (["the final answer", "the answer", "final answer", "final result", "answer"], .answer),
             (["cause", "why it is wrong"], .cause),
             (["correction", "corrected step", "correct step"], .correction),
         ]
