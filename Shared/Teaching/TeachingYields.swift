@@ -61,8 +61,12 @@ public struct TeachingYields: Sendable, Hashable, Codable {
     public var mistakesByTeacher = 0
     /// Thought templates.
     public var templates = Inspected()
+    /// Of the verified templates, those without any key note, which teach less.
+    public var templatesWithoutNotes = 0
     /// Corrections of wrong attempts.
     public var corrections = Inspected()
+    /// Traces that are not verified, by their kind and the kind of their failure; those of before it was told are left out.
+    public var refusals: [String: [String: Int]] = [:]
     /// Calls of the teacher for all of it, the inspector's included.
     public var calls = 0
     /// Tokens sent.
@@ -86,6 +90,7 @@ public struct TeachingYields: Sendable, Hashable, Codable {
         calls += trace.teacher.finishReason == "not-asked" ? 0 : trace.teacher.calls ?? 1
         promptTokens += trace.teacher.promptTokens
         completionTokens += trace.teacher.completionTokens
+        if let kind = trace.failureKind { refusals[trace.kind.rawValue, default: [:]][kind, default: 0] += 1 }
         switch trace.body {
         case .chainOfThought(let body):
             chains.add(verified: trace.verified, retries: (trace.teacher.calls ?? 1) - 1)
@@ -108,6 +113,7 @@ public struct TeachingYields: Sendable, Hashable, Codable {
         case .template(let body):
             if trace.teacher.finishReason != "not-asked" {
                 templates.add(verified: trace.verified, rounds: body.inspectorRounds ?? 0)
+                if trace.verified, body.steps.allSatisfy(\.keyNotes.isEmpty) { templatesWithoutNotes += 1 }
             }
         case .correction(let body):
             if trace.teacher.finishReason != "not-asked" {

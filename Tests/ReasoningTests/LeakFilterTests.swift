@@ -25,6 +25,9 @@ struct LeakFilterTests {
             "This matches the expected answer.", "which matches the correct answer", "It leads to the provided answer.",
             "The answer is given as 72.", "We are told the answer is 72.", "We were given the correct answer.",
             "You gave me the answer.", "According to the answer key, it is C.", "The gold answer is 5.",
+            "The hint is 72.", "This is to arrive at the correct answer of 72.", "As we see from the solution, add.",
+            "It should be the stated answer.", "The answer must be 72 as given.",
+            "Because the correct answer is B, add.",
             "The solution provided adds first.", "The answer was given to us.", "The known solution adds them.",
             "<Key>The student\u{2019}s step differs from the reference solution.</Key>",
         ]
@@ -50,6 +53,10 @@ struct LeakFilterTests {
             "The answer is given in dollars.", "The given number is 5.", "The provided 5 apples are eaten.",
             "Choose from the given answer choices.", "The ground is 5 m long.", "True or false?",
             "The actual cost is 5.", "Check the answer by putting it in.", "In the given triangle, add the angles.",
+            "Because the correct answer is worth 5 points, she has 20.", "Since the actual result is 5 more, add.",
+            "As the solution cools, it loses 5 degrees.", "We are given the result of the vote.",
+            "He uses the hint 3 times.", "In the reference frame of the train it moves.",
+            "Hence we know the final answer is 5.",
             "The teacher gives 3 hints.", "We are given that x is 5.", "We are told that the solution is 20% acid.",
             "The sample has 5 items.", "An official model costs 3.", "The solution is x = 5.",
         ]

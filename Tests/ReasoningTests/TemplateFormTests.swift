@@ -266,6 +266,21 @@ struct TemplateFormTests {
         #expect(template.failure(gold: "10") == nil)
     }
 
+    @Test("what a step calls its result is no answer")
+    func results() throws {
+        let text = """
+            Step 1: 3 * 4 is asked for.
+            Result: 12
+            Step 2: 12 - 2 is asked for.
+            Result: 10
+            Generalized: Take away.
+            Answer: 10
+            """
+        let template = try ThoughtTemplate.parse(text)
+        #expect(template.steps.map(\.text) == ["3 * 4 is asked for. Result: 12", "12 - 2 is asked for. Result: 10"])
+        #expect(template.answer == "10")
+    }
+
     @Test("a power is no emphasis, and signs of comparison are no tags")
     func signs() throws {
         let template = try ThoughtTemplate.parse(

@@ -97,6 +97,7 @@ struct TeachingRefusalTests {
                 == [.chainOfThought, .template, .inspectorVerdict, .dual, .correction, .inspectorVerdict]
         )
         for trace in traces { #expect(trace.verified && trace.failure == nil && trace.failureKind == nil) }
+        #expect(TeachingYields(traces).refusals.isEmpty && TeachingYields(traces).templatesWithoutNotes == 1)
         guard case .chainOfThought(let body) = try #require(traces.first).body else { return }
         #expect(body.text == Self.chain, "thoughts are no part of a chain")
         for prompt in [PromptID.templateExtraction, .inspectTemplate, .groundedCorrection, .inspectCorrection] {
@@ -162,6 +163,7 @@ struct TeachingRefusalTests {
         #expect(!refused.verified && refused.failure != nil)
         #expect(refused.failureKind == expected, "\(refused.failure ?? "")")
         try refused.validate()
+        #expect(TeachingYields(made.traces).refusals[trace.rawValue] == [expected: 1])
         #expect(Refusal.Kind(rawValue: expected) != nil)
     }
 

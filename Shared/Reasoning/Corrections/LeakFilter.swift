@@ -22,7 +22,8 @@ public enum LeakFilter {
 /// A sentence as words in lower case.
 struct LeakSentence {
     var words: [String] = []
-    private var hasPercent = false
+    /// Whether the sentence is about mixtures, of which a solution is one.
+    private var isAboutMixtures = false
 
     /// The sentences of a text; tags and line ends part them, and `&lt;` and the like are no words.
     static func sentences(of text: String) -> [LeakSentence] {
@@ -31,6 +32,7 @@ struct LeakSentence {
         var word = ""
         func endWord() {
             if !word.isEmpty { current.words.append(word) }
+            if chemistry.contains(word) { current.isAboutMixtures = true }
             word = ""
         }
         func endSentence() {
@@ -58,7 +60,7 @@ struct LeakSentence {
                 if current.words.last != LeakPattern.number { current.words.append(LeakPattern.number) }
             } else {
                 endWord()
-                if scalar == "%" { current.hasPercent = true }
+                if scalar == "%" { current.isAboutMixtures = true }
             }
             previous = scalar
         }
@@ -73,7 +75,7 @@ struct LeakSentence {
         switch context {
         case .solution:
             if Self.explaining.contains(after) { return false }
-            return hasPercent || after == "of" || words.contains(where: Self.chemistry.contains)
+            return isAboutMixtures || after == "of"
         case .answer:
             // "had given answers to 5 questions", "the answers given by the class"
             return ["has", "had", "have", "was", "were", "been", "she", "he", "they", "a", "any", "each"].contains(

@@ -65,80 +65,89 @@ struct LeakPattern: Sendable {
         return found
     }()
 
+    // MARK: The patterns
+
     /// Short names for lists of words that many patterns have.
     private static let right = "correct|right|true|actual|expected"
     private static let the = "the|this|that|your|our|my|its"
     private static let between = "correct|right|final|worked|known|expected|numerical|full|complete|detailed|official"
     private static let given = "given|provided|supplied|attached|stated|official|reference|gold|known"
+    private static let found = "solution|solutions|answer|answers"
+    private static let told = "are|were|was|have|had|am been? given|told|provided|shown with? that?"
+    private static let premise =
+        "that? the \(right) answer|solution is|was|must|should|equals be? #|b|c|d|e|given|known"
 
-    private static let all: [LeakPattern] = [
-        // What reference solutions are called.
-        .init("reference|references \(between)? solution|solutions|answer|answers|text|response|value|result", .plain),
-        .init("gold|golden \(between)? solution|solutions|answer|answers|label|standard", .plain),
-        .init("ground truth|truths", .plain),
-        .init("groundtruth", .plain),
-        .init("worked solution|solutions", .plain),
-        .init("expected|target answer", .plain),
-        .init("given|provided|supplied|attached|official|known|sample|model \(between)? solution|solutions", .solution),
-        .init("given|provided|supplied|attached|official|known \(between)? answer|answers", .answer),
-        .init("given|provided|supplied|attached hint|hints", .plain),
-        .init("model|sample \(between)? answer", .answer),
-        // A solution that somebody else made.
-        .init(
-            "according|per|refer|referring|refers to? \(the) \(given)? \(between)? solution|answer|reference",
-            .plain
+    /// The patterns by context, one a line.
+    private static let lists: [(Context, String)] = [
+        (
+            .plain,
+            """
+            reference|references \(between)? \(found)|text|response|value|result
+            gold|golden \(between)? \(found)|label|standard
+            ground truth|truths
+            groundtruth
+            worked solution|solutions
+            expected|target answer
+            given|provided|supplied|attached hint|hints
+            according|per|refer|referring|refers to? \(the) \(given)? \(between)? solution|answer|reference
+            based|relying on \(the) \(given) \(between)? solution|answer
+            as given|shown|stated|seen|described|written in|by \(the) \(given)? \(between)? solution|answer|reference
+            as mentioned|explained|indicated in|by \(the) \(given)? \(between)? solution|answer|reference|hint|key
+            as? \(the) \(given)? solution says|states|tells|indicates|mentions
+            as \(the) \(given)? solution|answer shows|suggests|explains
+            solution|answer that? is|was|we|i? are|were|was|am? given|provided|supplied to us|me|you
+            \(the) reference says|states|shows|tells|gives|indicates|uses
+            according|per|from|in|matches to? \(the) answer key
+            as? \(the) hint|hints says|said|states|tells|told|gives|gave|suggests|indicates|shows|mentions
+            you|prompt|user gave|give|gives|provided|told|mentioned me|us? that? \(the) \(between)? answer|solution
+            we|i already? know|knew that? the? \(right) answer|result|solution
+            since|because|as|knowing|given \(premise)
+            to|at|reach|reaches|obtain|get the correct|right|desired answer|result of|which|that? is? #
+            see|seen|know|follows|read from|in \(the) solution|reference
+            \(the) hint is|was #
+            answer|result should|must be # as given|stated|provided
+            match|matches|matching|matched the \(right) \(between)? answer|result|solution
+            match|matches|matching|matched the given|provided|official|stated|known \(between)? answer|result
+            answer|result is|was given|provided|known as|to|already|beforehand be? #
+            """
         ),
-        .init("based|relying on \(the) \(given)? \(between)? solution", .solution),
-        .init("based|relying on \(the) \(given) \(between)? solution|answer", .plain),
-        .init(
-            "as given|shown|stated|seen|described|written|mentioned|explained|indicated in|by \(the) \(given)? "
-                + "\(between)? solution|answer|reference|hint|key",
-            .plain
+        (
+            .solution,
+            """
+            given|provided|supplied|attached|official|known|sample|model \(between)? solution|solutions
+            based|relying on \(the) \(between)? solution
+            \(the) \(between)? solution|answer provided|supplied|above
+            we|i \(told) \(the) \(between)? solution
+            """
         ),
-        .init("as? \(the) \(given)? solution says|states|tells|indicates|mentions", .plain),
-        .init("as \(the) \(given)? solution|answer shows|suggests|explains", .plain),
-        .init("\(the) \(between)? solution|answer provided|supplied|above", .solution),
-        .init("solution|answer that? is|was|we|i? are|were|was|am? given|provided|supplied to us|me|you", .plain),
-        .init("in|from|by|to|with|per|on|matches|match|following|using|under \(the) reference", .reference),
-        .init("\(the) reference says|states|shows|tells|gives|indicates|uses", .plain),
-        .init("according|per|from|in|matches to? \(the) answer key", .plain),
-        // Hints.
-        .init(
-            "according|thanks|due|per|from|by|using|with|following|consider|considering|given|on|use to? "
-                + "the|this|your|our hint|hints",
-            .hint
+        (
+            .answer,
+            """
+            given|provided|supplied|attached|stated|official|known \(between)? answer|answers
+            model|sample \(between)? answer
+            we|i \(told) \(the) \(between)? answer|hint
+            knowing|knows the \(right)? answer
+            reach|reaches|obtain|get|to|at|with the expected|given|provided|official|stated|known answer|result
+            """
         ),
-        .init("as? \(the) hint|hints says|said|states|tells|told|gives|gave|suggests|indicates|shows|mentions", .plain),
-        .init(
-            "we|i are|were|was|have|had|am been? given|told|provided|shown with? that? \(the) \(between)? "
-                + "answer|hint",
-            .answer
+        (.reference, "in|from|by|to|with|per|on|matches|match|following|using|under \(the) reference"),
+        (
+            .hint,
+            """
+            according|thanks|due|consider|considering to? the|this|your|our hint|hints
+            per|from|by|using|with|following|given|on|use the|this|your|our hint|hints
+            """
         ),
-        .init(
-            "we|i are|were|was|have|had|am been? given|told|provided|shown with? that? \(the) \(between)? solution",
-            .solution
+        (
+            .conclusion,
+            """
+            we|i already? know|knew that? the final? answer|result is|must|should|equals be? #
+            since|because|as|knowing|given that? the final? answer is|must|should|equals be? #
+            """
         ),
-        .init(
-            "you|prompt|user gave|give|gives|provided|told|mentioned|stated me|us? that? \(the) \(between)? "
-                + "answer|result|solution",
-            .plain
-        ),
-        // The right answer as a premise.
-        .init("we|i already? know|knew that? the? \(right) answer|result|solution", .plain),
-        .init("we|i already? know|knew that? the final? answer|result is|must|should|equals be? #", .conclusion),
-        .init("since|because|as|knowing|given that? the \(right) answer|result is|was|must|should|equals", .plain),
-        .init("since|because|as|knowing|given that? the final? answer is|must|should|equals be? #", .conclusion),
-        .init("knowing|knows the \(right)? answer", .answer),
-        .init(
-            "match|matches|matching|matched the \(right)|given|provided|official|stated|known \(between)? "
-                + "answer|result|solution",
-            .plain
-        ),
-        .init(
-            "reach|reaches|obtain|get|to|at|with the expected|given|provided|official|stated|known \(between)? "
-                + "answer|result",
-            .answer
-        ),
-        .init("answer|result is|was given|provided|known as|to|already|beforehand be? #", .plain),
     ]
+
+    private static let all: [LeakPattern] = lists.flatMap { context, text in
+        text.split(separator: "\n").map { LeakPattern(String($0), context) }
+    }
 }

@@ -97,8 +97,11 @@ enum MistakeReading {
 
     /// Whether a name stands where a kind is named: beside "mistake", or behind "is" with little between.
     private static func isNaming(_ words: [String], at index: Int) -> Bool {
-        let behind = words[(index + 1)...].prefix(4)
-        if behind.contains(where: mistakes.contains) { return true }
+        for word in words[(index + 1)...].prefix(5) {
+            if mistakes.contains(word) { return true }
+            // "a logical and a calculation mistake", "a logical reasoning error"
+            if names[word] == nil, !["and", "or", "a", "an"].contains(word) { break }
+        }
         let before = words[..<index]
         guard before.contains(where: mistakes.contains) else { return false }
         return before.suffix(3).contains { ["is", "are", "of", "as", "and", "was"].contains($0) }

@@ -5,11 +5,20 @@ enum AnswerElement {
     ///
     /// Where more than one thing could be meant, and where the content is bare already, it comes back as it is.
     static func bare(_ content: String) -> String {
+        var text = content.trimmed
+        while true {
+            let next = reduced(text)
+            guard next.utf8.count < text.utf8.count else { return next }
+            text = next
+        }
+    }
+
+    private static func reduced(_ content: String) -> String {
         let plain = unwrapped(content)
         if plain.utf8.count > maximumLength { return plain }
         if isAnnounced(plain), let found = extracted(plain) {
             let inner = unwrapped(found)
-            return valueOfEquation(inner) ?? inner
+            if !inner.isEmpty { return valueOfEquation(inner) ?? inner }
         }
         return valueOfEquation(plain) ?? labelled(plain) ?? withoutWorking(plain) ?? onlyNumber(ofSentence: plain)
             ?? plain

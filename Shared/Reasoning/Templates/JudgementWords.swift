@@ -58,7 +58,7 @@ enum JudgementWords {
     /// What a refusing verdict says beside its word: `faulty: Step2 adds` has a reason in it.
     static func remark(_ text: String) -> String? {
         guard let first = words(text).first else { return nil }
-        if !refusing.contains(first) { return words(text).count >= 3 ? text.trimmed : nil }
+        if !refusing.contains(first) { return words(text).count >= 4 ? text.trimmed : nil }
         let behind = text.drop { !$0.isLetter }.drop { $0.isLetter }
         let rest = behind.drop { !$0.isLetter && !$0.isNumber }
         let words = rest.split { $0.isWhitespace }

@@ -136,22 +136,29 @@ enum LineMarkers {
         return number
     }
 
-    /// The words of a label with their elements, the longest first.
-    private static let labels: [(words: [String], name: TagName)] = [
-        (["key", "note"], .key), (["key", "notes"], .key), (["key", "point"], .key), (["key", "points"], .key),
-        (["key", "insight"], .key), (["key", "idea"], .key), (["key", "step"], .key), (["key", "concept"], .key),
-        (["key", "takeaway"], .key), (["key"], .key), (["keys"], .key),
-        (["generalized", "method"], .generalized), (["generalised", "method"], .generalized),
-        (["generalized", "approach"], .generalized), (["generalized", "solution"], .generalized),
-        (["general", "method"], .generalized), (["general", "approach"], .generalized),
-        (["general", "strategy"], .generalized), (["in", "general"], .generalized),
-        (["generalized"], .generalized), (["generalised"], .generalized), (["generalization"], .generalized),
-        (["generalisation"], .generalized), (["summary"], .generalized), (["method"], .generalized),
-        (["the", "final", "answer"], .answer), (["the", "answer"], .answer), (["final", "answer"], .answer),
-        (["final", "result"], .answer), (["answer"], .answer), (["result"], .answer),
-        (["cause"], .cause), (["why", "it", "is", "wrong"], .cause), (["correction"], .correction),
-        (["corrected", "step"], .correction), (["correct", "step"], .correction),
-    ]
+    /// The labels with their elements.
+    private static let labels: [(text: String, name: TagName)] = {
+        let groups: [(texts: [String], name: TagName)] = [
+            (
+                [
+                    "key note", "key notes", "key point", "key points", "key insight", "key idea", "key step",
+                    "key concept",
+                ],
+                .key
+            ),
+            (["key takeaway", "key", "keys"], .key),
+            (
+                ["generalized method", "generalised method", "generalized approach", "generalized solution"],
+                .generalized
+            ),
+            (["general method", "general approach", "general strategy", "in general", "generalized"], .generalized),
+            (["generalised", "generalization", "generalisation", "summary"], .generalized),
+            (["the final answer", "the answer", "final answer", "final result", "answer"], .answer),
+            (["cause", "why it is wrong"], .cause),
+            (["correction", "corrected step", "correct step"], .correction),
+        ]
+        return groups.flatMap { group in group.texts.map { (text: $0, name: group.name) } }
+    }()
 
     private static func label(_ rest: inout Substring, steps: Steps) -> (name: TagName, number: Int?)? {
         let lower = rest.prefix(32).lowercased()
@@ -171,8 +178,7 @@ enum LineMarkers {
                 return (.step, number)
             }
         }
-        for (words, name) in labels {
-            let text = words.joined(separator: " ")
+        for (text, name) in labels {
             guard lower.hasPrefix(text) else { continue }
             let after = rest.dropFirst(text.count)
             if after.first?.isLetter == true || after.first?.isNumber == true { continue }

@@ -39,24 +39,30 @@ enum TagScanner {
         let bytes = Array(text.utf8.prefix(maximumLength))
         var reader = TagReader(bytes: bytes, vocabulary: vocabulary, brackets: brackets)
         var events: [TagEvent] = []
+        var text: [UInt8] = []
         var start = 0
         var index = 0
-        func addText(to end: Int) {
-            guard start < end else { return }
-            events.append(.text(TagEntities.unescape(bytes[start..<end])))
+        func endText() {
+            if !text.isEmpty { events.append(.text(TagEntities.unescape(text[...]))) }
+            text = []
         }
         while index < bytes.count {
             reader.examined += 1
-            guard bytes[index] == brackets.open, let tag = reader.tag(at: index, after: start) else {
+            if let end = reader.frame(at: index) {
+                // What is cut out of a line leaves no gap.
+                text += bytes[start..<index]
+                (index, start) = (end, end)
+            } else if bytes[index] == brackets.open, let tag = reader.tag(at: index, after: start) {
+                text += bytes[start..<tag.range.lowerBound]
+                endText()
+                events += tag.events
+                (index, start) = (tag.range.upperBound, tag.range.upperBound)
+            } else {
                 index += 1
-                continue
             }
-            addText(to: tag.range.lowerBound)
-            events += tag.events
-            index = tag.range.upperBound
-            start = index
         }
-        addText(to: bytes.count)
+        text += bytes[start...]
+        endText()
         examined += reader.examined
         return events
     }
@@ -67,6 +73,7 @@ enum TagScanner {
         let vocabulary: TagVocabulary
         let brackets: Brackets
         var examined = 0
+        private var isInCDATA = false
         /// The one-letter names that are closed somewhere; found at the first need.
         private var closedLetters: Set<UInt8>?
 
@@ -78,7 +85,6 @@ enum TagScanner {
 
         /// The events of a tag and the bytes that it takes up; `after` is where the text before it begins.
         mutating func tag(at start: Int, after: Int) -> (events: [TagEvent], range: Range<Int>)? {
-            if brackets == .angle, let end = dropped(at: start) { return ([], start..<end) }
             var head = Head(start: start)
             readName(&head)
             guard !head.name.isEmpty else { return nil }
@@ -258,14 +264,21 @@ enum TagScanner {
         }
 
         /// Where a comment, an instruction, the frame of CDATA or a calculator mark ends; nil where none starts.
-        private mutating func dropped(at start: Int) -> Int? {
-            guard start + 1 < bytes.count else { return nil }
+        mutating func frame(at start: Int) -> Int? {
+            if isInCDATA, bytes[start] == UInt8(ascii: "]"), bytes[start...].starts(with: "]]>".utf8) {
+                isInCDATA = false
+                return start + 3
+            }
+            guard brackets == .angle, bytes[start] == brackets.open, start + 1 < bytes.count else { return nil }
             switch bytes[start + 1] {
             case UInt8(ascii: "<"):
                 guard start + 2 < bytes.count, isSum(bytes[start + 2]) else { return nil }
                 return mark(at: start)
             case UInt8(ascii: "!"), UInt8(ascii: "?"):
-                if bytes[start...].starts(with: "<![CDATA[".utf8) { return start + 9 }
+                if bytes[start...].starts(with: "<![CDATA[".utf8) {
+                    isInCDATA = true
+                    return start + 9
+                }
                 guard start + 2 < bytes.count, isWord(bytes[start + 2]) || bytes[start + 2] == UInt8(ascii: "-") else {
                     return nil
                 }

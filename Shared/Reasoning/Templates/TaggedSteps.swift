@@ -97,8 +97,8 @@ struct TaggedSteps {
         }
         if place == .answer {
             // Of an answer that nothing closes, a line.
-            buffer =
-                buffer.split(whereSeparator: \.isNewline).first { !String($0).trimmed.isEmpty }.map(String.init) ?? ""
+            let lines = buffer.split(whereSeparator: \.isNewline).map { String($0).trimmed }
+            buffer = lines.first { !$0.isEmpty } ?? ""
         }
         _ = settle(place, &buffer)
     }

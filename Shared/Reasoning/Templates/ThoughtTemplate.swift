@@ -53,8 +53,8 @@ public struct ThoughtTemplate: Sendable, Hashable, Codable {
     /// a sentence, an equation, bold or a box the bare value is kept. Where a template is written anew behind its
     /// answer, the last whole one counts.
     ///
-    /// Linear in the text's length. Texts come back without the blanks around them, apart from which
-    /// `parse(template.xml)` is the template.
+    /// Linear in the text's length. Texts come back without the blanks around them; apart from which, and for a bare
+    /// answer, `parse(template.xml)` is the template.
     ///
     /// - Throws: ``ReasoningError`` where there is no step, an empty one, no answer, steps out of order, or too much: of
     ///   text, of steps (64) or of a step's key notes (16).
