@@ -45,7 +45,7 @@ public enum ChainForm {
         if rightSteps.map(\.text) == wrongSteps.map(\.text) {
             return Refusal(.unchanged, "the corrupted chain differs in nothing but its answer")
         }
-        let sentences = WorkedSolution.sentences(of: question).prefix(maximumSteps).map { StepTokens($0) }
+        let sentences = SolutionLines.sentences(of: question).prefix(maximumSteps).map { StepTokens($0) }
         let tokens = wrongSteps.map { StepTokens($0.text) }
         let repeated = tokens.count { step in sentences.contains { $0.overlap(step) >= restated } }
         if 2 * repeated >= tokens.count { return Refusal(.noChain, "the corrupted chain says the question again") }
