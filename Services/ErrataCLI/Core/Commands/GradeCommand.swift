@@ -58,7 +58,7 @@ struct GradeCommand: ParsableCommand {
         var graded = 0
         var correct = 0
         var rejected = 0
-        for (number, line) in ProblemLines.lines(of: try InputFile.read(file)) {
+        for (number, line) in try ProblemLines.lines(of: InputFile.read(file)) {
             do {
                 let result = try grading.grade(line, number: number)
                 graded += 1
