@@ -97,7 +97,7 @@ struct AnswerEquivalenceTests {
         var forms = [
             "\(minus)\\frac{\(size)}{\(bottom)}", "\(minus)\(size)/\(bottom)", "\\frac{\(minus)\(size)}{\(bottom)}",
             "$\(minus)\\dfrac{\(size * factor)}{\(bottom * factor)}$", "\\boxed{\(minus)\(size)/\(bottom)}",
-            "\(minus)\(size) \\div \(bottom)", "\\frac{\(minus)\(size)}{\(bottom)} \\text{ cm}",
+            "\(minus)\(size) \\div \(bottom)",
             "x = \(minus)\(size)/\(bottom)",
         ]
         if !bare { forms.append("\\frac{\(minus)\(size)}{\(bottom)} \\text{ cm}") }

@@ -95,15 +95,11 @@ public enum AnswerEquivalence {
     private static func optionText(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool? {
         let gold = OptionAnswer.read(gold).map { ($0, predicted) } ?? OptionAnswer.read(predicted).map { ($0, gold) }
         guard let (option, other) = gold, option.isMarked, !option.text.isEmpty else { return nil }
-        let own = AnswerWords.normalised(option.text, folded: policy.foldsText)
-        let text = AnswerWords.normalised(other, folded: policy.foldsText)
-        if own == text
-            || AnswerWords.normalised("\(option.letter) \(option.text)", folded: false)
-                == AnswerWords.normalised(other, folded: false)
-        {
-            return true
+        let exactly = AnswerWords.hasDigit(option.text)
+        let isSame = [option.text, "\(option.letter) \(option.text)"].contains {
+            AnswerWords.areSame($0, other, folded: policy.foldsText, exactly: exactly)
         }
-        return nil
+        return isSame ? true : nil
     }
 
     private static func decimalCommas(
@@ -128,17 +124,23 @@ public enum AnswerEquivalence {
     ) -> (isEqual: Bool, rule: GradingRule) {
         let a = AnswerWords.normalised(gold.text, folded: policy.foldsText)
         let b = AnswerWords.normalised(predicted.text, folded: policy.foldsText)
-        let hasWords = a.unicodeScalars.contains { $0.properties.isAlphabetic || MathScanner.isDigit($0) }
+        let hasWords = (a + b).unicodeScalars.contains { $0.properties.isAlphabetic || MathScanner.isDigit($0) }
         guard hasWords else {
             // `] } )` is nothing but its signs.
             let isSame = AnswerWords.signs(gold.text) == AnswerWords.signs(predicted.text)
             return (isSame, isSame ? .text : rule(gold, predicted))
         }
         if gold.form != nil, predicted.form != nil { return (false, rule(gold, predicted)) }
-        if a == b { return (true, .text) }
+        let isMathematics = gold.form != nil || predicted.form != nil
+        let exactly = isMathematics && (AnswerWords.hasDigit(gold.text) || AnswerWords.hasDigit(predicted.text))
+        if AnswerWords.areSame(gold.text, predicted.text, folded: policy.foldsText, exactly: exactly) {
+            return (true, .text)
+        }
+        // `n!` is no `no`.
+        let acceptsLetter = !predicted.text.contains("!")
         if policy.foldsText, let one = AnswerWords.truth(a, acceptsLetter: true),
-            let other = AnswerWords.truth(firstClause(predicted.text), acceptsLetter: true)
-                ?? AnswerWords.truth(b, acceptsLetter: true)
+            let other = AnswerWords.truth(firstClause(predicted.text), acceptsLetter: acceptsLetter)
+                ?? AnswerWords.truth(b, acceptsLetter: acceptsLetter)
         {
             return (one == other, .text)
         }

@@ -18,10 +18,7 @@ enum AnswerWords {
                 || scalar.properties.canonicalCombiningClass != .notReordered
             {
                 word.unicodeScalars.append(scalar)
-            } else if (scalar == "." || scalar == ",") && isDigit(before) && isDigit(after)
-                || scalar == "-" && !isWordPart(before)
-                    && isDigit(after)
-            {
+            } else if isPartOfNumber(scalar, before: before, after: after) {
                 word.unicodeScalars.append(scalar)
             } else if scalar == "'" {
                 continue
@@ -40,6 +37,26 @@ enum AnswerWords {
         words = words.map { $0.lowercased() }
         let content = words.filter { !["a", "an", "the"].contains($0) }
         return (content.isEmpty ? words : content).joined(separator: " ")
+    }
+
+    /// Whether two answers have the same words.
+    ///
+    /// `exactly` keeps punctuation: beside mathematics `-[0,1)` is not `[0,1)`, and `5!` not `5`.
+    static func areSame(_ a: String, _ b: String, folded: Bool, exactly: Bool) -> Bool {
+        guard folded, exactly else { return normalised(a, folded: folded) == normalised(b, folded: folded) }
+        return normalised(a, folded: false).lowercased() == normalised(b, folded: false).lowercased()
+    }
+
+    static func hasDigit(_ text: String) -> Bool { text.utf8.contains { (0x30...0x39).contains($0) } }
+
+    private static func isPartOfNumber(_ scalar: Unicode.Scalar, before: Unicode.Scalar, after: Unicode.Scalar) -> Bool
+    {
+        switch scalar {
+        case ".": isDigit(after) && !before.properties.isAlphabetic
+        case ",": isDigit(before) && isDigit(after)
+        case "-": !isWordPart(before) && (isDigit(after) || after == ".")
+        default: false
+        }
     }
 
     private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { MathScanner.isDigit(scalar) }

@@ -11,6 +11,8 @@ struct OptionAnswer {
         let scalars = Array(answer.unicodeScalars)
         var index = 0
         var opened = 0
+        // A prime behind a letter makes another name of it: `f'`.
+        var isQuoted = false
         func skipMarkup() {
             while index < scalars.count {
                 let scalar = scalars[index]
@@ -24,7 +26,11 @@ struct OptionAnswer {
                         return
                     }
                     index = end
-                } else if " \t\n{}$*\"'`_".unicodeScalars.contains(scalar) {
+                } else if scalar == "'" {
+                    guard index == 0 || isQuoted else { return }
+                    isQuoted = true
+                    index += 1
+                } else if " \t\n{}$*\"`_".unicodeScalars.contains(scalar) {
                     index += 1
                 } else {
                     return
