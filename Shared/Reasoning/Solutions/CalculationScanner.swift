@@ -5,13 +5,16 @@ package struct FoundCalculation: Sendable, Hashable {
     package var expressionRange: Range<Int>
     /// The claimed value.
     package var valueRange: Range<Int>
+    /// The expression's value, in its plain reading.
     package var exact: Rational
+    /// Whether it is right, or wrong whatever stands beside it.
+    package var isSure = false
 }
 
 /// Finds calculations in running text.
 ///
-/// What is right is found wherever it stands. What is wrong is found only where nothing beside it can change what is meant:
-/// a variable, an operator before a word, a unit that is converted, a remainder.
+/// What is wrong is so for sure only where nothing beside it can change what is meant: a variable, an operator before a word,
+/// a unit that is converted, a remainder.
 package enum CalculationScanner {
     /// Every `expression = value` in a line without calculator marks.
     ///
@@ -29,18 +32,30 @@ package enum CalculationScanner {
         else { return nil }
         for start in expression.starts {
             for claim in value.readings {
-                let found = line.calculation(start..<expression.end, claim)
-                if let found, found.calculation.isCorrect == true { return found }
+                if var found = line.calculation(start..<expression.end, claim), found.calculation.isCorrect == true {
+                    found.isSure = true
+                    return found
+                }
             }
         }
-        // Wrong, if it is read whole and means what it says.
-        guard expression.isWhole, let start = expression.starts.first, let claim = value.readings.last, value.isWhole,
-            !line.isOtherArithmetic,
-            let found = line.calculation(start..<expression.end, claim), found.calculation.isCorrect == false,
-            let stated = Arithmetic.readings(found.calculation.value).first,
+        if let wrong = surelyWrong(line, expression, value) { return wrong }
+        guard let claim = value.readings.first else { return nil }
+        return expression.starts.lazy.compactMap { line.calculation($0..<expression.end, claim) }.first
+    }
+
+    /// A calculation that is read whole, means what it says, and is wrong.
+    private static func surelyWrong(
+        _ line: ArithmeticLine,
+        _ expression: ClaimedExpression,
+        _ value: ClaimedValue
+    ) -> FoundCalculation? {
+        guard expression.isWhole, value.isWhole, !line.isOtherArithmetic, let start = expression.starts.first,
+            let claim = value.readings.last, var found = line.calculation(start..<expression.end, claim),
+            found.calculation.isCorrect == false, let stated = Arithmetic.readings(found.calculation.value).first,
             !line.isShare(start..<expression.end, of: stated), !line.isRounded(start..<expression.end, to: found.exact),
             !UnitConversion.mayExplain(stated, of: found.exact, unit: value.unit, inLine: line.words)
         else { return nil }
+        found.isSure = true
         return found
     }
 }

@@ -44,7 +44,7 @@ enum CalculatorMarks {
         let text = behind.trimmed.drop { $0 == "$" }
         let value = mark.value.trimmed.drop { $0 == "$" }
         guard !value.isEmpty, text.hasPrefix(value) else { return true }
-        let found = CalculationScanner.scan(mark.expression + "=" + behind)
-        return found.first?.calculation.isCorrect == false
+        let found = CalculationScanner.scan(mark.expression + "=" + behind).first
+        return found?.isSure == true && found?.calculation.isCorrect == false
     }
 }

@@ -52,8 +52,9 @@ public struct WorkedSolution: Sendable, Hashable, Codable {
     /// A line without its `<<…>>` calculator marks.
     public static func withoutMarks(_ text: String) -> String { CalculatorMarks.removed(from: text) }
 
-    /// The calculator marks of a line, or where it has none the calculations of its running text.
+    /// The calculator marks of a line, or where it has none the calculations of its running text; of those that are not
+    /// right only the ones that are surely wrong.
     public static func calculations(in line: String) -> [Calculation] {
-        CalculatorMarks.calculations(in: line) ?? CalculationScanner.scan(line).map(\.calculation)
+        CalculatorMarks.calculations(in: line) ?? CalculationScanner.scan(line).filter(\.isSure).map(\.calculation)
     }
 }
