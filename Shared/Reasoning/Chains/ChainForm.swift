@@ -5,7 +5,7 @@ public enum ChainForm {
     ///
     /// A calculation in which the operation and the result slipped still has .6 of its numbers and signs in common, two
     /// that share nothing but the operation have .4.
-    static let leastOverlap = 0.4
+    static let leastOverlap = 0.45
     static let leastArithmeticOverlap = 0.5
     /// The share of the right chain's steps that must be found again in the wrong one.
     static let leastShare = 0.5
