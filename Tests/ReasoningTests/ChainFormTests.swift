@@ -38,6 +38,18 @@ struct ChainFormTests {
     )
     func others(wrong: String, expected: Refusal.Kind) { #expect(kind(wrong) == expected) }
 
+    @Test("a terse right chain is found again in a wordy wrong one")
+    func terse() {
+        let wordy =
+            "First of all we see that Ann has got 3 + 4 = 7 pears in all of her baskets.\n"
+            + "After she has eaten some of them she is left with 7 - 2 = 5 of the pears.\nThe answer is 5."
+        #expect(kind(wordy, right: "3 * 4 = 12\n12 - 2 = 10\nThe answer is 10.") == nil)
+        #expect(
+            kind("50 - 6 = 44\n8 * 5 = 40\nThe answer is 40.", right: "3 * 4 = 12\n12 - 2 = 10\n#### 10")
+                == .littleOverlap
+        )
+    }
+
     @Test("chains without arithmetic are compared by their words")
     func words() {
         let right = "The dog sleeps on Monday.\nThe cat sleeps on Tuesday.\nSo the answer is (B)."

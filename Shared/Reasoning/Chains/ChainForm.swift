@@ -1,9 +1,12 @@
 /// Tells chains of thought from texts that only end in a number, and corruptions of a chain from other texts.
 public enum ChainForm {
-    /// How much of a right step a step of the wrong chain must say to stand for it, 0 to 1.
+    /// How much of a right step a step of the wrong chain must say to stand for it, 0 to 1: of all that it says, or of
+    /// its numbers and signs, since a reference can be terse and a teacher wordy.
     ///
-    /// A step of three numbers in which an operation and two numbers slipped still has .4 in common.
-    static let leastOverlap = 0.4
+    /// A calculation in which the operation and the result slipped still has .6 of its numbers and signs in common, two
+    /// that share nothing but the operation have .4.
+    static let leastOverlap = 0.45
+    static let leastArithmeticOverlap = 0.5
     /// The share of the right chain's steps that must be found again in the wrong one.
     static let leastShare = 0.5
     /// How alike a step is to a sentence of the question that it repeats.
@@ -56,7 +59,9 @@ public enum ChainForm {
         }
         let found = rightSteps.count { right in
             let right = StepTokens(right.text)
-            return tokens.contains { $0.overlap(right) >= leastOverlap }
+            return tokens.contains {
+                $0.overlap(right) >= leastOverlap || $0.arithmeticOverlap(right) >= leastArithmeticOverlap
+            }
         }
         if Double(found) < leastShare * Double(rightSteps.count) {
             return Refusal(

@@ -51,6 +51,15 @@ struct StepTokens: Sendable, Hashable {
     /// How alike two steps are in all that they say, 0 to 1.
     func overlap(_ other: StepTokens) -> Double { Self.dice(tokens, other.tokens) }
 
+    /// How alike their numbers and signs are, 0 to 1; 0 where one has none.
+    func arithmeticOverlap(_ other: StepTokens) -> Double {
+        func arithmetic(_ tokens: [Token]) -> [Token] {
+            tokens.filter { if case .word = $0 { false } else { true } }
+        }
+        let (mine, theirs) = (arithmetic(tokens), arithmetic(other.tokens))
+        return mine.isEmpty || theirs.isEmpty ? 0 : Self.dice(mine, theirs)
+    }
+
     private static func dice(_ one: [Token], _ two: [Token]) -> Double {
         guard !one.isEmpty || !two.isEmpty else { return 1 }
         var counts: [Token: Int] = [:]

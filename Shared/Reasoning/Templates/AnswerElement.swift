@@ -87,7 +87,7 @@ enum AnswerElement {
 
     private static func isAnnounced(_ text: String) -> Bool {
         let lower = text.lowercased()
-        return lower.contains("answer") || lower.contains("\\boxed") || lower.contains("####")
+        return lower.contains("answer is") || lower.contains("\\boxed") || lower.contains("####")
     }
 
     /// What stands behind a label of words, as in "Total cost: $18".
