@@ -16,6 +16,7 @@ final class ScriptedTeacher: Teacher {
     typealias Script = @Sendable (_ prompt: String, _ call: Int, _ request: ChatRequest) throws -> ChatReply
 
     let model = "scripted"
+    private let identity: String
     private let script: Script
     private let failures: [FailedCall]
     private let asked = Mutex<[(prompt: String, request: ChatRequest)]>([])
@@ -23,7 +24,8 @@ final class ScriptedTeacher: Teacher {
     /// The script is given the prompt's id, how often that prompt was asked before, and the request.
     ///
     /// Each call is preceded by the given failures.
-    init(failures: [FailedCall] = [], _ script: @escaping Script) {
+    init(failures: [FailedCall] = [], identity: String = UUID().uuidString, _ script: @escaping Script) {
+        self.identity = identity
         self.failures = failures
         self.script = script
     }
@@ -46,6 +48,9 @@ final class ScriptedTeacher: Teacher {
         }
         return try script(prompt, call, request)
     }
+
+    /// Two scripts are two teachers, though the model has one name.
+    func identity(of role: TeacherRole) -> String { identity }
 
     var calls: [String] { asked.withLock { $0.map(\.prompt) } }
 
@@ -151,10 +156,11 @@ struct Bench {
         prompts: PromptLibrary = .shipped,
         budget: TeacherBudget = TeacherBudget(),
         failures: [FailedCall] = [],
+        identity: String = UUID().uuidString,
         script: @escaping ScriptedTeacher.Script
     ) {
         self.pool = pool
-        teacher = ScriptedTeacher(failures: failures, script)
+        teacher = ScriptedTeacher(failures: failures, identity: identity, script)
         processor = TeacherIngestionProcessor(
             pool: pool,
             ledger: StoredTeacherLedger(teacher: teacher, pool: pool, prompts: prompts, budget: budget, logger: quiet),

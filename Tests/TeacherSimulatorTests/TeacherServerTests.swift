@@ -160,7 +160,7 @@ struct TeacherServerTests {
             (#"{"model": "m", "messages": [{"role": "wizard", "content": "x"}]}"#, "messages[0].role"),
             (#"{"model": "m", "messages": [{"role": "user", "content": "x"}], "n": 17}"#, "n"),
             (#"{"model": "m", "messages": [{"role": "user", "content": "x"}], "temperature": 3}"#, "temperature"),
-            (#"{"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": true}"#, "stream"),
+            (#"{"model": "m", "messages": [{"role": "user", "content": "x"}], "stream": true, "n": 2}"#, "stream"),
             (#"{"model": "m", "messages": [{"role": "user", "content": "x"}], "max_tokens": 0}"#, "max_tokens"),
         ] as [(String, String?)]
     )
