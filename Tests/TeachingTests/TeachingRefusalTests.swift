@@ -154,7 +154,7 @@ struct TeachingRefusalTests {
                 "unmatched-step"
             ),
             (.chainOfThought, .chainOfThought, wrong, "wrong-answer"),
-            (.chainOfThought, .chainOfThought, "No.", "no-answer"),
+            (.chainOfThought, .chainOfThought, "I cannot say.", "no-answer"),
         ] as [(PromptID, TraceKind, String, String)]
     )
     func kinds(prompt: PromptID, trace: TraceKind, text: String, expected: String) async throws {
