@@ -146,7 +146,8 @@ public enum ServiceMain {
             let host = try ServiceHost(
                 context: context,
                 signals: isProcess ? [.sigterm, .sigint] : [],
-                onStuck: { if isProcess { exit(ExitCode.software.rawValue) } }
+                // Without what libraries do at the end: a thread that still computes would fall over what they free.
+                onStuck: { if isProcess { _exit(ExitCode.software.rawValue) } }
             )
             logger.info("starting")
             try await host.run(try await definition.makeServices(context))
