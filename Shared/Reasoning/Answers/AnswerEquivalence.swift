@@ -58,6 +58,12 @@ public enum AnswerEquivalence {
         let second = AnswerReading(predicted)
         guard !first.text.isEmpty, !second.text.isEmpty else { return (false, .missing) }
         if first.text == second.text { return (true, .identical) }
+        // The same sentence: "The answer is 42!" ends with a mark, not with a factorial.
+        if policy.foldsText, first.isAnnounced, second.isAnnounced,
+            AnswerWords.areSame(gold, predicted, folded: true, exactly: false)
+        {
+            return (true, .text)
+        }
         if let isSame = options(first.text, second.text, policy) { return (isSame, .option) }
         if policy != .strict, let a = LetterSet.read(first.text), let b = LetterSet.read(second.text),
             a.isRun != b.isRun
@@ -136,9 +142,9 @@ public enum AnswerEquivalence {
         if AnswerWords.areSame(gold.text, predicted.text, folded: policy.foldsText, exactly: exactly) {
             return (true, .text)
         }
-        // `n!` is no `no`.
-        let acceptsLetter = !predicted.text.contains("!")
-        if policy.foldsText, let one = AnswerWords.truth(a, acceptsLetter: true),
+        // `n!` is no `no`, and `f'` not `false`.
+        let acceptsLetter = ![gold.text, predicted.text].contains { $0.contains("!") || $0.contains("'") }
+        if policy.foldsText, let one = AnswerWords.truth(a, acceptsLetter: acceptsLetter),
             let other = AnswerWords.truth(firstClause(predicted.text), acceptsLetter: acceptsLetter)
                 ?? AnswerWords.truth(b, acceptsLetter: acceptsLetter)
         {

@@ -1,7 +1,7 @@
-/// The names of LaTeX environments that hold rows.
+/// The names of LaTeX environments that hold rows; a determinant, `vmatrix`, is no matrix.
 enum MatrixEnvironments {
     static let matrices: Set<String> = [
-        "matrix", "pmatrix", "bmatrix", "Bmatrix", "vmatrix", "Vmatrix", "smallmatrix", "psmallmatrix", "bsmallmatrix",
+        "matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "psmallmatrix", "bsmallmatrix",
     ]
     static let arrays: Set<String> = ["array"]
 }

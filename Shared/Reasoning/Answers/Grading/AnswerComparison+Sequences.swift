@@ -24,6 +24,8 @@ extension AnswerComparison {
         if policy.listsAreOrdered, !hasSet, !gold.isUnordered, !predicted.isUnordered {
             return inOrder(gold.members, predicted.members, depth: depth) ? .list : nil
         }
+        // A set has no names.
+        if isLabelled(gold) && predicted.open == .brace || isLabelled(predicted) && gold.open == .brace { return nil }
         if inOrder(gold.members, predicted.members, depth: depth) { return hasSet ? .set : .list }
         // Values of different names have their places: `x = 1, y = 2` is not `2, 1`.
         if isLabelled(gold) != isLabelled(predicted) { return nil }
@@ -37,7 +39,8 @@ extension AnswerComparison {
         a == b || (a == .angle && b == .round) || (a == .round && b == .angle)
     }
 
-    private func isLabelled(_ sequence: SequenceAnswer) -> Bool {
+    /// Whether its members are values of different names.
+    func isLabelled(_ sequence: SequenceAnswer) -> Bool {
         var names: Set<String> = []
         for member in sequence.members {
             guard case .assignment(let name, _) = member else { return false }

@@ -18,6 +18,8 @@ struct AnswerComparison {
             return assignments(name, a, other, b, depth: depth)
         case (.assignment, .equation), (.equation, .assignment), (.equation, .equation):
             return equations(gold, predicted)
+        case (.assignment, .sequence(let other)) where isLabelled(other): return nil
+        case (.sequence(let other), .assignment) where isLabelled(other): return nil
         case (.assignment(_, let a), _): return rule(a, predicted, depth: depth + 1)
         case (_, .assignment(_, let b)): return rule(gold, b, depth: depth + 1)
         case (.sequence(let a), .sequence(let b)): return sequences(a, b, depth: depth)

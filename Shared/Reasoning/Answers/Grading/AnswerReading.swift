@@ -3,6 +3,8 @@ import Foundation
 /// An answer made ready for comparison: without boxes and phrases around it, and read both ways where commas are ambiguous.
 struct AnswerReading {
     let text: String
+    /// Whether a phrase stood before it.
+    let isAnnounced: Bool
     /// As mathematics; nil for words.
     let form: AnswerForm?
     /// With every comma a separator; nil where that makes no difference.
@@ -10,12 +12,15 @@ struct AnswerReading {
 
     init(_ answer: String) {
         text = Self.unwrapped(answer)
+        isAnnounced = answer.utf8.contains(0x20) && AnswerPhrases.remainder(of: answer.trimmed) != nil
         guard let scan = MathScanner.scan(text, joinsThousands: true) else {
             form = nil
             alternative = nil
             return
         }
-        form = Self.isDate(scan.tokens) ? nil : AnswerParser.parse(scan.tokens) ?? Self.set(inWords: text)
+        form =
+            Self.isDate(scan.tokens)
+            ? nil : AnswerParser.parse(scan.tokens) ?? Self.set(inWords: text) ?? Self.stated(in: text)
         guard scan.hasAmbiguousComma, let other = MathScanner.scan(text, joinsThousands: false) else {
             alternative = nil
             return
@@ -36,6 +41,14 @@ struct AnswerReading {
             digits.append(text.digits.utf8.count)
         }
         return digits == [4, 2, 2] || digits[0] <= 2 && digits[1] <= 2 && digits[2] == 4
+    }
+
+    /// What a sentence states: 34 of "The largest n is 34".
+    private static func stated(in text: String) -> AnswerForm? {
+        guard let statement = AnswerPhrases.statement(in: text),
+            let scan = MathScanner.scan(statement, joinsThousands: true)
+        else { return nil }
+        return AnswerParser.parse(scan.tokens)
     }
 
     /// All numbers, or none, said in words.
@@ -147,6 +160,17 @@ enum AnswerPhrases {
     ]
     private static let nouns: Set<Substring> = ["answer", "option", "choice", "solution", "solutions", "result"]
     private static let conclusions: Set<Substring> = ["therefore", "thus", "hence"]
+
+    /// What follows the only "is" of a sentence of words; nil for anything else.
+    static func statement(in text: String) -> String? {
+        guard text.utf8.first.map({ $0 >= 0x41 }) ?? false else { return nil }
+        let parts = text.split(separator: " ")
+        let verbs = parts.indices.filter { parts[$0] == "is" || parts[$0] == "are" }
+        guard verbs.count == 1, let verb = verbs.first, verb >= 2, verb + 1 < parts.count,
+            !parts[..<verb].contains(where: { $0.contains { $0.isNumber || ",.;:=<>".contains($0) } })
+        else { return nil }
+        return parts[(verb + 1)...].joined(separator: " ")
+    }
 
     /// What follows "the answer is" and its like at an answer's start; nil where there is no such phrase.
     static func remainder(of text: String) -> String? {

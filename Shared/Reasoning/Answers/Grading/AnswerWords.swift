@@ -35,8 +35,11 @@ enum AnswerWords {
             return words.joined(separator: " ")
         }
         words = words.map { $0.lowercased() }
-        let content = words.filter { !["a", "an", "the"].contains($0) }
-        return (content.isEmpty ? words : content).joined(separator: " ")
+        // An article stands before a word; `A, D` are two options.
+        let content = words.enumerated().filter { index, word in
+            !["a", "an", "the"].contains(word) || index + 1 == words.count || words[index + 1].unicodeScalars.count == 1
+        }
+        return content.map(\.element).joined(separator: " ")
     }
 
     /// Whether two answers have the same words.
