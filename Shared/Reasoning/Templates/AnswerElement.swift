@@ -46,7 +46,7 @@ enum AnswerElement {
         "root", "square", "squared", "cubed", "power", "log", "minus", "negative", "plus", "percent", "option",
         "choice",
         "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "twenty",
-        "either", "neither", "if", "unless", "modulo", "mod", "base", "remainder", "step", "problem", "day", "year",
+        "either", "neither", "if", "unless", "modulo", "mod", "base", "remainder",
     ]
 
     private static func changesValue(_ text: String) -> Bool {
