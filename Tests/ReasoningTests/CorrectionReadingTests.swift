@@ -160,6 +160,10 @@ struct CorrectionReadingTests {
             ("<Step2>\(attempt[1])<Cause>c</Cause></Step2><Answer>54</Answer>", .noCorrection),
             ("<Step2>\(attempt[1])<Correction>d</Correction></Step2><Answer>54</Answer>", .noCause),
             (
+                "<Step4>\(attempt[3])<Cause>c</Cause><Correction>\(attempt[3])</Correction></Step4><Answer>54</Answer>",
+                .noCorrection
+            ),
+            (
                 "<Step2>\(attempt[1])<Cause>c</Cause><Correction>36 / 4 = 7.</Correction></Step2><Answer>54</Answer>",
                 .arithmetic
             ),

@@ -309,7 +309,11 @@ struct TemplateFormTests {
             ("$18", "$18"), ("12 apples", "12 apples"), ("(B)", "(B)"), ("\\frac{1}{2}", "\\frac{1}{2}"),
             ("She has 5 and 7 left.", "She has 5 and 7 left."), ("48 or 72", "48 or 72"), ("x = 5", "x = 5"),
             ("Half of it, 3/4 of a cup.", "Half of it, 3/4 of a cup."), ("6 + 6 = 13", "6 + 6 = 13"),
-            ("6 = 6 or 6 + 6 = 12", "6 = 6 or 6 + 6 = 12"), ("About 12% of them.", "12%"),
+            ("6 = 6 or 6 + 6 = 12", "6 = 6 or 6 + 6 = 12"), ("She pays 12% of it.", "12%"),
+            ("Albert eats 48 pieces", "48"), ("Half of 12.", "Half of 12."),
+            ("At least 48 of them", "At least 48 of them"),
+            ("12 / 3 = 4 thousand", "12 / 3 = 4 thousand"), ("sqrt 5 cm", "sqrt 5 cm"), ("Option B 12", "Option B 12"),
+            ("5 feet 3", "5 feet 3"), ("It is not 5.", "It is not 5."),
         ]
     )
     func answers(content: String, answer: String) throws {

@@ -37,6 +37,10 @@ public struct CorrectionReading: Sendable, Hashable {
     public func failure(gold: String) -> Refusal? {
         let failure = trace.failure(gold: gold, attempt: trace.steps)
         if failure?.kind == .wrongAnswer { return failure }
-        return unmatched ?? failure
+        if let failure = unmatched ?? failure { return failure }
+        guard let index = trace.firstWrongStep, let correction = trace.correction,
+            StepTokens(correction).tokens == StepTokens(trace.steps[index]).tokens
+        else { return nil }
+        return Refusal(.noCorrection, "the correction of step \(index + 1) says the wrong step again")
     }
 }

@@ -37,6 +37,22 @@ enum AnswerElement {
 
     private static let maximumLength = 400
 
+    /// Words beside a number that make another value of it, or leave it open.
+    private static let modifiers: Set<String> = [
+        "or", "not", "no", "than", "least", "most", "between", "about", "around", "approximately", "roughly", "nearly",
+        "almost", "over", "under", "below", "above", "half", "halves", "third", "thirds", "quarter", "quarters",
+        "twice",
+        "double", "triple", "dozen", "dozens", "times", "hundred", "thousand", "million", "billion", "pi", "sqrt",
+        "root", "square", "squared", "cubed", "power", "log", "minus", "negative", "plus", "percent", "option",
+        "choice",
+        "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "twenty",
+        "either", "neither", "if", "unless", "modulo", "mod", "base", "remainder",
+    ]
+
+    private static func changesValue(_ text: String) -> Bool {
+        text.lowercased().split { !$0.isLetter }.contains { modifiers.contains(String($0)) }
+    }
+
     /// The content without the emphasis, the box, the dollars or the quotes that stand around all of it.
     private static func unwrapped(_ content: String) -> String {
         var text = content.trimmed
@@ -80,9 +96,8 @@ enum AnswerElement {
         guard AnswerExtraction.numbers(in: behind).isEmpty, !behind.contains("="), numbers.last != nil,
             found.dropLast().allSatisfy({ $0.calculation.isCorrect == true })
         else { return nil }
-        // "48 / 2 = 24 or 12 + 13 = 25" names two.
-        let words = text.lowercased().split { !$0.isLetter }
-        return words.contains("or") ? nil : last.calculation.value
+        // "48 / 2 = 24 or 12 + 13 = 25" names two, and "12 / 3 = 4 thousand" is not 4.
+        return changesValue(text) ? nil : last.calculation.value
     }
 
     private static func isAnnounced(_ text: String) -> Bool {
@@ -96,7 +111,7 @@ enum AnswerElement {
         let label = text[..<colon]
         let value = unwrapped(String(text[text.index(after: colon)...]))
         let isLabel = label.count(where: \.isLetter) >= 3 && label.allSatisfy { $0.isLetter || $0 == " " || $0 == "*" }
-        guard isLabel, !value.isEmpty else { return nil }
+        guard isLabel, !value.isEmpty, !changesValue(String(label)) else { return nil }
         return valueOfEquation(value) ?? onlyNumber(ofSentence: value) ?? value
     }
 
@@ -112,11 +127,11 @@ enum AnswerElement {
         return head
     }
 
-    /// The only number of a sentence of at least three words.
+    /// The only number of a sentence: of at least three words that begin with a word, or end in a stop.
     private static func onlyNumber(ofSentence text: String) -> String? {
-        guard let last = text.last, last == "." || last == "!" else { return nil }
         let words = text.split { $0.isWhitespace }
-        guard words.count >= 3, words.contains(where: { $0.allSatisfy(\.isLetter) }) else { return nil }
+        guard words.count >= 3, let first = words.first, let last = text.last, !changesValue(text) else { return nil }
+        guard first.count >= 2 && first.allSatisfy(\.isLetter) || last == "." || last == "!" else { return nil }
         // A fraction, a power or a product is more than its number.
         guard !text.contains(where: { "/^\\={}".contains($0) }) else { return nil }
         let numbers = AnswerExtraction.numbers(in: text)
