@@ -110,6 +110,6 @@ public enum Thoughts {
     private static func withoutTurnEnd(_ text: String) -> String {
         var result = text[...]
         while let last = turnEnds.first(where: { result.hasSuffix($0) }) { result = result.dropLast(last.count) }
-        return result.count == text.count ? text : String(result)
+        return result.utf8.count == text.utf8.count ? text : String(result)
     }
 }

@@ -48,6 +48,11 @@ def external():
     return file
 
 
+def plain_environment() -> dict:
+    """The environment without Errata's variables: programs of Errata refuse those that they do not know."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("ERRATA_")}
+
+
 def binary(name: str) -> str:
     folder = os.environ.get("ERRATA_BIN")
     if not folder:
@@ -95,7 +100,7 @@ class System:
         # As root the database server runs as another user, who must be able to enter the folder.
         self.state.chmod(0o755)
         self.log = open(self.state / "up.log", "wb")
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("ERRATA_")} | (environment or {})
+        environment = plain_environment() | (environment or {})
         self.process = subprocess.Popen(
             [binary("errata"), "up", "--state", str(self.state), *arguments],
             stdin=subprocess.DEVNULL,

@@ -8,14 +8,13 @@ import hashlib
 import http.client
 import http.server
 import json
-import os
 import socket
 import subprocess
 import threading
 import time
 from email.utils import formatdate
 
-from conftest import binary, eventually
+from conftest import binary, eventually, plain_environment
 
 POISON = "PLEASE-REFUSE-ME"
 
@@ -50,7 +49,7 @@ class HostileTeacher:
         self.simulator_port = free_port()
         self.simulator = subprocess.Popen(
             [binary("teacher-simulator")],
-            env=os.environ
+            env=plain_environment()
             | {
                 "ERRATA_HTTP_PORT": str(self.simulator_port),
                 "ERRATA_SIMULATOR_SEED": str(seed),

@@ -66,7 +66,7 @@ def test_of_500_problems_none_is_lost_and_no_answer_is_paid_twice(teacher, taugh
     assert system.count("SELECT count(*) FROM teacher_pauses") == 0
 
     # What is refused for its words is among the dead letters, with the server's words, and nothing else is.
-    letters = system.query("SELECT cause->>'code', cause->>'message' FROM dead_letters")
+    letters = system.query("SELECT cause_code, cause_message FROM dead_letters")
     assert len(letters) == POISONED
     assert {code for code, _ in letters} == {"teacher-refused"}
     assert all("Your request was flagged" in message for _, message in letters)

@@ -1,10 +1,9 @@
 """OpenAI's own client against the teacher simulator: whole answers and streams, valid by the client's types."""
-import os
 import subprocess
 
 import openai
 import pytest
-from conftest import binary, eventually
+from conftest import binary, eventually, plain_environment
 from hostile_teacher import free_port
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
@@ -19,7 +18,7 @@ def client():
     port = free_port()
     process = subprocess.Popen(
         [binary("teacher-simulator")],
-        env=os.environ | {"ERRATA_HTTP_PORT": str(port), "ERRATA_LOG_LEVEL": "error"},
+        env=plain_environment() | {"ERRATA_HTTP_PORT": str(port), "ERRATA_LOG_LEVEL": "error"},
     )
     client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0)
 

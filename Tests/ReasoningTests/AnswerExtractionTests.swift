@@ -12,6 +12,18 @@ struct AnswerExtractionTests {
         "answers are found where models put them",
         arguments: [
             ("The answer is 60 + 30 = 90.", "90"),
+            ("The answer is 42!", "42"),
+            ("The answer is $4!$.", "4!"),
+            ("First \\boxed{200}, then \\boxed{255}. Final Answer: The final answer is $10,455$.", "10,455"),
+            ("So it is \\boxed{18}.\n\nI hope my final answer is correct.", "18"),
+            ("That leaves $\\frac{3}{4} \\cdot \\pi$.", "\\frac{3}{4} \\cdot \\pi"),
+            (
+                "Turned by $\\begin{pmatrix}0 & -1 \\\\ 1 & 0\\end{pmatrix}$",
+                "\\begin{pmatrix}0 & -1 \\\\ 1 & 0\\end{pmatrix}"
+            ),
+            ("In the end \\(x\\) is \\[\\sqrt{2}\\]", "\\sqrt{2}"),
+            ("It costs $12 \\times 2$ and then $5 more", "5"),
+            ("multiplied by $\\pi$ gives 6", "6"),
             ("So the answer is 90 pins (60 + 30).", "90"),
             ("work\n#### Final Answer\n**18**", "18"),
             ("<Answer>**18**</Answer>", "18"),
@@ -175,6 +187,7 @@ struct AnswerExtractionTests {
         arguments: [
             ("The answer is 3.\n\\boxed{4}\n#### 5\n<Answer>6</Answer>", "6", "answer-tag"),
             ("The answer is 3.\n\\boxed{4}\n#### 5", "5", "marker"), ("\\boxed{4}\nThe answer is 3.", "4", "boxed"),
+            ("\\boxed{4}\nFinal answer: 3.", "3", "announced"), ("It is $\\frac{1}{2}$.", "\\frac{1}{2}", "last-math"),
             ("The answer is 3. There are 9 left.", "3", "announced"), ("It fits (B).", "(B)", "option"),
             ("So it holds.\nNo.", "No", "word"), ("He has 5 and 7 left", "7", "last-number"),
         ]

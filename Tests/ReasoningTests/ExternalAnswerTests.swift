@@ -13,15 +13,15 @@ import Testing
 /// | 3 | its search misses a 9 between line feeds in `\( … \)`, and the label says so | 9 is 9 |
 /// | 11 | 1 − 1/e is taken for 1 + 1/e | they are not the same |
 ///
-/// The others that are left are for the extraction: a matrix, a price or an equation in a sentence that names no answer
-/// (34, 79, 89, 115, 129), and an early box before a final answer in words (118).
+/// | 34 | the product of two matrices in the last sentence is multiplied out | it is not |
+/// | 89 | of "2,74 $ a.." the number is read with its comma as a point | 2,74 is no number written so in English |
 @Suite("Labels of others", .external)
 struct ExternalLabelTests {
     @Test(
         "labels of other tools' own tests",
         arguments: [
             ("hendrycks_math_equivalence", GradingPolicy.strict, 1.0), ("simple_evals_equality_template", .strict, 1.0),
-            ("nemo_skills", .standard, 1.0), ("open_instruct", .standard, 1.0), ("math_verify_a", .standard, 0.93),
+            ("nemo_skills", .standard, 1.0), ("open_instruct", .standard, 1.0), ("math_verify_a", .standard, 0.96),
         ]
     )
     func labels(file: String, policy: GradingPolicy, floor: Double) throws {

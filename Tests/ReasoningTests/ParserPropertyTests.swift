@@ -73,7 +73,7 @@ struct ParserPropertyTests {
         var random = ReasoningRandom(seed: 2)
         var templates = 0
         var traces = 0
-        for _ in 0..<20_000 {
+        for _ in 0..<6_000 {
             let text = (0..<random.integer(0...40)).map { _ in Self.soup(&random) }.joined()
             let (template, trace) = Self.readAll(text)
             if let template {
@@ -85,7 +85,7 @@ struct ParserPropertyTests {
                 #expect(try CorrectionTrace.parse(trace.xml) == trace, "\(text.debugDescription)")
             }
         }
-        #expect(templates > 200 && traces > 1_000, "the soup is too thin: \(templates) and \(traces)")
+        #expect(templates > 60 && traces > 300, "the soup is too thin: \(templates) and \(traces)")
     }
 
     // MARK: Round trips
@@ -128,7 +128,7 @@ struct ParserPropertyTests {
                 answer: Self.text(&random)
             )
             let read = try CorrectionTrace.parse(trace.xml)
-            #expect(read == trace && Array(read.xml.utf8) == Array(trace.xml.utf8))
+            #expect(read == trace && Array(read.xml.utf8) == Array(trace.xml.utf8), "\(trace.xml.debugDescription)")
             let response = StudentFormat.response(correction: trace)
             #expect(try StudentFormat.parseCorrection(response, attempt: steps) == trace)
             // The whole trace, as the paper has it, says the same.
@@ -258,21 +258,20 @@ struct ParserPropertyTests {
         }
     }
 
-    /// A bound of seconds for what takes milliseconds, in processor time: what grows with the square of the length cannot meet it.
+    /// A bound of seconds for what takes less than one, in processor time: what grows with the square of the length cannot meet
+    /// it.
     @Test("a quarter of a mebibyte of anything is read in seconds", arguments: repeated)
     func time(seed: String) {
         for prefix in ["", "<Answer>", "the answer is ", "<<", "\\boxed{"] {
-            let long = prefix + Self.long(seed, bytes: 1 << 18)
-            let short = prefix + Self.long(seed, bytes: 65_000)
+            let long = prefix + Self.long(seed, bytes: prefix.isEmpty ? 1 << 18 : 65_000)
             let time = processorTime {
                 Self.readAll(long)
-                Self.readAll(short)
                 _ = AnswerEquivalence.equivalent(
                     gold: String(decoding: long.utf8.prefix(1_900), as: UTF8.self),
                     predicted: "1"
                 )
             }
-            #expect(time < .seconds(20), "\(prefix) and \(seed.debugDescription) took \(time)")
+            #expect(time < .seconds(prefix.isEmpty ? 20 : 5), "\(prefix) and \(seed.debugDescription) took \(time)")
         }
     }
 }

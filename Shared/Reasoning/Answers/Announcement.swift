@@ -14,6 +14,19 @@ enum Announcement {
         "the", "this", "that", "these", "your", "my", "it", "all", "each", "any",
     ]
 
+    /// What the last "final answer" behind a place names; nil without a place.
+    ///
+    /// A model that boxes what it finds on its way says at the end which of it is the answer.
+    static func final(in bytes: [UInt8], behind place: Int?) -> String? {
+        guard let place, place < bytes.count else { return nil }
+        let rest = Array(bytes[place...])
+        let text = Text(rest)
+        let isFinal = rest.indices.contains { index in
+            text.isWordStart(index) && text.matches("final answer", at: index)
+        }
+        return isFinal ? last(in: rest) : nil
+    }
+
     /// What the last announcement names.
     static func last(in bytes: [UInt8]) -> String? {
         let text = Text(bytes)
@@ -137,7 +150,13 @@ enum Announcement {
         if let option = OptionLetter.leading(line) { return option }
         let sentence = AnswerText.sentence(line)
         guard !AnswerText.isComment(sentence) else { return nil }
-        return nonempty(AnswerText.bare(sentence))
+        return nonempty(AnswerText.bare(withoutExclamation(sentence)))
+    }
+
+    /// A sentence without the mark at its end: "The answer is 42!" says 42, while `$4!$` is a factorial.
+    private static func withoutExclamation(_ sentence: String) -> String {
+        let text = sentence.trimmed
+        return text.hasSuffix("!") ? String(text.dropLast()) : sentence
     }
 
     private static func nonempty(_ text: String) -> String? { text.isEmpty ? nil : text }

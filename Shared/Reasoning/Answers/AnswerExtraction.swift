@@ -49,6 +49,7 @@ public enum AnswerExtraction {
         }
         let rules: [(ExtractionRule, () -> String?)] = [
             (.answerTag, { AnswerTags.last(in: Array(closed)) }), (.marker, { AnswerMarker.last(in: Array(lines)) }),
+            (.announced, { Announcement.final(in: Array(lines), behind: BoxedAnswer.lastEnd(in: Array(closed))) }),
             (.boxed, { BoxedAnswer.last(in: Array(closed)) }), (.announced, { Announcement.last(in: Array(lines)) }),
         ]
         for (rule, find) in rules {
@@ -66,6 +67,7 @@ public enum AnswerExtraction {
         let last = String(line).trimmed
         if let option = OptionLetter.closing(last) { return ExtractedAnswer(text: option, rule: .option) }
         if let word = AnswerText.verdict(last, alone: true) { return ExtractedAnswer(text: word, rule: .word) }
+        if let math = MathSegment.closing(last) { return ExtractedAnswer(text: AnswerText.bare(math), rule: .lastMath) }
         return Quantity.last(in: text).map { ExtractedAnswer(text: $0, rule: .lastNumber) }
     }
 }

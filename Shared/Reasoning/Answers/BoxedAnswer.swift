@@ -7,7 +7,23 @@ enum BoxedAnswer {
 
     /// The content of the last box; of several that only commas and "and" part, the list.
     static func last(in bytes: [UInt8]) -> String? {
-        guard bytes.contains(UInt8(ascii: "\\")) else { return nil }
+        var boxes = boxes(in: bytes)
+        guard var (first, text) = boxes.popLast() else { return nil }
+        while let (range, content) = boxes.popLast(), isList(bytes[range.upperBound..<first.lowerBound]),
+            content != text
+        {
+            text = content + ", " + text
+            first = range
+        }
+        return text
+    }
+
+    /// Where the last box ends that holds something; nil where there is none.
+    static func lastEnd(in bytes: [UInt8]) -> Int? { boxes(in: bytes).last?.range.upperBound }
+
+    /// The last boxes that hold something, in order.
+    private static func boxes(in bytes: [UInt8]) -> [(range: Range<Int>, content: String)] {
+        guard bytes.contains(UInt8(ascii: "\\")) else { return [] }
         var boxes: [(range: Range<Int>, content: String)] = []
         var index = 0
         while index < bytes.count {
@@ -19,14 +35,7 @@ enum BoxedAnswer {
             if boxes.count > maximumBoxes { boxes.removeFirst() }
             index = box.range.upperBound
         }
-        guard var (first, text) = boxes.popLast() else { return nil }
-        while let (range, content) = boxes.popLast(), isList(bytes[range.upperBound..<first.lowerBound]),
-            content != text
-        {
-            text = content + ", " + text
-            first = range
-        }
-        return text
+        return boxes
     }
 
     private static func box(_ bytes: [UInt8], at start: Int) -> (range: Range<Int>, content: String)? {

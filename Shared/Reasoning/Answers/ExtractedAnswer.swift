@@ -18,7 +18,7 @@ public enum ExtractionRule: String, Sendable, Hashable, Codable, CaseIterable {
     case answerTag = "answer-tag"
     /// What follows the last `####` that is no heading.
     case marker
-    /// The last `\boxed{…}`, or the list that the last ones make.
+    /// The last `\boxed{…}`, or the list that the last ones make; unless a "final answer" is announced behind it.
     case boxed
     /// What follows the last "the answer is", "Answer:", "A:", "the correct option is" and their like.
     case announced
@@ -26,6 +26,9 @@ public enum ExtractionRule: String, Sendable, Hashable, Codable, CaseIterable {
     case option
     /// A last line that is nothing but yes, no, true, false and their like.
     case word
+    /// The last mathematics of the last line, between the delimiters of LaTeX and with a command of it, behind which no word
+    /// stands.
+    case lastMath = "last-math"
     /// The last number.
     case lastNumber = "last-number"
 }

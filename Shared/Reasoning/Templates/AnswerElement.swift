@@ -132,8 +132,8 @@ enum AnswerElement {
         let words = text.split { $0.isWhitespace }
         guard words.count >= 3, let first = words.first, let last = text.last, !changesValue(text) else { return nil }
         guard first.count >= 2 && first.allSatisfy(\.isLetter) || last == "." || last == "!" else { return nil }
-        // A fraction, a power or a product is more than its number.
-        guard !text.contains(where: { "/^\\={}".contains($0) }) else { return nil }
+        // A fraction, a power, a product or a bound is more than its number, and a tag's number is none.
+        guard !text.contains(where: { "/^\\={}<>\u{2264}\u{2265}\u{2260}".contains($0) }) else { return nil }
         let numbers = AnswerExtraction.numbers(in: text)
         guard numbers.count == 1, let number = numbers.first else { return nil }
         return text.contains("\(number)%") ? "\(number)%" : number
