@@ -64,8 +64,8 @@ struct EvaluationPieceTests {
                 format: .hierarchicalThought,
                 parameters: GenerationParameters(maximumNewTokens: 16, temperature: 1, seed: 3)
             )
-            #expect(alone.map { StudentSolver.storable($0.first.output) } == results.map(\.output))
-            #expect(alone.map { StudentSolver.storable($0.output) } == results.map { $0.second?.output })
+            #expect(alone.map { $0.first.output } == results.map(\.output))
+            #expect(alone.map { $0.output } == results.map { $0.second?.output })
             #expect(alone.map(\.first.isTruncated) == results.map(\.truncated))
         }
     }

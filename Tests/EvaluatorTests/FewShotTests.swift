@@ -37,7 +37,7 @@ struct FewShotTests {
             format: format,
             shots: shots,
             parameters: GenerationParameters(maximumNewTokens: 24, temperature: 0)
-        ).map { StudentSolver.storable($0.output) }
+        ).map { $0.output }
     }
 
     private func chain(_ number: Int, verified: Bool = true, _ bench: StageBench) async throws {

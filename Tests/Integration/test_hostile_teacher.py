@@ -138,8 +138,18 @@ def test_a_days_budget_ends_the_asking_and_loses_nothing(teacher):
         system.stop()
 
 
-def test_the_same_text_under_another_name_is_paid_once(teacher, taught):
-    system = taught
+def test_the_same_text_under_another_name_is_paid_once(teacher):
+    # Duplicates are left out by default, before anyone is asked; here they are taught.
+    system = System(
+        "--teacher-url", teacher.url, "--teacher-model", "hostile", environment={"ERRATA_FIND_DUPLICATES": "false"}
+    )
+    try:
+        taught_twice(system, teacher)
+    finally:
+        system.stop()
+
+
+def taught_twice(system, teacher):
     text = [problem(number) for number in range(20)]
     for name in ("one", "two"):
         renamed = "\n".join(json.dumps(entry | {"id": f"{name}-{entry['id']}"}) for entry in text) + "\n"

@@ -189,11 +189,16 @@ struct HTTPTeacherTests {
         let told = Mutex<[String]>([])
         _ = try await serving([Canned(body: "<html>"), Canned(body: #"{"error": {"message": "busy"}}"#), .good]) {
             [question] teacher in
-            _ = try await teacher.complete(question) { failed in
-                told.withLock { $0.append("\(failed.outcome) \(failed.mayBeBilled)") }
-            }
+            let hooks = CallHooks(
+                begins: { told.withLock { $0.append("begins") } },
+                failed: { failed in told.withLock { $0.append("\(failed.outcome) \(failed.mayBeBilled)") } },
+                answered: { reply in told.withLock { $0.append(reply.finishReason) } }
+            )
+            _ = try await teacher.complete(question, hooks: hooks)
         }
-        #expect(told.withLock { $0 } == ["malformed true", "unavailable false"])
+        #expect(
+            told.withLock { $0 } == ["begins", "malformed true", "begins", "unavailable false", "begins", "stop"]
+        )
     }
 
     @Test("a refusal is not tried again, and neither message nor description holds the key")

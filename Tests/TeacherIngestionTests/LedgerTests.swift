@@ -89,7 +89,9 @@ struct LedgerTests {
     @Test("a day's budget is held: what is spent is added up, and then nothing more is asked")
     func budget() async throws {
         try await TestDatabase.withPool { pool in
-            let bench = Bench(pool, budget: TeacherBudget(dayTokens: 40), identity: "one") { prompt, _, _ in Good.answer(prompt) }
+            let bench = Bench(pool, budget: TeacherBudget(dayTokens: 40), identity: "one") { prompt, _, _ in
+                Good.answer(prompt)
+            }
             let pause = await #expect(throws: Postponement.self) { try await bench.run(problem()) }
             #expect(pause?.reason.contains("45 of 40 tokens") == true)
             // An answer has fifteen tokens.
@@ -99,7 +101,9 @@ struct LedgerTests {
             let reason = try await pool.value("SELECT reason FROM teacher_pauses", as: String.self)
             #expect(reason.contains("ERRATA_TEACHER_DAY_TOKENS"))
             // With more to spend the message goes on where it was.
-            let richer = Bench(pool, budget: TeacherBudget(dayTokens: 4000), identity: "one") { prompt, _, _ in Good.answer(prompt) }
+            let richer = Bench(pool, budget: TeacherBudget(dayTokens: 4000), identity: "one") { prompt, _, _ in
+                Good.answer(prompt)
+            }
             try await richer.run(problem())
             #expect(richer.teacher.requests(.chainOfThought).isEmpty)
         }

@@ -30,12 +30,12 @@ final class ScriptedTeacher: Teacher {
         self.script = script
     }
 
-    func complete(
-        _ request: ChatRequest,
-        onFailure: @Sendable (FailedCall) async throws -> Void
-    ) async throws -> ChatReply {
-        for failure in failures { try await onFailure(failure) }
-        return try await complete(request)
+    func complete(_ request: ChatRequest, hooks: CallHooks) async throws -> ChatReply {
+        try await hooks.begins()
+        for failure in failures { try await hooks.failed(failure) }
+        let reply = try await complete(request)
+        try await hooks.answered(reply)
+        return reply
     }
 
     func complete(_ request: ChatRequest) async throws -> ChatReply {

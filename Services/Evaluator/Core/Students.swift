@@ -80,7 +80,7 @@ public final class Students: Sendable {
             return zip(problems, both).map { problem, outcome in
                 var result = EvaluationJobStore.Result(problem, outcome.first)
                 result.second = EvaluationJobStore.Result.Second(
-                    output: StudentSolver.storable(outcome.output),
+                    output: outcome.output,
                     correct: outcome.correct,
                     readable: outcome.trace != nil,
                     named: outcome.trace?.firstWrongStep != nil
@@ -241,8 +241,8 @@ extension EvaluationJobStore.Result {
         self.init(
             problemID: problem.id,
             correct: outcome.correct,
-            answer: outcome.answer.map(StudentSolver.storable),
-            output: StudentSolver.storable(outcome.output),
+            answer: outcome.answer,
+            output: outcome.output,
             truncated: outcome.isTruncated,
             tokens: outcome.tokens
         )

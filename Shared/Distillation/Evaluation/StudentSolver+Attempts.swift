@@ -53,13 +53,13 @@ extension StudentSolver {
                 round: round,
                 problemId: problems[problem].id,
                 sample: sample,
-                output: Self.storable(outcome.output),
+                output: outcome.output,
                 answer: outcome.answer,
                 correct: outcome.correct,
                 truncated: outcome.isTruncated ? true : nil,
                 selfCorrection: own[index].map { own in
                     SelfCorrection(
-                        output: Self.storable(own.output),
+                        output: own.output,
                         firstWrongStep: own.trace?.firstWrongStep,
                         cause: own.trace?.cause,
                         correction: own.trace?.correction,
@@ -73,7 +73,4 @@ extension StudentSolver {
             )
         }
     }
-
-    /// A text without NUL characters, which a database cannot hold.
-    public static func storable(_ text: String) -> String { text.replacing("\0", with: "\u{FFFD}") }
 }

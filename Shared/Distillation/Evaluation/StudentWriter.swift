@@ -1,5 +1,6 @@
 import Foundation
 public import LanguageModel
+import Schemas
 public import Tokenization
 
 /// What writes a student's texts: a model in memory, or a server that has loaded it.
@@ -25,8 +26,8 @@ public protocol StudentWriter {
 
 /// What a student wrote.
 public struct WrittenText: Sendable, Hashable {
-    /// The text, without what ended it.
-    public var text: String
+    /// The text, without what ended it and without NUL characters: what is graded is what is kept.
+    public let text: String
     /// Whether it was cut off.
     public var isTruncated: Bool
     /// Its tokens.
@@ -34,7 +35,7 @@ public struct WrittenText: Sendable, Hashable {
 
     /// Makes a text.
     public init(text: String, isTruncated: Bool, tokens: Int) {
-        self.text = text
+        self.text = text.withoutNUL
         self.isTruncated = isTruncated
         self.tokens = tokens
     }

@@ -62,7 +62,7 @@ public enum TraceBody: Sendable, Hashable {
             if verified {
                 // A verified correction without a step says that the steps may stand.
                 try check.require(
-                    body.firstWrongStep != nil || (body.cause ?? "").isEmpty && (body.correction ?? "").isEmpty,
+                    body.firstWrongStep != nil || body.cause.isEmpty && body.correction.isEmpty,
                     "body.firstWrongStep",
                     "must be there when verified, unless there is neither cause nor correction"
                 )

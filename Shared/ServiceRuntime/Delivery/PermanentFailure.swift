@@ -1,3 +1,5 @@
+import Schemas
+
 /// A message that can never be processed, however often it is tried: it goes to the dead letters with its bytes.
 ///
 /// Any other error out of an ``EventProcessor`` is taken as transient and retried.
@@ -11,7 +13,7 @@ public struct PermanentFailure: Error, Sendable, CustomStringConvertible {
     public init(code: String, message: String) {
         self.code = code.isEmpty ? "failed" : code
         // A message may quote what came; PostgreSQL's texts hold no NUL, and a dead letter needs words.
-        let text = message.replacing("\0", with: "\u{FFFD}")
+        let text = message.withoutNUL
         self.message = text.allSatisfy(\.isWhitespace) ? "no reason given" : text
     }
 

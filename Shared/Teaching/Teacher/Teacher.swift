@@ -85,20 +85,17 @@ public protocol Teacher: Sendable {
     /// - Throws: ``TeacherError``; those that are transient are worth another try.
     func complete(_ request: ChatRequest) async throws -> ChatReply
 
-    /// Asks the teacher, and tells of each call on the way that gave no answer and may have cost something all the same.
-    func complete(
-        _ request: ChatRequest,
-        onFailure: @Sendable (FailedCall) async throws -> Void
-    ) async throws -> ChatReply
+    /// Asks the teacher, and tells of each call as it begins and ends.
+    func complete(_ request: ChatRequest, hooks: CallHooks) async throws -> ChatReply
 }
 
 extension Teacher {
     /// For a teacher whose calls do not fail.
-    public func complete(
-        _ request: ChatRequest,
-        onFailure: @Sendable (FailedCall) async throws -> Void
-    ) async throws -> ChatReply {
-        try await complete(request)
+    public func complete(_ request: ChatRequest, hooks: CallHooks) async throws -> ChatReply {
+        try await hooks.begins()
+        let reply = try await complete(request)
+        try await hooks.answered(reply)
+        return reply
     }
 
     /// One model for all roles.

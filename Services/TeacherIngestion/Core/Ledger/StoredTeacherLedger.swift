@@ -4,6 +4,7 @@ import Metrics
 public import PostgresClient
 public import Reasoning
 import Schemas
+import Synchronization
 public import Teaching
 
 /// Asks the teacher, and keeps every answer in the table `teacher_calls` before it is used.
@@ -123,15 +124,25 @@ public struct StoredTeacherLedger: TeacherLedger {
     private func pay(_ call: Call) async throws -> TeacherAnswer {
         // Another one may have ended between the look into the table and the beginning.
         if let answer = try await recall(call) { return answer }
-        let exhaustion = try await budget.exhaustion(in: pool)
-        await pauses.changed("budget", reason: exhaustion)
-        if let exhaustion { throw TeacherError(.paused, exhaustion, retryAfter: .seconds(30)) }
-        let reply: ChatReply
-        do {
-            reply = try await teacher.complete(call.request) { failed in
+        let answer = Mutex<TeacherAnswer?>(nil)
+        let hooks = CallHooks(
+            begins: {
+                let exhaustion = try await budget.exhaustion(in: pool)
+                await pauses.changed("budget", reason: exhaustion)
+                if let exhaustion { throw TeacherError(.paused, exhaustion, retryAfter: .seconds(30)) }
+            },
+            failed: { failed in
                 count(call, outcome: failed.outcome)
                 try await keep(failed, of: call)
-            }.cleaned
+            },
+            answered: { reply in
+                let kept = try await keep(reply.cleaned, of: call)
+                answer.withLock { $0 = kept }
+            }
+        )
+        let reply: ChatReply
+        do {
+            reply = try await teacher.complete(call.request, hooks: hooks).cleaned
         } catch let error as TeacherError {
             count(call, outcome: error.code.rawValue)
             throw error
@@ -143,6 +154,7 @@ public struct StoredTeacherLedger: TeacherLedger {
                 dimensions: [("direction", direction), ("role", call.request.role.rawValue)]
             ).increment(by: tokens)
         }
+        if let kept = answer.withLock({ $0 }) { return kept }
         return try await keep(reply, of: call)
     }
 
@@ -283,11 +295,6 @@ private actor Flights {
 }
 
 extension String {
-    /// Without NUL characters, which PostgreSQL's text cannot hold, also where a mark follows that joins them.
-    fileprivate var withoutNUL: String {
-        utf8.contains(0) ? String(decoding: utf8.filter { $0 != 0 }, as: UTF8.self) : self
-    }
-
     fileprivate func prefixText(_ count: Int) -> String { String(prefix(count)) }
 }
 

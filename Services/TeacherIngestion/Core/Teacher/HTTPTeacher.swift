@@ -123,14 +123,11 @@ public struct HTTPTeacher: Teacher {
     /// - Returns: An answer, or one that says by its ``FinishReason`` that there was none which could be used although the
     ///   server answers others.
     public func complete(_ request: ChatRequest) async throws -> ChatReply {
-        try await complete(request) { _ in }
+        try await complete(request, hooks: CallHooks())
     }
 
-    /// Asks the endpoint, and tells of each call that gave no answer.
-    public func complete(
-        _ request: ChatRequest,
-        onFailure: @Sendable (FailedCall) async throws -> Void
-    ) async throws -> ChatReply {
+    /// Asks the endpoint, and tells of each call as it begins and ends.
+    public func complete(_ request: ChatRequest, hooks: CallHooks) async throws -> ChatReply {
         let place = "the teacher"
         guard let server = try server() else {
             throw TeacherError(.refused, "\(place)'s address '\(options.settings.url ?? "")' is none")
@@ -144,17 +141,20 @@ public struct HTTPTeacher: Teacher {
             let answered = await gate.answers
             let started = ContinuousClock.now
             do {
+                try await hooks.begins()
                 let answer = try await server.post(
                     "chat/completions",
                     body: Array(try EventCoding.encodeJSON(body)),
                     isStream: body["stream"]?.boolValue == true
                 )
                 let reply = try ChatWire.reply(answer, model: model, place: "\(server.options.address)")
+                // What it cost is written down before its place is free: a budget is passed by what is under way, no more.
+                try await hooks.answered(reply)
                 await gate.leave(.answered(pause: answer.pause))
                 memory.forget(key)
                 return reply
             } catch let error as ServerError {
-                try await onFailure(
+                try await hooks.failed(
                     FailedCall(
                         outcome: error.kind.rawValue,
                         message: error.message,
@@ -190,7 +190,9 @@ public struct HTTPTeacher: Teacher {
                     }
                     continue
                 }
-                return try await conclude(error, key: key, othersAnswered: await gate.answers > answered)
+                let reply = try await conclude(error, key: key, othersAnswered: await gate.answers > answered)
+                try await hooks.answered(reply)
+                return reply
             } catch {
                 await gate.leave(.abandoned)
                 throw error

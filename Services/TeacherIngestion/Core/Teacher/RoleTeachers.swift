@@ -23,10 +23,7 @@ struct RoleTeachers: Teacher {
         try await teacher(request.role).complete(request)
     }
 
-    func complete(
-        _ request: ChatRequest,
-        onFailure: @Sendable (FailedCall) async throws -> Void
-    ) async throws -> ChatReply {
-        try await teacher(request.role).complete(request, onFailure: onFailure)
+    func complete(_ request: ChatRequest, hooks: CallHooks) async throws -> ChatReply {
+        try await teacher(request.role).complete(request, hooks: hooks)
     }
 }
