@@ -122,12 +122,12 @@ struct LedgerTests {
             let rows = try await pool.query("SELECT DISTINCT outcome, message, may_be_billed FROM teacher_failed_calls")
             #expect(rows.count == 1)
             #expect(try rows.first?.get("outcome", as: String.self) == "timeout")
-            #expect(try rows.first?.get("message", as: String.self) == "slow\u{301}")
+            #expect(try rows.first?.get("message", as: String.self) == "slow\u{FFFD}\u{301}")
             #expect(try rows.first?.get("may_be_billed", as: Bool.self) == true)
         }
     }
 
-    @Test("an answer with a NUL character is kept without it")
+    @Test("an answer with a NUL character is kept with U+FFFD in its place")
     func nul() async throws {
         try await TestDatabase.withPool { pool in
             let bench = Bench(pool) { prompt, _, _ in
@@ -136,7 +136,7 @@ struct LedgerTests {
             guard case .chainOfThought(let chain) = try #require(try await bench.run(problem()).first).body else {
                 return
             }
-            #expect(chain.text == Good.chain)
+            #expect(chain.text == "\u{FFFD}" + Good.chain)
         }
     }
 }
