@@ -13,7 +13,6 @@ import Testing
 /// | 3 | its search misses a 9 between line feeds in `\( … \)`, and the label says so | 9 is 9 |
 /// | 11 | 1 − 1/e is taken for 1 + 1/e | they are not the same |
 ///
-/// | 34 | the product of two matrices in the last sentence is multiplied out | it is not |
 /// | 89 | of "2,74 $ a.." the number is read with its comma as a point | 2,74 is no number written so in English |
 @Suite("Labels of others", .external)
 struct ExternalLabelTests {
@@ -21,7 +20,7 @@ struct ExternalLabelTests {
         "labels of other tools' own tests",
         arguments: [
             ("hendrycks_math_equivalence", GradingPolicy.strict, 1.0), ("simple_evals_equality_template", .strict, 1.0),
-            ("nemo_skills", .standard, 1.0), ("open_instruct", .standard, 1.0), ("math_verify_a", .standard, 0.96),
+            ("nemo_skills", .standard, 1.0), ("open_instruct", .standard, 1.0), ("math_verify_a", .standard, 0.97),
         ]
     )
     func labels(file: String, policy: GradingPolicy, floor: Double) throws {

@@ -153,10 +153,13 @@ enum Announcement {
         return nonempty(AnswerText.bare(withoutExclamation(sentence)))
     }
 
-    /// A sentence without the mark at its end: "The answer is 42!" says 42, while `$4!$` is a factorial.
+    /// A sentence without the mark at its end: "The answer is 42!" says 42, while "5!" and `$12!$` are factorials.
     private static func withoutExclamation(_ sentence: String) -> String {
         let text = sentence.trimmed
-        return text.hasSuffix("!") ? String(text.dropLast()) : sentence
+        guard text.hasSuffix("!"), text.utf8.dropLast().suffix(2).allSatisfy({ (0x30...0x39).contains($0) }),
+            text.utf8.count > 2
+        else { return sentence }
+        return String(text.dropLast())
     }
 
     private static func nonempty(_ text: String) -> String? { text.isEmpty ? nil : text }
