@@ -12,7 +12,6 @@ import Testing
 /// | --- | --- | --- |
 /// | 3 | its search misses a 9 between line feeds in `\( … \)`, and the label says so | 9 is 9 |
 /// | 11 | 1 − 1/e is taken for 1 + 1/e | they are not the same |
-///
 /// | 89 | of "2,74 $ a.." the number is read with its comma as a point | 2,74 is no number written so in English |
 @Suite("Labels of others", .external)
 struct ExternalLabelTests {
