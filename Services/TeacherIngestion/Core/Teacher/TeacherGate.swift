@@ -5,9 +5,7 @@ import Teaching
 /// Decides when a server may be called: no more calls at once than it bears, none while its limits say wait, and none
 /// but a trial now and then while it fails or refuses everything.
 ///
-/// The number of calls adapts: a server that is too busy halves it, each answer raises it again by little. So does the time
-/// between two calls, where a server that answers many a second refuses more: calls that it refuses count against its limit,
-/// too, with many servers.
+/// The number of calls adapts: a server that is too busy halves it, each answer raises it again by little.
 public actor TeacherGate {
     /// Why the server is not asked for now.
     public struct Closure: Sendable, Hashable {
@@ -41,7 +39,6 @@ public actor TeacherGate {
     private var running = 0
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var pausedUntil = ContinuousClock.now
-    private var pace = TeacherPace()
     private var lastHalved = ContinuousClock.now - .seconds(60)
     private var failuresInRow = 0
     private var nextTrial = ContinuousClock.now
@@ -91,7 +88,6 @@ public actor TeacherGate {
             answers += 1
             failuresInRow = 0
             limit = min(Double(most), limit + 1 / limit)
-            pace.answered(at: .now)
             if let pause { holdBack(pause) }
             if closure != nil {
                 closure = nil
@@ -104,7 +100,6 @@ public actor TeacherGate {
             if isBusy, ContinuousClock.now - lastHalved > Self.calm {
                 lastHalved = .now
                 limit = max(1, limit / 2)
-                pace.refused(at: .now)
             }
             // A server that says when to come again is well.
             if pause == nil { await failed(reason, closes: closesAtOnce) }
@@ -144,16 +139,10 @@ public actor TeacherGate {
 
     private nonisolated func waitForPause() async throws {
         while true {
-            guard let until = await nextStart() else { return try Task.checkCancellation() }
+            let until = await pausedUntil
+            guard until > .now else { return try Task.checkCancellation() }
             try await cancelWhenGracefulShutdown { try await Task.sleep(until: until, clock: .continuous) }
         }
-    }
-
-    /// When it is worth to ask again; nil, and a call begins, where that is now.
-    private func nextStart() -> ContinuousClock.Instant? {
-        let now = ContinuousClock.now
-        if pausedUntil > now { return pausedUntil }
-        return pace.begin(at: now)
     }
 
     private func acquire() async {
