@@ -116,7 +116,7 @@ def test_a_rate_limit_is_used_up(teacher, taught):
 @pytest.mark.parametrize("teacher", [{}], indirect=True)
 def test_a_days_budget_ends_the_asking_and_loses_nothing(teacher):
     system = System(
-        "--teacher-url", teacher.url, "--teacher-model", "hostile", environment={"ERRATA_TEACHER_DAY_TOKENS": "20000"}
+        "--teacher-url", teacher.url, "--teacher-model", "hostile", environment={"ERRATA_TEACHER_DAY_TOKENS": "60000"}
     )
     try:
         sent = system.errata("submit", "-", "--dataset", "budget", stdin=lines(60))
@@ -129,7 +129,7 @@ def test_a_days_budget_ends_the_asking_and_loses_nothing(teacher):
         assert teacher.calls == calls
         spent = system.count("SELECT tokens FROM teacher_spending WHERE scope LIKE 'day:%%'")
         largest = system.count("SELECT max(prompt_tokens + completion_tokens) FROM teacher_calls")
-        assert 20_000 <= spent < 20_000 + teacher.most_open * largest
+        assert 60_000 <= spent < 60_000 + teacher.most_open * largest
         assert 0 < finished(system) < 60
         assert system.count("SELECT count(*) FROM dead_letters") == 0
         assert "budget is spent" in system.errata("status").stdout.decode()
@@ -137,25 +137,22 @@ def test_a_days_budget_ends_the_asking_and_loses_nothing(teacher):
         system.stop()
 
 
-def test_the_same_text_under_another_name_is_paid_once(teacher):
-    # Duplicates are left out by default, before anyone is asked; here they are taught.
-    system = System(
-        "--teacher-url", teacher.url, "--teacher-model", "hostile", environment={"ERRATA_FIND_DUPLICATES": "false"}
-    )
-    try:
-        taught_twice(system, teacher)
-    finally:
-        system.stop()
-
-
-def taught_twice(system, teacher):
+def test_the_same_text_under_another_name_is_paid_once(teacher, taught):
+    system = taught
     text = [problem(number) for number in range(20)]
-    for name in ("one", "two"):
+
+    def submit(name: str):
         renamed = "\n".join(json.dumps(entry | {"id": f"{name}-{entry['id']}"}) for entry in text) + "\n"
         assert system.errata("submit", "-", "--dataset", name, stdin=renamed.encode()).returncode == 0
-        count = 20 if name == "one" else 40
-        eventually(lambda: finished(system) == count, timeout=60, what="all problems at their end")
-    # Corruption shows examples of its own data set, so that its questions may be others; all else is asked once.
-    calls = dict(system.query("SELECT prompt_id, count(*) FROM teacher_calls WHERE sample = 0 GROUP BY prompt_id"))
-    assert calls["chain-of-thought"] == 20
+
+    submit("one")
+    eventually(lambda: finished(system) == 20, timeout=60, what="all problems at their end")
+    calls = teacher.calls
+    submit("two")
+    eventually(
+        lambda: system.count("SELECT count(*) FROM problems WHERE state = 'duplicate'") == 20,
+        timeout=60,
+        what="all duplicates are told",
+    )
+    assert teacher.calls == calls
     assert max(teacher.billed.values()) == 1
