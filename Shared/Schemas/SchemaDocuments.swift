@@ -6,14 +6,18 @@ public enum SchemaDocuments {
     public static func schema(for type: EventType) -> Data {
         switch type {
         case .problem: Data(PackageResources.problem_v1_json)
+        case .teachingOrder: Data(PackageResources.teaching_order_v1_json)
         case .run: Data(PackageResources.run_v1_json)
         case .trace: Data(PackageResources.trace_v1_json)
+        case .recordedTrace: Data(PackageResources.recorded_trace_v1_json)
         case .keySteps: Data(PackageResources.key_steps_v1_json)
         case .attempt: Data(PackageResources.attempt_v1_json)
         case .checkpoint: Data(PackageResources.checkpoint_v1_json)
         case .evaluation: Data(PackageResources.evaluation_v1_json)
         case .verdict: Data(PackageResources.verdict_v1_json)
         case .runControl: Data(PackageResources.run_control_v1_json)
+        case .removal: Data(PackageResources.removal_v1_json)
+        case .pause: Data(PackageResources.pause_v1_json)
         case .deadLetter: Data(PackageResources.dead_letter_v1_json)
         }
     }

@@ -26,12 +26,70 @@ public struct TeachingPipeline: Sendable {
     /// - Throws: ``TeacherError`` when the teacher gives no answer at all; the work is then done again as a whole, and
     ///   the ledger recalls what was answered.
     public func traces(of problem: ProblemEvent) async throws -> [TraceEvent] {
-        try await traces(of: problem, after: try await chains(of: problem))
+        try await teach(problem, parts: .all).traces
     }
 
-    /// The first half of ``traces(of:)``: chain and, where it is wrong, rectified chain.
+    /// The same, after ``chains(of:)``.
+    public func traces(of problem: ProblemEvent, after chains: ProblemChains) async throws -> [TraceEvent] {
+        try await teach(problem, parts: .all, after: chains).traces
+    }
+
+    /// Some of a problem's traces, and what else was asked for on the way to them.
     ///
-    /// Done for all problems before the second half, it lets the corruption's examples be drawn from the rectified pairs.
+    /// A pair is made of a chain, and a template of a problem without a solution too: the chain is asked for with them, and
+    /// is then among the traces.
+    ///
+    /// - Parameters:
+    ///   - problem: The problem.
+    ///   - parts: What is wanted.
+    ///   - taught: What was asked for before; it is not told again.
+    ///   - pair: The pair that was made before, where only the kind of its mistake is wanted.
+    ///   - asked: The chains, where they were asked for already.
+    /// - Returns: The new traces, the old pair with its mistake told among them, and all that has been asked for now.
+    /// - Throws: As ``traces(of:)``.
+    public func teach(
+        _ problem: ProblemEvent,
+        parts: Set<TeachingPart>,
+        taught: Set<TeachingPart> = [],
+        pair: TraceEvent? = nil,
+        after asked: ProblemChains? = nil
+    ) async throws -> (traces: [TraceEvent], taught: Set<TeachingPart>) {
+        let wanted = parts.subtracting(taught)
+        var traces: [TraceEvent] = []
+        var done = taught.union(wanted)
+        var chains = asked
+        let needsReference = wanted.contains(.templates) && problem.solution == nil
+        if needsReference || !wanted.isDisjoint(with: [.chains, .duals]) {
+            let given: ProblemChains
+            if let asked { given = asked } else { given = try await self.chains(of: problem) }
+            if done.insert(.chains).inserted || wanted.contains(.chains) {
+                traces.append(try ChainStage(work: work).trace(given.chain, problem: problem))
+            }
+            chains = given
+        }
+        var duals: [TraceEvent] = []
+        var rightChain = chains?.rightChain
+        if wanted.contains(.duals), let chains {
+            let stage = DualStage(work: work.classifying(wanted.contains(.mistakes)), demonstrations: demonstrations)
+            let dual = try await stage.pair(problem, chains: chains)
+            rightChain = dual.rightChain
+            duals.append(try stage.trace(dual, problem: problem))
+        } else if wanted.contains(.mistakes), let pair {
+            if let told = try await DualStage(work: work, demonstrations: demonstrations).classified(pair, problem: problem) {
+                duals.append(told)
+            }
+        }
+        if wanted.contains(.templates) {
+            traces += try await TemplateStage(work: work).traces(problem, reference: problem.solution ?? rightChain)
+        }
+        return (traces + duals, done)
+    }
+
+    /// The chains that a teacher gives for a problem before any is corrupted: its own and, where that is wrong, a rectified
+    /// one.
+    ///
+    /// Done for all problems before ``traces(of:after:)``, it lets the corruption's examples be drawn from the
+    /// rectified pairs.
     public func chains(of problem: ProblemEvent) async throws -> ProblemChains {
         let stage = ChainStage(work: work)
         let chain = try await stage.chain(problem)
@@ -40,16 +98,6 @@ public struct TeachingPipeline: Sendable {
             chain: chain,
             rectified: try await stage.rectified(problem, wrong: chain.isWrong ? chain.text : "")
         )
-    }
-
-    /// The second half of ``traces(of:)``.
-    public func traces(of problem: ProblemEvent, after chains: ProblemChains) async throws -> [TraceEvent] {
-        let duals = DualStage(work: work, demonstrations: demonstrations)
-        let dual = try await duals.pair(problem, chains: chains)
-        let templates = try await TemplateStage(work: work)
-            .traces(problem, reference: problem.solution ?? dual.rightChain)
-        return [try ChainStage(work: work).trace(chains.chain, problem: problem)] + templates
-            + [try duals.trace(dual, problem: problem)]
     }
 
     /// A wrong attempt's traces: the correction first, then the inspector's verdicts by round.

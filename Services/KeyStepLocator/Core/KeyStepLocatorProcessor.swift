@@ -33,13 +33,14 @@ public struct KeyStepLocatorProcessor: EventProcessor {
         self.logger = logger
     }
 
+    /// Traces that were recorded elsewhere come again once they are verified.
+    public func reads(_ type: EventType) -> Bool { type == .trace || type == .run }
+
     /// Works out what comes of an event.
     public func process(_ event: ReceivedEvent) async throws -> Effects {
         switch event.topic {
         case .traces: return try await process(try event.decode(TraceEvent.self))
-        case .runs where event.attributes.type == EventType.run.rawValue:
-            return try await process(try event.decode(RunEvent.self))
-        case .runs: return .none
+        case .runs: return try await process(try event.decode(RunEvent.self))
         default:
             throw PermanentFailure(
                 code: "unexpected-topic",
@@ -51,21 +52,44 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     // MARK: Traces
 
     private func process(_ trace: TraceEvent) async throws -> Effects {
-        guard trace.verified, case .dual(let dual) = trace.body else { return .none }
+        switch trace.body {
+        case .dual(let dual) where trace.verified: return try await locate([(trace, dual)], of: trace)
+        // What pairs have of the template, they had not before; where it is refused they do without.
+        case .template:
+            let traces = try await TraceStore.verified(ofProblems: [trace.problemId], from: pool)
+            return try await locate(
+                traces.compactMap { trace in
+                    if case .dual(let dual) = trace.body { (trace, dual) } else { nil }
+                },
+                of: trace
+            )
+        default: return .none
+        }
+    }
+
+    /// Locates the key steps of pairs of one problem, over words and in each form that a run asks for.
+    private func locate(_ pairs: [(TraceEvent, DualBody)], of trace: TraceEvent) async throws -> Effects {
+        guard !pairs.isEmpty else { return .none }
         guard let problem = try await ProblemStore.problem(trace.problemId, from: pool) else {
             // Problem and trace are written together, before the trace is sent.
             throw StillMissing(what: "problem \(trace.problemId)", of: "trace \(trace.id)")
         }
-        var keySteps = [
-            try KeyStepWriter(tokens: .words, options: KeyStepOptions())
-                .event(trace: trace, right: dual.right, wrong: dual.wrong)
-        ]
+        let words = KeyStepWriter(tokens: .words, options: KeyStepOptions())
+        var keySteps = try pairs.map { try words.event(trace: $0, right: $1.right, wrong: $1.wrong) }
         let template = try await TraceStore.template(of: problem.id, from: pool)
+        let isAsked = try await !ProblemStore.taught(.templates, ids: [problem.id], from: pool).isEmpty
         for run in try await RunStore.runs(active: true, from: pool) where run.learnedDatasets.contains(problem.dataset)
         {
-            for writer in await writers(for: run) {
-                let event = try writer.event(trace: trace, dual: dual, answer: problem.answer, template: template?.body)
-                if let event { keySteps.append(event) }
+            for writer in await writers(for: run) where isAsked || !writer.isOfTemplates {
+                for (trace, dual) in pairs {
+                    let event = try writer.event(
+                        trace: trace,
+                        dual: dual,
+                        answer: problem.answer,
+                        template: template?.body
+                    )
+                    if let event { keySteps.append(event) }
+                }
             }
         }
         return try await effects(keySteps)
@@ -98,12 +122,14 @@ public struct KeyStepLocatorProcessor: EventProcessor {
         let templates = try await TraceStore.verified(.template, datasets: run.learnedDatasets, from: pool)
         let problems = try await ProblemStore.problems(ids: Array(Set(duals.map(\.problemId))), from: pool)
         let answers = Dictionary(problems.map { ($0.id, $0.answer) }) { first, _ in first }
+        // A pair whose template has not been asked for yet is located when it comes.
+        let asked = try await ProblemStore.taught(.templates, ids: problems.map(\.id), from: pool)
         let templateOfProblem = Dictionary(templates.map { ($0.problemId, $0.body) }) { first, _ in first }
         var keySteps: [KeyStepsEvent] = []
         for trace in duals {
             guard case .dual(let dual) = trace.body, let answer = answers[trace.problemId] else { continue }
             try Task.checkCancellation()
-            for writer in writers {
+            for writer in writers where !writer.isOfTemplates || asked.contains(trace.problemId) {
                 let template = templateOfProblem[trace.problemId]
                 let event = try writer.event(trace: trace, dual: dual, answer: answer, template: template)
                 if let event { keySteps.append(event) }

@@ -11,19 +11,21 @@ struct KeyStepWriter: Sendable {
     /// How the pair is written, as in ``Schemas/KeyStepsEvent/format``; nil for the chains as they came.
     var format: String?
 
+    /// Whether pairs are written as templates, with what the problem's template says of them.
+    var isOfTemplates: Bool { format?.hasPrefix("template") == true }
+
     /// The key steps of a pair as the student writes it; `nil` where it cannot be written so.
     ///
     /// Arguments:
     ///   - answer: the right answer.
     ///   - template: the problem's template.
     func event(trace: TraceEvent, dual: DualBody, answer: String, template: TraceBody?) throws -> KeyStepsEvent? {
-        let isTemplate = format?.hasPrefix("template") == true
         var notes: ThoughtTemplate?
         if case .template(let body) = template { notes = ThoughtTemplate(body) }
         let pair = DualRendering.texts(
             of: dual,
             answer: answer,
-            format: isTemplate ? .hierarchicalThought : .chainOfThought,
+            format: isOfTemplates ? .hierarchicalThought : .chainOfThought,
             template: notes
         )
         guard let pair else { return nil }

@@ -79,6 +79,8 @@ public struct RunProcessor: EventProcessor {
                     in: transaction
                 )
             }
+        // TeacherIngestion, which asks the teacher, follows it.
+        case .setTeacherBudget: return .none
         case .startRound:
             guard state.state == .active else { throw refused("action", "the run is \(state.state.rawValue)") }
             let rounds = try await RoundStore.rounds(of: run.id, from: pool)

@@ -19,6 +19,8 @@ public struct RunControlEvent: EventPayload, Hashable {
     public var reason: String?
     /// Who says so.
     public var by: String?
+    /// The budget that `setTeacherBudget` sets; none bounds the run any more when it is not there.
+    public var teacherBudget: RunTeacherBudget?
 
     /// What is to be done.
     public enum Action: String, Sendable, Hashable, Codable, CaseIterable {
@@ -30,6 +32,8 @@ public struct RunControlEvent: EventPayload, Hashable {
         case promote
         /// The round's candidate is not the champion; the one before it is.
         case reject
+        /// The teacher may cost so much for the run; what waited for it goes on.
+        case setTeacherBudget
     }
 
     /// Makes an order.
@@ -39,7 +43,8 @@ public struct RunControlEvent: EventPayload, Hashable {
         action: Action,
         round: Int? = nil,
         reason: String? = nil,
-        by: String? = nil
+        by: String? = nil,
+        teacherBudget: RunTeacherBudget? = nil
     ) {
         self.id = id
         self.runId = runId
@@ -47,6 +52,7 @@ public struct RunControlEvent: EventPayload, Hashable {
         self.round = round
         self.reason = reason
         self.by = by
+        self.teacherBudget = teacherBudget
     }
 
     /// The run's id.
@@ -63,6 +69,12 @@ public struct RunControlEvent: EventPayload, Hashable {
             "round",
             "is read with promote and reject; leave it out"
         )
+        try check.require(
+            teacherBudget == nil || action == .setTeacherBudget,
+            "teacherBudget",
+            "is read with setTeacherBudget; leave it out"
+        )
+        try teacherBudget?.validate(check, "teacherBudget")
         try check.notBlank(reason, "reason")
         try check.notBlank(by, "by")
     }

@@ -31,6 +31,8 @@ public struct RunEvent: EventPayload, Hashable {
     public var rounds: RunRounds?
     /// Which student is the best one now; none is named when it is not there.
     public var gate: RunGate?
+    /// What the teacher may cost for the run; there is no bound when it is not there.
+    public var teacherBudget: RunTeacherBudget?
 
     /// Makes a run.
     public init(
@@ -45,7 +47,8 @@ public struct RunEvent: EventPayload, Hashable {
         suites: [EvaluationSuite],
         decoding: DecodingOptions? = nil,
         rounds: RunRounds? = nil,
-        gate: RunGate? = nil
+        gate: RunGate? = nil,
+        teacherBudget: RunTeacherBudget? = nil
     ) {
         self.id = id
         self.name = name
@@ -59,6 +62,7 @@ public struct RunEvent: EventPayload, Hashable {
         self.decoding = decoding
         self.rounds = rounds
         self.gate = gate
+        self.teacherBudget = teacherBudget
     }
 
     /// The run's id.
@@ -98,6 +102,7 @@ public struct RunEvent: EventPayload, Hashable {
             "is empty; a run with rounds or a gate needs a stage"
         )
         try gate?.validate(check, "gate", run: self)
+        try teacherBudget?.validate(check, "teacherBudget")
         try check.require(
             rounds == nil || gate != nil,
             "gate",
@@ -130,6 +135,29 @@ public struct RunEvent: EventPayload, Hashable {
     public var learnedDatasets: [String] {
         var seen: Set<String> = []
         return ([dataset] + stages.flatMap { $0.data?.datasets ?? [] }).filter { seen.insert($0).inserted }
+    }
+}
+
+/// What the teacher may cost for a run: for the problems that it needs taught, and for its students' wrong attempts.
+///
+/// Where it is spent, what is asked for the run waits until the budget is raised by `errata runs replace`, or until another
+/// run needs it; what was answered stays. It is passed by no more than what the calls that are under way then cost.
+public struct RunTeacherBudget: Sendable, Hashable, Codable {
+    /// The most tokens, both ways.
+    public var tokens: Int?
+    /// The most money, by the prices that the teacher's configuration names.
+    public var cost: Double?
+
+    /// Makes a budget.
+    public init(tokens: Int? = nil, cost: Double? = nil) {
+        self.tokens = tokens
+        self.cost = cost
+    }
+
+    func validate(_ check: Validation, _ field: String) throws {
+        try check.atLeast(tokens, 0, "\(field).tokens")
+        try check.range(cost, 0...1e12, "\(field).cost")
+        try check.require(tokens != nil || cost != nil, field, "bounds nothing; give tokens or cost, or leave it out")
     }
 }
 

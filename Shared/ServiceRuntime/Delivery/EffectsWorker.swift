@@ -223,6 +223,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     private enum Outcome: String {
         case processed
         case duplicate
+        case passedOver = "passed_over"
     }
 
     private func attempt(_ message: KafkaMessage) async throws -> Outcome {
@@ -230,6 +231,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             throw PermanentFailure(code: "unknown-topic", message: "\(message.topic) is not one of Errata's topics")
         }
         let event = try EventReader.read(message, topic: topic)
+        if let type = EventType(rawValue: event.attributes.type), !processor.reads(type) { return .passedOver }
         if try await isKnown(event) { return .duplicate }
         let effects = try await processor.process(event)
         return try await commit(effects, eventID: event.id, message: message, sizeLimit: kafka.recordSizeLimit)

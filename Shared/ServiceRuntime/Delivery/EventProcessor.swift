@@ -68,10 +68,20 @@ public protocol EventProcessor: Sendable {
     /// The topics to read.
     var topics: [Topic] { get }
 
+    /// Whether events of a type are read; others on the same topics are passed over, and no row is kept of them.
+    ///
+    /// By default all are.
+    func reads(_ type: EventType) -> Bool
+
     /// Works out the effects of an event. Slow work (a teacher's answer) belongs here, outside the transaction.
     ///
     /// The same event may be processed again after a crash: work that costs something is kept under a key of its own.
     ///
     /// - Throws: ``PermanentFailure`` for a message that can never succeed; anything else is retried.
     func process(_ event: ReceivedEvent) async throws -> Effects
+}
+
+extension EventProcessor {
+    /// All types of the topics are read.
+    public func reads(_ type: EventType) -> Bool { true }
 }

@@ -35,7 +35,7 @@ enum EventReader {
     private static func attributes(of message: KafkaMessage, value: Data, topic: Topic) throws -> CloudEvent {
         let headers = message.headers.map { ($0.key, $0.value ?? Data()) }
         guard headers.contains(where: { $0.0.hasPrefix("ce_") }) else {
-            let type = topic.eventTypes[0]
+            let type = topic.plainEventType
             let key = message.key.map { String(decoding: $0, as: UTF8.self) } ?? ""
             let id = DeterministicID.make(
                 cause: topic.rawValue,

@@ -1,5 +1,6 @@
 public import Foundation
 public import KafkaClient
+public import PostgresClient
 public import Schemas
 
 /// An event to send: written to the outbox in the transaction that caused it, and published by the relay.
@@ -39,4 +40,12 @@ public struct OutgoingEvent: Sendable, Hashable {
             headers: try attributes.headers().map { KafkaHeader(key: $0.0, value: $0.1) }
         )
     }
+}
+
+extension PostgresTransaction {
+    /// Puts events into the outbox, which sends them once the transaction is committed: for work that is no
+    /// message's ``Effects``.
+    ///
+    /// - Throws: ``PermanentFailure`` when another event stands under an id.
+    public func send(_ events: [OutgoingEvent]) async throws { try await Outbox.enqueue(events, in: self) }
 }

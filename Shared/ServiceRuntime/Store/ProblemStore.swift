@@ -6,9 +6,9 @@ public import Schemas
 public enum ProblemStore {
     /// How far the teacher's work on a problem has come.
     public enum State: String, Sendable {
-        /// Kept for evaluation or roll-out; no teacher is asked.
+        /// No teacher was asked: it is kept for evaluation or roll-out, or no run needs more of it yet.
         case registered
-        /// The teacher's work is done.
+        /// What runs need was asked of the teacher.
         case ingested
         /// Left out: it is the same as another problem of its dataset that is learned from.
         case duplicate
@@ -32,13 +32,64 @@ public enum ProblemStore {
     /// Writes a problem.
     ///
     /// A problem that is there already is left as it is.
-    public static func insert(_ problem: ProblemEvent, state: State, in transaction: PostgresTransaction) async throws {
+    ///
+    /// Arguments:
+    ///   - taught: what the teacher was asked for; everything of an ingested problem where it is nil.
+    public static func insert(
+        _ problem: ProblemEvent,
+        state: State,
+        taught: Set<TeachingPart>? = nil,
+        in transaction: PostgresTransaction
+    ) async throws {
+        let taught = taught ?? (state == .ingested ? .all : [])
         try await transaction.execute(
             """
-            INSERT INTO problems (id, dataset, split, question, solution, answer, family, steps, state)
+            INSERT INTO problems (id, dataset, split, question, solution, answer, family, steps, state, taught)
             VALUES (\(problem.id), \(problem.dataset), \(problem.split.rawValue), \(problem.question),
-                    \(problem.solution), \(problem.answer), \(problem.family), \(problem.steps), \(state.rawValue))
+                    \(problem.solution), \(problem.answer), \(problem.family), \(problem.steps), \(state.rawValue),
+                    \(taught.names))
             ON CONFLICT (id) DO NOTHING
+            """
+        )
+    }
+
+    /// How far the teacher's work on a problem has come, and what it was asked for; nil where there is no such problem.
+    public static func progress(
+        of id: String,
+        from database: some PostgresQueryable
+    ) async throws -> (state: State, taught: Set<TeachingPart>)? {
+        guard let row = try await database.first("SELECT state, taught FROM problems WHERE id = \(id)") else { return nil }
+        let name = try row.get("state", as: String.self)
+        guard let state = State(rawValue: name) else { throw StoreError(table: "problems", what: "state '\(name)'") }
+        return (state, Set(names: try row.get("taught", as: [String].self)))
+    }
+
+    /// Of problems, those about which the teacher was asked for a part, whatever came of it.
+    public static func taught(
+        _ part: TeachingPart,
+        ids: [String],
+        from database: some PostgresQueryable
+    ) async throws -> Set<String> {
+        Set(
+            try await database.values(
+                "SELECT id FROM problems WHERE id = ANY(\(ids)) AND \(part.rawValue) = ANY(taught)",
+                as: String.self
+            )
+        )
+    }
+
+    /// Adds to what the teacher was asked for; a problem that is not left out is then ingested.
+    public static func add(
+        _ parts: Set<TeachingPart>,
+        to id: String,
+        in transaction: PostgresTransaction
+    ) async throws {
+        try await transaction.execute(
+            """
+            UPDATE problems
+            SET taught = (SELECT array_agg(DISTINCT part ORDER BY part) FROM unnest(taught || \(parts.names)) AS part),
+                state = CASE state WHEN 'registered' THEN 'ingested' ELSE state END
+            WHERE id = \(id)
             """
         )
     }
@@ -50,11 +101,11 @@ public enum ProblemStore {
         ).first.map(problem(of:))
     }
 
-    /// The ids of the training problems of a selection that the teacher has worked on, in order.
+    /// The ids of the training problems of a selection of which something that is needed is there, in order.
     public static func ids(_ selection: TrainingSelection, from pool: PostgresPool) async throws -> [String] {
         try await pool.query(
             """
-            SELECT id FROM problems WHERE \(selection.limitedCondition) AND state = 'ingested' ORDER BY id COLLATE "C"
+            SELECT id FROM problems WHERE \(selection.limitedCondition) AND \(selection.isTaught) ORDER BY id COLLATE "C"
             """
         ).map { try $0.get("id", as: String.self) }
     }

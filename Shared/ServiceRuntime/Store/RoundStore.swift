@@ -132,7 +132,7 @@ public enum RoundStore {
             new.formUnion(
                 try await pool.query(
                     """
-                    SELECT id FROM problems WHERE \(selection.limitedCondition) AND state = 'ingested' AND NOT EXISTS (
+                    SELECT id FROM problems WHERE \(selection.limitedCondition) AND \(selection.isTaught) AND NOT EXISTS (
                         SELECT 1 FROM stage_inputs AS learned
                         WHERE learned.run_id = \(run.id) AND learned.kind = 'problem' AND learned.id = problems.id
                     )

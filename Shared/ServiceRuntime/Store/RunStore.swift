@@ -66,6 +66,25 @@ public enum RunStore {
         ).isEmpty
     }
 
+    /// Sets what the teacher may cost for a run.
+    ///
+    /// - Returns: whether there is such a run.
+    public static func setTeacherBudget(
+        _ budget: RunTeacherBudget?,
+        of id: String,
+        in transaction: PostgresTransaction
+    ) async throws -> Bool {
+        guard
+            let row = try await transaction.first("SELECT body::text AS body FROM runs WHERE id = \(id) FOR UPDATE")
+        else { return false }
+        var run = try EventBody.event(RunEvent.self, of: row)
+        run.teacherBudget = budget
+        try await transaction.execute(
+            "UPDATE runs SET body = \(try EventBody.text(of: run))::jsonb WHERE id = \(id)"
+        )
+        return true
+    }
+
     /// One run by its id.
     public static func run(_ id: String, from pool: PostgresPool) async throws -> RunEvent? {
         try await pool.query("SELECT body::text AS body FROM runs WHERE id = \(id)").first

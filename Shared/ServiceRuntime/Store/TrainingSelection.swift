@@ -14,6 +14,8 @@ public struct TrainingSelection: Sendable, Hashable {
 
     /// The suites that must not be learned from, each as dataset and split with a blank between.
     var suites: [String]
+    /// What the teacher has to be asked for; nil for a selection of no stage, whose problems are those that were taught.
+    var needs: Set<TeachingPart>?
 
     /// Chooses problems.
     public init(datasets: [String], families: [String]? = nil, limit: Int? = nil, newTo: StageID? = nil) {
@@ -36,6 +38,7 @@ public struct TrainingSelection: Sendable, Hashable {
             newTo: onlyNew && round > 1 ? StageID(run: run.id, round: round, stage: stage.name) : nil
         )
         suites = OverlapCondition.suites(of: run)
+        needs = stage.teaching
     }
 
     /// The condition on the table `problems`.
@@ -50,6 +53,15 @@ public struct TrainingSelection: Sendable, Hashable {
               AND input.stage = \(newTo?.stage ?? "") AND input.round < \(newTo?.round ?? 0)
         ))
         """
+    }
+
+    /// The condition on the table `problems` that something that is needed is there, or nothing is.
+    var isTaught: SQL {
+        guard let needs else { return "problems.state = 'ingested'" }
+        return """
+            problems.state IN ('registered', 'ingested')
+            AND (\(needs.isEmpty) OR problems.taught && \(needs.names))
+            """
     }
 
     /// The condition, with the limit.

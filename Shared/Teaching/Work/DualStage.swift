@@ -110,22 +110,47 @@ struct DualStage: Sendable {
         var outcome = pair
         outcome.body.mistake = Self.mistake(right: pair.body.right, wrong: pair.body.wrong)
         outcome.body.mistakeSource = .numbers
-        guard work.options.classifiesMistakes else { return outcome }
         var tally = CallTally()
+        if let pattern = try await pattern(of: pair.body, problem: problem, tally: &tally) {
+            outcome.body.mistake = pattern.name
+            outcome.body.mistakeSource = .teacher
+        }
+        outcome.tally.addCost(of: tally)
+        return outcome
+    }
+
+    /// The trace of a pair with the pattern of its mistake told by the teacher, who was not asked when it was made.
+    ///
+    /// - Returns: nil where there is nothing to tell: no verified pair, a pattern that the teacher told before, or none that
+    ///   can be read.
+    func classified(_ pair: TraceEvent, problem: ProblemEvent) async throws -> TraceEvent? {
+        guard pair.verified, case .dual(var body) = pair.body, body.mistakeSource != .teacher else { return nil }
+        var tally = CallTally()
+        guard let pattern = try await pattern(of: body, problem: problem, tally: &tally) else { return nil }
+        body.mistake = pattern.name
+        body.mistakeSource = .teacher
+        var told = pair
+        told.body = .dual(body)
+        return told
+    }
+
+    /// What the teacher says; nil where it is not asked or cannot be read.
+    private func pattern(
+        of body: DualBody,
+        problem: ProblemEvent,
+        tally: inout CallTally
+    ) async throws -> MistakePattern? {
+        guard work.options.classifiesMistakes else { return nil }
         for attempt in 0..<min(Self.classifications, work.options.attempts) {
             let answer = try await work.ask(
-                .classifyMistake(question: problem.question, right: pair.body.right, wrong: pair.body.wrong),
+                .classifyMistake(question: problem.question, right: body.right, wrong: body.wrong),
                 subject: problem.id,
                 attempt: attempt,
                 tally: &tally
             )
-            guard answer.failure == nil, let pattern = try? MistakePattern.parse(answer.text) else { continue }
-            outcome.body.mistake = pattern.name
-            outcome.body.mistakeSource = .teacher
-            break
+            if answer.failure == nil, let pattern = try? MistakePattern.parse(answer.text) { return pattern }
         }
-        outcome.tally.addCost(of: tally)
-        return outcome
+        return nil
     }
 
     /// Why a corrupted chain makes no pair; `nil` when it does.

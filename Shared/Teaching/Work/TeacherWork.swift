@@ -6,6 +6,13 @@ struct TeacherWork: Sendable {
     let ledger: any TeacherLedger
     let options: TeachingOptions
 
+    /// The same work, which asks for the kinds of mistakes only where they are wanted.
+    func classifying(_ isWanted: Bool) -> TeacherWork {
+        var options = options
+        options.classifiesMistakes = options.classifiesMistakes && isWanted
+        return TeacherWork(ledger: ledger, options: options)
+    }
+
     /// Puts a question and notes the call.
     func ask(
         _ question: TeacherRequest,

@@ -76,14 +76,22 @@ struct TemplateStage: Sendable {
             failure: failure?.message,
             failureKind: failure?.kind.rawValue,
             body: .template(
-                TemplateBody(
-                    steps: template?.steps.map { .init(text: $0.text, keyNotes: $0.keyNotes) } ?? [],
-                    generalization: template?.generalization ?? "",
-                    answer: template?.answer ?? "",
-                    inspectorRounds: rounds
-                )
+                template.map { TemplateBody($0, inspectorRounds: rounds) }
+                    ?? TemplateBody(steps: [], generalization: "", answer: "", inspectorRounds: rounds)
             ),
             teacher: try tally.provenance(prompt: .templateExtraction, ledger: work.ledger)
+        )
+    }
+}
+
+extension TemplateBody {
+    /// A template as a trace has it.
+    init(_ template: ThoughtTemplate, inspectorRounds: Int? = nil) {
+        self.init(
+            steps: template.steps.map { .init(text: $0.text, keyNotes: $0.keyNotes) },
+            generalization: template.generalization,
+            answer: template.answer,
+            inspectorRounds: inspectorRounds
         )
     }
 }

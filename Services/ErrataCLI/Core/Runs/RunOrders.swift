@@ -56,7 +56,12 @@ struct OrderOptions: ParsableArguments {
     var run: String
 
     /// Sends an order.
-    func send(_ action: RunControlEvent.Action, round: Int? = nil, reason fallback: String? = nil) async throws {
+    func send(
+        _ action: RunControlEvent.Action,
+        round: Int? = nil,
+        reason fallback: String? = nil,
+        teacherBudget: RunTeacherBudget? = nil
+    ) async throws {
         let run = try await system.withDatabase { try await RunReference.find(self.run, from: $0) }
         let order = RunControlEvent(
             id: UUID().uuidString.lowercased(),
@@ -64,7 +69,8 @@ struct OrderOptions: ParsableArguments {
             action: action,
             round: round,
             reason: reason ?? fallback,
-            by: ProcessInfo.processInfo.environment["USER"].flatMap { $0.isEmpty ? nil : $0 }
+            by: ProcessInfo.processInfo.environment["USER"].flatMap { $0.isEmpty ? nil : $0 },
+            teacherBudget: teacherBudget
         )
         try await system.send(try OutgoingEvent(order, id: order.id, source: "/errata/cli", time: Date()))
         Terminal.out(

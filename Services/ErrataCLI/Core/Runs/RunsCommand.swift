@@ -11,7 +11,7 @@ struct RunsCommand: AsyncParsableCommand {
         commandName: "runs",
         abstract: "Write, submit, list and steer runs.",
         subcommands: [
-            List.self, Template.self, Submit.self, Show.self, Wait.self, Cancel.self, Replace.self, StartRound.self,
+            List.self, Template.self, Submit.self, Show.self, Wait.self, Cancel.self, Replace.self, StartRound.self, Budget.self,
             Promote.self, Reject.self,
         ],
         defaultSubcommand: List.self
@@ -144,6 +144,34 @@ struct RunsCommand: AsyncParsableCommand {
             try await order.send(.cancel, reason: "replaced by \(new.id)")
             try await submission.send(new)
             Terminal.out("submitted run \(new.id)")
+        }
+    }
+
+    struct Budget: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Set what the teacher may cost for a run; what waited for it goes on.",
+            discussion: "What was spent already counts. Without --tokens and --cost there is no bound any more."
+        )
+
+        @OptionGroup var order: OrderOptions
+
+        @Option(help: "The most tokens, both ways.")
+        var tokens: Int?
+
+        @Option(help: "The most money, by the prices in ERRATA_TEACHERS.")
+        var cost: Double?
+
+        func validate() throws {
+            if let tokens, tokens < 0 { throw ValidationError("--tokens must be at least 0, not \(tokens)") }
+            if let cost, !(0...1e12).contains(cost) { throw ValidationError("--cost must be 0 to 1e12, not \(cost)") }
+        }
+
+        func run() async throws {
+            let isBound = tokens != nil || cost != nil
+            try await order.send(
+                .setTeacherBudget,
+                teacherBudget: isBound ? RunTeacherBudget(tokens: tokens, cost: cost) : nil
+            )
         }
     }
 

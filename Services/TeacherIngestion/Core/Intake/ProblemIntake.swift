@@ -1,3 +1,4 @@
+import Foundation
 import Logging
 import Metrics
 import PostgresClient
@@ -97,7 +98,13 @@ struct ProblemIntake: Sendable {
             if try await !ProblemOverlapStore.isKnown(problem, in: transaction) {
                 try await ProblemOverlapStore.insert(stored, in: transaction)
                 let found = try await overlaps(of: stored, print, in: transaction)
-                try await ProblemOverlapStore.insert(found, in: transaction)
+                try await ProblemOverlapStore.insert(found.map(\.overlap), in: transaction)
+                let time = Date()
+                try await transaction.send(
+                    try found.map {
+                        try OutgoingEvent($0.removal, source: TeacherIngestionProcessor.source, time: time)
+                    }
+                )
             }
             return try await ProblemOverlapStore.state(of: problem.id, in: transaction)
         }
@@ -107,14 +114,14 @@ struct ProblemIntake: Sendable {
         of stored: ProblemOverlapStore.Fingerprint,
         _ print: ProblemFingerprint,
         in transaction: PostgresTransaction
-    ) async throws -> [ProblemOverlapStore.Overlap] {
+    ) async throws -> [Found] {
         let problem = stored.problem
-        var found: [String: ProblemOverlapStore.Overlap] = [:]
-        func add(_ other: ProblemEvent, kind: String, similarity: Double) {
+        var found: [String: Found] = [:]
+        func add(_ other: ProblemEvent, kind: RemovalEvent.Kind, similarity: Double) {
             guard found[other.id] == nil else { return }
             // It is always the problem to learn from that is left out.
-            let (left, stays) = problem.split.isEvaluated ? (other.id, problem.id) : (problem.id, other.id)
-            found[other.id] = .init(problemID: left, otherID: stays, kind: kind, similarity: similarity)
+            let (left, stays) = problem.split.isEvaluated ? (other, problem) : (problem, other)
+            found[other.id] = Found(left: left, stays: stays, kind: kind, similarity: similarity)
         }
         for other in try await ProblemOverlapStore.alike(stored, in: transaction) {
             switch (problem.split.isEvaluated, other.split.isEvaluated) {
@@ -124,7 +131,7 @@ struct ProblemIntake: Sendable {
             }
             let otherPrint = ProblemFingerprint(question: other.question, answer: other.answer)
             guard let kind = print.relation(to: otherPrint) else { continue }
-            add(other, kind: kind == .exact ? "exact" : "near", similarity: kind.similarity)
+            add(other, kind: kind == .exact ? .exact : .near, similarity: kind.similarity)
         }
         if let rule = options.decontamination {
             let splits = ProblemSplit.allCases.filter { $0.isEvaluated != problem.split.isEvaluated }
@@ -134,10 +141,42 @@ struct ProblemIntake: Sendable {
                     problem.split.isEvaluated
                     ? Decontamination.overlap(of: print.text, in: otherText)
                     : Decontamination.overlap(of: otherText, in: print.text)
-                if overlap.isContamination(by: rule) { add(other, kind: "contains", similarity: overlap.share) }
+                if overlap.isContamination(by: rule) { add(other, kind: .contains, similarity: overlap.share) }
             }
         }
-        return found.values.sorted { $0.otherID < $1.otherID }
+        return found.values.sorted { ($0.left.id, $0.stays.id) < ($1.left.id, $1.stays.id) }
+    }
+}
+
+/// Two problems that overlap.
+private struct Found {
+    /// The one to learn from, which is left out.
+    let left: ProblemEvent
+    let stays: ProblemEvent
+    let kind: RemovalEvent.Kind
+    let similarity: Double
+
+    var overlap: ProblemOverlapStore.Overlap {
+        .init(problemID: left.id, otherID: stays.id, kind: kind.rawValue, similarity: similarity)
+    }
+
+    var removal: RemovalEvent {
+        RemovalEvent(
+            // A text that was corrected under its id, or kept back under another, may overlap the same problem otherwise.
+            id: DeterministicID.make(
+                cause: left.id,
+                parts: "removal", stays.id, left.question, stays.question, kind.rawValue, left.dataset, stays.dataset
+            ),
+            problemId: left.id,
+            dataset: left.dataset,
+            split: left.split,
+            from: left.dataset == stays.dataset ? .all : .runs,
+            kind: kind,
+            similarity: min(1, max(0, similarity)),
+            otherId: stays.id,
+            otherDataset: stays.dataset,
+            otherSplit: stays.split
+        )
     }
 }
 

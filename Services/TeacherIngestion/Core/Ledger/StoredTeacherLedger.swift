@@ -22,7 +22,15 @@ public struct StoredTeacherLedger: TeacherLedger {
     private let pauses: TeacherPauses
     private let logger: Logger
     private let flights = Flights()
-    private var runID: String?
+    /// The run that the calls are for, with what they may cost it.
+    private var payer: Payer?
+
+    private struct Payer: Sendable {
+        let runID: String
+        let budget: RunTeacherBudget?
+    }
+
+    private var runID: String? { payer?.runID }
 
     /// Creates a ledger.
     ///
@@ -73,11 +81,18 @@ public struct StoredTeacherLedger: TeacherLedger {
     /// The teacher's model.
     public var model: String { teacher.model }
 
-    /// The same ledger, which writes down that a run is asked for.
-    func charged(to runID: String) -> StoredTeacherLedger {
+    /// The same ledger, which writes down that a run is asked for, and asks while that run's budget lasts.
+    func charged(to runID: String, budget: RunTeacherBudget?) -> StoredTeacherLedger {
         var ledger = self
-        ledger.runID = runID
+        ledger.payer = Payer(runID: runID, budget: budget)
         return ledger
+    }
+
+    /// Why nothing more may be asked for a run; nil while it may.
+    func exhaustion(of run: String, _ budget: RunTeacherBudget?) async throws -> String? {
+        let exhaustion = try await TeacherBudget.exhaustion(of: run, budget, in: pool)
+        if budget != nil { await pauses.changed(TeacherPauses.scope(ofRun: run), reason: exhaustion) }
+        return exhaustion
     }
 
     /// Asks a question, or recalls the answer to it.
@@ -130,6 +145,9 @@ public struct StoredTeacherLedger: TeacherLedger {
                 let exhaustion = try await budget.exhaustion(in: pool)
                 await pauses.changed("budget", reason: exhaustion)
                 if let exhaustion { throw TeacherError(.paused, exhaustion, retryAfter: .seconds(30)) }
+                if let payer, let exhaustion = try await self.exhaustion(of: payer.runID, payer.budget) {
+                    throw TeacherError(.paused, exhaustion, retryAfter: .seconds(30))
+                }
             },
             failed: { failed in
                 count(call, outcome: failed.outcome)
@@ -142,7 +160,7 @@ public struct StoredTeacherLedger: TeacherLedger {
         )
         let reply: ChatReply
         do {
-            reply = try await teacher.complete(call.request, hooks: hooks).cleaned
+            reply = try await teacher.complete(call.request, hooks: hooks)
         } catch let error as TeacherError {
             count(call, outcome: error.code.rawValue)
             throw error
@@ -154,8 +172,9 @@ public struct StoredTeacherLedger: TeacherLedger {
                 dimensions: [("direction", direction), ("role", call.request.role.rawValue)]
             ).increment(by: tokens)
         }
+        // A teacher that tells of no answer has none written down yet.
         if let kept = answer.withLock({ $0 }) { return kept }
-        return try await keep(reply, of: call)
+        return try await keep(reply.cleaned, of: call)
     }
 
     // MARK: Table

@@ -1,7 +1,8 @@
 import Foundation
 import PostgresClient
+import Schemas
 
-/// What the teacher may cost in a day, over all processes that share the database.
+/// What the teacher may cost in a day and for a run, over all processes that share the database.
 ///
 /// Spending is added up in one row as the answers come, and looked at before each call: the bound is passed by no more
 /// than what the calls that are under way then cost. Days are those of UTC.
@@ -31,22 +32,40 @@ public struct TeacherBudget: Sendable, Hashable {
 
     /// Why nothing more may be spent today; nil while it may.
     func exhaustion(in pool: PostgresPool, at date: Date = Date()) async throws -> String? {
-        guard dayTokens != nil || dayCost != nil else { return nil }
-        let rows = try await pool.query(
-            "SELECT tokens, cost FROM teacher_spending WHERE scope = \(Self.scope(of: date))"
-        )
-        guard let row = rows.first else { return nil }
-        let tokens = try row.get("tokens", as: Int.self)
-        let cost = try row.get("cost", as: Double.self)
-        if let dayTokens, tokens >= dayTokens {
-            return
-                "the day's budget is spent: \(tokens) of \(dayTokens) tokens; raise ERRATA_TEACHER_DAY_TOKENS, or wait "
-                + "for the next day (UTC)"
+        try await Self.exhaustion(
+            tokens: dayTokens,
+            cost: dayCost,
+            of: Self.scope(of: date),
+            in: pool
+        ).map { "the day's budget is spent: \($0); raise ERRATA_TEACHER_DAY_\($1), or wait for the next day (UTC)" }
+    }
+
+    /// Why nothing more may be spent for a run; nil while it may.
+    static func exhaustion(of run: String, _ budget: RunTeacherBudget?, in pool: PostgresPool) async throws -> String? {
+        try await exhaustion(
+            tokens: budget?.tokens,
+            cost: budget?.cost,
+            of: TeacherPauses.scope(ofRun: run),
+            in: pool
+        ).map { spent, _ in
+            "the teacher budget of run \(run) is spent: \(spent); replace the run with a higher teacherBudget "
+                + "(`errata runs replace`), or cancel it"
         }
-        if let dayCost, cost >= dayCost {
-            return "the day's budget is spent: \(cost) of \(dayCost); raise ERRATA_TEACHER_DAY_COST, or wait for the "
-                + "next day (UTC)"
-        }
+    }
+
+    /// What was spent of a bound that is reached, and which bound it is.
+    private static func exhaustion(
+        tokens mostTokens: Int?,
+        cost mostCost: Double?,
+        of scope: String,
+        in pool: PostgresPool
+    ) async throws -> (spent: String, bound: String)? {
+        guard mostTokens != nil || mostCost != nil else { return nil }
+        let row = try await pool.first("SELECT tokens, cost FROM teacher_spending WHERE scope = \(scope)")
+        let tokens = try row?.get("tokens", as: Int.self) ?? 0
+        let cost = try row?.get("cost", as: Double.self) ?? 0
+        if let mostTokens, tokens >= mostTokens { return ("\(tokens) of \(mostTokens) tokens", "TOKENS") }
+        if let mostCost, cost >= mostCost { return ("\(cost) of \(mostCost)", "COST") }
         return nil
     }
 }

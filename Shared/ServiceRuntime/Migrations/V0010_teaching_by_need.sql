@@ -1,0 +1,17 @@
+-- What the teacher was asked about a problem follows from what runs need; the rest can be asked for later.
+ALTER TABLE problems ADD COLUMN taught text[] NOT NULL DEFAULT '{}';
+UPDATE problems SET taught = '{chains,duals,mistakes,templates}' WHERE state = 'ingested';
+COMMENT ON COLUMN problems.taught IS 'chains, duals, mistakes, templates: what the teacher was asked for, or what was recorded elsewhere';
+COMMENT ON COLUMN problems.state IS
+    'registered (no teacher was asked: none is wanted, or no run needs it yet), ingested (what runs need was asked), or left '
+    'out within its data set: duplicate (of a problem to learn from), contaminated (by one of an evaluation set)';
+
+-- What each run needs of the training problems of a data set. It counts while the run is active.
+CREATE TABLE teaching_wants (
+    run_id  text NOT NULL REFERENCES runs (id),
+    dataset text NOT NULL,
+    part    text NOT NULL,
+    PRIMARY KEY (run_id, dataset, part)
+);
+CREATE INDEX teaching_wants_by_dataset ON teaching_wants (dataset);
+COMMENT ON TABLE teaching_wants IS 'teacher-ingestion';
