@@ -131,8 +131,11 @@ func attempt(output: String, correct: Bool = false, problemID: String = "p1") ->
     )
 }
 
-func received(_ payload: some EventPayload) throws -> ReceivedEvent {
-    let event = try OutgoingEvent(payload, source: "/test", time: Date(timeIntervalSince1970: 0))
+func received(
+    _ payload: some EventPayload,
+    sent: Date = Date(timeIntervalSince1970: 0)
+) throws -> ReceivedEvent {
+    let event = try OutgoingEvent(payload, source: "/test", time: sent)
     return ReceivedEvent(
         topic: event.topic,
         partition: 0,
@@ -157,6 +160,7 @@ struct Bench {
         budget: TeacherBudget = TeacherBudget(),
         failures: [FailedCall] = [],
         identity: String = UUID().uuidString,
+        scope: TeachingScope = .all,
         script: @escaping ScriptedTeacher.Script
     ) {
         self.pool = pool
@@ -166,14 +170,15 @@ struct Bench {
             ledger: StoredTeacherLedger(teacher: teacher, pool: pool, prompts: prompts, budget: budget, logger: quiet),
             options: options,
             intake: intake,
+            scope: scope,
             logger: quiet
         )
     }
 
     /// Processes a payload, applies the effects, and returns the traces that are sent.
     @discardableResult
-    func run(_ payload: some EventPayload) async throws -> [TraceEvent] {
-        let effects = try await processor.process(try received(payload))
+    func run(_ payload: some EventPayload, sent: Date = Date(timeIntervalSince1970: 0)) async throws -> [TraceEvent] {
+        let effects = try await processor.process(try received(payload, sent: sent))
         try await pool.withTransaction { transaction in try await effects.apply(transaction) }
         return try effects.events.map { try EventCoding.decode(TraceEvent.self, from: Data($0.payload.utf8)) }
     }

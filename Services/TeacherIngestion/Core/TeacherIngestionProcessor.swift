@@ -7,21 +7,23 @@ public import ServiceRuntime
 public import Teaching
 
 /// Has the teacher work on training problems and on students' wrong attempts, verifies every answer, and sends on what
-/// came of it: one chain of thought, one template and one dual pair a problem, one correction an attempt, each verified
-/// or with the reason why it is not, and the inspector's verdicts.
+/// came of it: of a problem what active runs need (a chain of thought, a dual pair, a template), of an attempt a
+/// correction, each verified or with the reason why it is not, and the inspector's verdicts. Traces that were recorded
+/// elsewhere are verified in the same way.
 public struct TeacherIngestionProcessor: EventProcessor {
     /// The sender of the events.
     public static let source = "/errata/teacher-ingestion"
 
     /// The consumer group.
     public let consumerName = "teacher-ingestion"
-    /// The topics: problems and attempts.
-    public let topics: [Topic] = [.problems, .attempts]
+    /// The topics: problems, attempts, runs, which say what is needed, and traces, for recorded ones.
+    public let topics: [Topic] = [.problems, .attempts, .runs, .traces]
 
     private let pool: PostgresPool
     private let ledger: StoredTeacherLedger
     private let options: TeachingOptions
     private let intake: ProblemIntake
+    private let needs: TeachingNeedsReader
     private let logger: Logger
 
     /// Creates a processor.
@@ -30,14 +32,19 @@ public struct TeacherIngestionProcessor: EventProcessor {
         ledger: StoredTeacherLedger,
         options: TeachingOptions = TeachingOptions(),
         intake: IntakeOptions = IntakeOptions(),
+        scope: TeachingScope = .needed,
         logger: Logger
     ) {
         self.pool = pool
         self.ledger = ledger
         self.options = options
         self.intake = ProblemIntake(pool: pool, options: intake, logger: logger)
+        needs = TeachingNeedsReader(pool: pool, ledger: ledger, scope: scope)
         self.logger = logger
     }
+
+    /// Of the traces those that were recorded elsewhere; its own come back to it.
+    public func reads(_ type: EventType) -> Bool { type != .trace }
 
     private func pipeline(_ ledger: StoredTeacherLedger) -> TeachingPipeline {
         TeachingPipeline(
@@ -63,13 +70,18 @@ public struct TeacherIngestionProcessor: EventProcessor {
     }
 
     private func work(_ event: ReceivedEvent) async throws -> Effects {
-        switch event.topic {
-        case .problems: return try await process(try event.decode(ProblemEvent.self))
-        case .attempts: return try await process(try event.decode(AttemptEvent.self))
+        switch EventType(rawValue: event.attributes.type) {
+        case .problem: return try await process(try event.decode(ProblemEvent.self))
+        case .teachingOrder: return try await process(try event.decode(TeachingOrderEvent.self))
+        case .attempt: return try await process(try event.decode(AttemptEvent.self))
+        case .run: return try await process(try event.decode(RunEvent.self))
+        case .runControl: return try await process(try event.decode(RunControlEvent.self))
+        case .recordedTrace:
+            return try await process(try event.decode(RecordedTraceEvent.self), sent: event.attributes.time)
         default:
             throw PermanentFailure(
-                code: "unexpected-topic",
-                message: "\(consumerName) reads problems and attempts, not \(event.topic.rawValue)"
+                code: "unexpected-type",
+                message: "\(consumerName) does not read \(event.attributes.type)"
             )
         }
     }
@@ -78,10 +90,10 @@ public struct TeacherIngestionProcessor: EventProcessor {
 
     private func process(_ problem: ProblemEvent) async throws -> Effects {
         if let known = try await ProblemStore.problem(problem.id, from: pool) {
-            // Problem and traces are written together: where the problem is there, its work is done.
             if let conflict = ProblemStore.conflict(of: problem, with: known) {
                 throw PermanentFailure(code: "problem-id-taken", message: conflict)
             }
+            // Problem and traces are written together, and what is needed later comes as an order.
             return .none
         }
         if let state = try await intake.claim(problem) {
@@ -93,23 +105,148 @@ public struct TeacherIngestionProcessor: EventProcessor {
                 try await ProblemStore.insert(problem, state: state, in: transaction)
             }
         }
-        let traces = try await pipeline(ledger).traces(of: problem)
-        return try effects(of: traces) { [intake] transaction in
-            let state = try await intake.settledState(of: problem, otherwise: .ingested, in: transaction)
-            try await ProblemStore.insert(problem, state: state, in: transaction)
+        let wanted = try await needs.needs(of: problem.dataset)
+        let (traces, taught) = try await teach(problem, wanted.parts, payer: wanted.payer(of: wanted.parts))
+        return try effects(of: traces) { [intake, needs] transaction in
+            let state = try await intake.settledState(
+                of: problem,
+                otherwise: taught.isEmpty ? .registered : .ingested,
+                in: transaction
+            )
+            try await ProblemStore.insert(problem, state: state, taught: taught, in: transaction)
+            guard state == .registered || state == .ingested else { return }
+            let order = try await needs.missed(problem, after: wanted, taught: taught, in: transaction)
+            guard let order else { return }
+            try await transaction.send([OutgoingEvent(order, source: Self.source, time: Date())])
+        }
+    }
+
+    /// Has the teacher work on a problem; nothing is asked where no parts are wanted.
+    private func teach(
+        _ problem: ProblemEvent,
+        _ parts: Set<TeachingPart>,
+        taught: Set<TeachingPart> = [],
+        pair: TraceEvent? = nil,
+        payer: String?
+    ) async throws -> (traces: [TraceEvent], taught: Set<TeachingPart>) {
+        guard !parts.subtracting(taught).isEmpty else { return ([], taught) }
+        var ledger = ledger
+        if let payer {
+            ledger = ledger.charged(to: payer, budget: try await RunStore.run(payer, from: pool)?.teacherBudget)
+        }
+        return try await pipeline(ledger).teach(problem, parts: parts, taught: taught, pair: pair)
+    }
+
+    /// What is needed of a problem that was stored before.
+    private func process(_ order: TeachingOrderEvent) async throws -> Effects {
+        guard let problem = try await ProblemStore.problem(order.problemId, from: pool),
+            let (state, taught) = try await ProblemStore.progress(of: order.problemId, from: pool)
+        else {
+            throw PermanentFailure(
+                code: "unknown-problem",
+                message: "there is no problem \(order.problemId), which the order \(order.id) is about"
+            )
+        }
+        guard state == .registered || state == .ingested else { return .none }
+        // A run may have ended, or spent its budget, since it was ordered.
+        let wanted = try await needs.needs(of: problem.dataset)
+        let missing = Set(order.parts).intersection(wanted.parts).subtracting(taught)
+        guard !missing.isEmpty else { return .none }
+        let payer = wanted.wants.first { $0.runID == order.runId }?.runID ?? wanted.payer(of: missing)
+        var pair: TraceEvent?
+        if missing.contains(.mistakes), taught.contains(.duals) {
+            pair = try await TraceStore.verified(ofProblems: [problem.id], from: pool).first { $0.kind == .dual }
+        }
+        let (traces, done) = try await teach(problem, missing, taught: taught, pair: pair, payer: payer)
+        let told = traces.filter { $0.id == pair?.id }
+        let new = traces.filter { $0.id != pair?.id }
+        var effects = try effects(of: new) { transaction in
+            for trace in told { try await TraceStore.update(trace, in: transaction) }
+            try await ProblemStore.add(done, to: problem.id, in: transaction)
+        }
+        // The same trace with more in it is another event.
+        effects.events += try told.map {
+            let id = DeterministicID.make(cause: $0.id, parts: "mistake-told")
+            return try OutgoingEvent($0, id: id, source: Self.source, time: Date())
+        }
+        return effects
+    }
+
+    // MARK: Runs
+
+    private func process(_ run: RunEvent) async throws -> Effects {
+        Effects { [needs] transaction in
+            try await RunStore.insert(run, in: transaction)
+            try await needs.enter(run, in: transaction)
+        }
+    }
+
+    private func process(_ order: RunControlEvent) async throws -> Effects {
+        guard order.action == .setTeacherBudget else { return .none }
+        return Effects { [needs] transaction in
+            guard try await RunStore.setTeacherBudget(order.teacherBudget, of: order.runId, in: transaction) else {
+                throw PermanentFailure(code: "unknown-run", message: "there is no run \(order.runId)")
+            }
+            let run = try await RunStore.run(order.runId, from: transaction)
+            // What was passed over while the budget was spent is asked for now.
+            if let run { try await needs.enter(run, attempt: order.id, in: transaction) }
+        }
+    }
+
+    // MARK: Recorded traces
+
+    /// How long a recorded trace waits for its problem, which may come on another topic at the same time.
+    private static let patience: TimeInterval = 600
+
+    private func process(_ recorded: RecordedTraceEvent, sent: Date?) async throws -> Effects {
+        guard let problem = try await ProblemStore.problem(recorded.problemId, from: pool) else {
+            guard let sent, Date().timeIntervalSince(sent) < Self.patience else {
+                throw PermanentFailure(
+                    code: "unknown-problem",
+                    message: "there is no problem \(recorded.problemId), which the trace \(recorded.id) is about; submit it first"
+                )
+            }
+            throw Postponement(reason: "problem \(recorded.problemId) has not come yet", wait: .seconds(1))
+        }
+        var attempt: AttemptEvent?
+        if let id = recorded.attemptId {
+            attempt = try await EvaluationStore.attempt(id, from: pool)
+            guard attempt?.problemId == problem.id else {
+                throw PermanentFailure(
+                    code: "unknown-attempt",
+                    message: "there is no attempt \(id) at problem \(problem.id), which the trace \(recorded.id) is about"
+                )
+            }
+        }
+        let trace = RecordedTraces.trace(recorded, of: problem, attempt: attempt)
+        return try effects(of: [trace]) { transaction in
+            guard trace.verified, let part = Self.part(of: trace) else { return }
+            try await ProblemStore.add(part, to: problem.id, in: transaction)
+        }
+    }
+
+    /// What the teacher need not be asked for any more.
+    private static func part(of trace: TraceEvent) -> Set<TeachingPart>? {
+        switch trace.body {
+        case .chainOfThought: [.chains]
+        case .dual(let body): body.mistakeSource == .teacher ? [.duals, .mistakes] : [.duals]
+        case .template: [.templates]
+        case .inspectorVerdict, .correction: nil
         }
     }
 
     // MARK: Attempts
 
     private func process(_ attempt: AttemptEvent) async throws -> Effects {
-        guard !attempt.correct else { return .none }
+        guard !attempt.correct, needs.scope.asks else { return .none }
         // Of a run that was cancelled nothing more is taught.
         if try await RunStore.state(of: attempt.runId, from: pool)?.state == .cancelled { return .none }
         guard let problem = try await ProblemStore.problem(attempt.problemId, from: pool) else {
             throw ProblemNotThereYet(problemID: attempt.problemId, attemptID: attempt.id)
         }
-        let traces = try await pipeline(ledger.charged(to: attempt.runId)).traces(of: attempt, problem: problem)
+        let budget = try await RunStore.run(attempt.runId, from: pool)?.teacherBudget
+        let traces = try await pipeline(ledger.charged(to: attempt.runId, budget: budget))
+            .traces(of: attempt, problem: problem)
         return try effects(of: traces) { _ in }
     }
 

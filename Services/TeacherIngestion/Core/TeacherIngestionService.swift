@@ -125,7 +125,7 @@ public enum TeacherIngestionService {
         /// All of them.
         public static let all: [any AnyConfigurationKey] = [
             url, model, preset, apiKey, teachers, timeout, maximumTokens, concurrency, attempts, inspectorRounds,
-            classifyMistakes, dayTokens, dayCost, prompts, duplicates, decontamination,
+            classifyMistakes, parts, dayTokens, dayCost, prompts, duplicates, decontamination,
         ]
     }
 
@@ -140,9 +140,11 @@ public enum TeacherIngestionService {
         let service = try EventService(context)
         let pauses = TeacherPauses(pool: service.pool, logger: context.logger)
         context.readiness.register("teacher") { try pauses.check() }
-        let settings = try settings(configuration)
+        let scope = try scope(configuration)
+        let settings = scope.asks ? try settings(configuration) : [:]
         let ledger = StoredTeacherLedger(
-            teacher: try teacher(settings, configuration: configuration, pauses: pauses, logger: context.logger),
+            teacher: scope.asks
+                ? try teacher(settings, configuration: configuration, pauses: pauses, logger: context.logger) : NoTeacher(),
             pool: service.pool,
             prompts: try configuration.optionalValue(Keys.prompts).map {
                 try PromptLibrary(folder: URL(filePath: $0, directoryHint: .isDirectory))
@@ -168,13 +170,18 @@ public enum TeacherIngestionService {
                 findsDuplicates: try configuration.value(Keys.duplicates),
                 decontamination: try configuration.value(Keys.decontamination).rule
             ),
+            scope: scope,
             logger: context.logger
         )
         return try service.services(processor)
     }
 
+    private static func scope(_ configuration: Configuration) throws -> TeachingScope {
+        TeachingScope(try configuration.value(Keys.parts)) ?? .needed
+    }
+
     @Sendable private static func checkSettings(_ configuration: Configuration) throws {
-        _ = try settings(configuration)
+        if try scope(configuration).asks { _ = try settings(configuration) }
     }
 
     /// The settings of each role, from the file and the keys.

@@ -119,6 +119,12 @@ public enum EvaluationStore {
         }
     }
 
+    /// An attempt by its id.
+    public static func attempt(_ id: String, from pool: PostgresPool) async throws -> AttemptEvent? {
+        try await pool.first("SELECT body::text AS body FROM attempts WHERE id = \(id)")
+            .map { try EventBody.event(AttemptEvent.self, of: $0) }
+    }
+
     /// The attempts of a checkpoint, in order of id.
     public static func attempts(checkpoint: String, from pool: PostgresPool) async throws -> [AttemptEvent] {
         try await pool.query(

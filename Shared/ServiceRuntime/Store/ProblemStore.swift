@@ -173,7 +173,8 @@ public enum ProblemStore {
         ).map(problem(of:))
     }
 
-    private static func problem(of row: Row) throws -> ProblemEvent {
+    /// The problem of a row with all columns of it.
+    static func problem(of row: Row) throws -> ProblemEvent {
         let split = try row.get("split", as: String.self)
         guard let split = ProblemSplit(rawValue: split) else {
             throw StoreError(table: "problems", what: "split '\(split)'")

@@ -86,8 +86,8 @@ public enum RunStore {
     }
 
     /// One run by its id.
-    public static func run(_ id: String, from pool: PostgresPool) async throws -> RunEvent? {
-        try await pool.query("SELECT body::text AS body FROM runs WHERE id = \(id)").first
+    public static func run(_ id: String, from database: some PostgresQueryable) async throws -> RunEvent? {
+        try await database.query("SELECT body::text AS body FROM runs WHERE id = \(id)").first
             .map { try EventBody.event(RunEvent.self, of: $0) }
     }
 

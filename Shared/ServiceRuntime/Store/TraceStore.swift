@@ -18,6 +18,13 @@ public enum TraceStore {
         )
     }
 
+    /// Writes a trace in place of what stands under its id.
+    public static func update(_ trace: TraceEvent, in transaction: PostgresTransaction) async throws {
+        try await transaction.execute(
+            "UPDATE traces SET body = \(try EventBody.text(of: trace))::jsonb WHERE id = \(trace.id)"
+        )
+    }
+
     /// The verified traces of a kind on datasets' training problems, in order of problem id.
     public static func verified(
         _ kind: TraceKind,
@@ -86,6 +93,47 @@ public enum TraceStore {
             for row in rows {
                 body(try EventBody.event(TraceEvent.self, of: row))
                 last = try row.get("id", as: String.self)
+            }
+            if rows.count < page { return }
+        }
+    }
+
+    /// Traces with their problems, `page` at a time in order of problem and trace, each handed to `body` once.
+    ///
+    /// Arguments:
+    ///   - kinds: the kinds.
+    ///   - datasets, split: of the problems; all where nil.
+    ///   - run: the run whose corrections are meant; those of all runs where nil.
+    ///   - refused: whether traces that are not verified are among them.
+    public static func forEachWithProblem(
+        kinds: [TraceKind],
+        datasets: [String]?,
+        split: ProblemSplit?,
+        run: String?,
+        refused: Bool,
+        page: Int = 500,
+        from pool: PostgresPool,
+        _ body: (TraceEvent, ProblemEvent) throws -> Void
+    ) async throws {
+        var last = (problem: "", trace: "")
+        while true {
+            let rows = try await pool.query(
+                """
+                SELECT traces.id AS trace_id, traces.body::text AS body, problems.id, problems.dataset, problems.split,
+                       problems.question, problems.solution, problems.answer, problems.family, problems.steps
+                FROM traces JOIN problems ON problems.id = traces.problem_id
+                WHERE (traces.problem_id COLLATE "C", traces.id COLLATE "C") > (\(last.problem), \(last.trace))
+                  AND traces.kind = ANY(\(kinds.map(\.rawValue))) AND (traces.verified OR \(refused))
+                  AND (\(datasets)::text[] IS NULL OR problems.dataset = ANY(\(datasets)))
+                  AND (\(split?.rawValue)::text IS NULL OR problems.split = \(split?.rawValue))
+                  AND (\(run)::text IS NULL OR traces.run_id IS NULL OR traces.run_id = \(run))
+                ORDER BY traces.problem_id COLLATE "C", traces.id COLLATE "C" LIMIT \(page)
+                """
+            )
+            for row in rows {
+                let problem = try ProblemStore.problem(of: row)
+                try body(try EventBody.event(TraceEvent.self, of: row), problem)
+                last = (problem.id, try row.get("trace_id", as: String.self))
             }
             if rows.count < page { return }
         }

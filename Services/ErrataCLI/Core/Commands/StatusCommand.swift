@@ -65,6 +65,8 @@ struct PipelineCounts: Sendable {
     let problems: Int
     let ingested: Int
     let awaited: Int
+    /// Training problems that are stored, and about which no teacher was asked: no run needs more of them.
+    let untaught: Int
     /// Problems that are left out within their data set.
     let duplicates: Int
     let contaminated: Int
@@ -89,6 +91,7 @@ struct PipelineCounts: Sendable {
             SELECT (SELECT count(*) FROM problems) AS problems,
                    (SELECT count(*) FROM problems WHERE state = 'ingested') AS ingested,
                    (SELECT count(*) FROM problems WHERE split = 'train') AS awaited,
+                   (SELECT count(*) FROM problems WHERE split = 'train' AND state = 'registered') AS untaught,
                    (SELECT count(*) FROM problems WHERE state = 'duplicate') AS duplicates,
                    (SELECT count(*) FROM problems WHERE state = 'contaminated') AS contaminated,
                    (SELECT count(*) FROM problems WHERE state IN ('duplicate', 'contaminated') AND split = 'train')
@@ -114,6 +117,7 @@ struct PipelineCounts: Sendable {
             problems: try count("problems"),
             ingested: try count("ingested"),
             awaited: try count("awaited"),
+            untaught: try count("untaught"),
             duplicates: try count("duplicates"),
             contaminated: try count("contaminated"),
             leftOut: try count("left_out"),
@@ -143,6 +147,7 @@ struct PipelineCounts: Sendable {
             ("  left out as duplicates", duplicates, ""),
             ("  left out for an evaluation question in them", contaminated, ""),
             ("  overlaps across data sets", overlaps, ""),
+            ("  to learn from, not asked about: no run needs it", untaught, ""),
             ("  answered by the teacher", ingested, ""),
             ("  with a verified template", templates, share(templates, ingested)),
             ("  with a verified dual pair", duals, share(duals, ingested)),

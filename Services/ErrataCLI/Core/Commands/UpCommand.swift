@@ -40,7 +40,7 @@ struct UpCommand: AsyncParsableCommand {
     @Option(
         help: """
             An OpenAI-compatible teacher, with or without /v1; by default that of ERRATA_TEACHER_URL, else the built-in \
-            simulator. The other keys ERRATA_TEACHER_…, and ERRATA_TEACHERS, are handed on.
+            simulator. The other keys ERRATA_TEACHER_…, ERRATA_TEACHERS and those of the intake are handed on.
             """
     )
     var teacherURL: String?
@@ -70,6 +70,8 @@ struct UpCommand: AsyncParsableCommand {
         logger.logLevel = .warning
         var options = LocalSystem.Options(state: stateFolder)
         options.seed = seed
+        // Its student's tokenizer is made of the traces, before there is a run.
+        if demo { options.teacherParts = "all" }
         let environment = ProcessInfo.processInfo.environment
         options.teacherURL = teacherURL ?? environment["ERRATA_TEACHER_URL"]
         if let teacherModel = teacherModel ?? environment["ERRATA_TEACHER_MODEL"] {

@@ -16,6 +16,8 @@ final class LocalSystem: Sendable {
         var teacherURL: String?
         /// The teacher's model name.
         var teacherModel = "errata-simulator"
+        /// What the teacher is asked about problems, in place of ERRATA_TEACHER_PARTS.
+        var teacherParts: String?
         /// The seed of the simulator.
         var seed: UInt64 = 1
         /// The simulator's share of chains of thought that go wrong.
@@ -205,13 +207,17 @@ final class LocalSystem: Sendable {
         switch name {
         case "teacher-ingestion":
             // What the user's environment says of the teacher, but for what was said to this command.
-            let others = ["ERRATA_PROMPTS", "ERRATA_INSPECTOR_ROUNDS", "ERRATA_CLASSIFY_MISTAKES"]
+            let others = [
+                "ERRATA_PROMPTS", "ERRATA_INSPECTOR_ROUNDS", "ERRATA_CLASSIFY_MISTAKES", "ERRATA_FIND_DUPLICATES",
+                "ERRATA_DECONTAMINATION",
+            ]
             for (name, value) in ProcessInfo.processInfo.environment
             where name.hasPrefix("ERRATA_TEACHER") || others.contains(name) {
                 environment[name] = value
             }
             environment["ERRATA_TEACHER_URL"] = teacherURL
             environment["ERRATA_TEACHER_MODEL"] = options.teacherModel
+            if let parts = options.teacherParts { environment["ERRATA_TEACHER_PARTS"] = parts }
         case "template-distiller", "dpo-trainer":
             environment["ERRATA_WORK_FOLDER"] = options.state.appending(path: "work/\(name)").path
             environment[ExternalEngineKeys.file.name] = options.engines?.path

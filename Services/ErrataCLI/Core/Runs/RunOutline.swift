@@ -32,6 +32,7 @@ struct RunOutline {
                 )
             }
         }
+        lines += try await teaching()
         for suite in run.suites {
             var line =
                 "scored on \(suite.name): \(suite.expectedProblems) problems of \(suite.dataset), \(suite.split.rawValue)"
@@ -61,6 +62,24 @@ struct RunOutline {
                 "gate: \(run.candidateStage ?? "") against the champion on \(gate.suite), level "
                     + "\(gate.level ?? RunGate.defaultLevel) over all looks, least gain \(gate.leastGain ?? 0)"
             )
+        }
+        return lines
+    }
+
+    /// What the teacher is asked for the run, a line a data set.
+    private func teaching() async throws -> [String] {
+        var lines: [String] = []
+        for (dataset, parts) in run.teaching.sorted(by: { $0.key < $1.key }) {
+            var line = "the teacher is asked about training problems of \(dataset): \(parts.names.joined(separator: ", "))"
+            if let pool {
+                let backlog = try await TeachingWantStore.backlog(of: dataset, lacking: parts, in: pool)
+                line += "; \(backlog.count) that are there lack something of it"
+            }
+            lines.append(line)
+        }
+        if let budget = run.teacherBudget {
+            let bounds = [budget.tokens.map { "\($0) tokens" }, budget.cost.map { "\($0) in money" }].compactMap { $0 }
+            lines.append("the teacher may cost \(bounds.joined(separator: " and "))")
         }
         return lines
     }

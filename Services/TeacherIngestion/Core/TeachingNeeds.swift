@@ -1,0 +1,95 @@
+import Foundation
+import PostgresClient
+import Schemas
+import ServiceRuntime
+
+/// What is to be asked about the training problems of a data set at this moment, and for which runs.
+struct TeachingNeeds: Sendable {
+    /// Who needs it; the runs whose budget is spent are not among them.
+    let wants: [TeachingWantStore.Want]
+    /// What is asked for in any case.
+    let always: Set<TeachingPart>
+
+    /// All that is to be asked for.
+    var parts: Set<TeachingPart> { wants.reduce(into: always) { $0.formUnion($1.parts) } }
+
+    /// The run that pays for some parts: the oldest that needs one of them; nil where they are asked for in any case.
+    func payer(of parts: Set<TeachingPart>) -> String? {
+        guard !parts.isSubset(of: always) else { return nil }
+        return wants.first { !$0.parts.isDisjoint(with: parts) }?.runID
+    }
+}
+
+/// Reads and writes what runs need.
+struct TeachingNeedsReader: Sendable {
+    let pool: PostgresPool
+    let ledger: StoredTeacherLedger
+    let scope: TeachingScope
+
+    /// What is to be asked about a data set's problems.
+    func needs(of dataset: String) async throws -> TeachingNeeds {
+        guard scope.asks else { return TeachingNeeds(wants: [], always: []) }
+        var wants: [TeachingWantStore.Want] = []
+        for want in try await TeachingWantStore.wants(of: dataset, from: pool) {
+            // A problem that only such a run needs is stored, and taught when its budget is raised.
+            let budget = try await RunStore.run(want.runID, from: pool)?.teacherBudget
+            if try await ledger.exhaustion(of: want.runID, budget) == nil { wants.append(want) }
+        }
+        return TeachingNeeds(wants: wants, always: scope.always)
+    }
+
+    /// The order for what a run began to need of a problem while it was worked on; nil where nothing is missing.
+    ///
+    /// Called in the transaction that writes the problem, which keeps the data set's lock.
+    func missed(
+        _ problem: ProblemEvent,
+        after needs: TeachingNeeds,
+        taught: Set<TeachingPart>,
+        in transaction: PostgresTransaction
+    ) async throws -> TeachingOrderEvent? {
+        guard scope.asks else { return nil }
+        try await TeachingWantStore.lock(problem.dataset, exclusive: false, in: transaction)
+        let known = Set(needs.wants.map(\.runID))
+        for want in try await TeachingWantStore.wants(of: problem.dataset, from: transaction)
+        where !known.contains(want.runID) {
+            let missing = want.parts.subtracting(taught)
+            if !missing.isEmpty { return Self.order(of: problem.id, missing, for: want.runID) }
+        }
+        return nil
+    }
+
+    /// Writes what a run needs, and orders what the problems that are there lack of it.
+    ///
+    /// Arguments:
+    ///   - attempt: tells orders of the same run apart that are given again, after its budget was raised.
+    func enter(_ run: RunEvent, attempt: String = "", in transaction: PostgresTransaction) async throws {
+        let time = try await transaction.value("SELECT now() AS now", as: Date.self)
+        for (dataset, parts) in run.teaching.sorted(by: { $0.key < $1.key }) {
+            try await TeachingWantStore.lock(dataset, exclusive: true, in: transaction)
+            try await TeachingWantStore.insert(parts, of: run.id, dataset: dataset, in: transaction)
+            guard scope.asks else { continue }
+            let orders = try await TeachingWantStore.backlog(of: dataset, lacking: parts, in: transaction).map {
+                try OutgoingEvent(
+                    Self.order(of: $0.problemID, $0.missing, for: run.id, attempt: attempt),
+                    source: TeacherIngestionProcessor.source,
+                    time: time
+                )
+            }
+            try await transaction.send(orders)
+        }
+    }
+
+    private static func order(
+        of problem: String,
+        _ parts: Set<TeachingPart>,
+        for run: String,
+        attempt: String = ""
+    ) -> TeachingOrderEvent {
+        TeachingOrderEvent(
+            id: DeterministicID.make(cause: run, parts: ["teach", problem, attempt] + parts.names),
+            problemId: problem,
+            parts: parts.sorted(),
+            runId: run
+        )
+    }
+}
