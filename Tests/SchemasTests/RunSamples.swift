@@ -68,7 +68,8 @@ extension Samples {
             leastGain: 0.01,
             level: 0.1,
             mustNotFall: ["guard"]
-        )
+        ),
+        teacherBudget: RunTeacherBudget(tokens: 1_000_000, cost: 12.5)
     )
 
     static let templates = RunStage(

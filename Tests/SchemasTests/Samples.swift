@@ -39,7 +39,10 @@ enum Samples {
             sample("full", checkpoint, isFull: true), sample("full", evaluation, isFull: true),
             sample("full", verdict, isFull: true), sample("full", runControl, isFull: true),
             sample("full", deadLetter, isFull: true), sample("full unverified", unverified, isFull: true),
+            sample("full", teachingOrder, isFull: true), sample("full", removal, isFull: true),
+            sample("full", pause, isFull: true), sample("full budget", budgetOrder, isFull: true),
         ]
+        for trace in recorded { samples.append(sample("full \(trace.kind.rawValue)", trace, isFull: true)) }
         for body in bodies { samples.append(sample("full \(body.kind.rawValue)", trace(body), isFull: true)) }
         return samples
     }()
@@ -52,6 +55,13 @@ enum Samples {
         ),
         sample("minimal", minimalRun, isFull: false), sample("one stage", oneStage, isFull: false),
         sample("minimal", RunControlEvent(id: "o", runId: "r", action: .cancel), isFull: false),
+        sample("minimal", TeachingOrderEvent(id: "o", problemId: "p", parts: [.chains]), isFull: false),
+        sample("resumed", PauseEvent(id: "o", scope: "budget", state: .resumed), isFull: false),
+        sample(
+            "template as a text",
+            RecordedTraceEvent(problemId: "p", kind: .template, text: "<Step1>a</Step1><Answer>1</Answer>"),
+            isFull: false
+        ),
         sample(
             "minimal",
             VerdictEvent(
@@ -147,6 +157,74 @@ enum Samples {
         steps: 2,
         metadata: ["origin": "shell"]
     )
+
+    static let teachingOrder = TeachingOrderEvent(
+        id: "o-1",
+        problemId: "p-1",
+        parts: TeachingPart.allCases,
+        runId: "r-1"
+    )
+    static let removal = RemovalEvent(
+        id: "x-1",
+        problemId: "p-1",
+        dataset: "gsm8k",
+        split: .train,
+        from: .runs,
+        kind: .near,
+        similarity: 0.875,
+        otherId: "p-2",
+        otherDataset: "other",
+        otherSplit: .test
+    )
+    static let pause = PauseEvent(id: "x-2", scope: "run:r-1", state: .paused, reason: "the budget is spent")
+    static let budgetOrder = RunControlEvent(
+        id: "o-2",
+        runId: "r-1",
+        action: .setTeacherBudget,
+        reason: "more is needed",
+        by: "ann",
+        teacherBudget: RunTeacherBudget(tokens: 1_000_000, cost: 12.5)
+    )
+    static let recorded = [
+        RecordedTraceEvent(id: "t-1", problemId: "p-1", kind: .chainOfThought, text: "so 5", model: "own"),
+        RecordedTraceEvent(
+            id: "t-2",
+            problemId: "p-1",
+            kind: .dual,
+            right: "so 5",
+            wrong: "so 6",
+            method: .rectified,
+            mistake: "knowledge+calculation",
+            model: "own"
+        ),
+        RecordedTraceEvent(
+            id: "t-3",
+            problemId: "p-1",
+            kind: .template,
+            template: TemplateBody(
+                steps: [.init(text: "add", keyNotes: ["mind the carry"])],
+                generalization: "add",
+                answer: "5",
+                inspectorRounds: 1
+            ),
+            model: "own"
+        ),
+        RecordedTraceEvent(
+            id: "t-4",
+            problemId: "p-1",
+            kind: .correction,
+            correction: CorrectionBody(
+                steps: ["2+3=6"],
+                firstWrongStep: 0,
+                cause: "sum",
+                correction: "2+3=5",
+                answer: "5",
+                inspectorRounds: 1
+            ),
+            attemptId: "a-1",
+            model: "own"
+        ),
+    ]
 
     static let extra: [String: JSONValue] = ["note": ["a": 1, "b": [true, 0.5, "c"]]]
     static let decoding = DecodingOptions(

@@ -1,3 +1,4 @@
+import Foundation
 import PostgresClient
 import Reasoning
 import Schemas
@@ -46,6 +47,11 @@ struct IntakeTests {
             #expect(
                 try await states(pool) == ["p1": "ingested", "p2": "duplicate", "p3": "duplicate", "p4": "duplicate"]
             )
+            let removals = try await pool.query(
+                "SELECT payload FROM outbox WHERE type = \(EventType.removal.rawValue) ORDER BY sequence"
+            ).map { try EventCoding.decode(RemovalEvent.self, from: Data(try $0.get("payload", as: String.self).utf8)) }
+            #expect(removals.filter { $0.otherId == "p1" }.map(\.problemId) == ["p2", "p3", "p4"])
+            #expect(removals.first?.kind == .exact && removals.first?.from == .all && removals.first?.similarity == 1)
             let reports = try await ProblemOverlapStore.reports(from: pool)
             let first = reports.filter { $0.overlap.otherID == "p1" }
             #expect(Set(first.map(\.overlap.problemID)) == ["p2", "p3", "p4"])

@@ -182,4 +182,13 @@ struct Bench {
         try await pool.withTransaction { transaction in try await effects.apply(transaction) }
         return try effects.events.map { try EventCoding.decode(TraceEvent.self, from: Data($0.payload.utf8)) }
     }
+
+    /// Processes a payload and applies the effects.
+    func apply(_ payload: some EventPayload) async throws {
+        let effects = try await processor.process(try received(payload))
+        try await pool.withTransaction { transaction in
+            try await effects.apply(transaction)
+            try await transaction.send(effects.events)
+        }
+    }
 }

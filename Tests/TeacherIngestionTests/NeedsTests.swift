@@ -1,0 +1,249 @@
+import Foundation
+import PostgresClient
+import Reasoning
+import Schemas
+import ServiceRuntime
+import Teaching
+import TestSupport
+import Testing
+
+@testable import TeacherIngestionCore
+
+@Suite("Only what runs need is asked")
+struct NeedsTests {
+    private func bench(
+        _ pool: PostgresPool,
+        scope: TeachingScope = .needed,
+        options: TeachingOptions = TeachingOptions()
+    ) -> Bench {
+        Bench(pool, options: options, scope: scope) { prompt, _, _ in Good.answer(prompt) }
+    }
+
+    private func run(
+        _ id: String,
+        _ stages: RunStage...,
+        suites: [EvaluationSuite] = [],
+        budget: RunTeacherBudget? = nil
+    ) -> RunEvent {
+        RunEvent(
+            id: id,
+            name: id,
+            dataset: "test",
+            seed: 1,
+            student: StudentReference(modelHash: "m", tokenizerFingerprint: "t"),
+            stages: stages,
+            suites: suites,
+            teacherBudget: budget
+        )
+    }
+
+    private let templates = RunStage(
+        name: "hsft",
+        supervised: SupervisedMethod([ExampleSource("templates")]),
+        start: StageStart(examples: 1)
+    )
+    private let keys = RunStage(
+        name: "edit",
+        keySteps: KeyStepMethod(form: "chains"),
+        start: StageStart(examples: 1)
+    )
+
+    private func kinds(_ traces: [TraceEvent]) -> [TraceKind] {
+        traces.map(\.kind).filter { $0 != .inspectorVerdict }
+    }
+
+    private func progress(
+        _ id: String,
+        _ pool: PostgresPool
+    ) async throws -> (state: ProblemStore.State, taught: Set<TeachingPart>)? {
+        try await ProblemStore.progress(of: id, from: pool)
+    }
+
+    /// The orders in the outbox, oldest first.
+    private func orders(_ pool: PostgresPool) async throws -> [TeachingOrderEvent] {
+        try await pool.query(
+            "SELECT payload FROM outbox WHERE type = \(EventType.teachingOrder.rawValue) ORDER BY sequence"
+        ).map { try EventCoding.decode(TeachingOrderEvent.self, from: Data(try $0.get("payload", as: String.self).utf8)) }
+    }
+
+    @Test("stages say what they need")
+    func stages() {
+        #expect(templates.teaching == [.templates])
+        #expect(keys.teaching == [.duals])
+        var onTemplates = keys
+        onTemplates.keySteps?.form = "templates"
+        onTemplates.data = StageData(mistakes: ["logical"])
+        #expect(onTemplates.teaching == [.duals, .templates, .mistakes])
+        let mixed = RunStage(
+            name: "dpo",
+            preferences: PreferenceMethod(layout: "prefix", mix: [ExampleSource("rightChains")])
+        )
+        #expect(mixed.teaching == [.chains])
+        let plain = RunStage(name: "plain", supervised: SupervisedMethod([ExampleSource("solutions")]))
+        #expect(plain.teaching.isEmpty)
+        #expect(run("r", plain).teaching.isEmpty)
+        let shots = EvaluationSuite(name: "s", dataset: "test", split: .test, expectedProblems: 1, shots: 2)
+        #expect(run("r", plain, suites: [shots]).teaching == ["test": [.chains]])
+    }
+
+    @Test("without a run nobody is asked; a run orders what it needs of the problems that are there, another the rest")
+    func later() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool)
+            #expect(try await bench.run(problem()).isEmpty)
+            #expect(bench.teacher.calls.isEmpty)
+            #expect(try await progress("p1", pool)?.state == .registered)
+
+            try await bench.apply(run("r1", templates))
+            let order = try #require(try await orders(pool).first)
+            #expect(order.problemId == "p1" && order.parts == [.templates] && order.runId == "r1")
+            #expect(kinds(try await bench.run(order)) == [.template])
+            #expect(Set(bench.teacher.calls) == ["template-extraction", "inspect-template"])
+            #expect(try await progress("p1", pool)?.state == .ingested)
+            #expect(try await progress("p1", pool)?.taught == [.templates])
+
+            // The order comes again, after a crash: nothing is missing any more.
+            let calls = bench.teacher.calls
+            #expect(try await bench.run(order).isEmpty)
+            #expect(bench.teacher.calls == calls)
+
+            try await bench.apply(run("r2", keys))
+            let second = try #require(try await orders(pool).last)
+            #expect(second.parts == [.duals])
+            // A pair is made of a chain, which is told with it; nobody needs the kind of its mistake.
+            #expect(kinds(try await bench.run(second)) == [.chainOfThought, .dual])
+            #expect(bench.teacher.requests(.classifyMistake).isEmpty)
+            #expect(bench.teacher.requests(.templateExtraction).count == 1)
+            #expect(try await progress("p1", pool)?.taught == [.templates, .duals, .chains])
+            let paid = try await pool.values(
+                "SELECT DISTINCT run_id FROM teacher_calls WHERE prompt_id = 'corrupt'",
+                as: String.self
+            )
+            #expect(paid == ["r2"])
+        }
+    }
+
+    @Test("the kind of a mistake is asked for when a run needs it, and the pair is told again with it")
+    func mistakes() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool)
+            try await bench.apply(run("r1", keys))
+            let made = try await bench.run(problem())
+            let pair = try #require(made.first { $0.kind == .dual })
+            guard case .dual(let before) = pair.body else { return }
+            #expect(before.mistakeSource == .numbers)
+
+            var stage = keys
+            stage.data = StageData(mistakes: ["knowledge"])
+            try await bench.apply(run("r2", stage))
+            let order = try #require(try await orders(pool).last)
+            #expect(order.parts == [.mistakes])
+            let told = try await bench.run(order)
+            #expect(told.map(\.id) == [pair.id])
+            guard case .dual(let after) = told[0].body else { return }
+            #expect(after.mistakeSource == .teacher && after.mistake == "knowledge")
+            let stored = try await TraceStore.traces(ids: [pair.id], from: pool)
+            #expect(stored.map(\.body) == [.dual(after)])
+            #expect(bench.teacher.requests(.classifyMistake).count == 1)
+            #expect(bench.teacher.requests(.corrupt).count == 1)
+        }
+    }
+
+    @Test("new problems are asked what active runs need, and nothing once they are cancelled")
+    func active() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool)
+            try await bench.apply(run("r1", templates))
+            #expect(kinds(try await bench.run(problem(id: "p1"))) == [.template])
+            _ = try await pool.withTransaction {
+                try await RunStore.end("r1", as: .cancelled, reason: "test", in: $0)
+            }
+            #expect(try await bench.run(problem(id: "p2")).isEmpty)
+            #expect(try await progress("p2", pool)?.state == .registered)
+        }
+    }
+
+    @Test("a run that comes while a problem is worked on is not missed")
+    func race() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool)
+            let effects = try await bench.processor.process(try received(problem()))
+            try await bench.apply(run("r1", templates))
+            #expect(try await orders(pool).isEmpty)
+            try await pool.withTransaction { try await effects.apply($0) }
+            #expect(try await orders(pool).map(\.parts) == [[.templates]])
+        }
+    }
+
+    @Test("a template of a problem without a solution needs a chain, which is told and not asked for again")
+    func reference() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool)
+            try await bench.apply(run("r1", templates))
+            #expect(kinds(try await bench.run(problem(solution: nil))) == [.chainOfThought, .template])
+            #expect(try await progress("p1", pool)?.taught == [.chains, .templates])
+            #expect(bench.teacher.requests(.corrupt).isEmpty)
+        }
+    }
+
+    @Test("what the configuration names is asked for in any case, and no run pays for it")
+    func always() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool, scope: TeachingScope(always: [.templates]))
+            #expect(kinds(try await bench.run(problem())) == [.template])
+            #expect(try await pool.value("SELECT count(run_id) FROM teacher_calls", as: Int.self) == 0)
+        }
+        #expect(TeachingScope("chains, templates") == TeachingScope(always: [.chains, .templates]))
+        #expect(TeachingScope("chains,x") == nil)
+        #expect(TeachingScope("") == nil)
+    }
+
+    @Test("without a teacher problems are stored, and wrong attempts are left alone")
+    func none() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool, scope: .none)
+            try await bench.apply(run("r1", templates))
+            #expect(try await bench.run(problem()).isEmpty)
+            #expect(try await bench.run(attempt(output: "7 pears.")).isEmpty)
+            #expect(bench.teacher.calls.isEmpty)
+        }
+    }
+
+    @Test("a run's budget ends what is asked for it, with an event; raised, what was passed over is asked for")
+    func budget() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool)
+            // A call takes 15 tokens: the first is made, the second would pass the bound.
+            try await bench.apply(run("r1", templates, budget: RunTeacherBudget(tokens: 15)))
+            await #expect(throws: Postponement.self) { try await bench.run(problem()) }
+            #expect(bench.teacher.calls == ["template-extraction"])
+            // Tried again, the problem is stored without it: other runs do not wait for it.
+            #expect(try await bench.run(problem()).isEmpty)
+            #expect(try await progress("p1", pool)?.state == .registered)
+            #expect(bench.teacher.calls.count == 1)
+            let paused = try await pauses(pool)
+            #expect(paused.map(\.scope) == ["run:r1"] && paused.map(\.state) == [.paused])
+            #expect(paused[0].reason?.contains("15 of 15 tokens") == true)
+
+            try await bench.apply(
+                RunControlEvent(
+                    id: "o1",
+                    runId: "r1",
+                    action: .setTeacherBudget,
+                    teacherBudget: RunTeacherBudget(tokens: 1_000)
+                )
+            )
+            let order = try #require(try await orders(pool).last)
+            #expect(kinds(try await bench.run(order)) == [.template])
+            // The answer that was paid for is recalled.
+            #expect(bench.teacher.requests(.templateExtraction).count == 1)
+            #expect(try await pauses(pool).map(\.state) == [.paused, .resumed])
+            #expect(try await RunStore.run("r1", from: pool)?.teacherBudget?.tokens == 1_000)
+        }
+    }
+
+    private func pauses(_ pool: PostgresPool) async throws -> [PauseEvent] {
+        try await pool.query("SELECT payload FROM outbox WHERE type = \(EventType.pause.rawValue) ORDER BY sequence")
+            .map { try EventCoding.decode(PauseEvent.self, from: Data(try $0.get("payload", as: String.self).utf8)) }
+    }
+}
