@@ -115,6 +115,12 @@ class System:
             self.stop()
             raise
 
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
     def _ready(self):
         if self.process.poll() is not None:
             text = (self.state / "up.log").read_text(errors="replace")

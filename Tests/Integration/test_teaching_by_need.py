@@ -21,9 +21,8 @@ suites: []
 
 
 def errata(system, *arguments, check=True, stdin=None):
-    result = subprocess.run(
-        [binary("errata"), *arguments, "--state", str(system.state)], capture_output=True, text=True, input=stdin
-    )
+    result = system.errata(*arguments, stdin=None if stdin is None else stdin.encode())
+    result.stdout, result.stderr = result.stdout.decode(), result.stderr.decode()
     assert not check or result.returncode == 0, result.stderr
     return result
 
@@ -127,6 +126,7 @@ def test_budget_of_a_run(tmp_path):
         taught = "SELECT count(*) FROM problems WHERE 'templates' = ANY(taught)"
         eventually(lambda: system.count(taught) == PROBLEMS, what="the rest")
         eventually(lambda: system.count(paused) == 0, what="the end of the pause")
-        events = system.read_topic("errata.pauses.v1", 2)
+        messages = system.read_all("errata.pauses.v1", lambda messages: len(messages) >= 2)
+        events = [json.loads(message.value()) for message in messages]
         assert [event["state"] for event in events] == ["paused", "resumed"]
         assert events[0]["scope"] == f"run:{run}" and "3000 tokens" in events[0]["reason"]

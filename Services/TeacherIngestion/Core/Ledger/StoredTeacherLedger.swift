@@ -91,7 +91,7 @@ public struct StoredTeacherLedger: TeacherLedger {
     /// Why nothing more may be asked for a run; nil while it may.
     func exhaustion(of run: String, _ budget: RunTeacherBudget?) async throws -> String? {
         let exhaustion = try await TeacherBudget.exhaustion(of: run, budget, in: pool)
-        if budget != nil { await pauses.changed(TeacherPauses.scope(ofRun: run), reason: exhaustion) }
+        await pauses.changed(TeacherPauses.scope(ofRun: run), reason: exhaustion)
         return exhaustion
     }
 
