@@ -153,14 +153,16 @@ public enum Topic: String, Sendable, Hashable, Codable, CaseIterable {
         switch self {
         case .problems: "Problems to learn from or to be tested on; anyone may produce them."
         case .runs: "Runs: a student, the recipe of its stages, rounds, gate and suites; and what people tell runs."
-        case .traces: "What the teacher gave, verified or not, with the provenance of every call; and what was recorded elsewhere."
+        case .traces:
+            "What the teacher gave, verified or not, with the provenance of every call; and what was recorded elsewhere."
         case .keySteps: "Key steps of dual chains: operations, spans and signed token weights."
         case .attempts: "A student's attempts at problems held back for roll-out."
         case .checkpoints: "Trained models, content-addressed."
         case .evaluations: "Scores of checkpoints on suites, with intervals and paired tests."
         case .verdicts: "Whether a round's candidate is the best student now, with the figures."
         case .removals: "Problems that are not learned from: duplicates, and those with an evaluation question in them."
-        case .pauses: "Teachers that are not asked for now, or are asked again: away, refusing, or a budget that is spent."
+        case .pauses:
+            "Teachers that are not asked for now, or are asked again: away, refusing, or a budget that is spent."
         case .deadLetters: "Messages that failed for good, with their cause and original bytes."
         }
     }

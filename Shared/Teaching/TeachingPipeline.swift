@@ -75,9 +75,8 @@ public struct TeachingPipeline: Sendable {
             rightChain = dual.rightChain
             duals.append(try stage.trace(dual, problem: problem))
         } else if wanted.contains(.mistakes), let pair {
-            if let told = try await DualStage(work: work, demonstrations: demonstrations).classified(pair, problem: problem) {
-                duals.append(told)
-            }
+            let stage = DualStage(work: work, demonstrations: demonstrations)
+            if let told = try await stage.classified(pair, problem: problem) { duals.append(told) }
         }
         if wanted.contains(.templates) {
             traces += try await TemplateStage(work: work).traces(problem, reference: problem.solution ?? rightChain)

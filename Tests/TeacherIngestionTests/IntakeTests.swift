@@ -1,4 +1,3 @@
-import Foundation
 import PostgresClient
 import Reasoning
 import Schemas
@@ -47,9 +46,7 @@ struct IntakeTests {
             #expect(
                 try await states(pool) == ["p1": "ingested", "p2": "duplicate", "p3": "duplicate", "p4": "duplicate"]
             )
-            let removals = try await pool.query(
-                "SELECT payload FROM outbox WHERE type = \(EventType.removal.rawValue) ORDER BY sequence"
-            ).map { try EventCoding.decode(RemovalEvent.self, from: Data(try $0.get("payload", as: String.self).utf8)) }
+            let removals = try await sent(RemovalEvent.self, pool)
             #expect(removals.filter { $0.otherId == "p1" }.map(\.problemId) == ["p2", "p3", "p4"])
             #expect(removals.first?.kind == .exact && removals.first?.from == .all && removals.first?.similarity == 1)
             let reports = try await ProblemOverlapStore.reports(from: pool)

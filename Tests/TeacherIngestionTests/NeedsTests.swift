@@ -61,9 +61,7 @@ struct NeedsTests {
 
     /// The orders in the outbox, oldest first.
     private func orders(_ pool: PostgresPool) async throws -> [TeachingOrderEvent] {
-        try await pool.query(
-            "SELECT payload FROM outbox WHERE type = \(EventType.teachingOrder.rawValue) ORDER BY sequence"
-        ).map { try EventCoding.decode(TeachingOrderEvent.self, from: Data(try $0.get("payload", as: String.self).utf8)) }
+        try await sent(TeachingOrderEvent.self, pool)
     }
 
     @Test("stages say what they need")
@@ -243,7 +241,6 @@ struct NeedsTests {
     }
 
     private func pauses(_ pool: PostgresPool) async throws -> [PauseEvent] {
-        try await pool.query("SELECT payload FROM outbox WHERE type = \(EventType.pause.rawValue) ORDER BY sequence")
-            .map { try EventCoding.decode(PauseEvent.self, from: Data(try $0.get("payload", as: String.self).utf8)) }
+        try await sent(PauseEvent.self, pool)
     }
 }

@@ -145,6 +145,12 @@ func received(
     )
 }
 
+/// The events of a type in the outbox, oldest first.
+func sent<Payload: EventPayload>(_ type: Payload.Type, _ pool: PostgresPool) async throws -> [Payload] {
+    try await pool.query("SELECT payload FROM outbox WHERE type = \(Payload.type.rawValue) ORDER BY sequence")
+        .map { try EventCoding.decode(type, from: Data(try $0.get("payload", as: String.self).utf8)) }
+}
+
 /// A processor with its teacher over a database; the problems of most tests are all the same, so that it looks for no
 /// duplicates unless it is told.
 struct Bench {

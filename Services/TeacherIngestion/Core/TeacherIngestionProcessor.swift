@@ -6,8 +6,9 @@ public import Schemas
 public import ServiceRuntime
 public import Teaching
 
-/// Has the teacher work on training problems and on students' wrong attempts, verifies every answer, and sends on what
-/// came of it: of a problem what active runs need (a chain of thought, a dual pair, a template), of an attempt a
+/// Has the teacher work on training problems and on students' wrong attempts, and verifies every answer.
+///
+/// What came of it is sent on: of a problem what active runs need (a chain of thought, a dual pair, a template), of an attempt a
 /// correction, each verified or with the reason why it is not, and the inspector's verdicts. Traces that were recorded
 /// elsewhere are verified in the same way.
 public struct TeacherIngestionProcessor: EventProcessor {
@@ -203,7 +204,8 @@ public struct TeacherIngestionProcessor: EventProcessor {
             guard let sent, Date().timeIntervalSince(sent) < Self.patience else {
                 throw PermanentFailure(
                     code: "unknown-problem",
-                    message: "there is no problem \(recorded.problemId), which the trace \(recorded.id) is about; submit it first"
+                    message: "there is no problem \(recorded.problemId), which the trace \(recorded.id) is about; "
+                        + "submit it first"
                 )
             }
             throw Postponement(reason: "problem \(recorded.problemId) has not come yet", wait: .seconds(1))
@@ -214,7 +216,8 @@ public struct TeacherIngestionProcessor: EventProcessor {
             guard attempt?.problemId == problem.id else {
                 throw PermanentFailure(
                     code: "unknown-attempt",
-                    message: "there is no attempt \(id) at problem \(problem.id), which the trace \(recorded.id) is about"
+                    message: "there is no attempt \(id) at problem \(problem.id), which the trace \(recorded.id) is "
+                        + "about"
                 )
             }
         }

@@ -144,7 +144,8 @@ public enum TeacherIngestionService {
         let settings = scope.asks ? try settings(configuration) : [:]
         let ledger = StoredTeacherLedger(
             teacher: scope.asks
-                ? try teacher(settings, configuration: configuration, pauses: pauses, logger: context.logger) : NoTeacher(),
+                ? try teacher(settings, configuration: configuration, pauses: pauses, logger: context.logger)
+                : NoTeacher(),
             pool: service.pool,
             prompts: try configuration.optionalValue(Keys.prompts).map {
                 try PromptLibrary(folder: URL(filePath: $0, directoryHint: .isDirectory))

@@ -56,6 +56,7 @@ extension TeacherIngestionService.Keys {
             + "teacher; traces are imported), or some of chains, duals, mistakes and templates by comma, beside what is needed."
     ) { text in
         TeachingScope(text) == nil
-            ? "must be needed, all, none, or some of \(Set<TeachingPart>.all.names.joined(separator: ", ")) by comma" : nil
+            ? "must be needed, all, none, or some of \(Set<TeachingPart>.all.names.joined(separator: ", ")) by comma"
+            : nil
     }
 }

@@ -102,7 +102,8 @@ public struct RecordedTraceEvent: EventPayload, Hashable {
         if let correction {
             parts += correction.steps
             parts += [
-                correction.firstWrongStep.map(String.init) ?? "", correction.cause, correction.correction, correction.answer,
+                correction.firstWrongStep.map(String.init) ?? "", correction.cause, correction.correction,
+                correction.answer,
             ]
         }
         return DeterministicID.make(cause: problemId, parts: ["recorded"] + parts)

@@ -58,7 +58,9 @@ public enum ProblemStore {
         of id: String,
         from database: some PostgresQueryable
     ) async throws -> (state: State, taught: Set<TeachingPart>)? {
-        guard let row = try await database.first("SELECT state, taught FROM problems WHERE id = \(id)") else { return nil }
+        guard let row = try await database.first("SELECT state, taught FROM problems WHERE id = \(id)") else {
+            return nil
+        }
         let name = try row.get("state", as: String.self)
         guard let state = State(rawValue: name) else { throw StoreError(table: "problems", what: "state '\(name)'") }
         return (state, Set(names: try row.get("taught", as: [String].self)))

@@ -16,6 +16,7 @@ public enum RecordedTraces {
     ///   - problem: Its problem.
     ///   - attempt: The attempt that a correction is about, where Errata knows it: its own steps are corrected, and the
     ///     trace belongs to its run.
+    /// - Returns: The trace.
     public static func trace(
         _ recorded: RecordedTraceEvent,
         of problem: ProblemEvent,

@@ -8,7 +8,8 @@ public struct ErrataCommand: AsyncParsableCommand {
         abstract: "Makes a small language model reason better by learning from mistakes.",
         version: "0.1.0",
         subcommands: [
-            UpCommand.self, SubmitCommand.self, ProblemsCommand.self, ImportCommand.self, ExportCommand.self, WatchCommand.self, StatusCommand.self,
+            UpCommand.self, SubmitCommand.self, ProblemsCommand.self, ImportCommand.self, ExportCommand.self,
+            WatchCommand.self, StatusCommand.self,
             CostsCommand.self, RunsCommand.self, DeadLettersCommand.self, ModelsCommand.self, TrainCommand.self,
             GenerateCommand.self, ServeCommand.self, GradeCommand.self, ReproduceCommand.self, PromptsCommand.self,
             SchemaCommand.self, MigrateCommand.self,

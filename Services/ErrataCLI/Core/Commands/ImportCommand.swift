@@ -141,7 +141,9 @@ struct TraceLines {
                 let text = String(decoding: try EventCoding.encodeJSON(own), as: UTF8.self)
                 let event = try ProblemLines.event(of: text[...], dataset: dataset, split: split)
                 if let id = fields["problemId"]?.stringValue, id != event.id {
-                    throw CLIError("problemId is '\(id)', but the id of its problem is '\(event.id)'; leave problemId out")
+                    throw CLIError(
+                        "problemId is '\(id)', but the id of its problem is '\(event.id)'; leave problemId out"
+                    )
                 }
                 fields["problemId"] = .string(event.id)
                 problem = event

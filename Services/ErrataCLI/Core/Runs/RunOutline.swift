@@ -70,7 +70,8 @@ struct RunOutline {
     private func teaching() async throws -> [String] {
         var lines: [String] = []
         for (dataset, parts) in run.teaching.sorted(by: { $0.key < $1.key }) {
-            var line = "the teacher is asked about training problems of \(dataset): \(parts.names.joined(separator: ", "))"
+            var line = "the teacher is asked about training problems of \(dataset): "
+            line += parts.names.joined(separator: ", ")
             if let pool {
                 let backlog = try await TeachingWantStore.backlog(of: dataset, lacking: parts, in: pool)
                 line += "; \(backlog.count) that are there lack something of it"

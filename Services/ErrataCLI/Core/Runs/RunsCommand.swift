@@ -11,7 +11,8 @@ struct RunsCommand: AsyncParsableCommand {
         commandName: "runs",
         abstract: "Write, submit, list and steer runs.",
         subcommands: [
-            List.self, Template.self, Submit.self, Show.self, Wait.self, Cancel.self, Replace.self, StartRound.self, Budget.self,
+            List.self, Template.self, Submit.self, Show.self, Wait.self, Cancel.self, Replace.self, StartRound.self,
+            Budget.self,
             Promote.self, Reject.self,
         ],
         defaultSubcommand: List.self

@@ -165,7 +165,13 @@ private struct Found {
             // A text that was corrected under its id, or kept back under another, may overlap the same problem otherwise.
             id: DeterministicID.make(
                 cause: left.id,
-                parts: "removal", stays.id, left.question, stays.question, kind.rawValue, left.dataset, stays.dataset
+                parts: "removal",
+                stays.id,
+                left.question,
+                stays.question,
+                kind.rawValue,
+                left.dataset,
+                stays.dataset
             ),
             problemId: left.id,
             dataset: left.dataset,
