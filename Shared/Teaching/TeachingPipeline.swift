@@ -99,6 +99,13 @@ public struct TeachingPipeline: Sendable {
         )
     }
 
+    /// Asks for the answer of a problem that has none, until so many samples agree as a run asks for.
+    ///
+    /// - Throws: As ``traces(of:)``.
+    public func agreement(on problem: ProblemEvent, _ agreement: RunAgreement) async throws -> ProblemAgreement {
+        try await AgreementStage(work: work).vote(problem, agreement: agreement)
+    }
+
     /// A wrong attempt's traces: the correction first, then the inspector's verdicts by round.
     public func traces(of attempt: AttemptEvent, problem: ProblemEvent) async throws -> [TraceEvent] {
         try await CorrectionStage(work: work).traces(attempt, problem: problem)

@@ -69,7 +69,8 @@ extension Samples {
             level: 0.1,
             mustNotFall: ["guard"]
         ),
-        teacherBudget: RunTeacherBudget(tokens: 1_000_000, cost: 12.5)
+        teacherBudget: RunTeacherBudget(tokens: 1_000_000, cost: 12.5),
+        agreement: RunAgreement(agreeing: 3, of: 5)
     )
 
     static let templates = RunStage(

@@ -153,6 +153,7 @@ enum Samples {
         question: "How many? \u{1F34E}",
         solution: "2+3=5\n#### 5",
         answer: "5",
+        answerSource: .agreed,
         family: "apples",
         steps: 2,
         metadata: ["origin": "shell"]
@@ -162,6 +163,7 @@ enum Samples {
         id: "o-1",
         problemId: "p-1",
         parts: TeachingPart.allCases,
+        agreement: RunAgreement(agreeing: 3, of: 5),
         runId: "r-1"
     )
     static let removal = RemovalEvent(

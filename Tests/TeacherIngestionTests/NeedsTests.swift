@@ -240,6 +240,60 @@ struct NeedsTests {
         }
     }
 
+    @Test("a problem without an answer gets the one that enough samples agree on, and is then taught")
+    func agreement() async throws {
+        try await TestDatabase.withPool { pool in
+            let answers = ["The answer is 9.", Good.chain, "The answer is 10.0", Good.chain]
+            let bench = Bench(pool, scope: .needed) { prompt, call, request in
+                prompt == "chain-of-thought" && request.temperature == 0.7
+                    ? reply(answers[call % 4]) : Good.answer(prompt)
+            }
+            var open = problem()
+            open.answer = ""
+            try await bench.apply(open)
+            #expect(try await progress("p1", pool)?.state == .unanswered)
+            // Of a run that does not say how, it is not learned from.
+            try await bench.apply(run("r1", templates))
+            #expect(try await orders(pool).isEmpty)
+
+            var asking = run("r2", keys)
+            asking.agreement = RunAgreement(agreeing: 3, of: 5)
+            try await bench.apply(asking)
+            let order = try #require(try await orders(pool).last)
+            #expect(order.agreement == asking.agreement && order.parts.isEmpty)
+            try await bench.apply(order)
+            let answered = try await ProblemStore.problem("p1", from: pool)
+            #expect(answered?.answer == "10" && answered?.answerSource == .agreed)
+            #expect(bench.teacher.calls.count == 4)
+            let votes = try await pool.value("SELECT answers FROM problem_votes", as: [String].self)
+            #expect(votes == ["9", "10", "10.0", "10"])
+            // It is ordered what the first run that needs something of it lacks.
+            let next = try #require(try await orders(pool).last)
+            #expect(next.agreement == nil && next.runId == "r1" && next.parts == [.templates])
+            #expect(kinds(try await bench.run(next)) == [.template])
+            // The same problem again is known.
+            try await bench.apply(open)
+            #expect(try await progress("p1", pool)?.state == .ingested)
+        }
+    }
+
+    @Test("where too few samples agree the problem stays without an answer, and no sample is asked for in vain")
+    func disagreement() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = Bench(pool, scope: .needed) { _, call, _ in reply("The answer is \(call).") }
+            var asking = run("r1", keys)
+            asking.agreement = RunAgreement(agreeing: 3, of: 4)
+            try await bench.apply(asking)
+            var open = problem()
+            open.answer = ""
+            try await bench.apply(open)
+            try await bench.apply(try #require(try await orders(pool).last))
+            #expect(try await progress("p1", pool)?.state == .unanswered)
+            #expect(bench.teacher.calls.count == 3)
+            #expect(try await pool.value("SELECT answer IS NULL FROM problem_votes", as: Bool.self))
+        }
+    }
+
     private func pauses(_ pool: PostgresPool) async throws -> [PauseEvent] {
         try await sent(PauseEvent.self, pool)
     }

@@ -106,6 +106,16 @@ public struct TeacherIngestionProcessor: EventProcessor {
                 try await ProblemStore.insert(problem, state: state, in: transaction)
             }
         }
+        guard problem.isAnswered else {
+            return Effects { [intake, needs] transaction in
+                let state = try await intake.settledState(of: problem, otherwise: .unanswered, in: transaction)
+                try await ProblemStore.insert(problem, state: state, in: transaction)
+                guard state == .unanswered, let order = try await needs.answer(of: problem, in: transaction) else {
+                    return
+                }
+                try await transaction.send([OutgoingEvent(order, source: Self.source, time: Date())])
+            }
+        }
         let wanted = try await needs.needs(of: problem.dataset)
         let (traces, taught) = try await teach(problem, wanted.parts, payer: wanted.payer(of: wanted.parts))
         return try effects(of: traces) { [intake, needs] transaction in
@@ -148,6 +158,9 @@ public struct TeacherIngestionProcessor: EventProcessor {
                 message: "there is no problem \(order.problemId), which the order \(order.id) is about"
             )
         }
+        if let agreement = order.agreement {
+            return state == .unanswered ? try await answer(problem, agreement, for: order) : .none
+        }
         guard state == .registered || state == .ingested else { return .none }
         // A run may have ended, or spent its budget, since it was ordered.
         let wanted = try await needs.needs(of: problem.dataset)
@@ -171,6 +184,38 @@ public struct TeacherIngestionProcessor: EventProcessor {
             return try OutgoingEvent($0, id: id, source: Self.source, time: Date())
         }
         return effects
+    }
+
+    /// Asks for the answer of a problem that has none, and orders what runs need of it once it is there.
+    private func answer(
+        _ problem: ProblemEvent,
+        _ agreement: RunAgreement,
+        for order: TeachingOrderEvent
+    ) async throws -> Effects {
+        guard let runID = order.runId, let run = try await RunStore.run(runID, from: pool),
+            try await RunStore.state(of: runID, from: pool)?.state == .active
+        else { return .none }
+        let vote = try await pipeline(ledger.charged(to: runID, budget: run.teacherBudget))
+            .agreement(on: problem, agreement)
+        logger.debug(
+            "answer by agreement",
+            metadata: ["problem": "\(problem.id)", "answer": "\(vote.answer ?? "none")", "votes": "\(vote.votes)"]
+        )
+        return Effects { [needs] transaction in
+            try await ProblemStore.answer(
+                problem.id,
+                with: vote.answer,
+                votes: vote.votes,
+                agreeing: agreement.agreeing,
+                answers: vote.answers,
+                run: runID,
+                in: transaction
+            )
+            guard vote.answer != nil else { return }
+            let nobody = TeachingNeeds(wants: [], always: [])
+            guard let next = try await needs.missed(problem, after: nobody, taught: [], in: transaction) else { return }
+            try await transaction.send([OutgoingEvent(next, source: Self.source, time: Date())])
+        }
     }
 
     // MARK: Runs

@@ -64,10 +64,23 @@ struct TeachingNeedsReader: Sendable {
     ///   - attempt: tells orders of the same run apart that are given again, after its budget was raised.
     func enter(_ run: RunEvent, attempt: String = "", in transaction: PostgresTransaction) async throws {
         let time = try await transaction.value("SELECT now() AS now", as: Date.self)
-        for (dataset, parts) in run.teaching.sorted(by: { $0.key < $1.key }) {
+        let teaching = run.teaching
+        for dataset in Set(teaching.keys).union(run.learnedDatasets).sorted() {
+            let parts = teaching[dataset] ?? []
             try await TeachingWantStore.lock(dataset, exclusive: true, in: transaction)
             try await TeachingWantStore.insert(parts, of: run.id, dataset: dataset, in: transaction)
             guard scope.asks else { continue }
+            if let agreement = run.agreement {
+                let orders = try await ProblemStore.unanswered(dataset: dataset, from: transaction).map {
+                    try OutgoingEvent(
+                        Self.order(of: $0, agreement, for: run.id, attempt: attempt),
+                        source: TeacherIngestionProcessor.source,
+                        time: time
+                    )
+                }
+                try await transaction.send(orders)
+            }
+            guard !parts.isEmpty else { continue }
             let orders = try await TeachingWantStore.backlog(of: dataset, lacking: parts, in: transaction).map {
                 try OutgoingEvent(
                     Self.order(of: $0.problemID, $0.missing, for: run.id, attempt: attempt),
@@ -77,6 +90,34 @@ struct TeachingNeedsReader: Sendable {
             }
             try await transaction.send(orders)
         }
+    }
+
+    /// The order for the answer of a problem that has come without one; nil where no run asks for it.
+    ///
+    /// Called in the transaction that writes the problem.
+    func answer(of problem: ProblemEvent, in transaction: PostgresTransaction) async throws -> TeachingOrderEvent? {
+        guard scope.asks else { return nil }
+        try await TeachingWantStore.lock(problem.dataset, exclusive: false, in: transaction)
+        for run in try await RunStore.runs(active: true, from: transaction)
+        where run.learnedDatasets.contains(problem.dataset) {
+            if let agreement = run.agreement { return Self.order(of: problem.id, agreement, for: run.id) }
+        }
+        return nil
+    }
+
+    private static func order(
+        of problem: String,
+        _ agreement: RunAgreement,
+        for run: String,
+        attempt: String = ""
+    ) -> TeachingOrderEvent {
+        TeachingOrderEvent(
+            id: DeterministicID.make(cause: run, parts: ["answer", problem, attempt]),
+            problemId: problem,
+            parts: [],
+            agreement: agreement,
+            runId: run
+        )
     }
 
     private static func order(

@@ -10,7 +10,15 @@ public enum ProblemSplit: String, Sendable, Hashable, Codable, CaseIterable {
     case test
 }
 
-/// A problem with its answer.
+/// Where a problem's answer is from.
+public enum AnswerSource: String, Sendable, Hashable, Codable, CaseIterable {
+    /// The problem came with it.
+    case given
+    /// So many of a teacher's samples as a run asked for gave it.
+    case agreed
+}
+
+/// A problem, with its answer where there is one.
 ///
 /// Record key: the problem's id.
 public struct ProblemEvent: EventPayload, Hashable {
@@ -27,8 +35,10 @@ public struct ProblemEvent: EventPayload, Hashable {
     public var question: String
     /// A reference solution, step by step; teacher prompts are grounded in it when it is there.
     public var solution: String?
-    /// The gold answer.
+    /// The gold answer; empty where the problem has none, which only a training problem may do without.
     public var answer: String
+    /// Where the answer is from; the producer gave it when it is not there.
+    public var answerSource: AnswerSource?
     /// The family of a generated problem.
     public var family: String?
     /// The number of steps that a solution takes.
@@ -45,7 +55,8 @@ public struct ProblemEvent: EventPayload, Hashable {
         split: ProblemSplit,
         question: String,
         solution: String? = nil,
-        answer: String,
+        answer: String = "",
+        answerSource: AnswerSource? = nil,
         family: String? = nil,
         steps: Int? = nil,
         metadata: [String: String] = [:]
@@ -56,6 +67,7 @@ public struct ProblemEvent: EventPayload, Hashable {
         self.question = question
         self.solution = solution
         self.answer = answer
+        self.answerSource = answerSource
         self.family = family
         self.steps = steps
         self.metadata = metadata
@@ -69,11 +81,34 @@ public struct ProblemEvent: EventPayload, Hashable {
         split = try container.decode(ProblemSplit.self, forKey: .split)
         question = try container.decode(String.self, forKey: .question)
         solution = try container.decodeIfPresent(String.self, forKey: .solution)
-        answer = try container.decode(String.self, forKey: .answer)
+        answer = try container.decodeIfPresent(String.self, forKey: .answer) ?? ""
+        answerSource = try container.decodeIfPresent(AnswerSource.self, forKey: .answerSource)
         family = try container.decodeIfPresent(String.self, forKey: .family)
         steps = try container.decodeIfPresent(Int.self, forKey: .steps)
         metadata = try container.decodeIfPresent([String: String].self, forKey: .metadata) ?? [:]
     }
+
+    /// Writes a problem; an answer that it has not is left out.
+    public func encode(to encoder: any Encoder) throws {
+        var container = encoder.container(keyedBy: CodingKeys.self)
+        try container.encode(id, forKey: .id)
+        try container.encode(dataset, forKey: .dataset)
+        try container.encode(split, forKey: .split)
+        try container.encode(question, forKey: .question)
+        try container.encodeIfPresent(solution, forKey: .solution)
+        if !answer.isEmpty { try container.encode(answer, forKey: .answer) }
+        try container.encodeIfPresent(answerSource, forKey: .answerSource)
+        try container.encodeIfPresent(family, forKey: .family)
+        try container.encodeIfPresent(steps, forKey: .steps)
+        try container.encode(metadata, forKey: .metadata)
+    }
+
+    private enum CodingKeys: String, CodingKey {
+        case id, dataset, split, question, solution, answer, answerSource, family, steps, metadata
+    }
+
+    /// Whether there is an answer to verify by.
+    public var isAnswered: Bool { !answer.isEmpty }
 
     /// The problem's id.
     public var key: String { id }
@@ -84,7 +119,21 @@ public struct ProblemEvent: EventPayload, Hashable {
         try check.identifier(id, "id")
         try check.identifier(dataset, "dataset")
         try check.notBlank(question, "question")
-        try check.notBlank(answer, "answer")
+        if split == .train {
+            try check.notBlank(answer.isEmpty ? nil : answer, "answer")
+        } else {
+            try check.require(
+                isAnswered,
+                "answer",
+                "is missing; only a problem of the split 'train' may do without, as it is not scored"
+            )
+            try check.notBlank(answer, "answer")
+        }
+        try check.require(
+            answerSource == nil || isAnswered,
+            "answerSource",
+            "says where an answer is from that is not there; leave it out"
+        )
         try check.notBlank(solution, "solution")
         try check.notBlank(family, "family")
         try check.range(steps, 1...10_000, "steps")

@@ -33,6 +33,8 @@ public struct RunEvent: EventPayload, Hashable {
     public var gate: RunGate?
     /// What the teacher may cost for the run; there is no bound when it is not there.
     public var teacherBudget: RunTeacherBudget?
+    /// How training problems without a reference answer get one; they are not learned from when it is not there.
+    public var agreement: RunAgreement?
 
     /// Makes a run.
     public init(
@@ -48,7 +50,8 @@ public struct RunEvent: EventPayload, Hashable {
         decoding: DecodingOptions? = nil,
         rounds: RunRounds? = nil,
         gate: RunGate? = nil,
-        teacherBudget: RunTeacherBudget? = nil
+        teacherBudget: RunTeacherBudget? = nil,
+        agreement: RunAgreement? = nil
     ) {
         self.id = id
         self.name = name
@@ -63,6 +66,7 @@ public struct RunEvent: EventPayload, Hashable {
         self.rounds = rounds
         self.gate = gate
         self.teacherBudget = teacherBudget
+        self.agreement = agreement
     }
 
     /// The run's id.
@@ -103,6 +107,7 @@ public struct RunEvent: EventPayload, Hashable {
         )
         try gate?.validate(check, "gate", run: self)
         try teacherBudget?.validate(check, "teacherBudget")
+        try agreement?.validate(check, "agreement")
         try check.require(
             rounds == nil || gate != nil,
             "gate",
@@ -135,6 +140,30 @@ public struct RunEvent: EventPayload, Hashable {
     public var learnedDatasets: [String] {
         var seen: Set<String> = []
         return ([dataset] + stages.flatMap { $0.data?.datasets ?? [] }).filter { seen.insert($0).inserted }
+    }
+}
+
+/// How many of a teacher's samples must agree on an answer for it to be taken as a problem's.
+public struct RunAgreement: Sendable, Hashable, Codable {
+    /// The samples that must agree; more than half of all.
+    public var agreeing: Int
+    /// The most samples.
+    public var of: Int
+
+    /// Makes a rule.
+    public init(agreeing: Int, of: Int) {
+        self.agreeing = agreeing
+        self.of = of
+    }
+
+    func validate(_ check: Validation, _ field: String) throws {
+        try check.range(of, 1...64, "\(field).of")
+        try check.range(agreeing, 1...64, "\(field).agreeing")
+        try check.require(
+            2 * agreeing > of && agreeing <= of,
+            "\(field).agreeing",
+            "is \(agreeing) of \(of); more than half of the samples must agree, and no more than all"
+        )
     }
 }
 

@@ -11,11 +11,20 @@ public struct TeachingOrderEvent: EventPayload, Hashable {
     public var problemId: String
     /// What is to be asked for.
     public var parts: [TeachingPart]
+    /// The problem has no answer: this is how it gets one. What else is needed is ordered once it is there.
+    public var agreement: RunAgreement?
     /// The run that needs it, and pays for it.
     public var runId: String?
 
     /// Makes an order.
-    public init(id: String, problemId: String, parts: [TeachingPart], runId: String? = nil) {
+    public init(
+        id: String,
+        problemId: String,
+        parts: [TeachingPart],
+        agreement: RunAgreement? = nil,
+        runId: String? = nil
+    ) {
+        self.agreement = agreement
         self.id = id
         self.problemId = problemId
         self.parts = parts
@@ -30,7 +39,8 @@ public struct TeachingOrderEvent: EventPayload, Hashable {
         let check = Validation(type: Self.type)
         try check.identifier(id, "id")
         try check.identifier(problemId, "problemId")
-        try check.require(!parts.isEmpty, "parts", "must hold at least one part")
+        try check.require(!parts.isEmpty || agreement != nil, "parts", "must hold at least one part")
+        try agreement?.validate(check, "agreement")
         try check.identifier(runId, "runId")
     }
 }

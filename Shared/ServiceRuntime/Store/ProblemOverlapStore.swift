@@ -248,7 +248,7 @@ struct OverlapCondition {
 
     var sql: SQL {
         """
-        problems.state NOT IN ('duplicate', 'contaminated')
+        problems.state NOT IN ('duplicate', 'contaminated', 'unanswered')
         AND NOT EXISTS (
             SELECT 1 FROM problem_overlaps AS overlap
             JOIN problem_fingerprints AS other ON other.problem_id = overlap.other_id

@@ -4,10 +4,52 @@ public import Schemas
 
 /// The table `problems`, written by TeacherIngestion.
 public enum ProblemStore {
+    /// Writes what came of a vote on a problem's answer; with an answer it is a problem like any other.
+    public static func answer(
+        _ id: String,
+        with answer: String?,
+        votes: Int,
+        agreeing: Int,
+        answers: [String],
+        run: String,
+        in transaction: PostgresTransaction
+    ) async throws {
+        try await transaction.execute(
+            """
+            INSERT INTO problem_votes (problem_id, answer, votes, agreeing, answers, run_id)
+            VALUES (\(id), \(answer), \(votes), \(agreeing), \(answers), \(run))
+            ON CONFLICT (problem_id) DO UPDATE SET answer = excluded.answer, votes = excluded.votes,
+                agreeing = excluded.agreeing, answers = excluded.answers, run_id = excluded.run_id, created_at = now()
+            """
+        )
+        guard let answer else { return }
+        try await transaction.execute(
+            """
+            UPDATE problems SET answer = \(answer), answer_source = \(AnswerSource.agreed.rawValue), state = 'registered'
+            WHERE id = \(id) AND state = 'unanswered'
+            """
+        )
+    }
+
+    /// The problems of a data set that have no answer, in order of id.
+    public static func unanswered(
+        dataset: String,
+        from database: some PostgresQueryable
+    ) async throws -> [String] {
+        try await database.values(
+            """
+            SELECT id FROM problems WHERE dataset = \(dataset) AND state = 'unanswered' ORDER BY id COLLATE "C"
+            """,
+            as: String.self
+        )
+    }
+
     /// How far the teacher's work on a problem has come.
     public enum State: String, Sendable {
         /// No teacher was asked: it is kept for evaluation or roll-out, or no run needs more of it yet.
         case registered
+        /// There is no answer to verify by; a run may have the teacher asked for one.
+        case unanswered
         /// What runs need was asked of the teacher.
         case ingested
         /// Left out: it is the same as another problem of its dataset that is learned from.
@@ -19,7 +61,9 @@ public enum ProblemStore {
     /// What stands against a problem whose id is there already; nil where it is the same problem.
     public static func conflict(of problem: ProblemEvent, with known: ProblemEvent) -> String? {
         let differences = [
-            ("question", known.question == problem.question), ("answer", known.answer == problem.answer),
+            ("question", known.question == problem.question),
+            // An answer that the teacher's samples agreed on is not the producer's.
+            ("answer", (known.answerSource == .agreed ? "" : known.answer) == problem.answer),
             ("solution", known.solution == problem.solution), ("dataset", known.dataset == problem.dataset),
             ("split", known.split == problem.split),
         ].filter { !$0.1 }.map(\.0)
@@ -44,10 +88,11 @@ public enum ProblemStore {
         let taught = taught ?? (state == .ingested ? .all : [])
         try await transaction.execute(
             """
-            INSERT INTO problems (id, dataset, split, question, solution, answer, family, steps, state, taught)
+            INSERT INTO problems (id, dataset, split, question, solution, answer, answer_source, family, steps, state,
+                                  taught)
             VALUES (\(problem.id), \(problem.dataset), \(problem.split.rawValue), \(problem.question),
-                    \(problem.solution), \(problem.answer), \(problem.family), \(problem.steps), \(state.rawValue),
-                    \(taught.names))
+                    \(problem.solution), \(problem.answer), \(problem.answerSource?.rawValue), \(problem.family),
+                    \(problem.steps), \(state.rawValue), \(taught.names))
             ON CONFLICT (id) DO NOTHING
             """
         )
@@ -99,7 +144,8 @@ public enum ProblemStore {
     /// One problem by its id.
     public static func problem(_ id: String, from pool: PostgresPool) async throws -> ProblemEvent? {
         try await pool.query(
-            "SELECT id, dataset, split, question, solution, answer, family, steps FROM problems WHERE id = \(id)"
+            "SELECT id, dataset, split, question, solution, answer, answer_source, family, steps
+            FROM problems WHERE id = \(id)"
         ).first.map(problem(of:))
     }
 
@@ -116,7 +162,8 @@ public enum ProblemStore {
     public static func problems(ids: [String], from pool: PostgresPool) async throws -> [ProblemEvent] {
         try await pool.query(
             """
-            SELECT id, dataset, split, question, solution, answer, family, steps FROM problems
+            SELECT id, dataset, split, question, solution, answer, answer_source, family, steps
+            FROM problems
             WHERE id = ANY(\(ids)) ORDER BY id COLLATE "C"
             """
         ).map(problem(of:))
@@ -138,7 +185,8 @@ public enum ProblemStore {
     ) async throws -> [ProblemEvent] {
         try await pool.query(
             """
-            SELECT id, dataset, split, question, solution, answer, family, steps FROM problems
+            SELECT id, dataset, split, question, solution, answer, answer_source, family, steps
+            FROM problems
             WHERE dataset = \(dataset) AND split = \(split.rawValue) ORDER BY id COLLATE "C" LIMIT \(limit)
             """
         ).map(problem(of:))
@@ -167,7 +215,8 @@ public enum ProblemStore {
     ) async throws -> [ProblemEvent] {
         try await pool.query(
             """
-            SELECT id, dataset, split, question, solution, answer, family, steps FROM problems
+            SELECT id, dataset, split, question, solution, answer, answer_source, family, steps
+            FROM problems
             WHERE dataset = \(run.dataset) AND split = \(options.split.rawValue)
               AND \(OverlapCondition(datasets: options.split == .train ? [] : run.learnedDatasets, run).sql)
             ORDER BY id COLLATE "C" LIMIT \(options.limit)
@@ -188,6 +237,7 @@ public enum ProblemStore {
             question: try row.get("question", as: String.self),
             solution: try row.get("solution", as: String?.self),
             answer: try row.get("answer", as: String.self),
+            answerSource: try row.get("answer_source", as: String?.self).flatMap(AnswerSource.init(rawValue:)),
             family: try row.get("family", as: String?.self),
             steps: try row.get("steps", as: Int?.self)
         )

@@ -95,8 +95,11 @@ public enum RunStore {
     ///
     /// Arguments:
     ///   - active: only those that are.
-    public static func runs(active: Bool = false, from pool: PostgresPool) async throws -> [RunEvent] {
-        try await pool.query(
+    public static func runs(
+        active: Bool = false,
+        from database: some PostgresQueryable
+    ) async throws -> [RunEvent] {
+        try await database.query(
             "SELECT body::text AS body FROM runs WHERE NOT \(active) OR state = 'active' ORDER BY created_at, id"
         )
         .map { try EventBody.event(RunEvent.self, of: $0) }

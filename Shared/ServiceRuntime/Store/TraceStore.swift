@@ -120,7 +120,8 @@ public enum TraceStore {
             let rows = try await pool.query(
                 """
                 SELECT traces.id AS trace_id, traces.body::text AS body, problems.id, problems.dataset, problems.split,
-                       problems.question, problems.solution, problems.answer, problems.family, problems.steps
+                       problems.question, problems.solution, problems.answer, problems.answer_source,
+                       problems.family, problems.steps
                 FROM traces JOIN problems ON problems.id = traces.problem_id
                 WHERE (traces.problem_id COLLATE "C", traces.id COLLATE "C") > (\(last.problem), \(last.trace))
                   AND traces.kind = ANY(\(kinds.map(\.rawValue))) AND (traces.verified OR \(refused))

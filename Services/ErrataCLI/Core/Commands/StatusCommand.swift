@@ -67,6 +67,8 @@ struct PipelineCounts: Sendable {
     let awaited: Int
     /// Training problems that are stored, and about which no teacher was asked: no run needs more of them.
     let untaught: Int
+    /// Problems without an answer.
+    let unanswered: Int
     /// Problems that are left out within their data set.
     let duplicates: Int
     let contaminated: Int
@@ -92,6 +94,7 @@ struct PipelineCounts: Sendable {
                    (SELECT count(*) FROM problems WHERE state = 'ingested') AS ingested,
                    (SELECT count(*) FROM problems WHERE split = 'train') AS awaited,
                    (SELECT count(*) FROM problems WHERE split = 'train' AND state = 'registered') AS untaught,
+                   (SELECT count(*) FROM problems WHERE state = 'unanswered') AS unanswered,
                    (SELECT count(*) FROM problems WHERE state = 'duplicate') AS duplicates,
                    (SELECT count(*) FROM problems WHERE state = 'contaminated') AS contaminated,
                    (SELECT count(*) FROM problems WHERE state IN ('duplicate', 'contaminated') AND split = 'train')
@@ -118,6 +121,7 @@ struct PipelineCounts: Sendable {
             ingested: try count("ingested"),
             awaited: try count("awaited"),
             untaught: try count("untaught"),
+            unanswered: try count("unanswered"),
             duplicates: try count("duplicates"),
             contaminated: try count("contaminated"),
             leftOut: try count("left_out"),
@@ -148,6 +152,7 @@ struct PipelineCounts: Sendable {
             ("  left out for an evaluation question in them", contaminated, ""),
             ("  overlaps across data sets", overlaps, ""),
             ("  to learn from, not asked about: no run needs it", untaught, ""),
+            ("  without an answer to verify by", unanswered, ""),
             ("  answered by the teacher", ingested, ""),
             ("  with a verified template", templates, share(templates, ingested)),
             ("  with a verified dual pair", duals, share(duals, ingested)),

@@ -45,6 +45,14 @@ struct SubmitCommand: AsyncParsableCommand {
     )
     var map: String?
 
+    @Flag(
+        help: """
+            Take problems without a reference answer too. They are learned from by runs whose "agreement" says of how many \
+            of the teacher's answers how many must agree.
+            """
+    )
+    var withoutAnswers = false
+
     @Option(help: "Submit at most this many problems.")
     var limit: Int?
 
@@ -56,6 +64,9 @@ struct SubmitCommand: AsyncParsableCommand {
             throw ValidationError("--split must be train, rollout, development or test, not '\(split)'")
         }
         if let limit, limit < 1 { throw ValidationError("--limit must be at least 1, not \(limit)") }
+        if withoutAnswers, split != ProblemSplit.train.rawValue {
+            throw ValidationError("--without-answers is for --split train: without an answer nothing can be scored")
+        }
         if dataset.allSatisfy(\.isWhitespace) { throw ValidationError("--dataset must not be blank") }
         _ = try reader()
     }
@@ -71,8 +82,9 @@ struct SubmitCommand: AsyncParsableCommand {
         do {
             return ProblemReader(
                 layout: layout.flatMap(ProblemLayout.init(rawValue:)),
-                columns: try map.map { try ColumnMap($0) },
-                family: file == "-" ? nil : task
+                columns: try map.map { try ColumnMap($0, needsAnswer: !withoutAnswers) },
+                family: file == "-" ? nil : task,
+                allowsMissingAnswer: withoutAnswers
             )
         } catch let error as ReasoningError {
             throw ValidationError("--map: \(error.message)")

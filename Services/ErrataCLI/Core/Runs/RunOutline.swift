@@ -78,6 +78,11 @@ struct RunOutline {
             }
             lines.append(line)
         }
+        if let agreement = run.agreement {
+            lines.append(
+                "problems without an answer get the one that \(agreement.agreeing) of at most \(agreement.of) samples agree on"
+            )
+        }
         if let budget = run.teacherBudget {
             let bounds = [budget.tokens.map { "\($0) tokens" }, budget.cost.map { "\($0) in money" }].compactMap { $0 }
             lines.append("the teacher may cost \(bounds.joined(separator: " and "))")

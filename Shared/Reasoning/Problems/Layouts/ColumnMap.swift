@@ -14,7 +14,10 @@ public struct ColumnMap: Sendable, Hashable {
     /// Reads a mapping.
     ///
     /// - Throws: ``ReasoningError`` that says what is wrong with the text.
-    public init(_ text: String) throws {
+    ///
+    /// Arguments:
+    ///   - needsAnswer: whether the column of the answer must be named.
+    public init(_ text: String, needsAnswer: Bool = true) throws {
         var columns: [Part: [String]] = [:]
         for entry in text.split(separator: ",", omittingEmptySubsequences: false) {
             let sides = entry.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
@@ -36,7 +39,9 @@ public struct ColumnMap: Sendable, Hashable {
             }
         }
         guard columns[.question] != nil else { throw Self.error("the column of the question is missing: question=…") }
-        guard columns[.answer] != nil else { throw Self.error("the column of the answer is missing: answer=…") }
+        guard columns[.answer] != nil || !needsAnswer else {
+            throw Self.error("the column of the answer is missing: answer=…")
+        }
         self.columns = columns
     }
 

@@ -12,12 +12,20 @@ public struct ProblemReader: Sendable {
     public let columns: ColumnMap?
     /// The family of BIG-Bench Hard's problems, whose lines name none: the task, which is the file's name.
     public var family: String?
+    /// Whether a question without a reference answer is read, with an empty answer; else it is an error.
+    public let allowsMissingAnswer: Bool
 
     /// The longest line that is read, in bytes.
     public static let maximumLineLength = GSM8K.maximumLineLength
 
     /// Makes a reader; columns win over a layout.
-    public init(layout: ProblemLayout? = nil, columns: ColumnMap? = nil, family: String? = nil) {
+    public init(
+        layout: ProblemLayout? = nil,
+        columns: ColumnMap? = nil,
+        family: String? = nil,
+        allowsMissingAnswer: Bool = false
+    ) {
+        self.allowsMissingAnswer = allowsMissingAnswer
         self.layout = layout
         self.columns = columns
         self.family = family
@@ -91,6 +99,7 @@ public struct ProblemReader: Sendable {
                         .malformedProblem,
                         "the column \"\(missing)\" of the question is missing or empty"
                     )
+                case .answer where allowsMissingAnswer: continue
                 case .answer: throw Self.missingAnswer(missing)
                 default: continue
                 }
@@ -126,6 +135,10 @@ public struct ProblemReader: Sendable {
             guard let target = fields["target"] else { throw Self.missingAnswer("target") }
             answer = try Self.text(target, "target")
         case .gsm8k, .plain, nil:
+            if allowsMissingAnswer, fields["answer"] == nil {
+                answer = ""
+                break
+            }
             guard let field = fields["answer"] else { throw Self.missingAnswer("answer") }
             let isNamed = self.layout == .plain || columns != nil
             let parts = try GSM8K.split(answer: Self.text(field, "answer"), allowsLong: isNamed)
