@@ -144,8 +144,10 @@ public enum ProblemStore {
     /// One problem by its id.
     public static func problem(_ id: String, from pool: PostgresPool) async throws -> ProblemEvent? {
         try await pool.query(
-            "SELECT id, dataset, split, question, solution, answer, answer_source, family, steps
-            FROM problems WHERE id = \(id)"
+            """
+            SELECT id, dataset, split, question, solution, answer, answer_source, family, steps
+            FROM problems WHERE id = \(id)
+            """
         ).first.map(problem(of:))
     }
 
