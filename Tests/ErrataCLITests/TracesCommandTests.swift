@@ -45,7 +45,9 @@ struct TracesCommandTests {
             #expect(all.map(\.kind) == ["chain-of-thought", "template"])
             #expect(all.map(\.failureKind) == ["wrong-answer", "-"] && all.map(\.count) == [2, 1])
             #expect(all.first?.example == "the answer 3 is not 2")
-            let lines = TracesCommand.rendered(all).split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
+            let lines = TracesCommand.rendered(all).split(separator: "\n").map {
+                $0.split(separator: " ").map(String.init)
+            }
             try #require(lines.count == 4)
             #expect(lines[2].prefix(4) == ["chain-of-thought", "wrong-answer", "2", "the"])
             #expect(lines[3] == ["template", "-", "1", "there", "is", "no", "<Answer>", "element"], "a line is a line")

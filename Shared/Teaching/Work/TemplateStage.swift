@@ -83,7 +83,8 @@ struct TemplateStage: Sendable {
                     inspectorRounds: rounds
                 )
             ),
-            teacher: try tally.provenance(prompt: .templateExtraction, ledger: work.ledger)
+            teacher: try tally.provenance(prompt: .templateExtraction, ledger: work.ledger),
+            grader: Grader().stamp
         )
     }
 }

@@ -104,7 +104,9 @@ struct TracesCommand: AsyncParsableCommand {
         }
     }
 
-    /// A trace as its event's body. What was stored by an earlier version is shown as it is.
+    /// A trace as its event's body.
+    ///
+    /// It is not checked: what an earlier version stored is shown as it is.
     static func line(of trace: TraceEvent) throws -> String {
         String(decoding: try EventCoding.encodeJSON(trace), as: UTF8.self)
     }
