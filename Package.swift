@@ -357,7 +357,7 @@ let package = Package(
             tests(
                 "ErrataCLITests",
                 plumbing + [
-                    "DataSupport", "TestSupport", "ErrataCLICore", "LanguageModel", "PracticeDomain", "Reasoning",
+                    "DataSupport", "TestSupport", "ErrataCLICore", "Distillation", "LanguageModel", "PracticeDomain", "Reasoning",
                     "Teaching",
                     "Tokenization", argumentParser,
                 ]

@@ -25,6 +25,12 @@ struct ArgumentTests {
         Bad("submit f --limit many", "--limit", "many"),
         Bad("submit f g", "g"),
         Bad("grade", "<file>"), Bad("grade f --policy lenient", "--policy", "strict, standard or qwen", "'lenient'"),
+        Bad("traces --kind chains", "--kind", "chain-of-thought, dual", "'chains'"),
+        Bad("traces --refused --list --json", "--list and --json", "keep one"), Bad("traces --limit 0", "--limit"),
+        Bad("regrade --policy lenient", "--policy", "strict, standard or qwen", "'lenient'"),
+        Bad("regrade --table verdicts", "--table", "evaluations, attempts or traces"),
+        Bad("regrade --table traces --evaluation held", "--evaluation", "keep one"),
+        Bad("regrade --limit 0", "--limit", "at least 1"),
         Bad("submit f --layout gsm", "--layout", "gsm8k, math", "'gsm'"),
         Bad("submit f --layout math --map question=a,answer=b", "--layout and --map", "keep one"),
         Bad("submit f --map question=a", "--map", "answer is missing"),
@@ -135,6 +141,9 @@ struct ArgumentTests {
             "models list", "models add m.gguf --name m", "models show m --json", "models export m out --dtype bfloat16",
             "models rename a b", "models remove m --state s", "models render m --messages - --ids",
             "up --demo --quick --keep --problems f", "up --teacher-url https://host/v1",
+            "traces --refused", "traces --problem p --json --limit 3",
+            "traces --run r --kind correction --refused --list", "regrade --exit-code", "regrade --table traces",
+            "regrade --policy qwen --run r --evaluation held --limit 2",
         ]
     )
     func accepted(line: String) throws {
