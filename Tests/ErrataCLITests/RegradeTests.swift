@@ -35,7 +35,12 @@ struct RegradeTests {
                     correct: !planted.contains(.evaluations),
                     answer: answer,
                     output: "1 + 6 = 7\n#### \(answer)",
-                    second: .init(output: "<Answer>8</Answer>", correct: false, readable: true, named: false),
+                    second: EvaluationJobStore.Result.Second(
+                        output: "<Answer>8</Answer>",
+                        correct: false,
+                        readable: true,
+                        named: false
+                    ),
                     grader: stamp
                 ),
                 // What was cut off before it named an answer has none.
@@ -157,12 +162,15 @@ struct RegradeTests {
                 #expect(differences == [], "pages of \(pageSize)")
                 #expect(summary.differing == 0 && summary.counts[.evaluations]?.replayed == 2)
                 #expect(summary.counts[.attempts]?.replayed == 2 && summary.counts[.traces]?.replayed == 5)
-                #expect(summary.scores["e"] == .init(suite: "held", problems: 2, before: 1, now: 1))
+                #expect(summary.scores["e"] == RegradeSummary.Score(suite: "held", problems: 2, before: 1, now: 1))
             }
         }
     }
 
-    @Test("a verdict that was planted wrong is found in its table, and nothing else", arguments: Regrading.Table.allCases)
+    @Test(
+        "a verdict that was planted wrong is found in its table, and nothing else",
+        arguments: Regrading.Table.allCases
+    )
     func planted(table: Regrading.Table) async throws {
         try await withVerdicts(planted: [table]) { pool in
             let (differences, summary) = try await replay(Regrading(), pool)
@@ -174,7 +182,7 @@ struct RegradeTests {
             switch table {
             case .evaluations:
                 #expect(found.id == "e" && found.verdict == "correct" && !found.was && found.now)
-                #expect(summary.scores["e"] == .init(suite: "held", problems: 2, before: 0, now: 1))
+                #expect(summary.scores["e"] == RegradeSummary.Score(suite: "held", problems: 2, before: 0, now: 1))
             case .attempts: #expect(found.id == "a-1" && found.verdict == "correct" && found.was && !found.now)
             case .traces:
                 #expect(found.id == "t-3" && found.verdict == "verified" && found.was && !found.now)
