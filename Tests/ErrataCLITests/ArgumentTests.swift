@@ -25,6 +25,8 @@ struct ArgumentTests {
         Bad("submit f --limit many", "--limit", "many"),
         Bad("submit f g", "g"),
         Bad("grade", "<file>"), Bad("grade f --policy lenient", "--policy", "strict, standard or qwen", "'lenient'"),
+        Bad("submit f --json", "--json", "needs --estimate"), Bad("submit f --parts chains", "--parts", "--estimate"),
+        Bad("submit f --estimate --parts chains,proofs", "--parts", "chains, duals, mistakes, templates", "'proofs'"),
         Bad("traces --kind chains", "--kind", "chain-of-thought, dual", "'chains'"),
         Bad("traces --refused --list --json", "--list and --json", "keep one"), Bad("traces --limit 0", "--limit"),
         Bad("regrade --policy lenient", "--policy", "strict, standard or qwen", "'lenient'"),
@@ -129,7 +131,9 @@ struct ArgumentTests {
     @Test(
         "good arguments are taken",
         arguments: [
-            "submit -", "submit f --split test --limit 3", "generate --count 1 --minimum-steps 1 --maximum-steps 1",
+            "submit -", "submit f --split test --limit 3",
+            "submit f --estimate --teachers t --parts chains,templates --json",
+            "generate --count 1 --minimum-steps 1 --maximum-steps 1",
             "watch evaluations --once", "dead-letters", "runs", "status", "migrate --replication 3",
             "generate", "generate --model m --prompt x --chat --system y --seed 3 --stop a --stop b",
             "generate --model m --temperature 0.7 --top-k 20 --top-p 0.8 --repetition-penalty 1.1 --max-tokens 5",
