@@ -40,7 +40,7 @@ struct EstimateTests {
         TeacherSettings.Price(prompt: prompt, completion: completion)
     }
 
-    @Test("without a ledger a chain is one call a problem, of the prompt's length, and as long as the reference solution")
+    @Test("without a ledger a chain is one call a problem, of the prompt's length, and as long as the solution")
     func defaults() throws {
         let estimate = Estimate(try tally([.chains]), ledger: nil, prices: [.solver: Self.price(3.5, 7)])
         let sent = try Self.problems.prefix(2).reduce(0) {
@@ -55,7 +55,8 @@ struct EstimateTests {
         let cost = (Double(line.promptTokens) * 3.5 + Double(line.completionTokens) * 7) / 1e6
         #expect(line.cost == cost && estimate.cost == cost)
         #expect(estimate.problems == 2 && estimate.others == 1 && estimate.withoutPrice.isEmpty)
-        #expect(line.basis.calls == "default: 1 a problem" && line.basis.sent.contains("default: 3.50 characters a token"))
+        #expect(line.basis.calls == "default: 1 a problem")
+        #expect(line.basis.sent.contains("default: 3.50 characters a token"))
         #expect(line.basis.received.contains("the reference solution"))
         let text = estimate.rendered()
         #expect(text.contains("2 problems to ask a teacher about; 1 to roll out or evaluate on"))
@@ -67,7 +68,8 @@ struct EstimateTests {
         let all = Estimate(try tally(), ledger: nil, prices: [.classifier: Self.price(1, 1)])
         #expect(
             all.lines.map(\.prompt) == [
-                "chain-of-thought", "rectify", "corrupt", "classify-mistake", "template-extraction", "inspect-template",
+                "chain-of-thought", "rectify", "corrupt", "classify-mistake", "template-extraction",
+                "inspect-template",
             ]
         )
         #expect(all.lines.allSatisfy { $0.calls == 2 && $0.promptTokens > 0 && $0.completionTokens > 0 })
@@ -92,12 +94,15 @@ struct EstimateTests {
             let version = try PromptLibrary.shipped.prompt(.chainOfThought).version
             let characters = try characters(.chainOfThought(question: old.question))
             // Three calls for two problems; a call of a run's attempt is none of a problem's.
-            for (key, run, tokens) in [("k1", nil, 30), ("k2", nil, 60), ("k3", nil, 30), ("k4", "r", 900)] {
+            let calls: [(key: String, run: String?, tokens: Int)] = [
+                ("k1", nil, 30), ("k2", nil, 60), ("k3", nil, 30), ("k4", "r", 900),
+            ]
+            for (key, run, tokens) in calls {
                 try await pool.execute(
                     """
                     INSERT INTO teacher_calls (key, problem_id, run_id, prompt_id, prompt_version, model, temperature, seed,
                                                response, finish_reason, prompt_tokens, completion_tokens, latency_ms)
-                    VALUES (\(key), 'old', \(run as String?), 'chain-of-thought', \(version), 'm', 0.2, 1, 'x', 'stop',
+                    VALUES (\(key), 'old', \(run), 'chain-of-thought', \(version), 'm', 0.2, 1, 'x', 'stop',
                             \(characters / 2), \(tokens), 1)
                     """
                 )
@@ -141,7 +146,7 @@ struct EstimateTests {
                 """
             )
             let means = try await LedgerMeans.read([.corrupt], prompts: .shipped, from: pool)
-            #expect(means.calls[.corrupt] == .some(LedgerMeans.Calls(count: 1, completionTokens: 9)))
+            #expect(means.calls[.corrupt] == LedgerMeans.Calls(count: 1, completionTokens: 9))
             let line = try #require(Estimate(try tally([.duals]), ledger: means, prices: [:]).lines.last)
             #expect(line.basis.sent.contains("default") && line.completionTokens == 18)
         }
