@@ -357,7 +357,8 @@ let package = Package(
             tests(
                 "ErrataCLITests",
                 plumbing + [
-                    "DataSupport", "TestSupport", "ErrataCLICore", "LanguageModel", "PracticeDomain", "Reasoning",
+                    "DataSupport", "TestSupport", "ErrataCLICore", "Distillation", "LanguageModel", "PracticeDomain",
+                    "Reasoning",
                     "Teaching",
                     "Tokenization", argumentParser,
                 ]

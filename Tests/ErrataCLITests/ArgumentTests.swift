@@ -25,6 +25,14 @@ struct ArgumentTests {
         Bad("submit f --limit many", "--limit", "many"),
         Bad("submit f g", "g"),
         Bad("grade", "<file>"), Bad("grade f --policy lenient", "--policy", "strict, standard or qwen", "'lenient'"),
+        Bad("submit f --json", "--json", "needs --estimate"), Bad("submit f --parts chains", "--parts", "--estimate"),
+        Bad("submit f --estimate --parts chains,proofs", "--parts", "chains, duals, mistakes, templates", "'proofs'"),
+        Bad("traces --kind chains", "--kind", "chain-of-thought, dual", "'chains'"),
+        Bad("traces --refused --list --json", "--list and --json", "keep one"), Bad("traces --limit 0", "--limit"),
+        Bad("regrade --policy lenient", "--policy", "strict, standard or qwen", "'lenient'"),
+        Bad("regrade --table verdicts", "--table", "evaluations, attempts or traces"),
+        Bad("regrade --table traces --evaluation held", "--evaluation", "keep one"),
+        Bad("regrade --limit 0", "--limit", "at least 1"),
         Bad("submit f --layout gsm", "--layout", "gsm8k, math", "'gsm'"),
         Bad("submit f --layout math --map question=a,answer=b", "--layout and --map", "keep one"),
         Bad("submit f --map question=a", "--map", "answer is missing"),
@@ -123,7 +131,9 @@ struct ArgumentTests {
     @Test(
         "good arguments are taken",
         arguments: [
-            "submit -", "submit f --split test --limit 3", "generate --count 1 --minimum-steps 1 --maximum-steps 1",
+            "submit -", "submit f --split test --limit 3",
+            "submit f --estimate --teachers t --parts chains,templates --json",
+            "generate --count 1 --minimum-steps 1 --maximum-steps 1",
             "watch evaluations --once", "dead-letters", "runs", "status", "migrate --replication 3",
             "generate", "generate --model m --prompt x --chat --system y --seed 3 --stop a --stop b",
             "generate --model m --temperature 0.7 --top-k 20 --top-p 0.8 --repetition-penalty 1.1 --max-tokens 5",
@@ -135,6 +145,9 @@ struct ArgumentTests {
             "models list", "models add m.gguf --name m", "models show m --json", "models export m out --dtype bfloat16",
             "models rename a b", "models remove m --state s", "models render m --messages - --ids",
             "up --demo --quick --keep --problems f", "up --teacher-url https://host/v1",
+            "traces --refused", "traces --problem p --json --limit 3",
+            "traces --run r --kind correction --refused --list", "regrade --exit-code", "regrade --table traces",
+            "regrade --policy qwen --run r --evaluation held --limit 2",
         ]
     )
     func accepted(line: String) throws {

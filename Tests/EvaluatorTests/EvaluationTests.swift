@@ -2,6 +2,7 @@ import Distillation
 import Foundation
 import LanguageModel
 import PostgresClient
+import Reasoning
 import Schemas
 import ServiceRuntime
 import StageSupport
@@ -37,12 +38,33 @@ struct EvaluationTests {
             let text = " <Step1>add</Step1><Answer>7</Answer>"
             let tokens = bench.codec.tokenizer.encode(text).count
             #expect(results.allSatisfy { $0.output == text && $0.tokens == tokens && $0.second == nil })
+            #expect(event.grader == Grader().stamp && event.graderVersion == Grader.version)
+            #expect(results.allSatisfy { $0.grader == Grader().stamp })
             #expect(try await EvaluationStore.evaluations(run: "r1", from: bench.pool) == [event])
             #expect(try await bench.outbox(EvaluationEvent.self) == [event])
             #expect(try await bench.evaluationJob(checkpoint).state == "done")
             let row = try #require(try await bench.pool.query("SELECT topic, key FROM outbox").first)
             #expect(try row.get("topic", as: String.self) == Topic.evaluations.rawValue)
             #expect(try row.get("key", as: String.self) == "r1")
+        }
+    }
+
+    @Test("a suite's answers are graded by the policy that it names, and marked with it")
+    func policy() async throws {
+        #expect(EvaluationSuite.policies == GradingPolicy.allCases.map(\.rawValue))
+        try await StageBench.with { bench in
+            try await bench.insertSuite()
+            // To a mathematician 14/2 is 7; strict wants the form that was asked for.
+            let parrot = try bench.parrot(says: " <Step1>add</Step1><Answer>14/2</Answer>")
+            for (policy, correct) in [("strict", 0), ("standard", 2)] {
+                let run = bench.run(policy, stages: [.templates("hsft")], suites: [.ofSix(policy: policy)])
+                try await bench.insert(run)
+                let checkpoint = bench.checkpoint("hsft", of: run, modelHash: parrot)
+                try await bench.insert(checkpoint)
+                let event = try await bench.evaluate(checkpoint)
+                #expect(event.correct == correct && event.grader == "\(policy)/\(Grader.version)")
+                #expect(try await bench.results(checkpoint).allSatisfy { $0.grader == event.grader })
+            }
         }
     }
 

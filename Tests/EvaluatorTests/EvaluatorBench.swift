@@ -14,7 +14,12 @@ import Training
 
 extension EvaluationSuite {
     /// A suite of six problems, numbers 30 to 35.
-    static func ofSix(wait: Double? = nil, limit: Int? = nil, shots: Int? = nil) -> EvaluationSuite {
+    static func ofSix(
+        wait: Double? = nil,
+        limit: Int? = nil,
+        shots: Int? = nil,
+        policy: String? = nil
+    ) -> EvaluationSuite {
         EvaluationSuite(
             name: "held",
             dataset: StageBench.dataset,
@@ -22,7 +27,8 @@ extension EvaluationSuite {
             expectedProblems: 6,
             waitSeconds: wait,
             limit: limit,
-            shots: shots
+            shots: shots,
+            policy: policy
         )
     }
 }

@@ -1,4 +1,5 @@
 import PostgresClient
+import Reasoning
 import Schemas
 import ServiceRuntime
 import StageSupport
@@ -38,7 +39,9 @@ struct RolloutTests {
             #expect(attempts.map(\.sample) == [0, 1, 0, 1, 0, 1])
             #expect(attempts.map(\.correct) == [true, true, false, false, false, false])
             #expect(attempts.allSatisfy { $0.runId == "r1" && $0.checkpointId == checkpoint.id && $0.answer == "7" })
-            #expect(attempts.allSatisfy { $0.round == 1 && $0.truncated == nil })
+            #expect(attempts.allSatisfy { $0.round == 1 && $0.truncated == nil && $0.grader == Grader().stamp })
+            let stamps = try await bench.pool.values("SELECT DISTINCT grader FROM attempts", as: String.self)
+            #expect(stamps == [Grader().stamp])
             #expect(attempts.map { $0.selfCorrection?.answer } == [nil, nil, "8", "8", "8", "8"])
             #expect(attempts.map { $0.selfCorrection?.firstWrongStep } == [nil, nil, 0, 0, 0, 0])
             #expect(Set(attempts.map(\.id)).count == 6)

@@ -115,6 +115,39 @@ def test_overlaps_are_left_out_and_told(system):
     assert b"left out as duplicates" in system.errata("status").stdout
 
 
+def test_an_estimate_sends_nothing_and_names_bad_lines(system, tmp_path):
+    file = tmp_path / "dear.jsonl"
+    file.write_text("".join(json.dumps(problem) + "\n" for problem in generate("--count", "3", "--seed", "25")) + "no\n")
+    teachers = tmp_path / "teachers.json"
+    teachers.write_text(json.dumps({"default": {"price": {"prompt": 1.0, "completion": 2.0}}}))
+    done = system.errata("submit", str(file), "--dataset", "dear", "--estimate", "--teachers", str(teachers), "--json")
+    assert done.returncode == 2 and f"{file}:4: ".encode() in done.stderr, done.stderr
+    told = json.loads(done.stdout)
+    assert told["problems"] == 3 and told["rejected"] == 1
+    for line in told["lines"]:
+        assert abs(line["cost"] - (line["promptTokens"] + 2 * line["completionTokens"]) / 1e6) < 1e-9
+    done = system.errata("submit", str(file), "--dataset", "dear", "--estimate", "--parts", "chains")
+    assert b"chain-of-thought" in done.stdout and b"inspect-template" not in done.stdout
+    assert system.count("SELECT count(*) FROM problems WHERE dataset = 'dear'") == 0
+
+
+def test_traces_are_listed_and_graded_again(system):
+    lines = "".join(json.dumps(problem) + "\n" for problem in generate("--count", "4", "--seed", "26"))
+    assert system.errata("submit", "-", "--dataset", "traced", stdin=lines.encode()).returncode == 0
+    eventually(
+        lambda: system.count("SELECT count(*) FROM problems WHERE dataset = 'traced' AND state = 'ingested'") == 4,
+        timeout=60,
+    )
+    done = system.errata("traces", "--dataset", "traced", "--kind", "chain-of-thought", "--json")
+    traces = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(traces) == 4 and all(trace["grader"].startswith("standard/") for trace in traces)
+    refused = system.errata("traces", "--dataset", "traced", "--refused")
+    assert refused.returncode == 0, refused.stderr
+    done = system.errata("regrade", "--table", "traces", "--exit-code")
+    assert done.returncode == 0 and done.stdout == b"", (done.stdout, done.stderr)
+    assert b"differ" in done.stderr
+
+
 def test_an_id_that_is_taken_is_told_before_it_is_sent(system):
     line = {"id": "taken", "dataset": "taken", "split": "rollout", "question": "What is 7 + 8?", "answer": "15"}
     for answer, code in (("15", 0), ("15", 0), ("16", 1)):

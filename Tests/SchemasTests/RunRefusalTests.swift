@@ -124,6 +124,9 @@ struct RunRefusalTests {
         Refusal("suites[1].waitSeconds must be 0.0 to 31536000.0, is -1.0") { $0.suites[1].waitSeconds = -1 },
         Refusal("suites[1].limit must be at least 1, is 0") { $0.suites[1].limit = 0 },
         Refusal("suites[2].shots must be 0 to 32, is 33") { $0.suites[2].shots = 33 },
+        Refusal("suites[2].policy must be one of strict, standard, qwen, is 'lenient'") {
+            $0.suites[2].policy = "lenient"
+        },
         Refusal(
             "suites[2].stages[1] is 'sft', which is no stage of the run; its stages are templates, keys, corrections, ",
             isInSchema: false

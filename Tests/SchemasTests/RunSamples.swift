@@ -50,7 +50,8 @@ extension Samples {
                 split: .development,
                 expectedProblems: 20,
                 shots: 4,
-                stages: ["initial"]
+                stages: ["initial"],
+                policy: "strict"
             ),
         ],
         decoding: decoding,

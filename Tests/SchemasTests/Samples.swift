@@ -304,7 +304,8 @@ enum Samples {
             body: body,
             teacher: teacher,
             attemptId: "a-1",
-            runId: "r-1"
+            runId: "r-1",
+            grader: "standard/2"
         )
     }
     static var unverified: TraceEvent {
@@ -359,7 +360,8 @@ enum Samples {
             answer: "5",
             correct: true
         ),
-        promptFormat: "hierarchical-thought"
+        promptFormat: "hierarchical-thought",
+        grader: "standard/2"
     )
     static let checkpoint = CheckpointEvent(
         id: "c-2",
@@ -415,7 +417,8 @@ enum Samples {
             )
         ],
         decoding: decoding,
-        graderVersion: "1",
+        graderVersion: "2",
+        grader: "strict/2",
         selfCorrection: SelfCorrectionScore(
             correct: 103,
             accuracy: 0.515,

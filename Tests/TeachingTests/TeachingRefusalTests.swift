@@ -97,6 +97,7 @@ struct TeachingRefusalTests {
                 == [.chainOfThought, .template, .inspectorVerdict, .dual, .correction, .inspectorVerdict]
         )
         for trace in traces { #expect(trace.verified && trace.failure == nil && trace.failureKind == nil) }
+        for trace in traces { #expect(trace.grader == (trace.kind == .inspectorVerdict ? nil : Grader().stamp)) }
         #expect(TeachingYields(traces).refusals.isEmpty && TeachingYields(traces).templatesWithoutNotes == 1)
         guard case .chainOfThought(let body) = try #require(traces.first).body else { return }
         #expect(body.text == Self.chain, "thoughts are no part of a chain")
@@ -108,6 +109,35 @@ struct TeachingRefusalTests {
         for case .dual(let dual) in traces.map(\.body) {
             #expect(dual.mistake == "knowledge" && dual.mistakeSource == .teacher)
         }
+    }
+
+    @Test("a trace that is graded again has the verdicts that it was given when the teacher answered")
+    func again() async throws {
+        let answers: [(PromptID?, @Sendable (Int) -> String)] = [
+            (nil, { _ in "" }), (.chainOfThought, { _ in Self.wrong }), (.corrupt, { _ in Self.chain }),
+            (.templateExtraction, { _ in "<Step1>3 * 4 = 12</Step1><Answer>12</Answer>" }),
+            (.groundedCorrection, { _ in "<Answer>5</Answer>" }), (.chainOfThought, { _ in "CUT" }),
+        ]
+        var verdicts: [TraceVerdict] = []
+        for (prompt, answer) in answers {
+            for trace in try await traces(prompt, answer).traces {
+                verdicts += TraceGrading.verdicts(on: trace, of: Self.problem)
+            }
+        }
+        #expect(verdicts.allSatisfy { $0.was == $0.now }, "\(verdicts.filter { $0.was != $0.now })")
+        #expect(verdicts.contains { $0.was } && verdicts.contains { !$0.was && $0.reason != nil })
+        // Planted: a template whose answer is another one, told verified.
+        let template = try #require(try await traces().traces.first { $0.kind == .template })
+        guard case .template(var body) = template.body else { return }
+        body.answer = "11"
+        var planted = template
+        planted.body = .template(body)
+        let found = try #require(TraceGrading.verdicts(on: planted, of: Self.problem).first)
+        #expect(found.was && !found.now && found.rule == .number && found.reason == "the answer 11 is not 10")
+        // What an inspector refused is none of the grader's.
+        planted.verified = false
+        planted.failureKind = "inspector"
+        #expect(TraceGrading.verdicts(on: planted, of: Self.problem).isEmpty)
     }
 
     @Test("a verdict that cannot be read is asked for again, and is no remark for the teacher")

@@ -19,6 +19,8 @@ struct EvaluationReport: Sendable {
         let pieces = try await EvaluationJobStore.pieces(of: job.id, from: pool)
         let problems = try await ProblemStore.problems(ids: results.map(\.problemID), from: pool)
         let correct = results.count(where: \.correct)
+        // Pieces of evaluators of several versions have several graders: then none is named.
+        let graders = Set(results.map(\.grader))
         return EvaluationEvent(
             id: job.id,
             runId: run.id,
@@ -39,6 +41,7 @@ struct EvaluationReport: Sendable {
             comparisons: try await comparisons(of: results, run: run, checkpoint: checkpoint, suite: suite),
             decoding: run.decoding ?? Students.defaultDecoding,
             graderVersion: StudentSolver.graderVersion,
+            grader: graders.count == 1 ? graders.first ?? nil : nil,
             selfCorrection: Self.selfCorrection(results)
         )
     }

@@ -203,7 +203,13 @@ public struct EvaluationWork: Sendable {
         do {
             if let name = job.suite, let suite = run.suites.first(where: { $0.name == name }) {
                 let shots = try await shots(job.shots, of: suite, run, checkpoint)
-                let results = try await students.score(checkpoint, of: run, on: problems, shots: shots)
+                let results = try await students.score(
+                    checkpoint,
+                    of: run,
+                    on: problems,
+                    shots: shots,
+                    grader: suite.grader
+                )
                 effects = Effects { try await EvaluationJobStore.insert(results, evaluation: job.id, in: $0) }
             } else {
                 let attempts = try await students.rollOut(

@@ -48,11 +48,13 @@ public final class Students: Sendable {
     ///
     /// Arguments:
     ///   - shots: solved problems that are shown before each question.
+    ///   - grader: what compares the answers.
     func score(
         _ checkpoint: CheckpointEvent,
         of run: RunEvent,
         on problems: [ProblemEvent],
-        shots: [StudentCodec.Shot]
+        shots: [StudentCodec.Shot],
+        grader: Grader
     ) async throws -> [EvaluationJobStore.Result] {
         let decoding = run.decoding ?? Self.defaultDecoding
         let format = StudentFormat(answers: run.answers(of: checkpoint.stage))
@@ -65,6 +67,7 @@ public final class Students: Sendable {
                     format: format,
                     shots: shots,
                     parameters: parameters,
+                    grader: grader,
                     onFinish: stop
                 )
                 return zip(problems, outcomes).map { EvaluationJobStore.Result($0, $1) }
@@ -75,6 +78,7 @@ public final class Students: Sendable {
                 shots: shots,
                 parameters: parameters,
                 maximumCorrectionTokens: decoding.correctionTokens,
+                grader: grader,
                 onFinish: stop
             )
             return zip(problems, both).map { problem, outcome in
@@ -244,9 +248,15 @@ extension EvaluationJobStore.Result {
             answer: outcome.answer,
             output: outcome.output,
             truncated: outcome.isTruncated,
-            tokens: outcome.tokens
+            tokens: outcome.tokens,
+            grader: outcome.grader
         )
     }
+}
+
+extension EvaluationSuite {
+    /// What grades the suite's answers; by the policy `standard` where it names none.
+    var grader: Grader { Grader(policy: policy.flatMap(GradingPolicy.init(rawValue:)) ?? .standard) }
 }
 
 extension DecodingOptions {

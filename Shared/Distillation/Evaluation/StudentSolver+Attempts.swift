@@ -58,19 +58,31 @@ extension StudentSolver {
                 correct: outcome.correct,
                 truncated: outcome.isTruncated ? true : nil,
                 selfCorrection: own[index].map { own in
-                    SelfCorrection(
-                        output: own.output,
-                        firstWrongStep: own.trace?.firstWrongStep,
-                        cause: own.trace?.cause,
-                        correction: own.trace?.correction,
-                        answer: own.trace?.answer,
-                        correct: own.trace.map {
-                            AnswerEquivalence.equivalent(gold: problems[problem].answer, predicted: $0.answer)
-                        } ?? false
-                    )
+                    Self.grade(own.output, trace: own.trace, gold: problems[problem].answer)
                 },
-                promptFormat: format.rawValue
+                promptFormat: format.rawValue,
+                grader: outcome.grader
             )
         }
+    }
+
+    /// Grades a student's correction of its own attempt: by this a roll-out is graded, and a stored one graded again.
+    ///
+    /// Arguments:
+    ///   - trace: what ``readCorrection(_:steps:)`` read from the output.
+    public static func grade(
+        _ output: String,
+        trace: CorrectionTrace?,
+        gold: String,
+        grader: Grader = Grader()
+    ) -> SelfCorrection {
+        SelfCorrection(
+            output: output,
+            firstWrongStep: trace?.firstWrongStep,
+            cause: trace?.cause,
+            correction: trace?.correction,
+            answer: trace?.answer,
+            correct: trace.map { grader.isCorrect(gold: gold, predicted: $0.answer) } ?? false
+        )
     }
 }

@@ -20,13 +20,18 @@ extension StudentSolver {
         public var correct: Bool
 
         /// Joins a first pass with its correction.
-        public init(first: Outcome, output: String, trace: CorrectionTrace?, gold: String) {
+        public init(
+            first: Outcome,
+            output: String,
+            trace: CorrectionTrace?,
+            gold: String,
+            grader: Grader = Grader()
+        ) {
             self.first = first
             self.output = output
             self.trace = trace
             answer = trace?.answer ?? first.answer
-            correct =
-                trace.map { AnswerEquivalence.equivalent(gold: gold, predicted: $0.answer) } ?? first.correct
+            correct = trace.map { grader.isCorrect(gold: gold, predicted: $0.answer) } ?? first.correct
         }
     }
 
@@ -45,10 +50,12 @@ extension StudentSolver {
     ///
     /// Arguments:
     ///   - parameters: decoding of the corrections, see ``correctionParameters(_:maximumTokens:)``.
+    ///   - grader: what compares the answers.
     ///   - onFinish: called with the number of finished corrections; throwing cancels.
     public func selfCorrect(
         _ outcomes: [(task: Task, first: Outcome)],
         parameters: GenerationParameters,
+        grader: Grader = Grader(),
         onFinish: ((Int) throws -> Void)? = nil
     ) throws -> [CorrectedOutcome] {
         let corrections = try correct(
@@ -61,7 +68,8 @@ extension StudentSolver {
                 first: outcome.first,
                 output: correction.output,
                 trace: correction.trace,
-                gold: outcome.task.gold
+                gold: outcome.task.gold,
+                grader: grader
             )
         }
     }
@@ -70,6 +78,7 @@ extension StudentSolver {
     ///
     /// Arguments:
     ///   - parameters: decoding of the first pass; the second is greedy.
+    ///   - grader: what compares the answers.
     ///   - onFinish: called with the number of finished texts, two a task in all; throwing cancels.
     public func solveAndCorrect(
         _ tasks: [Task],
@@ -77,12 +86,21 @@ extension StudentSolver {
         shots: [StudentCodec.Shot] = [],
         parameters: GenerationParameters,
         maximumCorrectionTokens: Int = maximumCorrectionTokens,
+        grader: Grader = Grader(),
         onFinish: ((Int) throws -> Void)? = nil
     ) throws -> [CorrectedOutcome] {
-        let first = try solve(tasks, format: format, shots: shots, parameters: parameters, onFinish: onFinish)
+        let first = try solve(
+            tasks,
+            format: format,
+            shots: shots,
+            parameters: parameters,
+            grader: grader,
+            onFinish: onFinish
+        )
         return try selfCorrect(
             Array(zip(tasks, first)),
             parameters: Self.correctionParameters(parameters, maximumTokens: maximumCorrectionTokens),
+            grader: grader,
             onFinish: { try onFinish?(tasks.count + $0) }
         )
     }

@@ -5,7 +5,7 @@ import Tokenization
 /// Lets a student solve problems and grades its answers.
 public struct StudentSolver {
     /// The version of extraction and equivalence, for events.
-    public static let graderVersion = "1"
+    public static let graderVersion = Grader.version
 
     private let writer: any StudentWriter
     private let codec: StudentCodec
@@ -54,6 +54,10 @@ public struct StudentSolver {
         public var isTruncated = false
         /// The tokens of the text.
         public var tokens = 0
+        /// By what the grader decided; nil without an answer.
+        public var rule: GradingRule?
+        /// The grader's policy and version, see ``Reasoning/Grader/stamp``.
+        public var grader = Grader().stamp
     }
 
     /// Solves tasks.
@@ -61,12 +65,14 @@ public struct StudentSolver {
     /// Arguments:
     ///   - shots: solved problems that are shown before each question.
     ///   - parameters: decoding; the end-of-text token is added to the stop tokens.
+    ///   - grader: what compares the answers.
     ///   - onFinish: called with the number of finished tasks; throwing cancels.
     public func solve(
         _ tasks: [Task],
         format: StudentFormat,
         shots: [StudentCodec.Shot] = [],
         parameters: GenerationParameters,
+        grader: Grader = Grader(),
         onFinish: ((Int) throws -> Void)? = nil
     ) throws -> [Outcome] {
         let outputs = try complete(
@@ -76,7 +82,13 @@ public struct StudentSolver {
             onFinish: onFinish
         )
         return zip(tasks, outputs).map { task, output in
-            Self.grade(output.text, gold: task.gold, isTruncated: output.isTruncated, tokens: output.tokens)
+            Self.grade(
+                output.text,
+                gold: task.gold,
+                isTruncated: output.isTruncated,
+                tokens: output.tokens,
+                grader: grader
+            )
         }
     }
 
@@ -93,10 +105,18 @@ public struct StudentSolver {
             parameters: parameters,
             onFinish: onFinish
         )
-        return zip(outputs, steps).map { ($0.text, try? StudentFormat.parseCorrection($0.text, attempt: $1)) }
+        return zip(outputs, steps).map { ($0.text, Self.readCorrection($0.text, steps: $1)) }
     }
 
-    /// Grades an output.
+    /// What can be read from a student's correction of an attempt, whose steps are given; nil where it has no answer.
+    public static func readCorrection(_ output: String, steps: [String]) -> CorrectionTrace? {
+        try? StudentFormat.parseCorrection(output, attempt: steps)
+    }
+
+    /// Grades an output: by this a student is scored, and a stored output graded again.
+    ///
+    /// The form that the student was asked for does not matter: an answer is found in a chain and in a template by the same
+    /// rules.
     ///
     /// Arguments:
     ///   - isTruncated: whether it was cut off.
@@ -105,11 +125,20 @@ public struct StudentSolver {
         _ output: String,
         gold: String,
         isTruncated: Bool = false,
-        tokens: Int = 0
+        tokens: Int = 0,
+        grader: Grader = Grader()
     ) -> Outcome {
         let answer = AnswerExtraction.extract(output, isTruncated: isTruncated)
-        let correct = answer.map { AnswerEquivalence.equivalent(gold: gold, predicted: $0) } ?? false
-        return Outcome(output: output, answer: answer, correct: correct, isTruncated: isTruncated, tokens: tokens)
+        let verdict = answer.map { grader.verdict(gold: gold, predicted: $0) }
+        return Outcome(
+            output: output,
+            answer: answer,
+            correct: verdict?.isCorrect ?? false,
+            isTruncated: isTruncated,
+            tokens: tokens,
+            rule: verdict?.rule,
+            grader: grader.stamp
+        )
     }
 
     private func complete(

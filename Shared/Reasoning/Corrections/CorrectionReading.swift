@@ -34,8 +34,20 @@ public struct CorrectionReading: Sendable, Hashable {
     }
 
     /// Why the correction is not used for a gold answer; nil when it may be used.
-    public func failure(gold: String) -> Refusal? {
-        let failure = trace.failure(gold: gold, attempt: trace.steps)
+    public func failure(gold: String) -> Refusal? { Self.failure(of: trace, unmatched: unmatched, gold: gold) }
+
+    /// The same of a correction that was read before, with the attempt's own steps.
+    ///
+    /// Arguments:
+    ///   - unmatched: why the step that the teacher named is none of the attempt's; nil where it is one, or where that is not
+    ///     known any more: then the missing step is the reason.
+    public static func failure(
+        of trace: CorrectionTrace,
+        unmatched: Refusal? = nil,
+        gold: String,
+        grader: Grader = Grader()
+    ) -> Refusal? {
+        let failure = trace.failure(gold: gold, attempt: trace.steps, grader: grader)
         if failure?.kind == .wrongAnswer { return failure }
         if let failure = unmatched ?? failure { return failure }
         guard let index = trace.firstWrongStep, let correction = trace.correction,

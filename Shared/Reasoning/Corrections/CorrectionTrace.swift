@@ -92,8 +92,8 @@ public struct CorrectionTrace: Sendable, Hashable, Codable {
     }
 
     /// Why the trace is not used for a gold answer and an attempt; nil when it may be used.
-    public func failure(gold: String, attempt: [String]) -> Refusal? {
-        guard AnswerEquivalence.equivalent(gold: gold, predicted: answer) else {
+    public func failure(gold: String, attempt: [String], grader: Grader = Grader()) -> Refusal? {
+        guard grader.isCorrect(gold: gold, predicted: answer) else {
             return Refusal(.wrongAnswer, "the answer \(answer.prefix(200)) is not \(gold.prefix(200))")
         }
         guard let firstWrongStep else { return Refusal(.noWrongStep, "no step is named as wrong") }

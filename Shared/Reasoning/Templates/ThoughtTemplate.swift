@@ -100,8 +100,8 @@ public struct ThoughtTemplate: Sendable, Hashable, Codable {
     /// A template without a key note is used: the extraction prompt, as SuperCorrect's, asks for one only where a step
     /// is challenging, so that a problem of easy steps has none. The generalisation is asked for without condition, and
     /// without both a text would be a chain of thought in tags.
-    public func failure(gold: String) -> Refusal? {
-        guard AnswerEquivalence.equivalent(gold: gold, predicted: answer) else {
+    public func failure(gold: String, grader: Grader = Grader()) -> Refusal? {
+        guard grader.isCorrect(gold: gold, predicted: answer) else {
             return Refusal(.wrongAnswer, "the answer \(answer.prefix(200)) is not \(gold.prefix(200))")
         }
         for (index, step) in steps.enumerated() {

@@ -29,6 +29,8 @@ public struct AttemptEvent: EventPayload, Hashable {
     public var selfCorrection: SelfCorrection?
     /// The form of prompt and answer: `chain-of-thought`, `hierarchical-thought`.
     public var promptFormat: String
+    /// What graded the answers, as policy and version, such as `standard/2`; attempts of before it was told have none.
+    public var grader: String?
 
     /// Makes an attempt.
     public init(
@@ -43,7 +45,8 @@ public struct AttemptEvent: EventPayload, Hashable {
         correct: Bool,
         truncated: Bool? = nil,
         selfCorrection: SelfCorrection? = nil,
-        promptFormat: String
+        promptFormat: String,
+        grader: String? = nil
     ) {
         self.id = id
         self.runId = runId
@@ -57,6 +60,7 @@ public struct AttemptEvent: EventPayload, Hashable {
         self.truncated = truncated
         self.selfCorrection = selfCorrection
         self.promptFormat = promptFormat
+        self.grader = grader
     }
 
     /// The problem's id.
@@ -73,6 +77,7 @@ public struct AttemptEvent: EventPayload, Hashable {
         try check.atLeast(sample, 0, "sample")
         try check.atLeast(selfCorrection?.firstWrongStep, 0, "selfCorrection.firstWrongStep")
         try check.notBlank(promptFormat, "promptFormat")
+        try check.identifier(grader, "grader")
     }
 }
 

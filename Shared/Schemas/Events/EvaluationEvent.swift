@@ -46,6 +46,9 @@ public struct EvaluationEvent: EventPayload, Hashable {
     public var decoding: DecodingOptions
     /// The version of the rules that read and compare answers.
     public var graderVersion: String
+    /// What graded the answers, as policy and version, such as `standard/2`; not there where that was not told, or where
+    /// the answers were graded by several.
+    public var grader: String?
     /// The score after the student corrected itself in a second pass, where `decoding.selfCorrection` asks for it; all
     /// other numbers are the first pass's.
     public var selfCorrection: SelfCorrectionScore?
@@ -71,6 +74,7 @@ public struct EvaluationEvent: EventPayload, Hashable {
         comparisons: [PairedComparison] = [],
         decoding: DecodingOptions,
         graderVersion: String,
+        grader: String? = nil,
         selfCorrection: SelfCorrectionScore? = nil
     ) {
         self.id = id
@@ -92,6 +96,7 @@ public struct EvaluationEvent: EventPayload, Hashable {
         self.comparisons = comparisons
         self.decoding = decoding
         self.graderVersion = graderVersion
+        self.grader = grader
         self.selfCorrection = selfCorrection
     }
 
@@ -132,6 +137,7 @@ public struct EvaluationEvent: EventPayload, Hashable {
         }
         try decoding.validate(check, "decoding")
         try check.notBlank(graderVersion, "graderVersion")
+        try check.identifier(grader, "grader")
         try selfCorrection?.validate(check, "selfCorrection", first: self)
     }
 }

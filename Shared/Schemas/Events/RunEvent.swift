@@ -256,6 +256,8 @@ public struct EvaluationSuite: Sendable, Hashable, Codable {
     public var shots: Int?
     /// The stages whose checkpoints are scored on it, `initial` among them; all when it is not there.
     public var stages: [String]?
+    /// How strictly answers are compared: `strict`, `standard` or `qwen`; `standard` when it is not there.
+    public var policy: String?
 
     /// Makes a suite.
     public init(
@@ -266,7 +268,8 @@ public struct EvaluationSuite: Sendable, Hashable, Codable {
         waitSeconds: Double? = nil,
         limit: Int? = nil,
         shots: Int? = nil,
-        stages: [String]? = nil
+        stages: [String]? = nil,
+        policy: String? = nil
     ) {
         self.name = name
         self.dataset = dataset
@@ -276,10 +279,13 @@ public struct EvaluationSuite: Sendable, Hashable, Codable {
         self.limit = limit
         self.shots = shots
         self.stages = stages
+        self.policy = policy
     }
 
     /// The default of ``waitSeconds``.
     public static let defaultWait = 3_600.0
+    /// What ``policy`` may be.
+    public static let policies = ["strict", "standard", "qwen"]
 
     /// Whether the checkpoints of a stage are scored on the suite.
     public func scores(_ stage: String) -> Bool { stages?.contains(stage) ?? true }
@@ -291,6 +297,7 @@ public struct EvaluationSuite: Sendable, Hashable, Codable {
         try check.range(waitSeconds, 0...31_536_000, "\(field).waitSeconds")
         try check.atLeast(limit, 1, "\(field).limit")
         try check.range(shots, 0...32, "\(field).shots")
+        try check.word(policy, of: Self.policies, "\(field).policy")
         try check.names(stages, "\(field).stages")
         for (index, stage) in (stages ?? []).enumerated() {
             try check.require(

@@ -23,6 +23,9 @@ public struct TraceEvent: EventPayload, Hashable {
     public var attemptId: String?
     /// The run that a correction belongs to.
     public var runId: String?
+    /// What graded its answer, as policy and version, such as `standard/2`; traces of before it was told, and an
+    /// inspector's, have none.
+    public var grader: String?
 
     /// Makes a trace.
     public init(
@@ -34,7 +37,8 @@ public struct TraceEvent: EventPayload, Hashable {
         body: TraceBody,
         teacher: TeacherCall,
         attemptId: String? = nil,
-        runId: String? = nil
+        runId: String? = nil,
+        grader: String? = nil
     ) {
         self.id = id
         self.problemId = problemId
@@ -45,6 +49,7 @@ public struct TraceEvent: EventPayload, Hashable {
         self.teacher = teacher
         self.attemptId = attemptId
         self.runId = runId
+        self.grader = grader
     }
 
     private enum CodingKeys: String, CodingKey {
@@ -58,6 +63,7 @@ public struct TraceEvent: EventPayload, Hashable {
         case teacher
         case attemptId
         case runId
+        case grader
     }
 
     /// Reads a trace; the form of `body` follows from `kind`.
@@ -78,6 +84,7 @@ public struct TraceEvent: EventPayload, Hashable {
         teacher = try container.decode(TeacherCall.self, forKey: .teacher)
         attemptId = try container.decodeIfPresent(String.self, forKey: .attemptId)
         runId = try container.decodeIfPresent(String.self, forKey: .runId)
+        grader = try container.decodeIfPresent(String.self, forKey: .grader)
     }
 
     /// Writes a trace with its kind beside the body.
@@ -99,6 +106,7 @@ public struct TraceEvent: EventPayload, Hashable {
         try container.encode(teacher, forKey: .teacher)
         try container.encodeIfPresent(attemptId, forKey: .attemptId)
         try container.encodeIfPresent(runId, forKey: .runId)
+        try container.encodeIfPresent(grader, forKey: .grader)
     }
 
     /// The kind of trace.
@@ -114,6 +122,7 @@ public struct TraceEvent: EventPayload, Hashable {
         try check.identifier(problemId, "problemId")
         try check.identifier(attemptId, "attemptId")
         try check.identifier(runId, "runId")
+        try check.identifier(grader, "grader")
         try check.notBlank(failure, "failure")
         try check.identifier(failureKind, "failureKind")
         if verified {

@@ -16,6 +16,8 @@ public enum DatabaseSchema {
             migration(8, "teacher-ledger", PackageResources.V0008_teacher_ledger_sql),
             migration(9, "problem-overlaps", PackageResources.V0009_problem_overlaps_sql),
             migration(10, "teaching-by-need", PackageResources.V0010_teaching_by_need_sql),
+            migration(11, "teacher-batches", PackageResources.V0011_teacher_batches_sql),
+            migration(12, "grader-stamps", PackageResources.V0012_grader_stamps_sql),
         ]
     }
 

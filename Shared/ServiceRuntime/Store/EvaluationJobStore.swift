@@ -229,6 +229,8 @@ public enum EvaluationJobStore {
         public var tokens: Int?
         /// The second pass, where one was asked for.
         public var second: Second?
+        /// What graded the answers, as policy and version; nil where an earlier version wrote the row.
+        public var grader: String?
 
         /// A second pass, in which the student corrects itself.
         public struct Second: Sendable, Hashable {
@@ -258,7 +260,8 @@ public enum EvaluationJobStore {
             output: String,
             truncated: Bool = false,
             tokens: Int? = nil,
-            second: Second? = nil
+            second: Second? = nil,
+            grader: String? = nil
         ) {
             self.problemID = problemID
             self.correct = correct
@@ -267,6 +270,7 @@ public enum EvaluationJobStore {
             self.truncated = truncated
             self.tokens = tokens
             self.second = second
+            self.grader = grader
         }
     }
 
@@ -280,10 +284,10 @@ public enum EvaluationJobStore {
             try await transaction.execute(
                 """
                 INSERT INTO evaluation_results (evaluation_id, problem_id, correct, answer, output, truncated, tokens,
-                                                second_output, second_correct, second_readable, second_named)
+                                                second_output, second_correct, second_readable, second_named, grader)
                 VALUES (\(evaluation), \(result.problemID), \(result.correct), \(result.answer), \(result.output),
                         \(result.truncated), \(result.tokens), \(result.second?.output), \(result.second?.correct),
-                        \(result.second?.readable), \(result.second?.named))
+                        \(result.second?.readable), \(result.second?.named), \(result.grader))
                 ON CONFLICT DO NOTHING
                 """
             )
@@ -295,27 +299,30 @@ public enum EvaluationJobStore {
         try await pool.query(
             """
             SELECT problem_id, correct, answer, output, truncated, tokens, second_output, second_correct, second_readable,
-                   second_named
+                   second_named, grader
             FROM evaluation_results WHERE evaluation_id = \(evaluation) ORDER BY problem_id COLLATE "C"
             """
-        ).map { row in
-            var result = Result(
-                problemID: try row.get("problem_id", as: String.self),
-                correct: try row.get("correct", as: Bool.self),
-                answer: try row.get("answer", as: String?.self),
-                output: try row.get("output", as: String.self),
-                truncated: try row.get("truncated", as: Bool.self),
-                tokens: try row.get("tokens", as: Int?.self)
+        ).map(result(of:))
+    }
+
+    static func result(of row: Row) throws -> Result {
+        var result = Result(
+            problemID: try row.get("problem_id", as: String.self),
+            correct: try row.get("correct", as: Bool.self),
+            answer: try row.get("answer", as: String?.self),
+            output: try row.get("output", as: String.self),
+            truncated: try row.get("truncated", as: Bool.self),
+            tokens: try row.get("tokens", as: Int?.self),
+            grader: try row.get("grader", as: String?.self)
+        )
+        if let output = try row.get("second_output", as: String?.self) {
+            result.second = Result.Second(
+                output: output,
+                correct: try row.get("second_correct", as: Bool?.self) ?? false,
+                readable: try row.get("second_readable", as: Bool?.self) ?? false,
+                named: try row.get("second_named", as: Bool?.self) ?? false
             )
-            if let output = try row.get("second_output", as: String?.self) {
-                result.second = Result.Second(
-                    output: output,
-                    correct: try row.get("second_correct", as: Bool?.self) ?? false,
-                    readable: try row.get("second_readable", as: Bool?.self) ?? false,
-                    named: try row.get("second_named", as: Bool?.self) ?? false
-                )
-            }
-            return result
         }
+        return result
     }
 }

@@ -51,9 +51,10 @@ public enum EvaluationStore {
         for attempt in attempts {
             try await transaction.execute(
                 """
-                INSERT INTO attempts (id, run_id, checkpoint_id, problem_id, sample, correct, body)
+                INSERT INTO attempts (id, run_id, checkpoint_id, problem_id, sample, correct, grader, body)
                 VALUES (\(attempt.id), \(attempt.runId), \(attempt.checkpointId), \(attempt.problemId),
-                        \(attempt.sample), \(attempt.correct), \(try EventBody.text(of: attempt))::jsonb)
+                        \(attempt.sample), \(attempt.correct), \(attempt.grader),
+                        \(try EventBody.text(of: attempt))::jsonb)
                 ON CONFLICT (id) DO NOTHING
                 """
             )

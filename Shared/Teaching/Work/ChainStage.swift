@@ -13,6 +13,8 @@ struct ChainStage: Sendable {
         var answer: String?
         /// Whether that is the gold answer.
         var isCorrect = false
+        /// By what the grader decided; nil without an answer.
+        var rule: GradingRule?
         /// Why the chain is not verified.
         var failure: Refusal?
         /// Whether it has steps and announces an answer.
@@ -60,21 +62,37 @@ struct ChainStage: Sendable {
     }
 
     private func read(_ text: String, gold: String, into outcome: inout Outcome) {
+        let tally = outcome.tally
+        outcome = Self.graded(text, gold: gold)
+        outcome.tally = tally
+    }
+
+    /// A chain, read and graded: by this the work and a replay of it come to the same verdict.
+    static func graded(_ text: String, gold: String, grader: Grader = Grader()) -> Outcome {
         let solution = WorkedSolution.parse(text)
+        let verdict = solution.answer.map { grader.verdict(gold: gold, predicted: $0) }
+        var outcome = Outcome()
         outcome.text = text
         outcome.answer = solution.answer
-        outcome.isCorrect = solution.answer.map { AnswerEquivalence.equivalent(gold: gold, predicted: $0) } ?? false
-        outcome.failure = Self.failure(of: text, solution: solution, gold: gold)
+        outcome.isCorrect = verdict?.isCorrect ?? false
+        outcome.rule = verdict?.rule
+        outcome.failure = failure(of: text, solution: solution, gold: gold, grader: grader)
         outcome.isChain = ChainForm.failure(of: text, solution: solution) == nil
+        return outcome
     }
 
     /// Why a chain is not a right one; `nil` when it is.
     ///
     /// An answer that is not announced counts where the chain works something out: then its last number is a result, and
     /// not one of the question's.
-    static func failure(of text: String, solution: WorkedSolution, gold: String) -> Refusal? {
+    static func failure(
+        of text: String,
+        solution: WorkedSolution,
+        gold: String,
+        grader: Grader = Grader()
+    ) -> Refusal? {
         guard let answer = solution.answer else { return Refusal(.noAnswer, "no answer was found in the chain") }
-        guard AnswerEquivalence.equivalent(gold: gold, predicted: answer) else {
+        guard grader.isCorrect(gold: gold, predicted: answer) else {
             return Refusal(.wrongAnswer, "the answer \(answer.prefix(200)) is not \(gold.prefix(200))")
         }
         if let failure = ChainForm.failure(of: text, solution: solution),
@@ -104,7 +122,8 @@ struct ChainStage: Sendable {
             body: .chainOfThought(
                 ChainOfThoughtBody(text: outcome.text, answer: outcome.answer, correct: outcome.isCorrect)
             ),
-            teacher: try outcome.tally.provenance(prompt: .chainOfThought, ledger: work.ledger)
+            teacher: try outcome.tally.provenance(prompt: .chainOfThought, ledger: work.ledger),
+            grader: Grader().stamp
         )
     }
 }

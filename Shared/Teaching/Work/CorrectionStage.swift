@@ -133,7 +133,8 @@ struct CorrectionStage: Sendable {
             ),
             teacher: try tally.provenance(prompt: .groundedCorrection, ledger: work.ledger),
             attemptId: attempt.id,
-            runId: attempt.runId
+            runId: attempt.runId,
+            grader: Grader().stamp
         )
     }
 }

@@ -90,9 +90,7 @@ struct DualStage: Sendable {
                 if outcome.body.wrong.isEmpty { outcome.failure = failure }
                 continue
             }
-            body.wrong = reply.text
-            body.wrongAnswer = AnswerExtraction.extract(reply.text)
-            outcome.failure = Self.failure(of: body, problem: problem)
+            outcome.failure = Self.take(reply.text, into: &body, problem: problem)
             outcome.body = body
             if outcome.failure == nil { return outcome }
         }
@@ -153,12 +151,26 @@ struct DualStage: Sendable {
         return nil
     }
 
+    /// Takes a corrupted chain into a pair: by this the work and a replay of it come to the same verdict.
+    ///
+    /// - Returns: Why the chain makes no pair; `nil` when it does.
+    static func take(
+        _ text: String,
+        into body: inout DualBody,
+        problem: ProblemEvent,
+        grader: Grader = Grader()
+    ) -> Refusal? {
+        body.wrong = text
+        body.wrongAnswer = AnswerExtraction.extract(text)
+        return failure(of: body, problem: problem, grader: grader)
+    }
+
     /// Why a corrupted chain makes no pair; `nil` when it does.
-    static func failure(of body: DualBody, problem: ProblemEvent) -> Refusal? {
+    static func failure(of body: DualBody, problem: ProblemEvent, grader: Grader = Grader()) -> Refusal? {
         guard let answer = body.wrongAnswer else {
             return Refusal(.noAnswer, "no answer was found in the corrupted chain")
         }
-        if AnswerEquivalence.equivalent(gold: problem.answer, predicted: answer) {
+        if grader.isCorrect(gold: problem.answer, predicted: answer) {
             return Refusal(.notWrong, "the corrupted chain still reaches \(problem.answer.prefix(200))")
         }
         if let failure = ChainForm.failure(ofCorruption: body.wrong, right: body.right, question: problem.question) {
@@ -196,7 +208,8 @@ struct DualStage: Sendable {
             failure: outcome.failure?.message,
             failureKind: outcome.failure?.kind.rawValue,
             body: .dual(outcome.body),
-            teacher: try outcome.tally.provenance(prompt: outcome.prompt, ledger: work.ledger)
+            teacher: try outcome.tally.provenance(prompt: outcome.prompt, ledger: work.ledger),
+            grader: Grader().stamp
         )
     }
 }

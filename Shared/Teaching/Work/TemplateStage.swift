@@ -79,7 +79,8 @@ struct TemplateStage: Sendable {
                 template.map { TemplateBody($0, inspectorRounds: rounds) }
                     ?? TemplateBody(steps: [], generalization: "", answer: "", inspectorRounds: rounds)
             ),
-            teacher: try tally.provenance(prompt: .templateExtraction, ledger: work.ledger)
+            teacher: try tally.provenance(prompt: .templateExtraction, ledger: work.ledger),
+            grader: Grader().stamp
         )
     }
 }

@@ -9,10 +9,10 @@ public struct ErrataCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             UpCommand.self, SubmitCommand.self, ProblemsCommand.self, ImportCommand.self, ExportCommand.self,
-            WatchCommand.self, StatusCommand.self,
-            CostsCommand.self, RunsCommand.self, DeadLettersCommand.self, ModelsCommand.self, TrainCommand.self,
-            GenerateCommand.self, ServeCommand.self, GradeCommand.self, ReproduceCommand.self, PromptsCommand.self,
-            SchemaCommand.self, MigrateCommand.self,
+            TracesCommand.self, WatchCommand.self, StatusCommand.self, CostsCommand.self, RunsCommand.self,
+            DeadLettersCommand.self, ModelsCommand.self, TrainCommand.self, GenerateCommand.self, ServeCommand.self,
+            GradeCommand.self, RegradeCommand.self, ReproduceCommand.self, PromptsCommand.self, SchemaCommand.self,
+            MigrateCommand.self,
         ]
     )
 

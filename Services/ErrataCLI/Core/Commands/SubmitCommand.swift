@@ -20,6 +20,10 @@ struct SubmitCommand: AsyncParsableCommand {
 
             Each line is sent as it comes, so that `tail -f problems.jsonl | errata submit -` goes on until it is \
             interrupted; then what was read is sent.
+
+            With --estimate nothing is sent: it reads and checks the file, and says what the teacher's work on it will cost, \
+            by prompt, and what each figure is made by: the prompts as they are made, and calls and tokens as the ledger of \
+            the system has them so far, or stated defaults without one.
             """
     )
 
@@ -59,6 +63,18 @@ struct SubmitCommand: AsyncParsableCommand {
     @Flag(help: "End at the first bad line, once those before it are sent.")
     var stopAtError = false
 
+    @Flag(help: "Send nothing, but say what the teacher's work on the file will cost.")
+    var estimate = false
+
+    @Option(help: "With --estimate: a file like that of ERRATA_TEACHERS, with the prices. Default: ERRATA_TEACHERS.")
+    var teachers: String?
+
+    @Option(help: "With --estimate: only these of chains, duals, mistakes and templates, with commas between.")
+    var parts: String?
+
+    @Flag(help: "With --estimate: JSON instead of tables.")
+    var json = false
+
     func validate() throws {
         guard ProblemSplit(rawValue: split) != nil else {
             throw ValidationError("--split must be train, rollout, development or test, not '\(split)'")
@@ -69,6 +85,9 @@ struct SubmitCommand: AsyncParsableCommand {
         }
         if dataset.allSatisfy(\.isWhitespace) { throw ValidationError("--dataset must not be blank") }
         _ = try reader()
+        let given = [("--teachers", teachers != nil), ("--parts", parts != nil), ("--json", json)].first { $0.1 }
+        if let given, !estimate { throw ValidationError("\(given.0) needs --estimate") }
+        _ = try chosenParts()
     }
 
     /// How the lines are read.
@@ -92,6 +111,7 @@ struct SubmitCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
+        if estimate { return try await printEstimate() }
         guard let split = ProblemSplit(rawValue: split) else { return }
         let input = try ByteInput(file)
         let kafka = try system.kafka()

@@ -38,6 +38,7 @@ struct RunOutline {
                 "scored on \(suite.name): \(suite.expectedProblems) problems of \(suite.dataset), \(suite.split.rawValue)"
             if let stages = suite.stages { line += ", after \(stages.joined(separator: ", "))" }
             if let shots = suite.shots, shots > 0 { line += ", \(shots)-shot" }
+            if let policy = suite.policy { line += ", graded by the policy \(policy)" }
             if let pool {
                 let there = try await ProblemStore.count(dataset: suite.dataset, split: suite.split, from: pool)
                 line += "; \(there) are there"

@@ -237,9 +237,10 @@ public struct StoredTeacherLedger: TeacherLedger {
     ///
     /// Where another process was first with the same question, its answer counts; both were paid.
     private func keep(_ reply: ChatReply, of call: Call) async throws -> TeacherAnswer {
-        let cost = prices[call.request.role].map { price in
-            (Double(reply.promptTokens) * price.prompt + Double(reply.completionTokens) * price.completion) / 1e6
-        }
+        let cost = prices[call.request.role]?.cost(
+            promptTokens: reply.promptTokens,
+            completionTokens: reply.completionTokens
+        )
         let tokens = reply.promptTokens + reply.completionTokens
         let scopes = [TeacherBudget.scope(of: Date())] + (runID.map { ["run:\($0)"] } ?? [])
         let isFirst = try await pool.withTransaction { transaction in

@@ -9,6 +9,14 @@ public struct Grader: Sendable, Hashable {
     /// Makes a grader.
     public init(policy: GradingPolicy = .standard) { self.policy = policy }
 
+    /// What verdicts are marked with: the policy and the version, such as `standard/2`.
+    public var stamp: String { "\(policy.rawValue)/\(Self.version)" }
+
+    /// Whether a gold answer and a predicted one are the same; see ``verdict(gold:predicted:)``.
+    public func isCorrect(gold: String, predicted: String) -> Bool {
+        verdict(gold: gold, predicted: predicted).isCorrect
+    }
+
     /// Compares a gold answer and a predicted one, both of them answers rather than texts that hold one.
     ///
     /// Always ends, within the bounds that ``AnswerEquivalence`` states, and never fails.

@@ -31,6 +31,11 @@ public enum GradingPolicy: String, Sendable, CaseIterable, Codable {
     /// As the evaluation of Qwen2.5-Math: with a tolerance, and blind to factors of 100.
     case qwen
 
+    /// The policy of a verdict by its mark, see ``Grader/stamp``; nil where it names none that there is.
+    public init?(stamp: String) {
+        self.init(rawValue: String(stamp.prefix { $0 != "/" }))
+    }
+
     /// The largest difference as a share of the gold value.
     var relativeTolerance: Double? { self == .qwen ? 1e-4 : nil }
     var allowsRounding: Bool { self != .strict }

@@ -1,5 +1,3 @@
-import Schemas
-
 /// What the usual kinds of servers take and refuse, by name; a role's own settings go before it.
 public enum TeacherPreset: String, Sendable, Hashable, Codable, CaseIterable {
     /// Any server of the API as it was published.
@@ -18,7 +16,7 @@ public enum TeacherPreset: String, Sendable, Hashable, Codable, CaseIterable {
     case ollama
 
     /// The field that bounds an answer's tokens.
-    var tokensField: String {
+    public var tokensField: String {
         switch self {
         case .openai, .openaiReasoning, .azure: "max_completion_tokens"
         default: "max_tokens"
@@ -26,13 +24,13 @@ public enum TeacherPreset: String, Sendable, Hashable, Codable, CaseIterable {
     }
 
     /// Fields that are left out.
-    var leftOut: Set<String> { self == .openaiReasoning ? ["temperature", "top_p", "seed"] : [] }
+    public var leftOut: Set<String> { self == .openaiReasoning ? ["temperature", "top_p", "seed"] : [] }
 
     /// The most tokens of an answer where nothing else is said.
-    var maximumTokens: Int { self == .openaiReasoning ? 16_384 : 2048 }
+    public var maximumTokens: Int { self == .openaiReasoning ? 16_384 : 2048 }
 
     /// Whether answers are streamed, so that a server that died is told from one that is slow.
-    var isStreamed: Bool {
+    public var isStreamed: Bool {
         switch self {
         case .llamaCpp, .vllm, .ollama: true
         default: false
@@ -40,10 +38,10 @@ public enum TeacherPreset: String, Sendable, Hashable, Codable, CaseIterable {
     }
 
     /// The header that carries the key; nil for a bearer token.
-    var keyHeader: String? { self == .azure ? "api-key" : nil }
+    public var keyHeader: String? { self == .azure ? "api-key" : nil }
 
     /// The longest that a call may take, in seconds: of a server on a desk much longer than of a service.
-    var timeout: Double {
+    public var timeout: Double {
         switch self {
         case .llamaCpp, .ollama: 1800
         default: 600
