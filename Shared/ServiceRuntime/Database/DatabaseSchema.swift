@@ -15,6 +15,7 @@ public enum DatabaseSchema {
             migration(7, "recipes-and-rounds", PackageResources.V0007_recipes_and_rounds_sql),
             migration(8, "teacher-ledger", PackageResources.V0008_teacher_ledger_sql),
             migration(9, "problem-overlaps", PackageResources.V0009_problem_overlaps_sql),
+            migration(11, "teacher-batches", PackageResources.V0011_teacher_batches_sql),
         ]
     }
 
