@@ -52,6 +52,10 @@ public struct TeacherSettings: Sendable, Hashable, Codable {
     public var body: [String: JSONValue]?
     /// What tokens cost.
     public var price: Price?
+    /// How requests go in batches; one call each where it is left out.
+    ///
+    /// It is taken as a whole: what a role's leaves out has its default, whatever the entry `default` says.
+    public var batch: Batch?
 
     /// Makes settings that say nothing.
     public init() {}
@@ -74,6 +78,7 @@ public struct TeacherSettings: Sendable, Hashable, Codable {
         merged.headers = (other.headers ?? [:]).merging(headers ?? [:]) { $1 }
         merged.body = (other.body ?? [:]).merging(body ?? [:]) { $1 }
         merged.price = price ?? other.price
+        merged.batch = batch ?? other.batch
         return merged
     }
 
@@ -112,6 +117,7 @@ public struct TeacherSettings: Sendable, Hashable, Codable {
                 "body.\(name) is not merged; \(name == "messages" ? "prompts make them" : "set \(name) itself")"
             )
         }
+        try batch?.check("\(place).batch")
         if url != nil { _ = try address(in: place) }
     }
 
