@@ -120,6 +120,7 @@ extension ServerError {
     ///   - status: The HTTP status that the request would have been answered with by itself.
     ///   - answer: The body that it would have been answered with.
     ///   - place: Who refuses, for the message.
+    /// - Returns: The error.
     public static func refusal(status: Int, answer: [String: JSONValue], place: String) -> ServerError {
         ServerRefusal(status: status, answer: answer).error(url: place, headers: HTTPHeaders())
     }

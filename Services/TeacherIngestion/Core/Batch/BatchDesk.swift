@@ -114,7 +114,8 @@ actor BatchDesk {
         for (key, outcome) in outcomes {
             queued[key] = nil
             batches[key] = nil
-            for continuation in (waiters.removeValue(forKey: key) ?? [:]).values { continuation.resume(returning: outcome) }
+            let waiting = waiters.removeValue(forKey: key) ?? [:]
+            for continuation in waiting.values { continuation.resume(returning: outcome) }
         }
     }
 

@@ -93,8 +93,8 @@ struct BatchServer: Sendable {
     /// - Throws: ``ServerError`` (`notFound` where the server does not know it), ``TeacherError`` while the gate is closed.
     func results(_ file: String, model: String) async throws -> [BatchResult] {
         let path = "files/\(ServerAddress.encoded(file))/content"
-        let data = try await guarded(mayBeMissing: true, pause: { _ in nil }) {
-            try await server.content(path, maximumBytes: Self.maximumResults)
+        let data = try await guarded(mayBeMissing: true) {
+            (try await server.content(path, maximumBytes: Self.maximumResults), nil)
         }
         return BatchWire.results(in: data, model: model, place: place)
     }
@@ -119,24 +119,27 @@ struct BatchServer: Sendable {
         mayBeMissing: Bool = false,
         _ body: () async throws -> CompletionServer.Answer
     ) async throws -> CompletionServer.Answer {
-        try await guarded(mayBeMissing: mayBeMissing, pause: { $0.pause }, body)
+        try await guarded(mayBeMissing: mayBeMissing) {
+            let answer = try await body()
+            return (answer, answer.pause)
+        }
     }
 
     /// Calls when the gate lets the call in, and tells it how the call ended.
     ///
     /// - Parameters:
     ///   - mayBeMissing: Whether the server may not know what is asked for, so that this says nothing of other calls.
-    ///   - pause: How long the answer asks all calls to wait.
-    ///   - body: The call.
+    ///   - body: The call; it returns its value, and how long the answer asks all calls to wait.
+    /// - Returns: The value.
+    /// - Throws: ``ServerError``, ``TeacherError`` while the gate is closed.
     private func guarded<Value: Sendable>(
         mayBeMissing: Bool,
-        pause: (Value) -> Duration?,
-        _ body: () async throws -> Value
+        _ body: () async throws -> (value: Value, pause: Duration?)
     ) async throws -> Value {
         try await gate.enter()
         do {
-            let value = try await body()
-            await gate.leave(.answered(pause: pause(value)))
+            let (value, pause) = try await body()
+            await gate.leave(.answered(pause: pause))
             return value
         } catch let error as ServerError {
             let isMissing = mayBeMissing && error.kind == .notFound

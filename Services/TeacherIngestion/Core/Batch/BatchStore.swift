@@ -181,6 +181,8 @@ struct BatchStore: Sendable {
     }
 
     /// Claims the oldest batch that no process has looked at for so long, or works on now; nil where there is none.
+    ///
+    /// What is not confirmed to be at the server is left to the process that made it for as long as it shows that it lives.
     func claim(poll: Duration) async throws -> Claimed? {
         let seconds = poll / .seconds(1)
         let rows = try await pool.query(
@@ -191,6 +193,8 @@ struct BatchStore: Sendable {
                 SELECT id FROM teacher_batches
                 WHERE lane = \(lane) AND state <> 'ended' AND claimed_until <= now()
                     AND (polled_at IS NULL OR polled_at <= now() - make_interval(secs => \(seconds)))
+                    AND (state = 'created' OR made_by = \(holder)
+                        OR coalesce(polled_at, created_at) <= now() - make_interval(secs => \(leaseSeconds)))
                 ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED
             )
             RETURNING id, input_file_id, job_id, misses, created_at, made_by
@@ -230,12 +234,12 @@ struct BatchStore: Sendable {
         )
     }
 
-    /// Gives all batches back, as the process ends.
+    /// Gives all batches back, as the process ends, for others to look at at once.
     func releaseAll() async throws {
         try await pool.execute(
             """
-            UPDATE teacher_batches SET claimed_until = now()
-            WHERE claimed_by = \(holder) AND state <> 'ended' AND claimed_until > now()
+            UPDATE teacher_batches SET claimed_until = now(), polled_at = to_timestamp(0)
+            WHERE (claimed_by = \(holder) OR made_by = \(holder) AND state = 'made') AND state <> 'ended'
             """
         )
     }
@@ -286,6 +290,7 @@ struct BatchStore: Sendable {
     ///   - status: What the server said of the job last.
     ///   - results: The results by key.
     ///   - rest: Why the other requests have none.
+    /// - Throws: `PostgresError`.
     func end(_ id: String, status: String?, results: [String: BatchResult], rest: ServerError) async throws {
         var (answeredKeys, answeredStatuses, responses) = ([String](), [Int32?](), [String]())
         var (failedKeys, failedStatuses, kinds) = ([String](), [Int32?](), [String]())

@@ -22,7 +22,9 @@ struct BatchJob: Sendable, Hashable {
 
     /// Reads a job; nil where it has no id or no status.
     init?(_ json: [String: JSONValue]) {
-        guard let id = json["id"]?.stringValue, !id.isEmpty, let status = json["status"]?.stringValue else { return nil }
+        guard let id = json["id"]?.stringValue, !id.isEmpty, let status = json["status"]?.stringValue else {
+            return nil
+        }
         self.id = id
         self.status = status.lowercased()
         func file(_ name: String) -> String? { json[name]?.stringValue.flatMap { $0.isEmpty ? nil : $0 } }
