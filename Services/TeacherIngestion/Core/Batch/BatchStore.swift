@@ -143,8 +143,8 @@ struct BatchStore: Sendable {
 
     /// Writes a batch down and claims it.
     ///
-    /// - Returns: The batch, and the requests that are in it: not those which are in another one meanwhile. Nil where none
-    ///   is.
+    /// - Returns: The batch, and the requests that are in it: not those which are in another one meanwhile, or
+    ///   answered. Nil where none is.
     func make(_ requests: [BatchRequest]) async throws -> (batch: Claimed, taken: Set<String>)? {
         let id = UUID().uuidString.lowercased()
         // In one order everywhere, so that two processes with the same requests do not wait for each other.
@@ -162,6 +162,10 @@ struct BatchStore: Sendable {
                 """
                 INSERT INTO teacher_batch_requests (batch_id, key, body)
                 SELECT \(id), made.key, made.body FROM unnest(\(keys), \(bodies)) AS made (key, body)
+                WHERE NOT EXISTS (
+                    SELECT 1 FROM teacher_batch_requests AS known
+                    WHERE known.key = made.key AND known.state = 'answered'
+                )
                 ON CONFLICT (key) WHERE state = 'open' DO NOTHING RETURNING key
                 """
             )
