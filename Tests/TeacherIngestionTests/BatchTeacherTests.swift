@@ -354,7 +354,7 @@ struct BatchTeacherTests {
 
     @Test("the ledger keeps an answer of a batch as any other, and recalls it without a batch")
     func ledger() async throws {
-        let stub = BatchStub()
+        let stub = BatchStub { _, _, _ in .answer("The answer is 10.") }
         try await TestDatabase.withPool { pool in
             try await stub.serving { url in
                 try await running(try teacher(url, pool)) { teacher in

@@ -8,6 +8,17 @@ import Testing
 
 @testable import TeacherSimulatorCore
 
+/// The body of a request, another one for each number.
+private func batchBody(_ number: Int) -> String {
+    #"{"model": "m", "temperature": 1, "seed": \#(number), "messages": [{"role": "user", "content": "#
+        + #""Ann has \#(number) baskets with 4 pears each. How many pears has she?"}]}"#
+}
+
+/// A line of a file of requests.
+private func batchLine(_ name: String, _ body: String, url: String = "/v1/chat/completions") -> String {
+    #"{"custom_id": "\#(name)", "method": "POST", "url": "\#(url)", "body": \#(body)}"#
+}
+
 @Suite("The simulated teacher's batches")
 struct TeacherBatchTests {
     private typealias Object = [String: Any]
@@ -62,15 +73,6 @@ struct TeacherBatchTests {
         ((try? JSONSerialization.jsonObject(with: Data(text.utf8))) as? Object) ?? [:]
     }
 
-    private static func body(_ number: Int) -> String {
-        #"{"model": "m", "temperature": 1, "seed": \#(number), "messages": [{"role": "user", "content": "#
-            + #""Ann has \#(number) baskets with 4 pears each. How many pears has she?"}]}"#
-    }
-
-    private static func line(_ name: String, _ body: String, url: String = "/v1/chat/completions") -> String {
-        #"{"custom_id": "\#(name)", "method": "POST", "url": "\#(url)", "body": \#(body)}"#
-    }
-
     private func serving(delay: Duration = .zero, _ body: @escaping (Server) async throws -> Void) async throws {
         let (ports, port) = AsyncStream.makeStream(of: Int.self)
         let server = TeacherServer(
@@ -93,15 +95,16 @@ struct TeacherBatchTests {
     @Test("each request of a batch is answered as it is by itself, and what is refused is in the file of errors")
     func answers() async throws {
         try await serving { server in
-            var lines = (1...3).map { Self.line("r\($0)", Self.body($0)) }
-            lines.append(Self.line("bad", #"{"model": "m", "messages": []}"#))
+            var lines = (1...3).map { batchLine("r\($0)", batchBody($0)) }
+            lines.append(batchLine("bad", #"{"model": "m", "messages": []}"#))
             let file = try await server.upload(lines.joined(separator: "\n"))
             let id = try await server.begin(file)
             let batch = Self.object(try await server.send(.GET, "batches/\(id)").text)
             #expect(batch["status"] as? String == "completed" && batch["object"] as? String == "batch")
             #expect((batch["metadata"] as? Object)?["errata_batch"] as? String == "b1")
             let counts = batch["request_counts"] as? Object
-            #expect(counts?["total"] as? Int == 4 && counts?["completed"] as? Int == 3 && counts?["failed"] as? Int == 1)
+            #expect(counts?["total"] as? Int == 4)
+            #expect(counts?["completed"] as? Int == 3 && counts?["failed"] as? Int == 1)
             let output = try #require(batch["output_file_id"] as? String)
             let results = try await server.send(.GET, "files/\(output)/content").text
                 .split(separator: "\n").map { Self.object(String($0)) }
@@ -110,7 +113,7 @@ struct TeacherBatchTests {
                 let response = result["response"] as? Object
                 #expect(response?["status_code"] as? Int == 200)
                 let alone = Self.object(
-                    try await server.send(.POST, "chat/completions", body: Self.body(number)).text
+                    try await server.send(.POST, "chat/completions", body: batchBody(number)).text
                 )
                 let answer = response?["body"] as? Object
                 #expect(answer?["id"] as? String == alone["id"] as? String)
@@ -133,7 +136,7 @@ struct TeacherBatchTests {
     @Test("a batch that takes its time is in progress, can be cancelled once, and has no results then")
     func cancelled() async throws {
         try await serving(delay: .seconds(600)) { server in
-            let id = try await server.begin(try await server.upload(Self.line("r", Self.body(1))))
+            let id = try await server.begin(try await server.upload(batchLine("r", batchBody(1))))
             let batch = Self.object(try await server.send(.GET, "batches/\(id)").text)
             #expect(batch["status"] as? String == "in_progress" && batch["output_file_id"] is NSNull)
             let (status, text) = try await server.send(.POST, "batches/\(id)/cancel")
@@ -146,7 +149,7 @@ struct TeacherBatchTests {
     @Test("batches are listed in pages, the latest first")
     func listed() async throws {
         try await serving { server in
-            let file = try await server.upload(Self.line("r", Self.body(1)))
+            let file = try await server.upload(batchLine("r", batchBody(1)))
             var ids: [String] = []
             for _ in 0..<3 { ids.append(try await server.begin(file)) }
             let page = Self.object(try await server.send(.GET, "batches?limit=2").text)
@@ -161,8 +164,9 @@ struct TeacherBatchTests {
     @Test(
         "a file with a wrong line makes a batch that fails and says which line",
         arguments: [
-            ("{", "invalid_json_line"), (line("r", body(1), url: "/v1/embeddings"), "invalid_url"),
-            (line("r", body(1)) + "\n" + line("r", body(2)), "duplicate_custom_id"), ("", "empty_file"),
+            ("{", "invalid_json_line"), (batchLine("r", batchBody(1), url: "/v1/embeddings"), "invalid_url"),
+            (batchLine("r", batchBody(1)) + "\n" + batchLine("r", batchBody(2)), "duplicate_custom_id"),
+            ("", "empty_file"),
             (#"{"custom_id": "r", "method": "POST", "url": "/v1/chat/completions"}"#, "missing_required_parameter"),
         ]
     )
