@@ -318,11 +318,11 @@ final class BatchTeacher: Teacher, Service {
     private func submit(_ batch: BatchStore.Claimed) async throws {
         var file = batch.inputFile
         do {
-            if let file {
-                // The job may have been made although nobody was told.
-                if let job = try await server.find(name: batch.id, file: file, since: batch.createdAt) {
-                    return try await begin(batch.id, job)
-                }
+            // The job may have been made although nobody was told.
+            if let uploaded = file,
+                let job = try await server.find(name: batch.id, file: uploaded, since: batch.createdAt)
+            {
+                return try await begin(batch.id, job)
             }
             // What another process made and never sent is not sent in its name: whoever still wants it asks.
             guard batch.isOurs else { return try await store.takeBack(batch.id) }
@@ -331,8 +331,8 @@ final class BatchTeacher: Teacher, Service {
                 try await store.uploaded(batch.id, file: uploaded)
                 file = uploaded
             }
-            guard let file, try await store.renew(batch.id) else { return }
-            try await begin(batch.id, try await server.create(file: file, name: batch.id))
+            guard let known = file, try await store.renew(batch.id) else { return }
+            try await begin(batch.id, try await server.create(file: known, name: batch.id))
         } catch let error as ServerError where [.refusedRequest, .tooLarge].contains(error.kind) {
             // The batch is refused as a whole, which says nothing of any one request.
             try await end(batch, status: nil, results: [:], rest: ServerError(.unavailable, error.message))
