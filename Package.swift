@@ -237,8 +237,8 @@ let package = Package(
         + service(
             "TeacherSimulator",
             core: [
-                "CompletionAPI", "Reasoning", "ServiceRuntime", "PracticeDomain", hummingbird, logging, nioCore,
-                serviceLifecycle, unixSignals,
+                "CompletionAPI", "Reasoning", "Schemas", "ServiceRuntime", "PracticeDomain", hummingbird, logging,
+                nioCore, serviceLifecycle, unixSignals,
             ],
             main: ["ServiceRuntime"]
         )
@@ -317,7 +317,8 @@ let package = Package(
             tests(
                 "TeacherSimulatorTests",
                 [
-                    "TeacherSimulatorCore", "PracticeDomain", asyncHTTPClient, logging, nioCore, nioHTTP1,
+                    "TeacherSimulatorCore", "CompletionAPI", "PracticeDomain", asyncHTTPClient, logging, nioCore,
+                    nioHTTP1,
                 ]
             ),
             tests("SchemasTests", ["Schemas"]),

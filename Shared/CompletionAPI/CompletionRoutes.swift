@@ -16,14 +16,14 @@ public enum CompletionRoutes {
         return router
     }
 
-    /// A request's body.
+    /// A request's body, of at most so many bytes.
     ///
     /// - Throws: ``APIError`` where it is too long.
-    public static func body(of request: Request) async throws -> Data {
+    public static func body(of request: Request, upTo limit: Int = CompletionRoutes.maximumBody) async throws -> Data {
         do {
-            return Data(try await request.body.collect(upTo: maximumBody).readableBytesView)
+            return Data(try await request.body.collect(upTo: limit).readableBytesView)
         } catch is NIOTooManyBytesError {
-            throw APIError(status: 413, message: "The body is longer than \(maximumBody) bytes.")
+            throw APIError(status: 413, message: "The body is longer than \(limit) bytes.")
         }
     }
 

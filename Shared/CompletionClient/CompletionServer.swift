@@ -1,5 +1,5 @@
 public import AsyncHTTPClient
-import Foundation
+public import Foundation
 import NIOCore
 import NIOHTTP1
 import NIOPosix
@@ -94,16 +94,62 @@ public struct CompletionServer: Sendable {
     ///
     /// - Parameters:
     ///   - path: The endpoint, such as `chat/completions`.
-    ///   - body: JSON.
+    ///   - body: JSON, or what `contentType` says.
+    ///   - contentType: The body's type.
     ///   - isStream: Whether the body asks for a stream, so that silence counts from the beginning.
     /// - Returns: The answer.
     /// - Throws: ``ServerError``; `CancellationError` when the task is cancelled.
-    public func post(_ path: String, body: [UInt8], isStream: Bool = false) async throws -> Answer {
-        let url = options.address.endpoint(path)
-        var request = HTTPClientRequest(url: url)
-        request.method = .POST
-        request.headers.add(name: "content-type", value: "application/json")
-        request.headers.add(name: "accept", value: "application/json, text/event-stream")
+    public func post(
+        _ path: String,
+        body: [UInt8],
+        contentType: String = "application/json",
+        isStream: Bool = false
+    ) async throws -> Answer {
+        var call = try request(.POST, path, accept: "application/json, text/event-stream", contentType: contentType)
+        call.body = .bytes(ByteBuffer(bytes: body))
+        return try await answer(to: call, path: path, isStream: isStream)
+    }
+
+    /// Reads a JSON object.
+    ///
+    /// - Parameters:
+    ///   - path: The endpoint, such as `batches/ID`.
+    ///   - query: What goes behind the address.
+    /// - Returns: The answer.
+    /// - Throws: ``ServerError``; `CancellationError` when the task is cancelled.
+    public func get(_ path: String, query: [(name: String, value: String)] = []) async throws -> Answer {
+        let call = try request(.GET, path, query: query, accept: "application/json")
+        return try await answer(to: call, path: path, isStream: false)
+    }
+
+    /// Reads a file's content as it is.
+    ///
+    /// - Parameters:
+    ///   - path: The endpoint, such as `files/ID/content`.
+    ///   - maximumBytes: The most bytes that are read, in place of the options'.
+    /// - Returns: The bytes.
+    /// - Throws: ``ServerError``; `CancellationError` when the task is cancelled.
+    public func content(_ path: String, maximumBytes: Int) async throws -> Data {
+        let call = try request(.GET, path, accept: "*/*")
+        return try await received(
+            call,
+            place: "\(options.address)/\(path)",
+            isStream: false,
+            maximumBytes: maximumBytes
+        ).data
+    }
+
+    private func request(
+        _ method: HTTPMethod,
+        _ path: String,
+        query: [(name: String, value: String)] = [],
+        accept: String,
+        contentType: String? = nil
+    ) throws -> HTTPClientRequest {
+        var request = HTTPClientRequest(url: options.address.endpoint(path, query: query))
+        request.method = method
+        if let contentType { request.headers.add(name: "content-type", value: contentType) }
+        request.headers.add(name: "accept", value: accept)
         if let key = try options.apiKey() {
             if let name = options.keyHeader {
                 request.headers.replaceOrAdd(name: name, value: key)
@@ -112,16 +158,25 @@ public struct CompletionServer: Sendable {
             }
         }
         for (name, value) in options.headers { request.headers.replaceOrAdd(name: name, value: value) }
-        request.body = .bytes(ByteBuffer(bytes: body))
+        return request
+    }
+
+    private func answer(to call: HTTPClientRequest, path: String, isStream: Bool) async throws -> Answer {
         let place = "\(options.address)/\(path)"
         let started = ContinuousClock.now
-        let call = request
-        let (json, headers) = try await watched(place, isStream: isStream) { sign in
-            try await answer(to: call, place: place, sign: sign)
-        }
+        let received = try await received(
+            call,
+            place: place,
+            isStream: isStream,
+            maximumBytes: options.maximumBytes
+        )
+        let json =
+            received.isStream
+            ? try ChatStream.whole(of: received.data, place: place) : try object(in: received.data, place: place)
+        if let refusal = ServerRefusal(in: json) { throw refusal.error(url: place, headers: received.headers) }
         return Answer(
             json: json,
-            pause: WaitHeaders.limit(in: headers),
+            pause: WaitHeaders.limit(in: received.headers),
             milliseconds: Int((ContinuousClock.now - started) / .milliseconds(1))
         )
     }
@@ -182,27 +237,49 @@ public struct CompletionServer: Sendable {
         }
     }
 
-    private func answer(
-        to request: HTTPClientRequest,
+    /// What came with a status that says that all is well.
+    private struct Received: Sendable {
+        let data: Data
+        let headers: HTTPHeaders
+        let isStream: Bool
+    }
+
+    private func received(
+        _ call: HTTPClientRequest,
         place: String,
+        isStream: Bool,
+        maximumBytes: Int
+    ) async throws -> Received {
+        try await watched(place, isStream: isStream) { sign in
+            try await receive(call, place: place, maximumBytes: maximumBytes, sign: sign)
+        }
+    }
+
+    private func receive(
+        _ request: HTTPClientRequest,
+        place: String,
+        maximumBytes: Int,
         sign: Sign
-    ) async throws -> ([String: JSONValue], HTTPHeaders) {
+    ) async throws -> Received {
         var received = Data()
         let response: HTTPClientResponse
+        let isGood: Bool
         let isStream: Bool
         do {
             response = try await client.execute(request, deadline: .distantFuture)
+            // Some servers answer that a file or a job was made with 201 or 202.
+            isGood = (200..<300).contains(response.status.code)
             isStream =
-                response.status == .ok
+                isGood
                 && response.headers.first(name: "content-type")?.lowercased().contains("text/event-stream") == true
             sign.heard(isStream: isStream)
             for try await buffer in response.body {
                 sign.heard()
                 received.append(contentsOf: buffer.readableBytesView)
-                guard received.count <= options.maximumBytes else {
+                guard received.count <= maximumBytes else {
                     throw ServerError(
                         .tooLarge,
-                        "\(place) answered with more than \(options.maximumBytes) bytes",
+                        "\(place) answered with more than \(maximumBytes) bytes",
                         mayBeBilled: true
                     )
                 }
@@ -214,13 +291,11 @@ public struct CompletionServer: Sendable {
             let wasReached = !(error is NIOConnectionError) && (error as? HTTPClientError) != .connectTimeout
             throw ServerError(.unavailable, "no answer from \(place): \(error)", mayBeBilled: wasReached)
         }
-        guard response.status == .ok else {
+        guard isGood else {
             throw ServerRefusal(status: Int(response.status.code), body: received)
                 .error(url: place, headers: response.headers)
         }
-        let json = isStream ? try ChatStream.whole(of: received, place: place) : try object(in: received, place: place)
-        if let refusal = ServerRefusal(in: json) { throw refusal.error(url: place, headers: response.headers) }
-        return (json, response.headers)
+        return Received(data: received, headers: response.headers, isStream: isStream)
     }
 
     private func object(in data: Data, place: String) throws -> [String: JSONValue] {

@@ -36,10 +36,20 @@ public struct ServerAddress: Sendable, Hashable, CustomStringConvertible {
         query = components.percentEncodedQuery.flatMap { $0.isEmpty ? nil : $0 }
     }
 
-    /// The address of an endpoint such as `chat/completions`.
-    public func endpoint(_ path: String) -> String {
-        "\(base)/\(path)" + (query.map { "?\($0)" } ?? "")
+    /// The address of an endpoint such as `chat/completions`, with the address' own query and a call's behind it.
+    public func endpoint(_ path: String, query more: [(name: String, value: String)] = []) -> String {
+        let items = [query].compactMap { $0 } + more.map { "\(Self.encoded($0.name))=\(Self.encoded($0.value))" }
+        return "\(base)/\(path)" + (items.isEmpty ? "" : "?\(items.joined(separator: "&"))")
     }
+
+    /// A text, such as a server's name of a file, as one part of an endpoint's path or of a query.
+    public static func encoded(_ text: String) -> String {
+        text.addingPercentEncoding(withAllowedCharacters: unreserved) ?? ""
+    }
+
+    private static let unreserved = CharacterSet(
+        charactersIn: "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+    )
 
     /// The address without user information, for messages.
     public var description: String {

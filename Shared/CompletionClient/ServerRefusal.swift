@@ -1,6 +1,6 @@
 import Foundation
 import NIOHTTP1
-import Schemas
+public import Schemas
 
 /// Tells what a server's refusal means, by its status and by the forms in which servers of this API say why:
 /// `{"error": {"message", "type", "param", "code"}}`, `{"error": "…"}`, `{"detail": "…"}`, `{"detail": [{"loc", "msg"}]}`,
@@ -19,6 +19,11 @@ struct ServerRefusal {
     init(status: Int, body: Data) {
         let json = try? EventCoding.decodeJSON(JSONValue.self, from: body)
         self.init(status: status, json: json?.objectValue, text: String(decoding: body.prefix(2000), as: UTF8.self))
+    }
+
+    /// Reads a refusal that came as a part of something else, such as a line of a batch's results.
+    init(status: Int, answer: [String: JSONValue]) {
+        self.init(status: status, json: answer, text: "")
     }
 
     /// The error that stands in an answer of status 200; nil where there is none.
@@ -105,5 +110,23 @@ struct ServerRefusal {
             pause: kind == .unavailable ? WaitHeaders.pause(after: headers) : nil,
             parameter: kind == .refusedSetting ? refusedSetting : nil
         )
+    }
+}
+
+extension ServerError {
+    /// The error that a server's refusal of one request among many is.
+    ///
+    /// - Parameters:
+    ///   - status: The HTTP status that the request would have been answered with by itself.
+    ///   - answer: The body that it would have been answered with.
+    ///   - place: Who refuses, for the message.
+    /// - Returns: The error.
+    public static func refusal(status: Int, answer: [String: JSONValue], place: String) -> ServerError {
+        ServerRefusal(status: status, answer: answer).error(url: place, headers: HTTPHeaders())
+    }
+
+    /// The error that stands in an answer of status 200; nil where there is none.
+    public static func refusal(in answer: [String: JSONValue], place: String) -> ServerError? {
+        ServerRefusal(in: answer)?.error(url: place, headers: HTTPHeaders())
     }
 }

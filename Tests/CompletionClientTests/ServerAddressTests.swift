@@ -31,6 +31,21 @@ struct ServerAddressTests {
     }
 
     @Test(
+        "a call's query goes behind the address' own",
+        arguments: [
+            ("http://h", "http://h/v1/batches?limit=100&after=a%2Fb%20c"),
+            ("http://h/x?v=1", "http://h/x/batches?v=1&limit=100&after=a%2Fb%20c"),
+        ]
+    )
+    func query(text: String, expected: String) {
+        let query = [(name: "limit", value: "100"), (name: "after", value: "a/b c")]
+        #expect(ServerAddress(text)?.endpoint("batches", query: query) == expected)
+    }
+
+    @Test("a server's name of a file is one part of a path")
+    func encoded() { #expect(ServerAddress.encoded("../a?b") == "%2E%2E%2Fa%3Fb") }
+
+    @Test(
         "what is no address of HTTP is none",
         arguments: [
             "", "h:8000", "localhost", "ftp://h/v1", "http://", "http:///v1", "http://h:99999/v1", "http://h/v1#x",

@@ -63,11 +63,34 @@ struct TeacherSettingsTests {
             (#"{"solver": {"body": {"stream": true}}}"#, "solver.body.stream is not merged; set stream itself"),
             (#"{"solver": {"url": "h:8000"}}"#, "url is 'h:8000'; it must be like http://HOST:8000/v1"),
             (#"{"solver": {"price": {"prompt": -1, "completion": 0}}}"#, "solver.price must not be negative"),
+            (#"{"solver": {"batch": {"minimum": 5}}}"#, "batch.minimum is not known"),
+            (#"{"solver": {"batch": {"minimumRequests": 0}}}"#, "solver.batch.minimumRequests must be 1 to"),
+            (
+                #"{"solver": {"batch": {"minimumRequests": 9, "maximumRequests": 8}}}"#,
+                "solver.batch.minimumRequests must be 1 to maximumRequests, 8"
+            ),
+            (#"{"solver": {"batch": {"maximumRequests": 50001}}}"#, "solver.batch.maximumRequests must be 1 to 50000"),
+            (#"{"solver": {"batch": {"waitSeconds": -1}}}"#, "solver.batch.waitSeconds must be 0 to 86400"),
+            (#"{"solver": {"batch": {"pollSeconds": 0}}}"#, "solver.batch.pollSeconds must be above 0"),
+            (#"{"solver": {"batch": {"completionWindow": ""}}}"#, "solver.batch.completionWindow must be like 24h"),
+            (#"{"solver": {"batch": {"endpoint": "chat"}}}"#, "solver.batch.endpoint is 'chat'"),
         ]
     )
     func refused(json: String, words: String) {
         let error = #expect(throws: ConfigurationError.self) { try read(json) }
         #expect("\(error.map { "\($0)" } ?? "")".contains(words))
+    }
+
+    @Test("a role's batches have defaults, are taken as a whole from the default's entry, and can be turned off")
+    func batches() throws {
+        let roles = try read(
+            #"{"default": {"batch": {"waitSeconds": 5, "maximumRequests": 20}}, "solver": {"batch": {"enabled": false}}}"#
+        )
+        #expect(roles[.solver]?.batch?.enabled == false)
+        let plan = BatchPlan(try #require(roles[.inspector]?.batch))
+        #expect(plan.wait == .seconds(5) && plan.poll == .seconds(30))
+        #expect(plan.maximumRequests == 20 && plan.minimumRequests == 20)
+        #expect(plan.completionWindow == "24h" && plan.endpoint == "/v1/chat/completions")
     }
 
     @Test("a role without an address or a model is named")

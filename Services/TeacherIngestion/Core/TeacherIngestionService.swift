@@ -5,6 +5,7 @@ import KafkaClient
 import Logging
 import PostgresClient
 import Reasoning
+import ServiceLifecycle
 public import ServiceRuntime
 import Teaching
 
@@ -142,10 +143,17 @@ public enum TeacherIngestionService {
         context.readiness.register("teacher") { try pauses.check() }
         let scope = try scope(configuration)
         let settings = scope.asks ? try settings(configuration) : [:]
+        let asked: (teacher: any Teacher, services: [any Service]) =
+            scope.asks
+            ? try teacher(
+                settings,
+                configuration: configuration,
+                pool: service.pool,
+                pauses: pauses,
+                logger: context.logger
+            ) : (NoTeacher(), [])
         let ledger = StoredTeacherLedger(
-            teacher: scope.asks
-                ? try teacher(settings, configuration: configuration, pauses: pauses, logger: context.logger)
-                : NoTeacher(),
+            teacher: asked.teacher,
             pool: service.pool,
             prompts: try configuration.optionalValue(Keys.prompts).map {
                 try PromptLibrary(folder: URL(filePath: $0, directoryHint: .isDirectory))
@@ -174,7 +182,9 @@ public enum TeacherIngestionService {
             scope: scope,
             logger: context.logger
         )
-        return try service.services(processor)
+        // The worker is the last to start and the first to stop: what it waits for outlives it.
+        let services = try service.services(processor)
+        return Array(services.dropLast()) + asked.services + Array(services.suffix(1))
     }
 
     private static func scope(_ configuration: Configuration) throws -> TeachingScope {
@@ -198,17 +208,21 @@ public enum TeacherIngestionService {
     }
 
     /// A teacher for all roles: those with the same settings are one, and those at one address share what it bears.
+    ///
+    /// - Returns: The teacher, and what must run for those of its roles that are asked in batches.
     private static func teacher(
         _ settings: [TeacherRole: TeacherSettings],
         configuration: Configuration,
+        pool: PostgresPool,
         pauses: TeacherPauses,
         logger: Logger
-    ) throws -> any Teacher {
+    ) throws -> (teacher: any Teacher, services: [any Service]) {
         let apiKey = try configuration.optionalValue(Keys.apiKey)?.reveal()
         let url = try configuration.optionalValue(Keys.url)?.absoluteString
         var gates: [ServerAddress: TeacherGate] = [:]
         var clients: [Double: HTTPClient] = [:]
-        var teachers: [TeacherSettings: HTTPTeacher] = [:]
+        var teachers: [TeacherSettings: any Teacher] = [:]
+        var services: [any Service] = []
         var roles: [TeacherRole: any Teacher] = [:]
         for (role, entry) in settings.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             if let known = teachers[entry] {
@@ -225,17 +239,31 @@ public enum TeacherIngestionService {
             let seconds = entry.connectSeconds ?? 10
             let client = clients[seconds] ?? CompletionServer.makeClient(connectTimeout: .seconds(seconds))
             clients[seconds] = client
-            let teacher = HTTPTeacher(
+            let gate = gates[address] ?? TeacherGate(limit: 8)
+            let options = HTTPTeacher.Options(
+                settings: entry,
                 // The key of ERRATA_TEACHER_API_KEY goes to the address of ERRATA_TEACHER_URL and nowhere else.
-                options: .init(settings: entry, apiKey: entry.apiKeyFile == nil && entry.url == url ? apiKey : nil),
-                client: client,
-                gate: gates[address] ?? TeacherGate(limit: 8),
-                logger: logger
+                apiKey: entry.apiKeyFile == nil && entry.url == url ? apiKey : nil
             )
+            let teacher: any Teacher
+            if let batch = entry.batch, batch.enabled ?? true {
+                let batches = try BatchTeacher(
+                    options: options,
+                    plan: BatchPlan(batch),
+                    client: client,
+                    pool: pool,
+                    gate: gate,
+                    logger: logger
+                )
+                services.append(batches)
+                teacher = batches
+            } else {
+                teacher = HTTPTeacher(options: options, client: client, gate: gate, logger: logger)
+            }
             teachers[entry] = teacher
             roles[role] = teacher
         }
         guard let solver = roles[.solver] else { throw ConfigurationError("there is no teacher for the role solver") }
-        return RoleTeachers(roles, fallback: solver)
+        return (RoleTeachers(roles, fallback: solver), services)
     }
 }

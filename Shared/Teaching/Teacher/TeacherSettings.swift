@@ -56,6 +56,10 @@ public struct TeacherSettings: Sendable, Hashable, Codable {
     public var body: [String: JSONValue]?
     /// What tokens cost.
     public var price: Price?
+    /// How requests go in batches; one call each where it is left out.
+    ///
+    /// It is taken as a whole: what a role's leaves out has its default, whatever the entry `default` says.
+    public var batch: Batch?
 
     /// Makes settings that say nothing.
     public init() {}
@@ -78,6 +82,7 @@ public struct TeacherSettings: Sendable, Hashable, Codable {
         merged.headers = (other.headers ?? [:]).merging(headers ?? [:]) { $1 }
         merged.body = (other.body ?? [:]).merging(body ?? [:]) { $1 }
         merged.price = price ?? other.price
+        merged.batch = batch ?? other.batch
         return merged
     }
 

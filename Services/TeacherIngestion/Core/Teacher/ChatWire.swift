@@ -51,6 +51,17 @@ enum ChatWire {
         return body
     }
 
+    /// What an answer depends on beside the conversation and how it is sampled: the model, and what goes with each request.
+    ///
+    /// How an answer travels, in one piece, as a stream or in a batch, does not change it.
+    static func identity(_ settings: TeacherSettings) -> String {
+        var parameters = parameters(settings)
+        parameters["stream"] = nil
+        parameters["stream_options"] = nil
+        return (try? EventCoding.encodeJSON(parameters)).map { String(decoding: $0, as: UTF8.self) }
+            ?? settings.model ?? ""
+    }
+
     private static func leftOut(_ settings: TeacherSettings) -> Set<String> {
         var names = (settings.preset ?? .generic).leftOut
         for (name, value) in settings.body ?? [:] {

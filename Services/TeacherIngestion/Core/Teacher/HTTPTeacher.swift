@@ -46,10 +46,39 @@ public struct HTTPTeacher: Teacher {
             self.apiKey = apiKey
             self.attempts = max(1, attempts)
         }
+
+        /// The server that the settings name; nil where its address is none.
+        func server(_ client: HTTPClient) -> CompletionServer? {
+            guard let address = settings.url.flatMap(ServerAddress.init) else { return nil }
+            let (key, file) = (apiKey, settings.apiKeyFile)
+            return CompletionServer(
+                .init(
+                    address: address,
+                    apiKey: {
+                        if let key { return key }
+                        guard let file else { return nil }
+                        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
+                            throw ServerError(.refusedKey, "the key file \(file) cannot be read")
+                        }
+                        return text.trimmingCharacters(in: .whitespacesAndNewlines)
+                    },
+                    keyHeader: (settings.preset ?? .generic).keyHeader,
+                    headers: settings.headers ?? [:],
+                    timeout: timeout,
+                    silence: .milliseconds(Int64((settings.silenceSeconds ?? 120) * 1000))
+                ),
+                client: client
+            )
+        }
+
+        /// The longest that a call may take.
+        var timeout: Duration {
+            .milliseconds(Int64((settings.timeoutSeconds ?? (settings.preset ?? .generic).timeout) * 1000))
+        }
     }
 
     /// A request that was refused so often, while others were answered, is given up.
-    private static let refusals = 3
+    static let refusals = 3
 
     private let options: Options
     private let client: HTTPClient
@@ -110,13 +139,7 @@ public struct HTTPTeacher: Teacher {
     public var model: String { options.settings.model ?? "" }
 
     /// The model and the settings of each request.
-    public func identity(of role: TeacherRole) -> String {
-        var parameters = ChatWire.parameters(options.settings)
-        // How an answer travels does not change it.
-        parameters["stream"] = nil
-        parameters["stream_options"] = nil
-        return (try? EventCoding.encodeJSON(parameters)).map { String(decoding: $0, as: UTF8.self) } ?? model
-    }
+    public func identity(of role: TeacherRole) -> String { ChatWire.identity(options.settings) }
 
     /// Asks the endpoint, again where the failure is transient.
     ///
@@ -129,7 +152,7 @@ public struct HTTPTeacher: Teacher {
     /// Asks the endpoint, and tells of each call as it begins and ends.
     public func complete(_ request: ChatRequest, hooks: CallHooks) async throws -> ChatReply {
         let place = "the teacher"
-        guard let server = try server() else {
+        guard let server = options.server(client) else {
             throw TeacherError(.refused, "\(place)'s address '\(options.settings.url ?? "")' is none")
         }
         let key = "\(request.hashValue)"
@@ -208,7 +231,7 @@ public struct HTTPTeacher: Teacher {
             throw TeacherError(.refused, error.message, retryAfter: error.pause)
         case .unavailable: throw TeacherError(.unavailable, error.message, retryAfter: error.pause)
         case .tooLarge:
-            return nothing("too-large")
+            return Self.nothing("too-large", model: model)
         case .timeout, .malformed:
             // Of a server that answers others meanwhile, silence and noise are about this question.
             guard isOpen, othersAnswered || memory.refused(key) >= Self.refusals else {
@@ -219,7 +242,7 @@ public struct HTTPTeacher: Teacher {
                 )
             }
             memory.forget(key)
-            return nothing(error.kind.rawValue)
+            return Self.nothing(error.kind.rawValue, model: model)
         case .refusedRequest:
             guard isOpen, memory.refused(key) >= Self.refusals else {
                 throw TeacherError(.unavailable, error.message)
@@ -229,7 +252,8 @@ public struct HTTPTeacher: Teacher {
         }
     }
 
-    private func nothing(_ reason: String) -> ChatReply {
+    /// An answer that says why there was none.
+    static func nothing(_ reason: String, model: String) -> ChatReply {
         ChatReply(
             text: "",
             finishReason: reason,
@@ -240,7 +264,8 @@ public struct HTTPTeacher: Teacher {
         )
     }
 
-    private static func outcome(of error: ServerError) -> TeacherGate.Outcome {
+    /// What a failure means for the gate.
+    static func outcome(of error: ServerError) -> TeacherGate.Outcome {
         switch error.kind {
         case .refusedRequest, .tooLarge: .rejected(reason: error.message)
         case .unavailable, .timeout, .malformed:
@@ -253,30 +278,5 @@ public struct HTTPTeacher: Teacher {
         case .refusedSetting, .refusedKey, .quota, .notFound:
             .failed(reason: error.message, isBusy: false, pause: nil, closesAtOnce: true)
         }
-    }
-
-    private func server() throws -> CompletionServer? {
-        let settings = options.settings
-        guard let address = settings.url.flatMap(ServerAddress.init) else { return nil }
-        let preset = settings.preset ?? .generic
-        let (key, file) = (options.apiKey, settings.apiKeyFile)
-        return CompletionServer(
-            .init(
-                address: address,
-                apiKey: {
-                    if let key { return key }
-                    guard let file else { return nil }
-                    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-                        throw ServerError(.refusedKey, "the key file \(file) cannot be read")
-                    }
-                    return text.trimmingCharacters(in: .whitespacesAndNewlines)
-                },
-                keyHeader: preset.keyHeader,
-                headers: settings.headers ?? [:],
-                timeout: .milliseconds(Int64((settings.timeoutSeconds ?? preset.timeout) * 1000)),
-                silence: .milliseconds(Int64((settings.silenceSeconds ?? 120) * 1000))
-            ),
-            client: client
-        )
     }
 }

@@ -41,6 +41,7 @@ extension TeacherSettings {
                 "body.\(name) is not merged; \(name == "messages" ? "prompts make them" : "set \(name) itself")"
             )
         }
+        try batch?.check("\(place).batch")
         if url != nil { _ = try address(in: place) }
     }
 

@@ -5,19 +5,23 @@ public import Logging
 public import PracticeDomain
 public import ServiceLifecycle
 
-/// Serves a simulated teacher over HTTP: `POST /v1/chat/completions`, `GET /v1/models`, `/health` and `/ready`.
+/// Serves a simulated teacher over HTTP: `POST /v1/chat/completions`, `GET /v1/models`, `/health` and `/ready`; and in
+/// memory `/v1/files` and `/v1/batches`.
 public struct TeacherServer: Service {
     private let host: String
     private let port: Int
     private let api: TeacherAPI
+    private let book: BatchBook
     private let logger: Logger
     private let onListening: @Sendable (Int) -> Void
 
     /// Creates a server.
     ///
-    /// Port 0 takes a free one; `onListening` is told the port once the server listens.
+    /// Port 0 takes a free one; `onListening` is told the port once the server listens. A batch is in progress for as long
+    /// as `batchDelay` says.
     public init(
         teacher: SimulatedTeacher,
+        batchDelay: Duration = .zero,
         host: String = "127.0.0.1",
         port: Int = 0,
         logger: Logger,
@@ -26,6 +30,7 @@ public struct TeacherServer: Service {
         self.host = host
         self.port = port
         api = TeacherAPI(teacher: teacher)
+        book = BatchBook(api: api, delay: batchDelay)
         self.logger = logger
         self.onListening = onListening
     }
@@ -72,6 +77,7 @@ public struct TeacherServer: Service {
         router.get("v1/models") { _, _ in
             try CompletionRoutes.json(CompletionAnswer.Models([TeacherAPI.model]))
         }
+        BatchRoutes.add(to: router, book: book)
         return router
     }
 }

@@ -28,8 +28,17 @@ public enum TeacherSimulatorService {
         "The share of chains of thought with a slip at temperature 1, in proportion to it at others: 1.35 gives 27 % at 0.2."
     )
 
+    /// How long batches take.
+    public static let batchSeconds = ConfigurationKey<Double>(
+        "ERRATA_SIMULATOR_BATCH_SECONDS",
+        default: 0,
+        in: 0...86_400,
+        unit: "seconds",
+        "How long a batch of /v1/batches is in progress before it is completed."
+    )
+
     /// All keys.
-    public static let keys: [any AnyConfigurationKey] = RuntimeKeys.all + [seed, errorRate]
+    public static let keys: [any AnyConfigurationKey] = RuntimeKeys.all + [seed, errorRate, batchSeconds]
 
     /// Runs the simulator with the process' arguments and environment.
     ///
@@ -61,6 +70,7 @@ public enum TeacherSimulatorService {
                     seed: UInt64(try configuration.value(seed)),
                     errorRate: try configuration.value(errorRate)
                 ),
+                batchDelay: .seconds(try configuration.value(batchSeconds)),
                 host: try configuration.value(RuntimeKeys.httpHost),
                 port: try configuration.value(RuntimeKeys.httpPort),
                 logger: logger
