@@ -188,8 +188,10 @@ struct NeedsTests {
     func always() async throws {
         try await TestDatabase.withPool { pool in
             let bench = bench(pool, scope: TeachingScope(always: [.templates]))
-            #expect(kinds(try await bench.run(problem())) == [.template])
-            #expect(try await pool.value("SELECT count(run_id) FROM teacher_calls", as: Int.self) == 0)
+            let traces = try await bench.run(problem())
+            #expect(kinds(traces) == [.template])
+            let charged = try await pool.value("SELECT count(run_id) FROM teacher_calls", as: Int.self)
+            #expect(charged == 0)
         }
         #expect(TeachingScope("chains, templates") == TeachingScope(always: [.chains, .templates]))
         #expect(TeachingScope("chains,x") == nil)
