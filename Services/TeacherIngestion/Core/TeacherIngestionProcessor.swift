@@ -71,6 +71,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
     }
 
     private func work(_ event: ReceivedEvent) async throws -> Effects {
+        try await needs.catchUp()
         switch EventType(rawValue: event.attributes.type) {
         case .problem: return try await process(try event.decode(ProblemEvent.self))
         case .teachingOrder: return try await process(try event.decode(TeachingOrderEvent.self))

@@ -25,6 +25,23 @@ struct TeachingNeedsReader: Sendable {
     let pool: PostgresPool
     let ledger: StoredTeacherLedger
     let scope: TeachingScope
+    private let caughtUp = CaughtUp()
+
+    init(pool: PostgresPool, ledger: StoredTeacherLedger, scope: TeachingScope) {
+        self.pool = pool
+        self.ledger = ledger
+        self.scope = scope
+    }
+
+    /// Takes up the active runs whose needs an earlier version did not write down.
+    func catchUp() async throws {
+        guard !caughtUp.isSet else { return }
+        let known = Set(try await pool.values("SELECT DISTINCT run_id FROM teaching_wants", as: String.self))
+        for run in try await RunStore.runs(active: true, from: pool) where !known.contains(run.id) {
+            try await pool.withTransaction { try await enter(run, in: $0) }
+        }
+        caughtUp.set()
+    }
 
     /// What is to be asked about a data set's problems.
     func needs(of dataset: String) async throws -> TeachingNeeds {

@@ -190,12 +190,3 @@ extension ProblemSplit {
     /// Whether students are scored on it, and learn nothing from it.
     fileprivate var isEvaluated: Bool { self == .development || self == .test }
 }
-
-/// Whether the problems of an earlier version have been taken up.
-private final class CaughtUp: Sendable {
-    private let flag = Mutex(false)
-
-    var isSet: Bool { flag.withLock { $0 } }
-
-    func set() { flag.withLock { $0 = true } }
-}
