@@ -1,4 +1,5 @@
 import Distillation
+import ArgumentParser
 import Foundation
 import PostgresClient
 import Reasoning
