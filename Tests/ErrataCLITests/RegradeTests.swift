@@ -1,5 +1,5 @@
-import Distillation
 import ArgumentParser
+import Distillation
 import Foundation
 import PostgresClient
 import Reasoning

@@ -11,7 +11,9 @@ public struct TeachingOrderEvent: EventPayload, Hashable {
     public var problemId: String
     /// What is to be asked for.
     public var parts: [TeachingPart]
-    /// The problem has no answer: this is how it gets one. What else is needed is ordered once it is there.
+    /// How the problem, which has no answer, gets one.
+    ///
+    /// What else is needed is ordered once it is there.
     public var agreement: RunAgreement?
     /// The run that needs it, and pays for it.
     public var runId: String?

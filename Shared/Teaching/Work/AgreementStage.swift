@@ -1,8 +1,9 @@
 import Reasoning
 import Schemas
 
-/// Answers a problem that has no reference answer by agreement: chains are sampled, and an answer that enough of them
-/// reach is taken (self-consistency, Wang et al. 2023).
+/// Answers a problem that has no reference answer by agreement.
+///
+/// Chains are sampled, and an answer that enough of them reach is taken (self-consistency, Wang and others, 2023).
 struct AgreementStage: Sendable {
     let work: TeacherWork
 
