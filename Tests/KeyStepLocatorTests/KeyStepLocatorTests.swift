@@ -211,6 +211,23 @@ struct KeyStepLocatorTests {
         }
     }
 
+    @Test("a pair that came before its template is located when that comes")
+    func templateLater() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            try await ingest("p1", into: pool, withTemplate: false)
+            let filled = try await process(run(tokenizer), processor, pool)
+            #expect(filled.isEmpty)
+            try await pool.withTransaction { try await TraceStore.insert(template("p1"), in: $0) }
+            let located = try await process(template("p1"), processor, pool)
+            #expect(located.map(\.tokenizer) == [tokenizer.fingerprint])
+            #expect(located.first?.right.text.contains("<Key>Groups.</Key>") == true)
+            let again = try await process(template("p1"), processor, pool)
+            #expect(again.isEmpty)
+        }
+    }
+
     @Test("work done twice sends nothing new, also for a second run of the same student")
     func twice() async throws {
         let tokenizer = try Self.tokenizer()

@@ -70,7 +70,7 @@ struct RecordedTraceTests {
             ),
             (RecordedTraceEvent(problemId: "p1", kind: .dual, right: Good.wrong, wrong: Good.wrong), "wrong-answer"),
             (RecordedTraceEvent(problemId: "p1", kind: .dual, right: Good.chain, wrong: Good.chain), "not-wrong"),
-            (RecordedTraceEvent(problemId: "p1", kind: .template, text: "no tags at all"), "no-answer"),
+            (RecordedTraceEvent(problemId: "p1", kind: .template, text: "no tags at all"), "no-steps"),
         ]
     )
     func refused(recorded: RecordedTraceEvent, kind: String) async throws {

@@ -40,7 +40,9 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     public func process(_ event: ReceivedEvent) async throws -> Effects {
         switch event.topic {
         case .traces: return try await process(try event.decode(TraceEvent.self))
-        case .runs: return try await process(try event.decode(RunEvent.self))
+        case .runs where event.attributes.type == EventType.run.rawValue:
+            return try await process(try event.decode(RunEvent.self))
+        case .runs: return .none
         default:
             throw PermanentFailure(
                 code: "unexpected-topic",
@@ -53,34 +55,39 @@ public struct KeyStepLocatorProcessor: EventProcessor {
 
     private func process(_ trace: TraceEvent) async throws -> Effects {
         switch trace.body {
-        case .dual(let dual) where trace.verified: return try await locate([(trace, dual)], of: trace)
-        // What pairs have of the template, they had not before; where it is refused they do without.
-        case .template:
+        case .dual(let dual) where trace.verified: return try await locate([(trace, dual)], of: trace) { _ in true }
+        // A pair that came before its template is not written as one until it is there.
+        case .template where trace.verified:
             let traces = try await TraceStore.verified(ofProblems: [trace.problemId], from: pool)
             return try await locate(
                 traces.compactMap { trace in
                     if case .dual(let dual) = trace.body { (trace, dual) } else { nil }
                 },
-                of: trace
+                of: trace,
+                in: \.isOfTemplates
             )
         default: return .none
         }
     }
 
-    /// Locates the key steps of pairs of one problem, over words and in each form that a run asks for.
-    private func locate(_ pairs: [(TraceEvent, DualBody)], of trace: TraceEvent) async throws -> Effects {
+    /// Locates the key steps of pairs of one problem, in those forms over words and of runs that are wanted.
+    private func locate(
+        _ pairs: [(TraceEvent, DualBody)],
+        of trace: TraceEvent,
+        in isWanted: (KeyStepWriter) -> Bool
+    ) async throws -> Effects {
         guard !pairs.isEmpty else { return .none }
         guard let problem = try await ProblemStore.problem(trace.problemId, from: pool) else {
             // Problem and trace are written together, before the trace is sent.
             throw StillMissing(what: "problem \(trace.problemId)", of: "trace \(trace.id)")
         }
         let words = KeyStepWriter(tokens: .words, options: KeyStepOptions())
-        var keySteps = try pairs.map { try words.event(trace: $0, right: $1.right, wrong: $1.wrong) }
+        var keySteps =
+            isWanted(words) ? try pairs.map { try words.event(trace: $0, right: $1.right, wrong: $1.wrong) } : []
         let template = try await TraceStore.template(of: problem.id, from: pool)
-        let isAsked = try await !ProblemStore.taught(.templates, ids: [problem.id], from: pool).isEmpty
         for run in try await RunStore.runs(active: true, from: pool) where run.learnedDatasets.contains(problem.dataset)
         {
-            for writer in await writers(for: run) where isAsked || !writer.isOfTemplates {
+            for writer in await writers(for: run) where isWanted(writer) {
                 for (trace, dual) in pairs {
                     let event = try writer.event(
                         trace: trace,
@@ -122,14 +129,12 @@ public struct KeyStepLocatorProcessor: EventProcessor {
         let templates = try await TraceStore.verified(.template, datasets: run.learnedDatasets, from: pool)
         let problems = try await ProblemStore.problems(ids: Array(Set(duals.map(\.problemId))), from: pool)
         let answers = Dictionary(problems.map { ($0.id, $0.answer) }) { first, _ in first }
-        // A pair whose template has not been asked for yet is located when it comes.
-        let asked = try await ProblemStore.taught(.templates, ids: problems.map(\.id), from: pool)
         let templateOfProblem = Dictionary(templates.map { ($0.problemId, $0.body) }) { first, _ in first }
         var keySteps: [KeyStepsEvent] = []
         for trace in duals {
             guard case .dual(let dual) = trace.body, let answer = answers[trace.problemId] else { continue }
             try Task.checkCancellation()
-            for writer in writers where !writer.isOfTemplates || asked.contains(trace.problemId) {
+            for writer in writers {
                 let template = templateOfProblem[trace.problemId]
                 let event = try writer.event(trace: trace, dual: dual, answer: answer, template: template)
                 if let event { keySteps.append(event) }

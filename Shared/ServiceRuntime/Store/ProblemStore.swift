@@ -111,20 +111,6 @@ public enum ProblemStore {
         return (state, Set(names: try row.get("taught", as: [String].self)))
     }
 
-    /// Of problems, those about which the teacher was asked for a part, whatever came of it.
-    public static func taught(
-        _ part: TeachingPart,
-        ids: [String],
-        from database: some PostgresQueryable
-    ) async throws -> Set<String> {
-        Set(
-            try await database.values(
-                "SELECT id FROM problems WHERE id = ANY(\(ids)) AND \(part.rawValue) = ANY(taught)",
-                as: String.self
-            )
-        )
-    }
-
     /// Adds to what the teacher was asked for; a problem that is not left out is then ingested.
     public static func add(
         _ parts: Set<TeachingPart>,
