@@ -210,7 +210,7 @@ struct FixedStagesTests {
                 ["thresholds"], "attempts",
                 "$.thresholds.attempts is not known; known there are corrections, maximumWaitSeconds, pairs, templates"
             ),
-            ([], "round", "$.round is not known; known there are dataset, decoding, gate, "),
+            ([], "round", "$.round is not known; known there are agreement, dataset, decoding, gate, "),
             (["student"], "name", "$.student.name is not known; known there are modelHash, tokenizerFingerprint"),
         ] as [([String], String, String)]
     )
@@ -312,7 +312,10 @@ struct FixedStagesTests {
         let run: JSONValue = try EventCoding.decodeJSON(from: EventCoding.encode(Samples.run))
         let json = run.changing([], "thresholds", to: ["templates": 1, "pairs": 1, "maximumWaitSeconds": 1])
         let error = #expect(throws: SchemasError.self) { try read(json) }
-        #expect(error?.message.hasPrefix("errata.run.v1: $.thresholds is not known; known there are dataset,") == true)
+        #expect(
+            error?.message.hasPrefix("errata.run.v1: $.thresholds is not known; known there are agreement, dataset,")
+                == true
+        )
         #expect(try SchemaValidator.of(.run).faults(json) == ["$.thresholds: not allowed"])
     }
 

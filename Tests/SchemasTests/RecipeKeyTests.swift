@@ -67,7 +67,7 @@ struct RecipeKeyTests {
         }
         #expect(
             error?.message
-                == "errata.run-control.v1: $.stage is not known; known there are action, by, id, reason, round, runId"
+                == "errata.run-control.v1: $.stage is not known; known there are action, by, id, reason, round, runId, teacherBudget"
         )
         #expect(try SchemaValidator.of(.runControl).faults(more) == ["$.stage: not allowed"])
     }

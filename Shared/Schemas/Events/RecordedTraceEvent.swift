@@ -147,6 +147,7 @@ public struct RecordedTraceEvent: EventPayload, Hashable {
                 "must be there, or text in its place; not both"
             )
             try check.notBlank(text, "text")
+            if let template { try TraceBody.template(template).validate(check, verified: false) }
         case .correction:
             guard let correction else { throw check.failure("correction", "is missing") }
             try TraceBody.correction(correction).validate(check, verified: false)
