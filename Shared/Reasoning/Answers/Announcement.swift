@@ -30,20 +30,25 @@ enum Announcement {
     /// What the last announcement names.
     static func last(in bytes: [UInt8]) -> String? {
         let text = Text(bytes)
-        var places: [Int] = []
-        for index in bytes.indices where text.isWordStart(index) {
-            if text.matches("answer", at: index) || text.matches("option", at: index)
-                || text.matches("choice", at: index)
-                || text.matches("a", at: index) && text.isLabelStart(index)
-            {
-                places.append(index)
-            }
-        }
-        for place in places.suffix(maximumPlaces).reversed() {
-            guard let start = content(text, at: place) else { continue }
-            if let answer = answer(text, from: start) { return answer }
+        var tried = 0
+        for place in bytes.indices.reversed() where isPlace(text, place) {
+            if let start = content(text, at: place), let answer = answer(text, from: start) { return answer }
+            tried += 1
+            if tried == maximumPlaces { return nil }
         }
         return nil
+    }
+
+    /// Whether a word begins here that may announce an answer.
+    private static func isPlace(_ text: Text, _ index: Int) -> Bool {
+        // Most bytes are told by themselves alone.
+        switch text.bytes[index] {
+        case UInt8(ascii: "a"), UInt8(ascii: "A"):
+            text.isWordStart(index) && (text.matches("answer", at: index) || text.isLabelStart(index))
+        case UInt8(ascii: "o"), UInt8(ascii: "O"): text.isWordStart(index) && text.matches("option", at: index)
+        case UInt8(ascii: "c"), UInt8(ascii: "C"): text.isWordStart(index) && text.matches("choice", at: index)
+        default: false
+        }
     }
 
     /// Where what is announced begins; nil where nothing is announced.
@@ -145,6 +150,7 @@ enum Announcement {
             index += 1
         }
         guard index < text.bytes.count else { return nil }
+        if let figures = AnswerText.figures(text.lineBytes(from: index)) { return figures }
         if let block = text.block(from: index) { return nonempty(AnswerText.bare(block)) }
         let line = WorkedSolution.withoutMarks(text.line(from: index))
         if let option = OptionLetter.leading(line) { return option }
@@ -261,10 +267,12 @@ enum Announcement {
             return byte(skip("*_ ", from: index + 1)) == UInt8(ascii: ":")
         }
 
-        func line(from start: Int) -> String {
+        func line(from start: Int) -> String { String(decoding: lineBytes(from: start), as: UTF8.self) }
+
+        func lineBytes(from start: Int) -> ArraySlice<UInt8> {
             var end = start
             while !isLineEnd(end) { end += 1 }
-            return String(decoding: bytes[start..<end], as: UTF8.self)
+            return bytes[start..<end]
         }
 
         /// A display of LaTeX that begins here, whose answer may have several lines.

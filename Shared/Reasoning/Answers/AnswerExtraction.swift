@@ -23,7 +23,8 @@ public enum AnswerExtraction {
     ///     is where the text happened to end, and so is an answer that nothing stands behind.
     public static func found(in text: String, isTruncated: Bool = false) -> ExtractedAnswer? {
         let visible = Thoughts.visible(text)
-        let bytes = Array(visible.text.utf8.suffix(window))
+        var counted = visible.text
+        let bytes = counted.withUTF8 { Array($0.suffix(window)) }
         let asked = RunOn.asked(bytes)
         // What a run-on follows is complete.
         let isCut = isTruncated && asked.count == bytes.count
@@ -39,23 +40,28 @@ public enum AnswerExtraction {
 
     /// By the rules that want an answer to be named as one.
     static func named(in bytes: [UInt8], isTruncated: Bool = false) -> ExtractedAnswer? {
-        var closed = bytes[...]
-        var lines = bytes[...]
-        if isTruncated {
-            let newline = bytes.lastIndex { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
-            let end = bytes.lastIndex { $0 == UInt8(ascii: ">") || $0 == UInt8(ascii: "}") }
-            lines = bytes[..<(newline.map { $0 + 1 } ?? 0)]
-            closed = bytes[..<(max(newline ?? -1, end ?? -1) + 1)]
+        guard isTruncated else { return named(closed: bytes, lines: bytes) }
+        let newline = bytes.lastIndex { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+        let end = bytes.lastIndex { $0 == UInt8(ascii: ">") || $0 == UInt8(ascii: "}") }
+        return named(
+            closed: Array(bytes[..<(max(newline ?? -1, end ?? -1) + 1)]),
+            lines: Array(bytes[..<(newline.map { $0 + 1 } ?? 0)])
+        )
+    }
+
+    /// By elements and boxes in `closed`, and by what lines say in `lines`, both of them the start of one text.
+    private static func named(closed: [UInt8], lines: [UInt8]) -> ExtractedAnswer? {
+        func answer(_ rule: ExtractionRule, _ text: String?) -> ExtractedAnswer? {
+            text.flatMap { $0.isEmpty ? nil : ExtractedAnswer(text: $0, rule: rule) }
         }
-        let rules: [(ExtractionRule, () -> String?)] = [
-            (.answerTag, { AnswerTags.last(in: Array(closed)) }), (.marker, { AnswerMarker.last(in: Array(lines)) }),
-            (.announced, { Announcement.final(in: Array(lines), behind: BoxedAnswer.lastEnd(in: Array(closed))) }),
-            (.boxed, { BoxedAnswer.last(in: Array(closed)) }), (.announced, { Announcement.last(in: Array(lines)) }),
-        ]
-        for (rule, find) in rules {
-            if let text = find(), !text.isEmpty { return ExtractedAnswer(text: text, rule: rule) }
+        if let found = answer(.answerTag, AnswerTags.last(in: closed)) { return found }
+        if let found = answer(.marker, AnswerMarker.last(in: lines)) { return found }
+        let boxes = BoxedAnswer.boxes(in: closed)
+        if let found = answer(.announced, Announcement.final(in: lines, behind: boxes.last?.range.upperBound)) {
+            return found
         }
-        return nil
+        if let found = answer(.boxed, BoxedAnswer.last(of: boxes, in: closed)) { return found }
+        return answer(.announced, Announcement.last(in: lines))
     }
 
     /// By what a text without a named answer ends with.

@@ -1,5 +1,8 @@
 /// Finds what stands behind GSM8K's `####`.
 enum AnswerMarker {
+    /// The most marks that are looked at, from the end.
+    private static let maximumMarks = 20
+
     /// Words with which a Markdown heading of the fourth level begins.
     private static let headings: Set<String> = [
         "step", "steps", "part", "solution", "explanation", "conclusion", "verification", "check", "problem",
@@ -9,23 +12,17 @@ enum AnswerMarker {
 
     /// What follows the last `####` that is no heading; the next line where it heads one with "Final answer".
     static func last(in bytes: [UInt8]) -> String? {
-        let hash = UInt8(ascii: "#")
-        guard bytes.contains(hash) else { return nil }
-        var ends: [Int] = []
-        var index = 0
-        while index < bytes.count {
-            let start = index
-            while index < bytes.count, bytes[index] == hash { index += 1 }
-            if index - start == 4 { ends.append(index) }
-            if index == start { index += 1 }
-        }
-        for end in ends.suffix(20).reversed() {
-            let rest = bytes[end...]
+        var behind = bytes.count
+        for _ in 0..<maximumMarks {
+            guard let mark = lastMark(in: bytes, before: behind) else { return nil }
+            behind = mark.lowerBound
+            let rest = bytes[mark.upperBound...]
             let line = line(rest)
+            if let figures = AnswerText.figures(line) { return figures }
             var text = String(decoding: line, as: UTF8.self)
             if AnswerText.isLabel(text) || text.trimmed.isEmpty {
-                let behind = rest.dropFirst(line.count).drop { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
-                text = String(decoding: self.line(behind), as: UTF8.self)
+                let next = rest.dropFirst(line.count).drop { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+                text = String(decoding: self.line(next), as: UTF8.self)
             } else {
                 text = AnswerText.withoutLabel(text)
                 let first = text.unicodeScalars.drop { !$0.properties.isAlphabetic }.prefix {
@@ -38,6 +35,23 @@ enum AnswerMarker {
             }
             let bare = AnswerText.bare(WorkedSolution.withoutMarks(text))
             if !bare.isEmpty { return bare }
+        }
+        return nil
+    }
+
+    /// The last run of four `#`, no more and no fewer, that ends before a place.
+    private static func lastMark(in bytes: [UInt8], before limit: Int) -> Range<Int>? {
+        let hash = UInt8(ascii: "#")
+        var end = limit
+        while end > 0 {
+            guard bytes[end - 1] == hash else {
+                end -= 1
+                continue
+            }
+            var start = end - 1
+            while start > 0, bytes[start - 1] == hash { start -= 1 }
+            if end - start == 4 { return start..<end }
+            end = start
         }
         return nil
     }

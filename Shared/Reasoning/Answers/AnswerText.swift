@@ -7,10 +7,11 @@ enum AnswerText {
     /// A text without Markdown's emphasis and code marks around it.
     static func withoutMarkup(_ text: String) -> String {
         var result = text.trimmed
+        let count = result.utf8.count
         for mark in ["**", "__", "`"] where result.utf8.contains(mark.utf8.first ?? 0) {
             result = result.replacingOccurrences(of: mark, with: "")
         }
-        return result.trimmed
+        return result.utf8.count == count ? result : result.trimmed
     }
 
     /// A text without emphasis, the delimiters of LaTeX, quotation marks around it and a closing stop.
@@ -118,7 +119,10 @@ enum AnswerText {
     // MARK: What is stated
 
     /// See ``AnswerExtraction/bare(_:)``.
-    static func bare(_ answer: String) -> String {
+    static func bare(_ answer: String) -> String { figures(answer) ?? bareWords(answer) }
+
+    /// The general path of ``bare(_:)``, which says the same of a number in figures.
+    static func bareWords(_ answer: String) -> String {
         let text = trimmedMarks(withoutLabel(answer))
         guard text.utf8.count <= 2_000 else { return text }
         if let option = OptionLetter.leading(text) { return option }

@@ -2,12 +2,20 @@ import Foundation
 
 /// Finds LaTeX's `\boxed{…}`.
 enum BoxedAnswer {
+    /// Where a box stands, and what it holds.
+    typealias Box = (range: Range<Int>, content: String)
+
+    private static let names = ["\\boxed", "\\fbox"].map { Array($0.utf8) }
+
     /// The most boxes that are looked at, from the end.
     private static let maximumBoxes = 20
 
     /// The content of the last box; of several that only commas and "and" part, the list.
-    static func last(in bytes: [UInt8]) -> String? {
-        var boxes = boxes(in: bytes)
+    static func last(in bytes: [UInt8]) -> String? { last(of: boxes(in: bytes), in: bytes) }
+
+    /// What the last of a text's boxes say; see ``last(in:)``.
+    static func last(of boxes: [Box], in bytes: [UInt8]) -> String? {
+        var boxes = boxes
         guard var (first, text) = boxes.popLast() else { return nil }
         while let (range, content) = boxes.popLast(), isList(bytes[range.upperBound..<first.lowerBound]),
             content != text
@@ -18,13 +26,10 @@ enum BoxedAnswer {
         return text
     }
 
-    /// Where the last box ends that holds something; nil where there is none.
-    static func lastEnd(in bytes: [UInt8]) -> Int? { boxes(in: bytes).last?.range.upperBound }
-
     /// The last boxes that hold something, in order.
-    private static func boxes(in bytes: [UInt8]) -> [(range: Range<Int>, content: String)] {
+    static func boxes(in bytes: [UInt8]) -> [Box] {
         guard bytes.contains(UInt8(ascii: "\\")) else { return [] }
-        var boxes: [(range: Range<Int>, content: String)] = []
+        var boxes: [Box] = []
         var index = 0
         while index < bytes.count {
             guard bytes[index] == UInt8(ascii: "\\"), let box = box(bytes, at: index) else {
@@ -38,8 +43,7 @@ enum BoxedAnswer {
         return boxes
     }
 
-    private static func box(_ bytes: [UInt8], at start: Int) -> (range: Range<Int>, content: String)? {
-        let names = ["\\boxed", "\\fbox"].map { Array($0.utf8) }
+    private static func box(_ bytes: [UInt8], at start: Int) -> Box? {
         guard let name = names.first(where: { bytes[start...].starts(with: $0) }) else { return nil }
         var index = start + name.count
         while index < bytes.count, bytes[index] == UInt8(ascii: " ") { index += 1 }

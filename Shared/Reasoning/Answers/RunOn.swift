@@ -26,7 +26,7 @@ enum RunOn {
         var isLineStart = true
         while index < bytes.count, tried < maximumHeadings {
             let mayBeMark = bytes[index] == UInt8(ascii: "<") || bytes[index] == UInt8(ascii: "[")
-            let isMark = mayBeMark && marks.contains { bytes[index...].starts(with: $0) }
+            let isMark = mayBeMark && marks.contains { stands($0, in: bytes, at: index) }
             let heading = isLineStart ? heading(bytes, at: index) : nil
             // A text that numbers its questions splits up the one that was asked.
             let isPart = heading?.number != nil && isNumbered
@@ -44,21 +44,23 @@ enum RunOn {
         return bytes
     }
 
+    private static func stands(_ mark: [UInt8], in bytes: [UInt8], at start: Int) -> Bool {
+        bytes.count - start >= mark.count && mark.indices.allSatisfy { bytes[start + $0] == mark[$0] }
+    }
+
     /// The heading of a question that a line is or begins with: `Question:`, `**Q2:**`, `### Problem 3`.
-    private static func heading(_ bytes: [UInt8], at start: Int) -> (number: Int?, isHeading: Bool)? {
-        var index = start
+    private static func heading(_ bytes: [UInt8], at place: Int) -> (number: Int?, isHeading: Bool)? {
+        var index = place
         var hasHash = false
         while index < bytes.count, " #*>_".utf8.contains(bytes[index]) {
             if bytes[index] == UInt8(ascii: "#") { hasHash = true }
             index += 1
         }
-        var name = ""
-        while index < bytes.count, name.utf8.count < 16, isLetter(bytes[index]) || bytes[index] == UInt8(ascii: " ") {
-            name.unicodeScalars.append(Unicode.Scalar(bytes[index]))
+        let start = index
+        while index < bytes.count, index - start < 16, isLetter(bytes[index]) || bytes[index] == UInt8(ascii: " ") {
             index += 1
         }
-        name = name.trimmed.lowercased()
-        guard headings.contains(name) else { return nil }
+        let name = start..<index
         var number: Int?
         while index < bytes.count, isDigit(bytes[index]) || bytes[index] == UInt8(ascii: ".") {
             if isDigit(bytes[index]) {
@@ -69,6 +71,8 @@ enum RunOn {
         while index < bytes.count, "*_ ".utf8.contains(bytes[index]) { index += 1 }
         let isEnd = index >= bytes.count || bytes[index] == UInt8(ascii: "\n") || bytes[index] == UInt8(ascii: "\r")
         guard index < bytes.count && bytes[index] == UInt8(ascii: ":") || hasHash && isEnd else { return nil }
+        // Last, since few lines come as far: it makes a string.
+        guard headings.contains(String(decoding: bytes[name], as: UTF8.self).trimmed.lowercased()) else { return nil }
         return (number, true)
     }
 
