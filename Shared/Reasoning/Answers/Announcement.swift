@@ -152,7 +152,7 @@ enum Announcement {
         guard index < text.bytes.count else { return nil }
         if let figures = AnswerText.figures(text.lineBytes(from: index)) { return figures }
         if let block = text.block(from: index) { return nonempty(AnswerText.bare(block)) }
-        let line = WorkedSolution.withoutMarks(text.line(from: index))
+        let line = AnswerText.withoutCalculations(text.line(from: index))
         if let option = OptionLetter.leading(line) { return option }
         let sentence = AnswerText.sentence(line)
         guard !AnswerText.isComment(sentence) else { return nil }

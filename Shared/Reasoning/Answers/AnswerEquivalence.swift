@@ -130,7 +130,7 @@ public enum AnswerEquivalence {
     ) -> (isEqual: Bool, rule: GradingRule) {
         let a = AnswerWords.normalised(gold.text, folded: policy.foldsText)
         let b = AnswerWords.normalised(predicted.text, folded: policy.foldsText)
-        let hasWords = (a + b).unicodeScalars.contains { $0.properties.isAlphabetic || MathScanner.isDigit($0) }
+        let hasWords = (a + b).unicodeScalars.contains { $0.isAlphabetic || MathScanner.isDigit($0) }
         guard hasWords else {
             // `] } )` is nothing but its signs.
             let isSame = AnswerWords.signs(gold.text) == AnswerWords.signs(predicted.text)

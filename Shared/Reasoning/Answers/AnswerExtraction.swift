@@ -66,11 +66,9 @@ public enum AnswerExtraction {
 
     /// By what a text without a named answer ends with.
     private static func unnamed(in bytes: [UInt8]) -> ExtractedAnswer? {
-        let text = WorkedSolution.withoutMarks(String(decoding: bytes, as: UTF8.self))
-        guard let line = text.split(whereSeparator: \.isNewline).last(where: { !String($0).trimmed.isEmpty }) else {
-            return nil
-        }
-        let last = String(line).trimmed
+        let text = AnswerText.withoutCalculations(String(decoding: bytes, as: UTF8.self))
+        let last = AnswerText.lastLine(of: text)
+        guard !last.isEmpty else { return nil }
         if let option = OptionLetter.closing(last) { return ExtractedAnswer(text: option, rule: .option) }
         if let word = AnswerText.verdict(last, alone: true) { return ExtractedAnswer(text: word, rule: .word) }
         if let math = MathSegment.closing(last) { return ExtractedAnswer(text: AnswerText.bare(math), rule: .lastMath) }

@@ -25,15 +25,15 @@ enum AnswerMarker {
                 text = String(decoding: self.line(next), as: UTF8.self)
             } else {
                 text = AnswerText.withoutLabel(text)
-                let first = text.unicodeScalars.drop { !$0.properties.isAlphabetic }.prefix {
-                    $0.properties.isAlphabetic
+                let first = text.unicodeScalars.drop { !$0.isAlphabetic }.prefix {
+                    $0.isAlphabetic
                 }
                 let isHeading =
                     headings.contains(String(first).lowercased()) && AnswerText.startsWithLetter(text)
                     || text.trimmed.hasSuffix(":")
                 if isHeading { continue }
             }
-            let bare = AnswerText.bare(WorkedSolution.withoutMarks(text))
+            let bare = AnswerText.bare(AnswerText.withoutCalculations(text))
             if !bare.isEmpty { return bare }
         }
         return nil

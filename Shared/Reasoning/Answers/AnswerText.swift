@@ -14,29 +14,29 @@ enum AnswerText {
         return result.utf8.count == count ? result : result.trimmed
     }
 
+    private static let wrappings: [(open: [Unicode.Scalar], close: [Unicode.Scalar])] = [
+        ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("\"", "\""), ("\u{201C}", "\u{201D}"),
+    ].map { (Array($0.unicodeScalars), Array($1.unicodeScalars)) }
+
     /// A text without emphasis, the delimiters of LaTeX, quotation marks around it and a closing stop.
     static func trimmedMarks(_ text: String) -> String {
         var scalars = Array(withoutMarkup(text).unicodeScalars)[...]
         for _ in 0..<8 {
             let count = scalars.count
-            scalars = scalars.drop { $0.properties.isWhitespace || $0 == "*" || $0 == ":" || $0 == "=" }
-            while let last = scalars.last, last.properties.isWhitespace || ".!*,;".unicodeScalars.contains(last) {
+            scalars = scalars.drop { $0.isWhitespace || $0 == "*" || $0 == ":" || $0 == "=" }
+            while let last = scalars.last, last.isWhitespace || ".!*,;".unicodeScalars.contains(last) {
                 // A factorial keeps its sign.
                 if last == "!", scalars.count > 1, isFactorial(scalars) { break }
                 scalars.removeLast()
             }
-            for (open, close) in [
-                ("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"), ("\"", "\""), ("\u{201C}", "\u{201D}"),
-            ] {
-                scalars = unwrapped(scalars, Array(open.unicodeScalars), Array(close.unicodeScalars))
-            }
+            for (open, close) in wrappings { scalars = unwrapped(scalars, open, close) }
             if scalars.count == count { break }
         }
         return String(String.UnicodeScalarView(scalars)).trimmed
     }
 
     private static func isFactorial(_ scalars: ArraySlice<Unicode.Scalar>) -> Bool {
-        scalars.count <= 3 && scalars.dropLast().allSatisfy { $0.properties.isAlphabetic || ("0"..."9").contains($0) }
+        scalars.count <= 3 && scalars.dropLast().allSatisfy { $0.isAlphabetic || ("0"..."9").contains($0) }
     }
 
     /// The inside of a text that begins and ends with a pair of marks and has none between.
@@ -52,38 +52,50 @@ enum AnswerText {
         return inside.contains(close[close.count - 1]) && close.count == 1 ? scalars : inside
     }
 
+    /// A text without its calculator marks, looked for only where there is a sign of one.
+    static func withoutCalculations(_ text: String) -> String {
+        text.utf8.contains(UInt8(ascii: "<")) ? WorkedSolution.withoutMarks(text) : text
+    }
+
     // MARK: Labels and sentences
 
     /// Whether a line only announces that an answer follows: `Final Answer`, `**Answer:**`.
     static func isLabel(_ line: String) -> Bool {
-        guard line.utf8.count < 40 else { return false }
+        guard line.utf8.count < 40, !AnswerWords.hasDigit(line) else { return false }
         let words = line.lowercased().split { !$0.isLetter }
         guard let last = words.last, last == "answer", words.count <= 3 else { return false }
         return words.dropLast().allSatisfy { ["the", "final", "correct", "my"].contains($0) }
-            && !line.unicodeScalars.contains { ("0"..."9").contains($0) }
     }
 
     /// A line without "Answer:" or "Final answer:" before what it holds.
     static func withoutLabel(_ line: String) -> String {
-        guard let colon = line.firstIndex(of: ":"), isLabel(String(line[...colon])) else { return line }
+        guard line.utf8.contains(UInt8(ascii: ":")), let colon = line.firstIndex(of: ":"), isLabel(String(line[...colon])) else { return line }
         let rest = String(line[line.index(after: colon)...])
         return withoutMarkup(rest).isEmpty ? line : rest
     }
 
     static func startsWithLetter(_ text: String) -> Bool {
-        text.unicodeScalars.first { !$0.properties.isWhitespace && $0 != "*" }?.properties.isAlphabetic == true
+        text.unicodeScalars.first { !$0.isWhitespace && $0 != "*" }?.isAlphabetic == true
     }
 
     private static let abbreviations: Set<String> = [
         "st", "mr", "mrs", "ms", "dr", "vs", "no", "approx", "a.m", "p.m", "u.s", "e.g", "i.e", "jr", "sr", "prof",
     ]
 
+    /// The last line that holds something, without blanks around it; empty where there is none.
+    static func lastLine(of text: String) -> String {
+        let scalars = text.unicodeScalars
+        guard let end = scalars.lastIndex(where: { !$0.isWhitespace && $0 != "\u{200B}" }) else { return "" }
+        let newline = scalars[..<end].lastIndex(where: \.isNewline)
+        return String(scalars[(newline.map(scalars.index(after:)) ?? scalars.startIndex)...end]).trimmed
+    }
+
     /// A line to the end of its first sentence: a stop, question or exclamation mark before a blank.
     static func sentence(_ line: String) -> String {
         let scalars = Array(line.unicodeScalars)
         for index in scalars.indices.dropLast()
-        where ".?!".unicodeScalars.contains(scalars[index]) && scalars[index + 1].properties.isWhitespace {
-            let word = scalars[..<index].reversed().prefix { !$0.properties.isWhitespace }.prefix(12).reversed()
+        where ".?!".unicodeScalars.contains(scalars[index]) && scalars[index + 1].isWhitespace {
+            let word = scalars[..<index].reversed().prefix { !$0.isWhitespace }.prefix(12).reversed()
             if scalars[index] == ".", abbreviations.contains(String(String.UnicodeScalarView(word)).lowercased()) {
                 continue
             }
@@ -97,16 +109,32 @@ enum AnswerText {
 
     /// Whether what follows "the answer is" says something about the answer and does not state it.
     static func isComment(_ sentence: String) -> Bool {
-        let first = sentence.unicodeScalars.prefix { $0.properties.isAlphabetic }
+        let first = sentence.unicodeScalars.prefix { $0.isAlphabetic }
         return ["not", "correct", "incorrect", "wrong", "right", "unclear"].contains(String(first).lowercased())
+    }
+
+    /// Whether one of ``verdicts`` may follow the marks with which a text begins, told by a single byte, so that the many
+    /// texts that are none need not be rid of their marks.
+    private static func mayBeVerdict(_ text: String) -> Bool {
+        for byte in text.utf8 {
+            switch byte {
+            case 0x20, 0x09...0x0D, UInt8(ascii: "*"), UInt8(ascii: ":"), UInt8(ascii: "="), UInt8(ascii: "_"),
+                UInt8(ascii: "`"), UInt8(ascii: "$"), UInt8(ascii: "\\"), UInt8(ascii: "("), UInt8(ascii: "["),
+                UInt8(ascii: "\""):
+                continue
+            default: return byte >= 0x80 || "yntfvi".utf8.contains(byte | 0x20)
+            }
+        }
+        return false
     }
 
     private static let verdicts: Set<String> = ["yes", "no", "true", "false", "valid", "invalid"]
 
     /// Yes, no and their like, with which an answer begins; `alone`, nothing but a mark may follow.
     static func verdict(_ text: String, alone: Bool = false) -> String? {
+        guard mayBeVerdict(text) else { return nil }
         let bare = trimmedMarks(text).unicodeScalars
-        let word = String(bare.prefix { $0.properties.isAlphabetic })
+        let word = String(bare.prefix { $0.isAlphabetic })
         guard verdicts.contains(word.lowercased()) else { return nil }
         let rest = bare.dropFirst(word.unicodeScalars.count)
         guard let next = rest.first else { return word }
@@ -127,9 +155,10 @@ enum AnswerText {
         guard text.utf8.count <= 2_000 else { return text }
         if let option = OptionLetter.leading(text) { return option }
         if let verdict = verdict(text) { return verdict }
-        if let head = Quantity.head(in: text) { return head }
+        let line = Quantity.Line(text)
+        if let head = Quantity.head(in: line) { return head }
         let stated = result(text)
-        return Quantity.only(in: stated) ?? trimmedMarks(stated)
+        return Quantity.only(in: stated.utf8.count == text.utf8.count ? line : Quantity.Line(stated)) ?? trimmedMarks(stated)
     }
 
     /// What a calculation, or an equation of words, ends with: of `48 + 24 = 72` and `Total = 72` it is 72; `x = 5` and

@@ -7,6 +7,7 @@ enum OptionLetter {
     ///
     /// A text that names several options, such as `(A) and (C)`, names none.
     static func leading(_ text: String) -> String? {
+        guard mayLead(text) else { return nil }
         var scalars = Array(AnswerText.withoutMarkup(text).unicodeScalars)[...]
         scalars = scalars.drop { " \"'$\u{201C}".unicodeScalars.contains($0) }
         for word in ["option ", "choice ", "letter "] {
@@ -25,17 +26,33 @@ enum OptionLetter {
         return isBracketed ? "(\(letter))" : String(letter)
     }
 
+    /// Whether an option may follow the marks with which a text begins, told by a single byte; most answers begin with a
+    /// figure or a small letter, and need not be read.
+    private static func mayLead(_ text: String) -> Bool {
+        for byte in text.utf8 {
+            switch byte {
+            case 0x20, 0x09...0x0D, UInt8(ascii: "*"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "\""),
+                UInt8(ascii: "'"), UInt8(ascii: "$"):
+                continue
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "("), 0x80...: return true
+            // "option", "choice", "letter"
+            default: return "ocl".utf8.contains(byte)
+            }
+        }
+        return false
+    }
+
     /// Whether what follows a letter leaves it one.
     private static func isOption(_ rest: ArraySlice<Unicode.Scalar>, isBracketed: Bool) -> Bool {
         guard let next = rest.first else { return true }
-        if isBracketed { return !next.properties.isAlphabetic && !"^_=(+".unicodeScalars.contains(next) }
+        if isBracketed { return !next.isAlphabetic && !"^_=(+".unicodeScalars.contains(next) }
         let behind = rest.dropFirst()
         switch next {
         case ")", ".", ":": return behind.first.map { $0 == " " || $0 == "\"" || $0 == "$" || $0 == "." } ?? true
-        case "\"", "'", "$", "!", "\u{201D}": return behind.allSatisfy { !$0.properties.isAlphabetic && $0 != "=" }
+        case "\"", "'", "$", "!", "\u{201D}": return behind.allSatisfy { !$0.isAlphabetic && $0 != "=" }
         case ",", ";": return true
         case " ":
-            let word = behind.drop { $0 == " " }.prefix { $0.properties.isAlphabetic }
+            let word = behind.drop { $0 == " " }.prefix { $0.isAlphabetic }
             let text = String(String.UnicodeScalarView(word))
             if text.isEmpty {
                 return behind.allSatisfy { " .!\"'$".unicodeScalars.contains($0) } || behind.first == "("
@@ -64,7 +81,7 @@ enum OptionLetter {
         let scalars = Array(line.unicodeScalars)
         var found: Set<Unicode.Scalar> = []
         for index in scalars.indices.dropLast(2) where scalars[index] == "(" && scalars[index + 2] == ")" {
-            let isApart = index == 0 || !scalars[index - 1].properties.isAlphabetic
+            let isApart = index == 0 || !scalars[index - 1].isAlphabetic
             if isApart, ("A"..."J").contains(scalars[index + 1]) { found.insert(scalars[index + 1]) }
         }
         guard found.count == 1, let letter = found.first, !scalars.contains("=") else { return nil }

@@ -7,6 +7,17 @@ struct Quantity {
     /// Whether it is one number in figures alone.
     let isPlain: Bool
 
+    /// A text cut into its tokens once for all that is asked of it.
+    struct Line {
+        let scalars: [Unicode.Scalar]
+        let tokens: [ArithmeticToken]
+
+        init(_ text: String) {
+            scalars = Array(text.unicodeScalars)
+            tokens = ArithmeticTokenizer.tokens(scalars[...])
+        }
+    }
+
     // MARK: The only one
 
     /// Words that make another number of the one before them, or a date or a time.
@@ -22,14 +33,12 @@ struct Quantity {
     /// `72 clips (48 + 24)`, `18 dollars for 2 days`.
     ///
     /// Nil where it is anything else, or nothing but the number.
-    static func only(in text: String) -> String? {
-        let scalars = Array(text.unicodeScalars)
-        guard scalars.count <= 2_000 else { return nil }
-        let tokens = ArithmeticTokenizer.tokens(scalars[...])
+    static func only(in line: Line) -> String? {
+        let tokens = line.tokens
         guard tokens.contains(where: \.isWord) else { return nil }
-        let all = all(in: tokens, scalars)
+        let all = all(in: line)
         guard let first = all.first else { return nil }
-        guard all.count == 1 else { return head(in: text) }
+        guard all.count == 1 else { return head(in: line) }
         var end = tokens.count
         let startsWithIt = tokens[..<first.tokens.lowerBound].allSatisfy { !$0.isWord }
         if startsWithIt, let bracket = tokens.indices.first(where: { isRemark(tokens, $0, behind: first) }) {
@@ -38,27 +47,26 @@ struct Quantity {
         let isPlain = tokens[..<end].indices.allSatisfy { index in
             first.tokens.contains(index) || isWordOrMark(tokens, index)
         }
-        return isPlain && !isAttached(tokens, first) ? first.stated(tokens, scalars) : nil
+        return isPlain && !isAttached(tokens, first) ? first.stated(in: line) : nil
     }
 
     /// The number with which a text begins, where a clause behind it tells where it comes from: `18 dollars for 2 days`,
     /// `72, because 48 + 24 = 72`.
-    static func head(in text: String) -> String? {
-        let scalars = Array(text.unicodeScalars)
-        guard scalars.count <= 2_000 else { return nil }
-        let tokens = ArithmeticTokenizer.tokens(scalars[...])
+    static func head(in line: Line) -> String? {
+        let tokens = line.tokens
         guard let start = tokens.firstIndex(where: { $0.isNumber || $0.kind == .fraction }),
             let first = read(tokens, at: start),
             tokens[..<first.tokens.lowerBound].allSatisfy({ $0.kind == .sign }),
             let end = clause(in: tokens, behind: first.tokens.upperBound), !isAttached(tokens, first),
             (first.tokens.upperBound..<end).allSatisfy({ isWordOrMark(tokens, $0) })
         else { return nil }
-        return first.stated(tokens, scalars)
+        return first.stated(in: line)
     }
 
     /// The number as written, with a sign for the word "percent".
-    private func stated(_ all: [ArithmeticToken], _ scalars: [Unicode.Scalar]) -> String {
-        let text = text(all, scalars)
+    private func stated(in line: Line) -> String {
+        let text = text(in: line)
+        let all = line.tokens
         guard tokens.upperBound < all.count, all[tokens.upperBound].kind == .word("percent"), !text.hasSuffix("%")
         else {
             return text
@@ -139,15 +147,15 @@ struct Quantity {
 
     /// The last number of a text, with its fraction, sign, percent sign or power of ten.
     static func last(in text: String) -> String? {
-        let scalars = Array(text.unicodeScalars)
-        let tokens = ArithmeticTokenizer.tokens(scalars[...])
-        return all(in: tokens, scalars).last?.text(tokens, scalars)
+        let line = Line(text)
+        return all(in: line).last?.text(in: line)
     }
 
     // MARK: Reading
 
     /// The numbers of a text, in order; exponents of what is no number are none.
-    private static func all(in tokens: [ArithmeticToken], _ scalars: [Unicode.Scalar]) -> [Quantity] {
+    private static func all(in line: Line) -> [Quantity] {
+        let tokens = line.tokens
         var found: [Quantity] = []
         var index = 0
         while index < tokens.count {
@@ -253,8 +261,9 @@ struct Quantity {
     }
 
     /// The number as written; figures alone without separators and with a plain minus.
-    private func text(_ all: [ArithmeticToken], _ scalars: [Unicode.Scalar]) -> String {
-        let part = all[tokens]
+    private func text(in line: Line) -> String {
+        let scalars = line.scalars
+        let part = line.tokens[tokens]
         guard let first = part.first, let last = part.last else { return "" }
         let isNegative = first.kind == .operation("-")
         if isPlain, let number = part.first(where: \.isNumber) {

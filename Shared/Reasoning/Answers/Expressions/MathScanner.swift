@@ -57,11 +57,7 @@ struct MathScanner {
 
     static func isDigit(_ scalar: Unicode.Scalar?) -> Bool { scalar.map { ("0"..."9").contains($0) } ?? false }
 
-    static func isLetter(_ scalar: Unicode.Scalar?) -> Bool {
-        guard let scalar else { return false }
-        return scalar.isASCII
-            ? ("a"..."z").contains(scalar) || ("A"..."Z").contains(scalar) : scalar.properties.isAlphabetic
-    }
+    static func isLetter(_ scalar: Unicode.Scalar?) -> Bool { scalar?.isAlphabetic ?? false }
 
     private mutating func step() {
         let scalar = scalars[position]

@@ -14,8 +14,8 @@ enum AnswerWords {
         for (index, scalar) in scalars.enumerated() {
             let before = index > 0 ? scalars[index - 1] : " "
             let after = index + 1 < scalars.count ? scalars[index + 1] : " "
-            if scalar.properties.isAlphabetic || isDigit(scalar)
-                || scalar.properties.canonicalCombiningClass != .notReordered
+            if scalar.isAlphabetic || isDigit(scalar)
+                || !scalar.isASCII && scalar.properties.canonicalCombiningClass != .notReordered
             {
                 word.unicodeScalars.append(scalar)
             } else if isPartOfNumber(scalar, before: before, after: after) {
@@ -24,7 +24,7 @@ enum AnswerWords {
                 continue
             } else {
                 flush()
-                if !isPunctuation(scalar) || !folded && !scalar.properties.isWhitespace {
+                if !isPunctuation(scalar) || !folded && !scalar.isWhitespace {
                     words.append(String(Character(scalar)))
                 }
             }
@@ -55,7 +55,7 @@ enum AnswerWords {
     private static func isPartOfNumber(_ scalar: Unicode.Scalar, before: Unicode.Scalar, after: Unicode.Scalar) -> Bool
     {
         switch scalar {
-        case ".": isDigit(after) && !before.properties.isAlphabetic
+        case ".": isDigit(after) && !before.isAlphabetic
         case ",": isDigit(before) && isDigit(after)
         case "-": !isWordPart(before) && (isDigit(after) || after == ".")
         default: false
@@ -64,11 +64,11 @@ enum AnswerWords {
 
     private static func isDigit(_ scalar: Unicode.Scalar) -> Bool { MathScanner.isDigit(scalar) }
     private static func isWordPart(_ scalar: Unicode.Scalar) -> Bool {
-        isDigit(scalar) || scalar.properties.isAlphabetic
+        isDigit(scalar) || scalar.isAlphabetic
     }
 
     private static func isPunctuation(_ scalar: Unicode.Scalar) -> Bool {
-        scalar.properties.isWhitespace || ".,;:!?\"()[]*#`_-".unicodeScalars.contains(scalar)
+        scalar.isWhitespace || ".,;:!?\"()[]*#`_-".unicodeScalars.contains(scalar)
     }
 
     /// Without dollar signs, braces, and the names of commands that only set their text; other commands leave theirs.
