@@ -69,7 +69,9 @@ enum AnswerText {
 
     /// A line without "Answer:" or "Final answer:" before what it holds.
     static func withoutLabel(_ line: String) -> String {
-        guard line.utf8.contains(UInt8(ascii: ":")), let colon = line.firstIndex(of: ":"), isLabel(String(line[...colon])) else { return line }
+        guard line.utf8.contains(UInt8(ascii: ":")), let colon = line.firstIndex(of: ":"),
+            isLabel(String(line[...colon]))
+        else { return line }
         let rest = String(line[line.index(after: colon)...])
         return withoutMarkup(rest).isEmpty ? line : rest
     }
@@ -158,7 +160,8 @@ enum AnswerText {
         let line = Quantity.Line(text)
         if let head = Quantity.head(in: line) { return head }
         let stated = result(text)
-        return Quantity.only(in: stated.utf8.count == text.utf8.count ? line : Quantity.Line(stated)) ?? trimmedMarks(stated)
+        return Quantity.only(in: stated.utf8.count == text.utf8.count ? line : Quantity.Line(stated))
+            ?? trimmedMarks(stated)
     }
 
     /// What a calculation, or an equation of words, ends with: of `48 + 24 = 72` and `Total = 72` it is 72; `x = 5` and
