@@ -52,8 +52,12 @@ enum RunOn {
     private static func heading(_ bytes: [UInt8], at place: Int) -> (number: Int?, isHeading: Bool)? {
         var index = place
         var hasHash = false
-        while index < bytes.count, " #*>_".utf8.contains(bytes[index]) {
-            if bytes[index] == UInt8(ascii: "#") { hasHash = true }
+        marks: while index < bytes.count {
+            switch bytes[index] {
+            case UInt8(ascii: "#"): hasHash = true
+            case UInt8(ascii: " "), UInt8(ascii: "*"), UInt8(ascii: ">"), UInt8(ascii: "_"): break
+            default: break marks
+            }
             index += 1
         }
         let start = index

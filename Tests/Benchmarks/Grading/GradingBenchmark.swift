@@ -11,8 +11,13 @@ struct GradingBenchmark {
         measure("plain numbers", numbers, seconds) { grade($0.gold, $0.text) }
         measure("words and options", words, seconds) { grade($0.gold, $0.text) }
         measure("LaTeX", latex, seconds) { grade($0.gold, $0.text) }
-        measure("worked text, the answer extracted", solutions, seconds) {
-            grade($0.gold, AnswerExtraction.extract($0.text) ?? "")
+        for (name, pairs) in [
+            ("worked text, the answer extracted", solutions { "#### \($0)" }),
+            ("worked text, its answer in a box", solutions { "So it is $\\boxed{\($0)}$." }),
+            ("worked text, its answer in a sentence", solutions { "The answer is \($0) pencils." }),
+            ("worked text that names no answer", solutions { "So it is \($0) pencils in all." }),
+        ] {
+            measure(name, pairs, seconds) { grade($0.gold, AnswerExtraction.extract($0.text) ?? "") }
         }
     }
 
@@ -69,16 +74,18 @@ struct GradingBenchmark {
     ]
 
     /// Of the length of GSM8K's: some 300 bytes.
-    private static let solutions: [Pair] = (1...500).map { index in
-        let total = 12 * index + 7
-        return (
-            "\(total)",
-            """
-            Each of the \(index) boxes holds 12 pencils, so the boxes hold \(index) * 12 = \(12 * index) pencils together.
-            There are 7 pencils more on the teacher's desk, which nobody has put into a box yet.
-            Altogether that makes \(12 * index) + 7 = \(total) pencils for the class.
-            #### \(index % 5 == 0 ? total + 1 : total)
-            """
-        )
+    private static func solutions(_ ending: (Int) -> String) -> [Pair] {
+        (1...500).map { index in
+            let total = 12 * index + 7
+            return (
+                "\(total)",
+                """
+                Each of the \(index) boxes holds 12 pencils, so the boxes hold \(index) * 12 = \(12 * index) pencils together.
+                There are 7 pencils more on the teacher's desk, which nobody has put into a box yet.
+                Altogether that makes \(12 * index) + 7 = \(total) pencils for the class.
+                \(ending(index % 5 == 0 ? total + 1 : total))
+                """
+            )
+        }
     }
 }
