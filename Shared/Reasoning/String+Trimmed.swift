@@ -13,5 +13,5 @@ extension StringProtocol {
 }
 
 extension Unicode.Scalar {
-    fileprivate var isBlank: Bool { properties.isWhitespace || self == "\u{200B}" }
+    fileprivate var isBlank: Bool { isWhitespace || self == "\u{200B}" }
 }

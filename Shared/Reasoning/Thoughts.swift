@@ -38,6 +38,10 @@ public enum Thoughts {
     /// A text without marks comes back as it is. Marks are read in any case, with blanks inside the brackets or not.
     /// Linear in the text's length.
     public static func split(_ text: String) -> Split {
+        // Most texts have no mark; they are not copied to find that.
+        guard text.utf8.contains(where: isFirst) else {
+            return Split(answer: text, thoughts: nil, endsInThoughts: false)
+        }
         let bytes = Array(text.utf8)
         var start = 0
         // An opening mark that was not closed yet: where it starts, and where what is thought does.

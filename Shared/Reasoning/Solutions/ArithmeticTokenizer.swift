@@ -50,7 +50,7 @@ struct ArithmeticTokenizer {
             word()
         } else if scalar == "\\" {
             command()
-        } else if scalar.properties.isWhitespace {
+        } else if scalar.isWhitespace {
             skip()
         } else {
             sign(scalar)
@@ -88,7 +88,7 @@ struct ArithmeticTokenizer {
 
     static func isDigit(_ scalar: Unicode.Scalar) -> Bool { ("0"..."9").contains(scalar) }
 
-    private static func isLetter(_ scalar: Unicode.Scalar) -> Bool { scalar.properties.isAlphabetic }
+    private static func isLetter(_ scalar: Unicode.Scalar) -> Bool { scalar.isAlphabetic }
 
     // MARK: Words
 
