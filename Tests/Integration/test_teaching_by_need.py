@@ -10,6 +10,7 @@ PROBLEMS = 12
 RECIPE = """
 name: {name}
 dataset: need
+seed: 1
 student: {{model: {student}}}
 stages:
   - name: {stage}
@@ -93,7 +94,7 @@ def test_export_and_import(tmp_path):
         )
         assert result.returncode == 2
         assert f"sent {verified + 1} traces and {PROBLEMS} problems; 3 lines rejected" in result.stderr
-        assert f"-:{verified + 2}: " in result.stderr and "wrong is missing" in result.stderr
+        assert f"standard input:{verified + 2}: " in result.stderr and "wrong is missing" in result.stderr
         assert "has neither problemId nor problem" in result.stderr
         eventually(lambda: other.count("SELECT count(*) FROM traces") == verified + 1, what="imported traces")
         # Each is verified again, and stays what it was; nobody was asked.

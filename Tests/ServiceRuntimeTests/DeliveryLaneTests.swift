@@ -6,8 +6,8 @@ import Testing
 
 @Suite("Lanes by key")
 struct DeliveryLaneTests {
-    private func message(_ key: String?, _ offset: Int64) -> KafkaMessage {
-        KafkaMessage(topic: "t", partition: 0, offset: offset, key: key.map { Data($0.utf8) }, value: nil)
+    private func message(_ key: String?, _ offset: Int64, topic: String = "t") -> KafkaMessage {
+        KafkaMessage(topic: topic, partition: 0, offset: offset, key: key.map { Data($0.utf8) }, value: nil)
     }
 
     @Test("the first message of a key opens a lane, the lane gives its messages in order and closes when it is empty")
@@ -33,5 +33,14 @@ struct DeliveryLaneTests {
         #expect(Set(opened).count == 5)
         #expect(lanes.add(message("", 5)) == nil)
         #expect(opened.map { lanes.next(of: $0)?.offset } == [0, 1, 2, 3, 4])
+    }
+
+    @Test("a message that waits for one of another topic with the same key does not stand in its way")
+    func topics() throws {
+        let lanes = KeyedLanes()
+        let waiting = try #require(lanes.add(message("a", 0, topic: "traces")))
+        let awaited = try #require(lanes.add(message("a", 0, topic: "problems")))
+        #expect(waiting != awaited)
+        #expect(lanes.next(of: awaited)?.topic == "problems")
     }
 }

@@ -3,21 +3,24 @@ import Foundation
 import KafkaClient
 import Synchronization
 
-/// The messages in memory by key: each key's in order, the keys independent of each other.
+/// The messages in memory by topic and key: each key's in order, the keys and the topics independent of each other.
+///
+/// Between topics Kafka promises no order, and a message may wait for one of another topic with the same key: an attempt for
+/// its problem.
 ///
 /// A lane is open while a task empties it; it closes when that task finds nothing more, and the key's next message opens
 /// a new one. Nothing is kept of a key without messages.
 final class KeyedLanes: Sendable {
     /// What keeps messages in order.
     enum Lane: Hashable, Sendable {
-        /// All messages with this key.
-        case key(Data)
+        /// All messages of a topic with this key.
+        case key(topic: String, Data)
         /// A message without a key, by where it stands.
         case single(TopicPartitionOffset)
 
         init(of message: KafkaMessage) {
             self =
-                message.key.map { .key($0) }
+                message.key.map { .key(topic: message.topic, $0) }
                 ?? .single(
                     TopicPartitionOffset(topic: message.topic, partition: message.partition, offset: message.offset)
                 )
@@ -29,7 +32,7 @@ final class KeyedLanes: Sendable {
     /// The number of open lanes.
     var count: Int { waiting.withLock { $0.count } }
 
-    /// Adds a message behind those of its key.
+    /// Adds a message behind those of its topic and key.
     ///
     /// - Returns: the lane if this opened it; the caller must then see to it that it is emptied.
     func add(_ message: KafkaMessage) -> Lane? {

@@ -17,7 +17,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     /// The consumer groups of the services and the topics that they read.
     private static let groups: [(group: String, topics: [Topic])] = [
-        ("teacher-ingestion", [.problems, .attempts]),
+        ("teacher-ingestion", [.problems, .attempts, .runs, .traces]),
         ("key-step-locator", [.traces, .runs]),
         ("template-distiller", [.runs]),
         ("evaluator", [.checkpoints]),
