@@ -135,6 +135,8 @@ extension CloudEvent {
         for (header, data) in headers {
             let isContentType = header.lowercased() == "content-type"
             guard isContentType || header.hasPrefix("ce_") else { continue }
+            // Kafka's headers may be null, and some producers write every attribute: one without a value is not there.
+            guard !data.isEmpty else { continue }
             guard data.count <= Self.longestAttribute, let value = String(validating: data, as: UTF8.self) else {
                 throw SchemasError(
                     .malformedAttribute,
@@ -168,9 +170,9 @@ extension CloudEvent {
             }
             time = date
         }
-        subject = try Self.takeOptional("subject", from: &attributes)
-        dataschema = try Self.takeOptional("dataschema", from: &attributes)
-        traceparent = try Self.takeOptional("traceparent", from: &attributes)
+        subject = attributes.removeValue(forKey: "subject")
+        dataschema = attributes.removeValue(forKey: "dataschema")
+        traceparent = attributes.removeValue(forKey: "traceparent")
         attributes.removeValue(forKey: "datacontenttype")
         extensions = attributes.filter { Self.isLegalName($0.key) }
     }
@@ -213,16 +215,8 @@ extension CloudEvent {
     }
 
     private static func take(_ name: String, from attributes: inout [String: String]) throws -> String {
-        guard let value = try takeOptional(name, from: &attributes) else {
+        guard let value = attributes.removeValue(forKey: name) else {
             throw SchemasError(.missingAttribute, "the header ce_\(name) is missing; CloudEvents 1.0 requires it")
-        }
-        return value
-    }
-
-    private static func takeOptional(_ name: String, from attributes: inout [String: String]) throws -> String? {
-        guard let value = attributes.removeValue(forKey: name) else { return nil }
-        guard !value.isEmpty else {
-            throw SchemasError(.malformedAttribute, "the header ce_\(name) is empty")
         }
         return value
     }

@@ -38,7 +38,7 @@ struct EnvelopeTests {
     @Test(
         "a bad header is refused for its reason",
         arguments: [
-            ("ce_specversion", "2.0", SchemasError.Code.unknownSpecVersion), ("ce_id", "", .malformedAttribute),
+            ("ce_specversion", "2.0", SchemasError.Code.unknownSpecVersion), ("ce_id", "", .missingAttribute),
             ("ce_time", "yesterday", .malformedAttribute), ("content-type", "text/plain", .contentType),
             ("content-type", "application/cloudevents+json", .contentType),
             ("content-type", "application/json; charset=latin1", .contentType),
@@ -47,6 +47,17 @@ struct EnvelopeTests {
     func bad(header: String, value: String, expected: SchemasError.Code) throws {
         let headers = try event.headers().map { ($0.0, $0.0 == header ? Data(value.utf8) : $0.1) }
         #expect(code { _ = try CloudEvent(headers: headers) }?.code == expected)
+    }
+
+    @Test("an optional attribute without a value is not there, and an empty header of somebody else's is nobody's business")
+    func empty() throws {
+        let headers = try event.headers().map { header in
+            ["ce_time", "ce_subject", "ce_traceparent"].contains(header.0) ? (header.0, Data()) : header
+        }
+        let read = try CloudEvent(headers: headers + [("ce_partner", Data()), ("other", Data())])
+        #expect(read.id == event.id && read.type == event.type)
+        #expect(read.time == nil && read.subject == nil && read.traceparent == nil)
+        #expect(read.extensions.isEmpty)
     }
 
     @Test("a doubled, an overlong and a non-UTF-8 attribute are refused")
