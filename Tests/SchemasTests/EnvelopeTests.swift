@@ -49,7 +49,7 @@ struct EnvelopeTests {
         #expect(code { _ = try CloudEvent(headers: headers) }?.code == expected)
     }
 
-    @Test("an optional attribute without a value is not there, and an empty header of somebody else's is nobody's business")
+    @Test("an optional attribute without a value is not there")
     func empty() throws {
         let headers = try event.headers().map { header in
             ["ce_time", "ce_subject", "ce_traceparent"].contains(header.0) ? (header.0, Data()) : header
