@@ -32,7 +32,7 @@ def validate(message, by_type: dict) -> dict:
 
 def test_a_problem_from_python_comes_out_as_traces_and_key_steps(system):
     by_type = schemas()
-    assert len(by_type) == 10
+    assert len(by_type) == 14
     record = problem(11)
     producer = system.producer()
     producer.produce(

@@ -135,8 +135,8 @@ def through_the_services(table: str, arm: str, folder: pathlib.Path, stages: lis
         with psycopg.connect(system.endpoint["postgres"]) as connection:
             for problem in problems:
                 connection.execute(
-                    "INSERT INTO problems (id, dataset, split, question, solution, answer, family, steps, state) "
-                    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'ingested')",
+                    "INSERT INTO problems (id, dataset, split, question, solution, answer, family, steps, state, "
+                    "taught) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, 'ingested', '{chains,duals,mistakes,templates}')",
                     [problem.get(key) for key in
                      ("id", "dataset", "split", "question", "solution", "answer", "family", "steps")],
                 )
