@@ -154,12 +154,12 @@ def test_every_service_that_reads_runs_refuses_a_bad_one_alike(running, change, 
     producer.flush(30)
     consumers = eventually(
         lambda: len(rows := running.query(
-            "SELECT consumer, cause_message FROM dead_letters WHERE key = %s ORDER BY consumer", run["id"].encode())) == 2
+            "SELECT consumer, cause_message FROM dead_letters WHERE key = %s ORDER BY consumer", run["id"].encode())) == 3
         and rows,
         timeout=20,
-        what="both readers of runs bury it",
+        what="all readers of runs bury it",
     )
-    assert [row[0] for row in consumers] == ["key-step-locator", "template-distiller"]
+    assert [row[0] for row in consumers] == ["key-step-locator", "teacher-ingestion", "template-distiller"]
     for _, error in consumers:
         assert words.replace("nobody", "student") in error, error
     assert running.count("SELECT count(*) FROM runs WHERE id = %s", run["id"]) == 0

@@ -92,7 +92,7 @@ struct NeedsTests {
             #expect(bench.teacher.calls.isEmpty)
             #expect(try await progress("p1", pool)?.state == .registered)
 
-            try await bench.apply(run("r1", templates))
+            try await bench.accept(run("r1", templates))
             let order = try #require(try await orders(pool).first)
             #expect(order.problemId == "p1" && order.parts == [.templates] && order.runId == "r1")
             #expect(kinds(try await bench.run(order)) == [.template])
@@ -105,7 +105,7 @@ struct NeedsTests {
             #expect(try await bench.run(order).isEmpty)
             #expect(bench.teacher.calls == calls)
 
-            try await bench.apply(run("r2", keys))
+            try await bench.accept(run("r2", keys))
             let second = try #require(try await orders(pool).last)
             #expect(second.parts == [.duals])
             // A pair is made of a chain, which is told with it; nobody needs the kind of its mistake.
@@ -125,7 +125,7 @@ struct NeedsTests {
     func mistakes() async throws {
         try await TestDatabase.withPool { pool in
             let bench = bench(pool)
-            try await bench.apply(run("r1", keys))
+            try await bench.accept(run("r1", keys))
             let made = try await bench.run(problem())
             let pair = try #require(made.first { $0.kind == .dual })
             guard case .dual(let before) = pair.body else { return }
@@ -133,7 +133,7 @@ struct NeedsTests {
 
             var stage = keys
             stage.data = StageData(mistakes: ["knowledge"])
-            try await bench.apply(run("r2", stage))
+            try await bench.accept(run("r2", stage))
             let order = try #require(try await orders(pool).last)
             #expect(order.parts == [.mistakes])
             let told = try await bench.run(order)
@@ -151,7 +151,7 @@ struct NeedsTests {
     func active() async throws {
         try await TestDatabase.withPool { pool in
             let bench = bench(pool)
-            try await bench.apply(run("r1", templates))
+            try await bench.accept(run("r1", templates))
             #expect(kinds(try await bench.run(problem(id: "p1"))) == [.template])
             _ = try await pool.withTransaction {
                 try await RunStore.end("r1", as: .cancelled, reason: "test", in: $0)
@@ -161,12 +161,24 @@ struct NeedsTests {
         }
     }
 
+    @Test("a run that no service has accepted is not asked for, and in the end is for the dead letters")
+    func refused() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool)
+            await #expect(throws: Postponement.self) { try await bench.run(run("r1", templates), sent: Date()) }
+            let failure = await #expect(throws: PermanentFailure.self) { try await bench.run(run("r1", templates)) }
+            #expect(failure?.code == "run-not-accepted")
+            let traces = try await bench.run(problem())
+            #expect(traces.isEmpty)
+        }
+    }
+
     @Test("a run that comes while a problem is worked on is not missed")
     func race() async throws {
         try await TestDatabase.withPool { pool in
             let bench = bench(pool)
             let effects = try await bench.processor.process(try received(problem()))
-            try await bench.apply(run("r1", templates))
+            try await bench.accept(run("r1", templates))
             #expect(try await orders(pool).isEmpty)
             try await pool.withTransaction { try await effects.apply($0) }
             #expect(try await orders(pool).map(\.parts) == [[.templates]])
@@ -177,7 +189,7 @@ struct NeedsTests {
     func reference() async throws {
         try await TestDatabase.withPool { pool in
             let bench = bench(pool)
-            try await bench.apply(run("r1", templates))
+            try await bench.accept(run("r1", templates))
             #expect(kinds(try await bench.run(problem(solution: nil))) == [.chainOfThought, .template])
             #expect(try await progress("p1", pool)?.taught == [.chains, .templates])
             #expect(bench.teacher.requests(.corrupt).isEmpty)
@@ -202,7 +214,7 @@ struct NeedsTests {
     func none() async throws {
         try await TestDatabase.withPool { pool in
             let bench = bench(pool, scope: .none)
-            try await bench.apply(run("r1", templates))
+            try await bench.accept(run("r1", templates))
             #expect(try await bench.run(problem()).isEmpty)
             #expect(try await bench.run(attempt(output: "7 pears.")).isEmpty)
             #expect(bench.teacher.calls.isEmpty)
@@ -214,7 +226,7 @@ struct NeedsTests {
         try await TestDatabase.withPool { pool in
             let bench = bench(pool)
             // A call takes 15 tokens: the first is made, the second would pass the bound.
-            try await bench.apply(run("r1", templates, budget: RunTeacherBudget(tokens: 15)))
+            try await bench.accept(run("r1", templates, budget: RunTeacherBudget(tokens: 15)))
             await #expect(throws: Postponement.self) { try await bench.run(problem()) }
             #expect(bench.teacher.calls == ["template-extraction"])
             // Tried again, the problem is stored without it: other runs do not wait for it.
@@ -255,12 +267,12 @@ struct NeedsTests {
             try await bench.apply(open)
             #expect(try await progress("p1", pool)?.state == .unanswered)
             // Of a run that does not say how, it is not learned from.
-            try await bench.apply(run("r1", templates))
+            try await bench.accept(run("r1", templates))
             #expect(try await orders(pool).isEmpty)
 
             var asking = run("r2", keys)
             asking.agreement = RunAgreement(agreeing: 3, of: 5)
-            try await bench.apply(asking)
+            try await bench.accept(asking)
             let order = try #require(try await orders(pool).last)
             #expect(order.agreement == asking.agreement && order.parts.isEmpty)
             try await bench.apply(order)
@@ -285,7 +297,7 @@ struct NeedsTests {
             let bench = Bench(pool, scope: .needed) { _, call, _ in reply("The answer is \(call).") }
             var asking = run("r1", keys)
             asking.agreement = RunAgreement(agreeing: 3, of: 4)
-            try await bench.apply(asking)
+            try await bench.accept(asking)
             var open = problem()
             open.answer = ""
             try await bench.apply(open)

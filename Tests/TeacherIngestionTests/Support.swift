@@ -189,6 +189,12 @@ struct Bench {
         return try effects.events.map { try EventCoding.decode(TraceEvent.self, from: Data($0.payload.utf8)) }
     }
 
+    /// Processes a run that a service which trains has accepted.
+    func accept(_ run: RunEvent) async throws {
+        try await pool.withTransaction { try await RunStore.insert(run, in: $0) }
+        try await apply(run)
+    }
+
     /// Processes a payload and applies the effects.
     func apply(_ payload: some EventPayload) async throws {
         let effects = try await processor.process(try received(payload))

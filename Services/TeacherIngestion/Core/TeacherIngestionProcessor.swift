@@ -76,7 +76,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
         case .problem: return try await process(try event.decode(ProblemEvent.self))
         case .teachingOrder: return try await process(try event.decode(TeachingOrderEvent.self))
         case .attempt: return try await process(try event.decode(AttemptEvent.self))
-        case .run: return try await process(try event.decode(RunEvent.self))
+        case .run: return try await process(try event.decode(RunEvent.self), sent: event.attributes.time)
         case .runControl: return try await process(try event.decode(RunControlEvent.self))
         case .recordedTrace:
             return try await process(try event.decode(RecordedTraceEvent.self), sent: event.attributes.time)
@@ -221,11 +221,19 @@ public struct TeacherIngestionProcessor: EventProcessor {
 
     // MARK: Runs
 
-    private func process(_ run: RunEvent) async throws -> Effects {
-        Effects { [needs] transaction in
-            try await RunStore.insert(run, in: transaction)
-            try await needs.enter(run, in: transaction)
+    /// What a run needs counts once a service that trains it has accepted it: whether its student is there and fits is not
+    /// known here, and for a run that is refused nobody is asked.
+    private func process(_ run: RunEvent, sent: Date?) async throws -> Effects {
+        guard try await RunStore.run(run.id, from: pool) != nil else {
+            guard let sent, Date().timeIntervalSince(sent) < Self.patience else {
+                throw PermanentFailure(
+                    code: "run-not-accepted",
+                    message: "no service that trains has accepted the run \(run.id); its own dead letter says why"
+                )
+            }
+            throw Postponement(reason: "run \(run.id) has not been accepted yet", wait: .milliseconds(500))
         }
+        return Effects { [needs] transaction in try await needs.enter(run, in: transaction) }
     }
 
     private func process(_ order: RunControlEvent) async throws -> Effects {
@@ -242,7 +250,8 @@ public struct TeacherIngestionProcessor: EventProcessor {
 
     // MARK: Recorded traces
 
-    /// How long a recorded trace waits for its problem, which may come on another topic at the same time.
+    /// How long a recorded trace waits for its problem, which may come on another topic at the same time, and a run for the
+    /// service that accepts it.
     private static let patience: TimeInterval = 600
 
     private func process(_ recorded: RecordedTraceEvent, sent: Date?) async throws -> Effects {
