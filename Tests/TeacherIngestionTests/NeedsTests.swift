@@ -168,6 +168,19 @@ struct NeedsTests {
             await #expect(throws: Postponement.self) { try await bench.run(run("r1", templates), sent: Date()) }
             let failure = await #expect(throws: PermanentFailure.self) { try await bench.run(run("r1", templates)) }
             #expect(failure?.code == "run-not-accepted")
+            // As soon as it is refused, it is refused for the same reason here.
+            try await pool.execute(
+                """
+                INSERT INTO dead_letters (id, consumer, topic, partition, "offset", key, headers, cause_code, cause_message,
+                                          attempts)
+                VALUES ('d1', 'template-distiller', \(Topic.runs.rawValue), 0, 0, \(Data("r1".utf8)), '[]', 'unknown-model',
+                        'no such student', 1)
+                """
+            )
+            let alike = await #expect(throws: PermanentFailure.self) {
+                try await bench.run(run("r1", templates), sent: Date())
+            }
+            #expect(alike?.code == "unknown-model" && alike?.message == "no such student")
             let traces = try await bench.run(problem())
             #expect(traces.isEmpty)
         }

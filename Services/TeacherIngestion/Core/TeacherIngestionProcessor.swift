@@ -225,10 +225,11 @@ public struct TeacherIngestionProcessor: EventProcessor {
     /// known here, and for a run that is refused nobody is asked.
     private func process(_ run: RunEvent, sent: Date?) async throws -> Effects {
         guard try await RunStore.run(run.id, from: pool) != nil else {
+            if let refusal = try await RunStore.refusal(of: run.id, from: pool) { throw refusal }
             guard let sent, Date().timeIntervalSince(sent) < Self.patience else {
                 throw PermanentFailure(
                     code: "run-not-accepted",
-                    message: "no service that trains has accepted the run \(run.id); its own dead letter says why"
+                    message: "no service that trains has accepted or refused the run \(run.id); submit it again once they run"
                 )
             }
             throw Postponement(reason: "run \(run.id) has not been accepted yet", wait: .milliseconds(500))

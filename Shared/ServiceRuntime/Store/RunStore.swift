@@ -49,6 +49,23 @@ public enum RunStore {
         return (state, try row.get("state_reason", as: String?.self))
     }
 
+    /// Why a service that trains has refused a run; nil where none has, or the run was sent again since.
+    public static func refusal(of run: String, from pool: PostgresPool) async throws -> PermanentFailure? {
+        try await pool.first(
+            """
+            SELECT cause_code, cause_message FROM dead_letters
+            WHERE topic = \(Topic.runs.rawValue) AND key = \(Data(run.utf8)) AND consumer = 'template-distiller'
+              AND replayed_at IS NULL
+            ORDER BY failed_at DESC LIMIT 1
+            """
+        ).map {
+            PermanentFailure(
+                code: try $0.get("cause_code", as: String.self),
+                message: try $0.get("cause_message", as: String.self)
+            )
+        }
+    }
+
     /// Ends a run that is active; its stages and evaluations that are not done are not begun any more.
     ///
     /// - Returns: whether it was active.
