@@ -229,7 +229,8 @@ public struct TeacherIngestionProcessor: EventProcessor {
             guard let sent, Date().timeIntervalSince(sent) < Self.patience else {
                 throw PermanentFailure(
                     code: "run-not-accepted",
-                    message: "no service that trains has accepted or refused the run \(run.id); submit it again once they run"
+                    message: "no service that trains has accepted or refused the run \(run.id); submit it again once "
+                        + "they run"
                 )
             }
             throw Postponement(reason: "run \(run.id) has not been accepted yet", wait: .milliseconds(500))
