@@ -2,13 +2,12 @@
 import json
 import os
 import signal
-import subprocess
 
 import openai
 import pytest
-from conftest import System, binary, eventually, plain_environment, problem
-from hostile_teacher import free_port
+from conftest import System, eventually, problem
 from openai.types import Batch, FileObject
+from simulator_client import simulator_client
 
 SECONDS = 1.5
 
@@ -20,25 +19,8 @@ def body(number: int, **more) -> dict:
 
 @pytest.fixture(scope="module")
 def client():
-    port = free_port()
-    environment = {
-        "ERRATA_HTTP_PORT": str(port),
-        "ERRATA_LOG_LEVEL": "error",
-        "ERRATA_SIMULATOR_BATCH_SECONDS": str(SECONDS),
-    }
-    process = subprocess.Popen([binary("teacher-simulator")], env=plain_environment() | environment)
-    client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0)
-
-    def listens():
-        try:
-            return client.models.list().data
-        except openai.APIConnectionError:
-            return None
-
-    eventually(listens, what="the simulator listens")
-    yield client
-    process.terminate()
-    assert process.wait(30) == 0
+    with simulator_client(ERRATA_SIMULATOR_BATCH_SECONDS=str(SECONDS)) as client:
+        yield client
 
 
 def uploaded(client, bodies: dict) -> FileObject:

@@ -1,11 +1,8 @@
 """OpenAI's own client against the teacher simulator: whole answers and streams, valid by the client's types."""
-import subprocess
-
 import openai
 import pytest
-from conftest import binary, eventually, plain_environment
-from hostile_teacher import free_port
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from simulator_client import simulator_client
 
 QUESTION = [
     {"role": "system", "content": "Task: chain-of-thought\nSolve the problem."},
@@ -15,23 +12,8 @@ QUESTION = [
 
 @pytest.fixture(scope="module")
 def client():
-    port = free_port()
-    process = subprocess.Popen(
-        [binary("teacher-simulator")],
-        env=plain_environment() | {"ERRATA_HTTP_PORT": str(port), "ERRATA_LOG_LEVEL": "error"},
-    )
-    client = openai.OpenAI(base_url=f"http://127.0.0.1:{port}/v1", api_key="none", max_retries=0)
-
-    def listens():
-        try:
-            return client.models.list().data
-        except openai.APIConnectionError:
-            return None
-
-    eventually(listens, what="the simulator listens")
-    yield client
-    process.terminate()
-    assert process.wait(30) == 0
+    with simulator_client() as client:
+        yield client
 
 
 def asked(client, **more):

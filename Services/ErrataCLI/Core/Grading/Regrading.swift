@@ -118,25 +118,14 @@ struct Regrading: Sendable {
             grader: grader
         )
         score(first.correct)
-        func difference(_ verdict: String, _ answer: String?, was: Bool, now: Bool) -> RegradeDifference? {
-            was == now
-                ? nil
-                : RegradeDifference(
-                    table: .evaluations,
-                    id: stored.evaluation,
-                    problem: problem.id,
-                    verdict: verdict,
-                    gold: problem.answer,
-                    answer: answer,
-                    was: was,
-                    now: now,
-                    graderBefore: result.grader,
-                    graderNow: grader.stamp,
-                    rule: rule(answer, problem, grader),
-                    reason: nil
-                )
-        }
-        var found = [difference("correct", first.answer, was: result.correct, now: first.correct)]
+        let difference = changes(
+            .evaluations,
+            stored.evaluation,
+            problem,
+            from: result.grader,
+            to: grader
+        )
+        var found = [difference("correct", first.answer, result.correct, first.correct)]
         if let second = result.second {
             let both = StudentSolver.CorrectedOutcome(
                 first: first,
@@ -145,7 +134,7 @@ struct Regrading: Sendable {
                 gold: problem.answer,
                 grader: grader
             )
-            found.append(difference("second-pass", both.answer, was: second.correct, now: both.correct))
+            found.append(difference("second-pass", both.answer, second.correct, both.correct))
         }
         return found.compactMap { $0 }
     }
@@ -174,31 +163,14 @@ struct Regrading: Sendable {
         _ problem: ProblemEvent,
         _ grader: Grader
     ) -> [RegradeDifference] {
-        func difference(_ verdict: String, _ answer: String?, was: Bool, now: Bool) -> RegradeDifference? {
-            was == now
-                ? nil
-                : RegradeDifference(
-                    table: .attempts,
-                    id: attempt.id,
-                    problem: problem.id,
-                    verdict: verdict,
-                    gold: problem.answer,
-                    answer: answer,
-                    was: was,
-                    now: now,
-                    graderBefore: attempt.grader,
-                    graderNow: grader.stamp,
-                    rule: rule(answer, problem, grader),
-                    reason: nil
-                )
-        }
+        let difference = changes(.attempts, attempt.id, problem, from: attempt.grader, to: grader)
         let first = StudentSolver.grade(
             attempt.output,
             gold: problem.answer,
             isTruncated: attempt.truncated ?? false,
             grader: grader
         )
-        var found = [difference("correct", first.answer, was: attempt.correct, now: first.correct)]
+        var found = [difference("correct", first.answer, attempt.correct, first.correct)]
         if let own = attempt.selfCorrection {
             let again = StudentSolver.grade(
                 own.output,
@@ -206,7 +178,7 @@ struct Regrading: Sendable {
                 gold: problem.answer,
                 grader: grader
             )
-            found.append(difference("self-correction", again.answer, was: own.correct, now: again.correct))
+            found.append(difference("self-correction", again.answer, own.correct, again.correct))
         }
         return found.compactMap { $0 }
     }
@@ -245,6 +217,33 @@ struct Regrading: Sendable {
             }
             guard page.count == pageSize, let end = page.last else { return }
             last = end.id
+        }
+    }
+
+    /// Tells whether a verdict on a student's output, of an answer, is another one now.
+    private static func changes(
+        _ table: Table,
+        _ id: String,
+        _ problem: ProblemEvent,
+        from before: String?,
+        to grader: Grader
+    ) -> (_ verdict: String, _ answer: String?, _ was: Bool, _ now: Bool) -> RegradeDifference? {
+        { verdict, answer, was, now in
+            guard was != now else { return nil }
+            return RegradeDifference(
+                table: table,
+                id: id,
+                problem: problem.id,
+                verdict: verdict,
+                gold: problem.answer,
+                answer: answer,
+                was: was,
+                now: now,
+                graderBefore: before,
+                graderNow: grader.stamp,
+                rule: rule(answer, problem, grader),
+                reason: nil
+            )
         }
     }
 
