@@ -294,10 +294,10 @@ struct NeedsTests {
             #expect(bench.teacher.calls.count == 4)
             let votes = try await pool.value("SELECT answers FROM problem_votes", as: [String].self)
             #expect(votes == ["9", "10", "10.0", "10"])
-            // It is ordered what the first run that needs something of it lacks.
+            // All that runs need of it is ordered at once.
             let next = try #require(try await orders(pool).last)
-            #expect(next.agreement == nil && next.runId == "r1" && next.parts == [.templates])
-            #expect(kinds(try await bench.run(next)) == [.template])
+            #expect(next.agreement == nil && next.runId == "r1" && next.parts == [.duals, .templates])
+            #expect(kinds(try await bench.run(next)) == [.chainOfThought, .template, .dual])
             // The same problem again is known.
             try await bench.apply(open)
             #expect(try await progress("p1", pool)?.state == .ingested)

@@ -55,7 +55,7 @@ struct TeachingNeedsReader: Sendable {
         return TeachingNeeds(wants: wants, always: scope.always)
     }
 
-    /// The order for what a run began to need of a problem while it was worked on; nil where nothing is missing.
+    /// The order for what runs began to need of a problem while it was worked on; nil where nothing is missing.
     ///
     /// Called in the transaction that writes the problem, which keeps the data set's lock.
     func missed(
@@ -67,12 +67,15 @@ struct TeachingNeedsReader: Sendable {
         guard scope.asks else { return nil }
         try await TeachingWantStore.lock(problem.dataset, exclusive: false, in: transaction)
         let known = Set(needs.wants.map(\.runID))
+        var missing = scope.always.subtracting(taught)
+        var payer: String?
         for want in try await TeachingWantStore.wants(of: problem.dataset, from: transaction)
         where !known.contains(want.runID) {
-            let missing = want.parts.subtracting(taught)
-            if !missing.isEmpty { return Self.order(of: problem.id, missing, for: want.runID) }
+            let more = want.parts.subtracting(taught)
+            if !more.isEmpty { payer = payer ?? want.runID }
+            missing.formUnion(more)
         }
-        return nil
+        return missing.isEmpty ? nil : Self.order(of: problem.id, missing, for: payer)
     }
 
     /// Writes what a run needs, and orders what the problems that are there lack of it.
@@ -140,11 +143,11 @@ struct TeachingNeedsReader: Sendable {
     private static func order(
         of problem: String,
         _ parts: Set<TeachingPart>,
-        for run: String,
+        for run: String?,
         attempt: String = ""
     ) -> TeachingOrderEvent {
         TeachingOrderEvent(
-            id: DeterministicID.make(cause: run, parts: ["teach", problem, attempt] + parts.names),
+            id: DeterministicID.make(cause: run ?? problem, parts: ["teach", problem, attempt] + parts.names),
             problemId: problem,
             parts: parts.sorted(),
             runId: run
