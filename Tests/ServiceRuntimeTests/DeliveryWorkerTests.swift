@@ -308,6 +308,35 @@ struct DeliveryWorkerTests {
         }
     }
 
+    @Test("a message that waits for what never comes is tried for a while, is buried with the reason, and the rest goes on")
+    func waitsInVain() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let tries = Tally()
+            let failure = PermanentFailure(code: "never-came", message: "nobody came")
+            let worker = bench.worker { event in
+                tries.add(event.id)
+                if event.id == "vain" {
+                    throw Postponement(reason: "somebody", wait: .milliseconds(100), end: .init(after: .seconds(1), failure))
+                }
+                // What comes in time, however old its event is, is worked on; nothing here has a time.
+                if event.id == "late", tries["late"] < 3 {
+                    throw Postponement(reason: "late", wait: .milliseconds(100), end: .init(after: .seconds(60), failure))
+                }
+                return try DeliveryBench.effects(of: event)
+            }
+            try await bench.send([("vain", "a"), ("late", "b"), ("behind", "a")])
+            try await withServices([worker]) {
+                try await eventually("the end of all") { try await bench.lag() == 0 }
+            }
+            #expect(Set(try await bench.effects()) == ["late", "behind"])
+            #expect(tries["late"] == 3)
+            #expect(tries["vain"] > 3)
+            let letters = try await DeadLetters.list(limit: 3, from: bench.pool)
+            #expect(letters.map(\.cause.code) == ["never-came"])
+            #expect(letters.first?.cause.message == "nobody came")
+        }
+    }
+
     @Test("graceful shutdown gives up a message that waits for its next try, and it comes again")
     func shutdownDuringBackoff() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in

@@ -165,9 +165,9 @@ struct NeedsTests {
     func refused() async throws {
         try await TestDatabase.withPool { pool in
             let bench = bench(pool)
-            await #expect(throws: Postponement.self) { try await bench.run(run("r1", templates), sent: Date()) }
-            let failure = await #expect(throws: PermanentFailure.self) { try await bench.run(run("r1", templates)) }
-            #expect(failure?.code == "run-not-accepted")
+            let waiting = await #expect(throws: Postponement.self) { try await bench.run(run("r1", templates)) }
+            #expect(waiting?.end?.failure.code == "run-not-accepted")
+            #expect(waiting?.end?.patience == .seconds(600))
             // As soon as it is refused, it is refused for the same reason here.
             try await pool.execute(
                 """
@@ -177,9 +177,7 @@ struct NeedsTests {
                         'no such student', 1)
                 """
             )
-            let alike = await #expect(throws: PermanentFailure.self) {
-                try await bench.run(run("r1", templates), sent: Date())
-            }
+            let alike = await #expect(throws: PermanentFailure.self) { try await bench.run(run("r1", templates)) }
             #expect(alike?.code == "unknown-model" && alike?.message == "no such student")
             let traces = try await bench.run(problem())
             #expect(traces.isEmpty)

@@ -88,11 +88,9 @@ struct RecordedTraceTests {
     func missing() async throws {
         try await TestDatabase.withPool { pool in
             let bench = bench(pool)
-            await #expect(throws: Postponement.self) { try await bench.run(chain(Good.chain), sent: Date()) }
-            let failure = await #expect(throws: PermanentFailure.self) {
-                try await bench.run(chain(Good.chain), sent: Date(timeIntervalSinceNow: -3_600))
-            }
-            #expect(failure?.code == "unknown-problem")
+            let waiting = await #expect(throws: Postponement.self) { try await bench.run(chain(Good.chain)) }
+            #expect(waiting?.end?.failure.code == "unknown-problem")
+            #expect(waiting?.end?.patience == .seconds(600))
             let attempt = await #expect(throws: PermanentFailure.self) {
                 try await bench.run(problem())
                 var correction = RecordedTraceEvent(

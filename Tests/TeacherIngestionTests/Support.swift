@@ -131,11 +131,8 @@ func attempt(output: String, correct: Bool = false, problemID: String = "p1") ->
     )
 }
 
-func received(
-    _ payload: some EventPayload,
-    sent: Date = Date(timeIntervalSince1970: 0)
-) throws -> ReceivedEvent {
-    let event = try OutgoingEvent(payload, source: "/test", time: sent)
+func received(_ payload: some EventPayload) throws -> ReceivedEvent {
+    let event = try OutgoingEvent(payload, source: "/test", time: Date(timeIntervalSince1970: 0))
     return ReceivedEvent(
         topic: event.topic,
         partition: 0,
@@ -183,8 +180,8 @@ struct Bench {
 
     /// Processes a payload, applies the effects, and returns the traces that are sent.
     @discardableResult
-    func run(_ payload: some EventPayload, sent: Date = Date(timeIntervalSince1970: 0)) async throws -> [TraceEvent] {
-        let effects = try await processor.process(try received(payload, sent: sent))
+    func run(_ payload: some EventPayload) async throws -> [TraceEvent] {
+        let effects = try await processor.process(try received(payload))
         try await pool.withTransaction { transaction in try await effects.apply(transaction) }
         return try effects.events.map { try EventCoding.decode(TraceEvent.self, from: Data($0.payload.utf8)) }
     }

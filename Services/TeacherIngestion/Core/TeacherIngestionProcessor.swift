@@ -76,10 +76,9 @@ public struct TeacherIngestionProcessor: EventProcessor {
         case .problem: return try await process(try event.decode(ProblemEvent.self))
         case .teachingOrder: return try await process(try event.decode(TeachingOrderEvent.self))
         case .attempt: return try await process(try event.decode(AttemptEvent.self))
-        case .run: return try await process(try event.decode(RunEvent.self), sent: event.attributes.time)
+        case .run: return try await process(try event.decode(RunEvent.self))
         case .runControl: return try await process(try event.decode(RunControlEvent.self))
-        case .recordedTrace:
-            return try await process(try event.decode(RecordedTraceEvent.self), sent: event.attributes.time)
+        case .recordedTrace: return try await process(try event.decode(RecordedTraceEvent.self))
         default:
             throw PermanentFailure(
                 code: "unexpected-type",
@@ -223,17 +222,18 @@ public struct TeacherIngestionProcessor: EventProcessor {
 
     /// What a run needs counts once a service that trains it has accepted it: whether its student is there and fits is not
     /// known here, and for a run that is refused nobody is asked.
-    private func process(_ run: RunEvent, sent: Date?) async throws -> Effects {
+    private func process(_ run: RunEvent) async throws -> Effects {
         guard try await RunStore.run(run.id, from: pool) != nil else {
             if let refusal = try await RunStore.refusal(of: run.id, from: pool) { throw refusal }
-            guard let sent, Date().timeIntervalSince(sent) < Self.patience else {
-                throw PermanentFailure(
-                    code: "run-not-accepted",
-                    message: "no service that trains has accepted or refused the run \(run.id); submit it again once "
-                        + "they run"
-                )
-            }
-            throw Postponement(reason: "run \(run.id) has not been accepted yet", wait: .milliseconds(500))
+            let failure = PermanentFailure(
+                code: "run-not-accepted",
+                message: "no service that trains has accepted or refused the run \(run.id); submit it again once they run"
+            )
+            throw Postponement(
+                reason: "run \(run.id) has not been accepted yet",
+                wait: .milliseconds(500),
+                end: .init(after: Self.patience, failure)
+            )
         }
         return Effects { [needs] transaction in try await needs.enter(run, in: transaction) }
     }
@@ -254,18 +254,20 @@ public struct TeacherIngestionProcessor: EventProcessor {
 
     /// How long a recorded trace waits for its problem, which may come on another topic at the same time, and a run for the
     /// service that accepts it.
-    private static let patience: TimeInterval = 600
+    private static let patience = Duration.seconds(600)
 
-    private func process(_ recorded: RecordedTraceEvent, sent: Date?) async throws -> Effects {
+    private func process(_ recorded: RecordedTraceEvent) async throws -> Effects {
         guard let problem = try await ProblemStore.problem(recorded.problemId, from: pool) else {
-            guard let sent, Date().timeIntervalSince(sent) < Self.patience else {
-                throw PermanentFailure(
-                    code: "unknown-problem",
-                    message: "there is no problem \(recorded.problemId), which the trace \(recorded.id) is about; "
-                        + "submit it first"
-                )
-            }
-            throw Postponement(reason: "problem \(recorded.problemId) has not come yet", wait: .seconds(1))
+            let failure = PermanentFailure(
+                code: "unknown-problem",
+                message: "there is no problem \(recorded.problemId), which the trace \(recorded.id) is about; submit it "
+                    + "first"
+            )
+            throw Postponement(
+                reason: "problem \(recorded.problemId) has not come yet",
+                wait: .seconds(1),
+                end: .init(after: Self.patience, failure)
+            )
         }
         var attempt: AttemptEvent?
         if let id = recorded.attemptId {

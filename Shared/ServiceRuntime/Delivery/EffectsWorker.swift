@@ -151,6 +151,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     ///   waiting by graceful shutdown as well.
     private func settle(_ message: KafkaMessage, work: SlotLimiter) async -> Bool {
         var failures = 0
+        let began = ContinuousClock.now
         do {
             while true {
                 try await cancelWhenGracefulShutdown { try await work.acquire() }
@@ -158,7 +159,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
                 do {
                     defer { work.release() }
                     if Task.isShuttingDownGracefully { return false }
-                    trial = try await tryOnce(message, failuresBefore: failures)
+                    trial = try await tryOnce(message, failuresBefore: failures, since: began)
                 }
                 switch trial {
                 case .settled: return true
@@ -184,10 +185,14 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         case postponed(Duration)
     }
 
-    /// Tries a message once.
+    /// Tries a message once, whose first try was at `began`.
     ///
     /// - Throws: `CancellationError` when the task is cancelled.
-    private func tryOnce(_ message: KafkaMessage, failuresBefore failures: Int) async throws -> Trial {
+    private func tryOnce(
+        _ message: KafkaMessage,
+        failuresBefore failures: Int,
+        since began: ContinuousClock.Instant
+    ) async throws -> Trial {
         do {
             let outcome = try await attempt(message)
             count(outcome.rawValue, message)
@@ -199,6 +204,9 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             return try await bury(message, failure: failure, attempts: failures + 1) ? .settled : .failed
         } catch let postponement as Postponement {
             try Task.checkCancellation()
+            if let end = postponement.end, began.duration(to: .now) >= end.patience {
+                return try await bury(message, failure: end.failure, attempts: failures + 1) ? .settled : .failed
+            }
             count("postponed", message)
             logger.debug(
                 "message will be tried later",
