@@ -26,7 +26,7 @@ public struct ErrataCommand: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            exit(withError: error)
+            exit(withError: Explanation.of(error))
         }
     }
 

@@ -33,7 +33,9 @@ struct StatusCommand: AsyncParsableCommand {
         for line in counts.lines { table.add([line.name, String(line.count), line.share]) }
         Terminal.out(table.rendered() + "\n\n" + Self.rendered(yields) + "\n" + ledger.rendered())
         var lags = TextTable([("consumer group", .left), ("topics", .left), ("lag", .right)])
-        let admin = try KafkaAdmin(try system.kafka())
+        let topics = Set(Self.groups.flatMap(\.topics)).map(\.rawValue).sorted()
+        let kafka = try await system.answeringKafka(topics: topics)
+        let admin = try KafkaAdmin(kafka, logger: LastWords().logger)
         for entry in Self.groups {
             let lag = try await admin.lag(group: entry.group, topics: entry.topics.map(\.rawValue))
             let names = entry.topics.map(\.rawValue).joined(separator: ", ")

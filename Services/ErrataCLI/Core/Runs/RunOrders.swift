@@ -69,7 +69,7 @@ struct OrderOptions: ParsableArguments {
             action: action,
             round: round,
             reason: reason ?? fallback,
-            by: ProcessInfo.processInfo.environment["USER"].flatMap { $0.isEmpty ? nil : $0 },
+            by: Operator.name(),
             teacherBudget: teacherBudget
         )
         try await system.send(try OutgoingEvent(order, id: order.id, source: "/errata/cli", time: Date()))
@@ -82,14 +82,8 @@ struct OrderOptions: ParsableArguments {
 extension SystemOptions {
     /// Sends one event.
     func send(_ event: OutgoingEvent) async throws {
-        let producer = try KafkaProducer(try kafka())
-        do {
-            _ = try await producer.send(try event.record())
-        } catch {
-            await producer.close()
-            throw error
-        }
-        await producer.close()
+        let record = try event.record()
+        try await withProducer(to: [event.topic]) { _ = try await $0.send(record) }
     }
 }
 
