@@ -40,9 +40,13 @@ struct RunSubmission {
 
     /// Sends a run.
     func send(_ run: RunEvent) async throws {
-        let id = DeterministicID.make(cause: run.id, parts: "submitted")
-        try await system.send(try OutgoingEvent(run, id: id, source: "/errata/cli", time: Date()))
+        try await system.send(
+            try OutgoingEvent(run, id: Self.eventID(of: run), source: "/errata/cli", time: Date())
+        )
     }
+
+    /// The id of the event by which a run is submitted.
+    static func eventID(of run: RunEvent) -> String { DeterministicID.make(cause: run.id, parts: "submitted") }
 }
 
 /// An order to a run.
