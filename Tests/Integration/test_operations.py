@@ -52,7 +52,7 @@ def test_dead_letters_are_replayed_and_dropped_by_cause(system):
     done = system.errata("dead-letters", "drop", *choice, "--reason", "test", "--erase", "--yes")
     assert done.returncode == 0 and b"erased: 3" in done.stdout, (done.stdout, done.stderr)
     assert system.count(letters + " AND payload IS NULL") == 3
-    listed = system.errata("dead-letters", "list", *choice[:2], "--state", "dropped", "--json")
+    listed = system.errata("dead-letters", "list", *choice[:2], "--status", "dropped", "--json")
     notes = [json.loads(line)["notes"][-1] for line in listed.stdout.splitlines()]
     assert [(note["action"], note["reason"], note["bytes"]) for note in notes] == [("dropped", "test", 1)] * 3
 

@@ -30,11 +30,11 @@ struct DeadLetterChoice: ParsableArguments {
     var until: Moment?
 
     @Option(help: "open, replayed, dropped or all. Default: those that were not dropped in lists, open ones elsewhere.")
-    var state: Selection?
+    var status: Selection?
 
     /// Whether anything is said.
     var isGiven: Bool {
-        consumer != nil || topic != nil || cause != nil || since != nil || until != nil || state != nil
+        consumer != nil || topic != nil || cause != nil || since != nil || until != nil || status != nil
     }
 
     func validate() throws {
@@ -46,10 +46,10 @@ struct DeadLetterChoice: ParsableArguments {
     /// The filter.
     ///
     /// Arguments:
-    ///   - states: those that are meant where `--state` is not given.
+    ///   - states: those that are meant where `--status` is not given.
     func filter(_ states: [DeadLetters.State]) -> DeadLetterFilter {
         let chosen: [DeadLetters.State] =
-            switch state {
+            switch status {
             case .open: [.open]
             case .replayed: [.replayed]
             case .dropped: [.dropped]

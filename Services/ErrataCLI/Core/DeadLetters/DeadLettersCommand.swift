@@ -187,7 +187,7 @@ extension DeadLetterTargets {
     /// The ids that are meant, once it is agreed to.
     ///
     /// Arguments:
-    ///   - states: those that are meant where `--state` is not given.
+    ///   - states: those that are meant where `--status` is not given.
     ///   - action: what is done to them, for the question.
     ///   - isFinal: whether it is asked for single letters too.
     /// - Throws: ``CLIError`` where an id stands for none, or it is not agreed to.
