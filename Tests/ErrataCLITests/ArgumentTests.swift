@@ -126,6 +126,8 @@ struct ArgumentTests {
         Bad("up --sead 1", "--sead"),
         Bad("runs submit", "<file>"),
         Bad("status --stat x", "--stat"),
+        Bad("status --watch --yields", "--watch", "--yields"),
+        Bad("status --watch --every 0", "--every", "0.1 to 3600"),
         Bad("nonsense", "nonsense"),
     ]
 

@@ -226,4 +226,38 @@ struct StoryTests {
             #expect(Data(payload.utf8) == (try EventCoding.encode(problem)))
         }
     }
+
+    @Test("the status tells of open dead letters, of what waits and why, and of money, and no body of a trace is in it")
+    func status() async throws {
+        try await withStory { pool in
+            var second = Self.run
+            second.id = "run-2"
+            second.name = "second"
+            second.teacherBudget = RunTeacherBudget(tokens: 900)
+            let run = second
+            try await pool.withTransaction { try await RunStore.insert(run, in: $0) }
+            try await pool.execute(
+                """
+                INSERT INTO teacher_spending (scope, calls, tokens, cost)
+                VALUES ('day:' || to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD'), 3, 45, 0.75), ('run:run-2', 1, 15, 0.25)
+                """
+            )
+            let environment = ["ERRATA_TEACHER_DAY_TOKENS": "1000"]
+            let text = StatusText.text(of: try await StatusFigures.read(from: pool), environment: environment)
+            for part in [
+                "today (UTC): 3 answers, 45 of 1000 tokens, cost 0.7500", "run run-2: 15 of 900 tokens, cost 0.2500",
+                "outbox: empty", "bad", "stage hsft of second (run-2) waits for its parent, initial", "largest tables",
+            ] {
+                #expect(text.contains(part), "\(part) in \(text)")
+            }
+            try await pool.execute(
+                "UPDATE training_jobs SET state = 'running', started_at = now(), step = 3, total_steps = 9 WHERE run_id = 'run-2'"
+            )
+            let running = StatusText.text(of: try await StatusFigures.read(from: pool))
+            #expect(
+                running.contains("second (run-2)") && running.contains("3/9")
+                    && !running.contains("waits for its parent")
+            )
+        }
+    }
 }

@@ -10,6 +10,15 @@ enum Terminal {
         try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
     }
 
+    /// The columns and rows of a terminal; nil where it does not tell.
+    static func size(of output: FileHandle) -> (columns: Int, rows: Int)? {
+        var size = winsize()
+        guard ioctl(output.fileDescriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0, size.ws_row > 0 else {
+            return nil
+        }
+        return (Int(size.ws_col), Int(size.ws_row))
+    }
+
     /// A text of others without what a terminal would take for an order: control characters but newlines and tabs are U+FFFD.
     static func printable(_ text: String) -> String {
         var result = String.UnicodeScalarView()
