@@ -55,11 +55,7 @@ public enum Republishing {
     /// - Returns: how many.
     @discardableResult
     public static func start(_ filter: PublishedFilter = PublishedFilter(), in pool: PostgresPool) async throws -> Int {
-        try await pool.withTransaction { transaction in
-            let count = try await transaction.execute("UPDATE outbox SET published_at = NULL WHERE \(filter.condition)")
-            try await transaction.execute("SELECT pg_notify(\(Outbox.channel), '')")
-            return count
-        }
+        try await pool.execute("UPDATE outbox SET published_at = NULL WHERE \(filter.condition)")
     }
 
     /// Which of some event ids stand in the outbox.

@@ -198,7 +198,8 @@ extension DeadLetterTargets {
         from pool: PostgresPool
     ) async throws -> [String] {
         guard all else {
-            for id in self.id where try await DeadLetters.letter(id, from: pool) == nil {
+            for id in self.id {
+                guard try await DeadLetters.letter(id, from: pool) == nil else { continue }
                 throw CLIError("there is no dead letter \(id); `errata dead-letters list` shows them")
             }
             if isFinal { try Confirmation.ask("\(action): \(self.id.count) dead letters. Go on?", yes: yes) }
