@@ -133,6 +133,8 @@ final class ConsumerCore: Sendable {
 
     var assignment: Set<TopicPartition> { state.withLock { $0.buffer.assigned } }
 
+    func holds(_ message: KafkaMessage) -> Bool { state.withLock { $0.buffer.holds(message) } }
+
     // MARK: Calls
 
     /// Runs `body` with the open client, or throws when it is closed.
