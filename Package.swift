@@ -192,8 +192,8 @@ let package = Package(
         shared(
             "ServiceRuntime",
             [
-                "KafkaClient", "PostgresClient", "Schemas", deque, coreMetrics, hummingbird, logging, metrics,
-                nioCore, serviceLifecycle, unixSignals,
+                "Digests", "KafkaClient", "PostgresClient", "Schemas", deque, coreMetrics, hummingbird, logging,
+                metrics, nioCore, serviceLifecycle, unixSignals,
             ],
             resources: [.embedInCode("Migrations")]
         ),

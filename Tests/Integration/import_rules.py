@@ -43,7 +43,7 @@ ALLOWED = {
     "Schemas": {"Digests"},
     "KafkaClient": {"CLibrdkafka"},
     "PostgresClient": {"CLibpq"},
-    "ServiceRuntime": {"KafkaClient", "PostgresClient", "Schemas"},
+    "ServiceRuntime": {"Digests", "KafkaClient", "PostgresClient", "Schemas"},
     "RunTraining": NUMERICS | PLUMBING | PURE | FILES | {"Distillation"},
 }
 IMPORT = re.compile(
