@@ -27,7 +27,8 @@ final class BegunWork: Sendable {
     }
 
     private struct Entry {
-        let partition: TopicPartition
+        /// Nil for a parked message.
+        let partition: TopicPartition?
         /// How many deliveries of the event are in work here: it may have come several times.
         var deliveries = 0
         /// Whether the table has a try of this process.
@@ -60,13 +61,20 @@ final class BegunWork: Sendable {
 
     // MARK: One event
 
-    /// Counts a try of an event; `alone` says that nothing else is in work.
+    /// Counts a try of an event; `alone` says that nothing else is in work, `isParked` that the message is parked and
+    /// so no partition's, and always counted.
     ///
     /// Where the answer is ``Verdict/work``, ``settled(_:of:isNew:)`` or ``ended(_:)`` must follow.
-    func begin(_ event: EventIdentity, of message: KafkaMessage, alone: Bool) async throws -> Verdict {
+    func begin(
+        _ event: EventIdentity,
+        of message: KafkaMessage,
+        alone: Bool,
+        isParked: Bool = false
+    ) async throws -> Verdict {
         let mustCount = state.withLock { state in
-            var entry = state.entries[event] ?? Entry(partition: message.topicPartition)
-            let isWatched = state.first.includes(message.topicPartition, offset: message.offset)
+            let partition = isParked ? nil : message.topicPartition
+            var entry = state.entries[event] ?? Entry(partition: partition)
+            let isWatched = partition.map { state.first.includes($0, offset: message.offset) } ?? true
             // Another delivery that is in work here counts for both.
             let mustCount = isWatched && !entry.isCounted && entry.deliveries == 0 && !state.isEnding
             entry.deliveries += 1
@@ -109,7 +117,8 @@ final class BegunWork: Sendable {
         )
     }
 
-    /// Notes that an event is at its end, its row deleted; `isNew` says that its effects were not there before.
+    /// Notes that an event is at its end, its row deleted; `isNew` says that it came from its topic and that its effects were
+    /// not there before.
     func settled(_ event: EventIdentity, of message: KafkaMessage, isNew: Bool) {
         state.withLock { state in
             if isNew { state.first.worked(message.topicPartition, offset: message.offset) }
@@ -148,7 +157,9 @@ final class BegunWork: Sendable {
         let gone = Set(partitions)
         let events = state.withLock { state in
             for partition in partitions { state.first.forget(partition) }
-            return state.entries.filter { $0.value.isCounted && gone.contains($0.value.partition) }.map(\.key)
+            return state.entries.filter { _, entry in
+                entry.isCounted && entry.partition.map { gone.contains($0) } ?? false
+            }.map(\.key)
         }
         await takeBack(events)
     }

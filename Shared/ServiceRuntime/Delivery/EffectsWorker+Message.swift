@@ -13,10 +13,12 @@ extension EffectsWorker {
         case settled
         /// It is to be tried at once, while nothing else is in work: processes have ended over it.
         case suspected
-        /// It is to be tried again, later each time.
-        case failed
-        /// It is to be tried again after a while.
-        case postponed(Duration)
+        /// It is to be parked, behind an earlier message of its key that is.
+        case behind
+        /// It is to be tried again, later each time; how it failed.
+        case failed(String)
+        /// It is to be tried again after a while; what it waits for.
+        case postponed(Duration, String)
     }
 
     private enum Outcome: String {
@@ -39,7 +41,8 @@ extension EffectsWorker {
         }
     }
 
-    /// Tries a message once, whose first try was at `began`; `alone` says that nothing else is in work.
+    /// Tries a message once, whose first try was at `began`; `alone` says that nothing else is in work, `isParked` that
+    /// it is worked on from the table of parked messages.
     ///
     /// - Throws: `CancellationError` when the task is cancelled.
     func tryOnce(
@@ -47,12 +50,13 @@ extension EffectsWorker {
         failuresBefore failures: Int,
         since began: ContinuousClock.Instant,
         alone: Bool,
+        isParked: Bool = false,
         _ run: Run
     ) async throws -> Trial {
         var entry: InboxEntry?
         func bury(_ failure: PermanentFailure, attempts: Int) async throws -> Trial {
             try await self.bury(message, event: entry?.identity, failure: failure, attempts: attempts, run)
-                ? .settled : .failed
+                ? .settled : .failed("its dead letter cannot be written (\(failure))")
         }
         do {
             let event = try Self.read(message)
@@ -61,15 +65,18 @@ extension EffectsWorker {
                 return .settled
             }
             let read = InboxEntry(of: event)
-            if try await Inbox.holds(read, of: processor.consumerName, in: pool) {
+            let lane = isParked ? nil : ParkedMessages.lane(of: message)
+            switch try await Inbox.standing(of: read, lane: lane, with: processor.consumerName, in: pool) {
+            case .finished:
                 count(Outcome.duplicate.rawValue, message)
                 return .settled
+            case .behindParked: return .behind
+            case .open: break
             }
             // Only now it is sure that the database can hold its id.
             entry = read
-            guard let outcome = try await attempt(event, as: read, of: message, alone: alone, run) else {
-                return .suspected
-            }
+            let outcome = try await attempt(event, as: read, of: message, alone: alone, isParked: isParked, run)
+            guard let outcome else { return .suspected }
             count(outcome.rawValue, message)
             return .settled
         } catch let failure as PermanentFailure {
@@ -89,7 +96,7 @@ extension EffectsWorker {
                 "message will be tried later",
                 metadata: ["topic": "\(message.topic)", "reason": "\(postponement.reason)"]
             )
-            return .postponed(postponement.wait)
+            return .postponed(postponement.wait, postponement.reason)
         } catch {
             // A processor may end work of its own by cancellation; that is a failure like any other.
             try Task.checkCancellation()
@@ -101,7 +108,7 @@ extension EffectsWorker {
                     "offset": "\(message.offset)", "failures": "\(failures + 1)", "error": "\(error)",
                 ]
             )
-            return .failed
+            return .failed("\(error)")
         }
     }
 
@@ -118,9 +125,10 @@ extension EffectsWorker {
         as entry: InboxEntry,
         of message: KafkaMessage,
         alone: Bool,
+        isParked: Bool,
         _ run: Run
     ) async throws -> Outcome? {
-        switch try await run.begun.begin(entry.identity, of: message, alone: alone) {
+        switch try await run.begun.begin(entry.identity, of: message, alone: alone, isParked: isParked) {
         case .work: break
         case .workAlone: return nil
         case .giveUp(let tries): throw KilledItsWorker(tries: tries)
@@ -128,7 +136,7 @@ extension EffectsWorker {
         do {
             let effects = try await processor.process(event)
             let outcome = try await commit(effects, of: entry, message: message, run)
-            run.begun.settled(entry.identity, of: message, isNew: outcome == .processed)
+            run.begun.settled(entry.identity, of: message, isNew: outcome == .processed && !isParked)
             return outcome
         } catch {
             await run.begun.ended(entry.identity)
@@ -203,7 +211,7 @@ extension EffectsWorker {
         return true
     }
 
-    private func count(_ outcome: String, _ message: KafkaMessage) {
+    func count(_ outcome: String, _ message: KafkaMessage) {
         Counter(
             label: "errata_messages_total",
             dimensions: [("consumer", processor.consumerName), ("topic", message.topic), ("outcome", outcome)]

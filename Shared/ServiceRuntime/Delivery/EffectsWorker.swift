@@ -8,8 +8,9 @@ public import ServiceLifecycle
 ///
 /// For each message one transaction holds the inbox row, the effects and the outbox rows; the offset is committed after
 /// it. Messages of one key are processed in order, different keys concurrently. A transient failure is retried for as
-/// long as it lasts while other keys go on, until the messages that wait behind it fill the worker's bounded memory; a
-/// permanent one goes to the dead letters, and so does a message under whose id another body came before
+/// long as it lasts while other keys go on; where messages that wait fill more than half of the worker's bounded memory,
+/// those that have waited long are parked in the database (see ``ParkedMessages``), so that they hold up their own keys
+/// only. A permanent failure goes to the dead letters, and so does a message under whose id another body came before
 /// (`event-id-taken`) and one that ended its process again and again (`killed-its-worker`). On graceful shutdown the
 /// work in progress is finished, its offsets are committed and the group is left; what waits for its turn or its next
 /// try is given up and comes again. Of a partition that goes to another member what is in work is finished, and what is
@@ -22,6 +23,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     let concurrency: Int
     private let backoff: Backoff
     private let crashLimit: Int
+    let parking: ParkingPolicy
 
     /// Creates a worker.
     ///
@@ -32,6 +34,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     ///   - crashLimit: how many times a process may end (a trap, memory that runs out, a kill) while it works on a
     ///     message before the message goes to the dead letters; the first end may go uncounted. Orderly stops,
     ///     rebalances, failures and postponements do not count.
+    ///   - parking: when messages that wait are parked.
     public init(
         processor: Processor,
         pool: PostgresPool,
@@ -39,7 +42,8 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         logger: Logger,
         concurrency: Int = 16,
         backoff: Backoff = Backoff(),
-        crashLimit: Int = 5
+        crashLimit: Int = 5,
+        parking: ParkingPolicy = ParkingPolicy()
     ) {
         self.processor = processor
         self.pool = pool
@@ -48,6 +52,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         self.concurrency = max(1, concurrency)
         self.backoff = backoff
         self.crashLimit = crashLimit
+        self.parking = parking
     }
 
     /// What the tasks of a run share.
@@ -60,6 +65,9 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         let work: SlotLimiter
         let progress = Progress()
         let begun: BegunWork
+
+        /// Whether messages that wait fill more than half of the memory.
+        var isCrowded: Bool { room.taken - work.taken > room.limit / 2 }
     }
 
     /// Consumes until graceful shutdown.
@@ -121,6 +129,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
                     }
                 }
             }
+            group.addTask { await workOnParked(run) }
             for await lane in opened {
                 group.addTask { await empty(lane, run) }
             }
@@ -179,12 +188,20 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     }
 
     private enum Ending {
-        /// Done, known already, or among the dead letters.
+        /// Done, known already, among the dead letters, or parked.
         case settled
         /// Its partition went, and whoever holds it now gets the message.
         case elsewhere
         /// The worker ends first.
         case givenUp
+    }
+
+    /// What a message waits for after a try, and how long: here, and where it is parked.
+    struct Waiting: Sendable {
+        let failures: Int
+        let wait: Duration
+        let parkedWait: Duration
+        let reason: String
     }
 
     /// Brings a message to its end.
@@ -213,19 +230,42 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
                         run
                     )
                 }
+                let waiting: Waiting
                 switch trial {
                 case .settled: return .settled
-                case .suspected: isAlone = true
-                case .failed:
+                case .suspected:
+                    isAlone = true
+                    continue
+                case .behind:
+                    waiting = Waiting(
+                        failures: failures,
+                        wait: .seconds(1),
+                        parkedWait: .zero,
+                        reason: "behind an earlier message of its key"
+                    )
+                case .failed(let reason):
                     failures += 1
-                    let wait = failures
-                    try await cancelWhenGracefulShutdown { try await backoff.wait(afterFailure: wait) }
-                case .postponed(let wait):
-                    try await cancelWhenGracefulShutdown { try await Task.sleep(for: wait) }
+                    waiting = Waiting(
+                        failures: failures,
+                        wait: backoff.delay(afterFailure: failures),
+                        parkedWait: parking.backoff.delay(afterFailure: failures),
+                        reason: reason
+                    )
+                case .postponed(let wait, let reason):
+                    waiting = Waiting(failures: failures, wait: wait, parkedWait: wait, reason: reason)
                 }
+                if isToBeParked(trial, since: began, run), await park(message, waiting, since: began, run) {
+                    return .settled
+                }
+                try await cancelWhenGracefulShutdown { try await Task.sleep(for: waiting.wait) }
             }
         } catch {
             return .givenUp
         }
+    }
+
+    private func isToBeParked(_ trial: Trial, since began: ContinuousClock.Instant, _ run: Run) -> Bool {
+        if case .behind = trial { return true }
+        return run.isCrowded && began.duration(to: .now) >= parking.patience
     }
 }

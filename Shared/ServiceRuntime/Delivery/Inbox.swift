@@ -50,6 +50,46 @@ struct InboxEntry: Sendable {
 
 /// The table of what each consumer has finished with.
 enum Inbox {
+    /// Where an event stands with a consumer.
+    enum Standing: Sendable, Equatable {
+        /// The consumer has finished with it.
+        case finished
+        /// An earlier message of its key is parked.
+        case behindParked
+        /// It may be worked on.
+        case open
+    }
+
+    /// Where an event stands, whose message has the lane (``ParkedMessages/lane(of:)``); without one it is behind nothing.
+    ///
+    /// - Throws: as ``holds(_:of:in:)``.
+    static func standing(
+        of entry: InboxEntry,
+        lane: Data?,
+        with consumer: String,
+        in database: some PostgresQueryable
+    ) async throws -> Standing {
+        let event = entry.identity
+        // One statement, as every message needs both.
+        let rows = try await database.query(
+            """
+            SELECT false AS parked, digest FROM inbox
+            WHERE consumer = \(consumer) AND event_id = \(event.id) AND topic = \(event.topic)
+              AND source IN (\(event.source), '')
+            UNION ALL
+            (SELECT true, NULL::bytea FROM parked_messages
+             WHERE consumer = \(consumer) AND topic = \(event.topic) AND lane = \(lane) LIMIT 1)
+            """
+        )
+        var known: [Row] = []
+        for row in rows {
+            let isParked = try row.get("parked", as: Bool.self)
+            if !isParked { known.append(row) }
+        }
+        if try isFinished(known, entry) { return .finished }
+        return known.count < rows.count ? .behindParked : .open
+    }
+
     /// Whether a consumer has finished with an event.
     ///
     /// A row from before sources were kept (its own is empty) stands for every event of its topic and id.
@@ -69,6 +109,11 @@ enum Inbox {
               AND source IN (\(event.source), '')
             """
         )
+        return try isFinished(rows, entry)
+    }
+
+    private static func isFinished(_ rows: [Row], _ entry: InboxEntry) throws -> Bool {
+        let event = entry.identity
         guard !rows.isEmpty else { return false }
         for row in rows {
             guard let digest = try row.get("digest", as: Data?.self), digest != entry.digest else { return true }

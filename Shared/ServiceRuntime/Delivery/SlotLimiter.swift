@@ -27,7 +27,8 @@ final class SlotLimiter: Sendable {
         }
     }
 
-    private let limit: Int
+    /// The slots that there are.
+    let limit: Int
     private let state: Mutex<State>
 
     init(limit: Int) {
@@ -37,6 +38,9 @@ final class SlotLimiter: Sendable {
 
     /// The tasks that wait now.
     var waitingCount: Int { state.withLock { $0.waiting.count } }
+
+    /// The slots that are taken now.
+    var taken: Int { state.withLock { limit - $0.free } }
 
     /// Takes slots: all of them where more are asked for.
     ///

@@ -24,3 +24,31 @@ COMMENT ON COLUMN work_begun.tries IS 'tries whose process ended before they did
 
 -- No query reads by topic.
 DROP INDEX outbox_topic;
+
+-- Messages that have waited long, taken off their topic so that they hold up nothing but their own key, and those of
+-- their key that came after them.
+CREATE TABLE parked_messages (
+    sequence      bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    consumer      text        NOT NULL,
+    topic         text        NOT NULL,
+    partition     integer     NOT NULL,
+    "offset"      bigint      NOT NULL,
+    key           bytea,
+    -- SHA-256 of the key, which may be longer than an index takes. Null without a key: no order to keep.
+    lane          bytea,
+    payload       bytea,
+    headers       jsonb       NOT NULL,
+    sent_at       timestamptz,
+    first_seen    timestamptz NOT NULL,
+    parked_at     timestamptz NOT NULL DEFAULT now(),
+    tries         integer     NOT NULL,
+    next_try      timestamptz NOT NULL,
+    reason        text        NOT NULL,
+    -- One process at a time works on a message; where it dies, its claim expires.
+    claimed_by    text,
+    claimed_until timestamptz NOT NULL DEFAULT '-infinity'
+);
+CREATE INDEX parked_messages_lanes ON parked_messages (consumer, topic, lane, sequence);
+CREATE INDEX parked_messages_due ON parked_messages (consumer, next_try);
+COMMENT ON COLUMN parked_messages.tries IS 'failed tries so far';
+COMMENT ON COLUMN parked_messages.reason IS 'what it waits for, or how its last try failed';
