@@ -8,6 +8,23 @@ import Testing
 
 @testable import ServiceRuntime
 
+/// How many are at work.
+private final class Crowd: Sendable {
+    private let counts = Mutex((now: 0, most: 0))
+
+    func enter() {
+        counts.withLock { counts in
+            counts.now += 1
+            counts.most = max(counts.most, counts.now)
+        }
+    }
+
+    func leave() { counts.withLock { $0.now -= 1 } }
+
+    var now: Int { counts.withLock { $0.now } }
+    var most: Int { counts.withLock { $0.most } }
+}
+
 @Suite("Messages that end their process")
 struct DeliveryCrashTests {
     private static func identity(_ id: String) -> EventIdentity {
@@ -194,22 +211,20 @@ struct DeliveryCrashTests {
     @Test("a message over which two processes ended is worked on while nothing else is")
     func alone() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in
-            let working = Mutex((now: 0, most: 0, besides: [Int]()))
+            let crowd = Crowd()
+            let beside = Tally()
             let worker = bench.worker(concurrency: 4) { event in
-                working.withLock {
-                    $0.now += 1
-                    $0.most = max($0.most, $0.now)
-                }
+                crowd.enter()
                 if event.id == "suspect" {
                     for _ in 0..<100 {
                         await Task.yield()
-                        working.withLock { $0.besides.append($0.now) }
+                        beside.add("\(crowd.now)")
                     }
                 } else {
                     // The others are not kept apart: the first waits for a second.
-                    try await eventually("company") { working.withLock { $0.most } > 1 }
+                    try await eventually("company") { crowd.most > 1 }
                 }
-                working.withLock { $0.now -= 1 }
+                crowd.leave()
                 return try DeliveryBench.effects(of: event)
             }
             try await Self.plant("suspect", tries: 2, in: bench.pool)
@@ -221,8 +236,8 @@ struct DeliveryCrashTests {
                 try await eventually("all") { try await bench.lag() == 0 }
             }
             #expect(Set(try await bench.effects()) == Set(others + ["suspect"]))
-            let besides = working.withLock { $0.besides }
-            #expect(besides.count == 100 && besides.allSatisfy { $0 == 1 })
+            #expect(beside.names == ["1"])
+            #expect(beside["1"] == 100)
             #expect(try await bench.count("work_begun") == 0)
         }
     }
