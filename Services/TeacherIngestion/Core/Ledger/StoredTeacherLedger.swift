@@ -22,6 +22,7 @@ public struct StoredTeacherLedger: TeacherLedger {
     private let pauses: TeacherPauses
     private let logger: Logger
     private let flights = Flights()
+    let locks: SessionLocks
     /// The run that the calls are for, with what they may cost it.
     private var payer: Payer?
 
@@ -76,6 +77,7 @@ public struct StoredTeacherLedger: TeacherLedger {
         self.prices = prices
         self.pauses = pauses
         self.logger = logger
+        locks = SessionLocks(configuration: pool.configuration)
     }
 
     /// The teacher's model.
@@ -127,11 +129,30 @@ public struct StoredTeacherLedger: TeacherLedger {
             }
         } while await !flights.begin(call.key)
         do {
-            let answer = try await pay(call)
+            let answer = try await payAlone(call)
             await flights.end(call.key)
             return answer
         } catch {
             await flights.end(call.key)
+            throw error
+        }
+    }
+
+    /// Pays for a call, or waits for the answer that another process is paying for at this moment.
+    private func payAlone(_ call: Call) async throws -> TeacherAnswer {
+        while try await !locks.tryLock(call.key) {
+            if let answer = try await recall(call) {
+                count(call, outcome: "recalled")
+                return answer
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        do {
+            let answer = try await pay(call)
+            await locks.unlock(call.key)
+            return answer
+        } catch {
+            await locks.unlock(call.key)
             throw error
         }
     }
@@ -235,7 +256,8 @@ public struct StoredTeacherLedger: TeacherLedger {
     /// Writes an answer and what it cost in a transaction of its own, so that it outlives the failure of what is made of
     /// it.
     ///
-    /// Where another process was first with the same question, its answer counts; both were paid.
+    /// Where another process was first with the same question, its answer counts and both were paid: that happens only
+    /// where the connection of the locks broke while the question was with the teacher.
     private func keep(_ reply: ChatReply, of call: Call) async throws -> TeacherAnswer {
         let cost = prices[call.request.role]?.cost(
             promptTokens: reply.promptTokens,
