@@ -522,6 +522,8 @@ def dockerfile_violations(text: str) -> list[str]:
     builds = [line for line in lines if "swift build" in line]
     if not builds or not all("--mount=type=cache" in line and "--static-swift-stdlib" in line for line in builds):
         found.append("the build has no cache or links the Swift run time dynamically")
+    if not any(re.search(r"\binstall -s\b", line) for line in builds):
+        found.append("the programs keep their symbols, half of their size")
     missing = {name for name in PROGRAMS if not any(re.search(rf"[\s]{name}[\s;]", line) for line in builds)}
     if missing:
         found.append(f"programs left out of the image: {sorted(missing)}")
@@ -545,6 +547,7 @@ def test_dockerfile_keeps_the_rules(document):
     ("ENV ", "ENV OPENBLAS_CORETYPE=Haswell ", "OPENBLAS_CORETYPE"),
     ("librdkafka1", "", "lacks librdkafka1"),
     ("--static-swift-stdlib", "", "dynamically"),
+    ("install -s", "install", "keep their symbols"),
     ("key-step-locator", "", "key-step-locator"),
     ("WORKDIR /src", "WORKDIR src", "DL3000"),
 ])
