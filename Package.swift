@@ -145,6 +145,9 @@ let package = Package(
             providers: [.apt(["libssl-dev"])]
         ),
 
+        // Where the tests end the program; empty in other builds
+        shared("FaultPoints"),
+
         // Files: digests, JSON as bytes, weights, atomic writing
         shared("Digests", ["CLibcrypto"]),
         shared("ModelFiles", ["Digests"]),
