@@ -5,7 +5,7 @@ public enum MetricsPage {
         let rows = MetricName.allCases.map { name in
             let labels = name.labels.map { "`\($0)`" }.joined(separator: ", ")
             let cells = ["`\(name.rawValue)`", name.kind.rawValue, name.scope.rawValue, labels, name.help]
-            return "| \(cells.joined(separator: " | ")) |\n"
+            return "| \(cells.joined(separator: " | ")) |"
         }
         return """
             # Metrics
@@ -25,6 +25,6 @@ public enum MetricsPage {
             | Metric | Type | Scope | Labels | Meaning |
             | --- | --- | --- | --- | --- |
 
-            """ + rows.joined()
+            """ + rows.joined(separator: "\n")
     }
 }
