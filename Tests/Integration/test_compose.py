@@ -25,6 +25,7 @@ PROGRAMS = {
 }
 SERVICES = PROGRAMS - {"errata"}
 OUR_OWN = PROGRAMS | {"migrate"}
+OBSERVERS = {"prometheus", "grafana"}
 
 HTTP_AND_LOGS = {
     "ERRATA_CONFIG", "ERRATA_HTTP_HOST", "ERRATA_HTTP_PORT", "ERRATA_LOG_LEVEL", "ERRATA_LOG_FORMAT",
@@ -122,7 +123,7 @@ def document() -> dict:
 def violations(document: dict, external_kafka: bool = False) -> list[str]:
     found: list[str] = []
     services = document["services"]
-    expected = OUR_OWN | {"postgres"} | (set() if external_kafka else {"kafka"})
+    expected = OUR_OWN | OBSERVERS | {"postgres"} | (set() if external_kafka else {"kafka"})
     if set(services) != expected:
         found.append(f"services: {sorted(set(services) ^ expected)} missing or unexpected")
     for kind in ("secrets", "configs", "volumes", "networks"):
@@ -154,7 +155,7 @@ def undefined_references(document: dict, kind: str) -> list[str]:
 def image_violations(image: str) -> list[str]:
     found = []
     repository, _, tag = image.rpartition(":")
-    if not repository or not re.fullmatch(r"\d+\.\d+[\w.-]*", tag):
+    if not repository or not re.fullmatch(r"v?\d+\.\d+[\w.-]*", tag):
         found.append(f"image {image!r} is not pinned to a version")
     host = image.split("/")[0] if "/" in image else ""
     if "." in host or ":" in host or host == "localhost":
@@ -195,6 +196,9 @@ def service_violations(name: str, service: dict, services: dict) -> list[str]:
         found.append("has no memory limit")
     if "stop_grace_period" not in service:
         found.append("has no stop_grace_period")
+    for port in service.get("ports") or []:
+        if not str(port).startswith("127.0.0.1:"):
+            found.append(f"publishes {port} on every interface of the host")
     if "container_name" in service:
         found.append("has a fixed container name")
     environment = service.get("environment") or {}
@@ -273,6 +277,8 @@ def plant(path: str, value):
     ("services/evaluator/cap_drop", None, "capabilities"),
     ("services/evaluator/container_name", "evaluator", "fixed container name"),
     ("services/key-step-locator/ports", ["8080:8080"], "cannot be scaled"),
+    ("services/grafana/ports", ["3000:3000"], "every interface"),
+    ("services/prometheus/image", "prom/prometheus:latest", "not pinned"),
     ("services/key-step-locator/build", {"context": ".."}, "builds the image again"),
     ("services/dpo-trainer/stop_grace_period", "10s", "killed before"),
     ("services/dpo-trainer/deploy", None, "memory limit"),
@@ -294,6 +300,15 @@ def test_a_broken_rule_is_found(document, path, value, complaint):
     broken = copy.deepcopy(document)
     plant(path, value)(broken)
     assert any(complaint in line for line in violations(broken)), violations(broken)
+
+
+def test_what_observes_is_started_by_its_profile_and_changes_nothing(document):
+    for name in OBSERVERS:
+        service = document["services"][name]
+        assert service["profiles"] == ["observability"]
+        for volume in service["volumes"]:
+            source, mode = volume.split(":")[0], volume.split(":")[-1]
+            assert not source.startswith(".") or (mode == "ro" and (COMPOSE / source).is_dir())
 
 
 def test_external_kafka_takes_the_broker_out(document):
