@@ -100,7 +100,7 @@ struct MetricsTests {
                 reads += 1
                 return reads
             }
-            return [MetricSample(.poolWaiting, count)]
+            return [MetricSample(.poolWaiting, count: count)]
         }
         for _ in 0..<3 { #expect(await registry.scrape().contains("errata_database_pool_waiting_tasks 1\n")) }
         registry.register("cached") { [MetricSample(.poolWaiting, 9)] }
@@ -136,14 +136,12 @@ struct MetricsTests {
         let configuration = figures.following(.consumer("tested"), KafkaConfiguration(bootstrapServers: ""))
         #expect(figures.samples.isEmpty)
         configuration.onStatistics?(try KafkaStatistics(json: Data(json.utf8)))
-        let samples = Set(figures.samples)
-        #expect(
-            samples == [
-                MetricSample(.kafkaBrokersUp, 1, ["client": "tested"]),
-                MetricSample(.consumerRebalances, 3, ["consumer": "tested"]),
-                MetricSample(.consumerLag, 5, ["consumer": "tested", "topic": "t", "partition": "0"]),
-                MetricSample(.consumerLag, 8, ["consumer": "tested", "topic": "t", "partition": "1"]),
-            ]
-        )
+        let expected: Set<MetricSample> = [
+            MetricSample(.kafkaBrokersUp, 1, ["client": "tested"]),
+            MetricSample(.consumerRebalances, 3, ["consumer": "tested"]),
+            MetricSample(.consumerLag, 5, ["consumer": "tested", "topic": "t", "partition": "0"]),
+            MetricSample(.consumerLag, 8, ["consumer": "tested", "topic": "t", "partition": "1"]),
+        ]
+        #expect(Set(figures.samples) == expected)
     }
 }

@@ -82,14 +82,13 @@ struct SystemStateTests {
                 """
             )
             let samples = try await pool.withTransaction { try await DatabaseFigures.teacher(in: $0) }
-            for expected in [
+            let expected: [MetricSample] = [
                 MetricSample(.teacherLedgerCalls, 5), MetricSample(.teacherLedgerTokens, 70),
                 MetricSample(.teacherLedgerCost, 0.75), MetricSample(.teacherPauses, 1, ["kind": "server"]),
                 MetricSample(.teacherPauses, 0, ["kind": "budget"]), MetricSample(.teacherPauses, 2, ["kind": "run"]),
                 MetricSample(.teacherOldestPauseAge, 0, ["kind": "budget"]),
-            ] {
-                #expect(samples.contains(expected), "\(expected)")
-            }
+            ]
+            for sample in expected { #expect(samples.contains(sample), "\(sample)") }
             let age = samples.first { $0.name == .teacherOldestPauseAge && $0.labels["kind"] == "server" }?.value ?? 0
             #expect(age >= 60)
         }
@@ -124,15 +123,14 @@ struct SystemStateTests {
             let samples = try await pool.withTransaction {
                 try await DatabaseFigures.training(in: $0) + DatabaseFigures.evaluation(in: $0)
             }
-            for expected in [
+            let expected: [MetricSample] = [
                 MetricSample(.trainingJobs, 2, ["state": "waiting"]),
                 MetricSample(.trainingJobs, 1, ["state": "running"]),
                 MetricSample(.trainingJobs, 0, ["state": "failed"]),
                 MetricSample(.evaluationJobs, 0, ["state": "waiting"]),
                 MetricSample(.evaluationJobs, 1, ["state": "open"]),
-            ] {
-                #expect(samples.contains(expected), "\(expected)")
-            }
+            ]
+            for sample in expected { #expect(samples.contains(sample), "\(sample)") }
             let labels = ["run": "r1", "round": "1", "stage": "a", "suite": "s", "student": "0123456789ab"]
             #expect(samples.filter { $0.name == .evaluationScore } == [MetricSample(.evaluationScore, 0.75, labels)])
         }

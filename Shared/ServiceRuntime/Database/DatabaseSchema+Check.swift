@@ -6,15 +6,15 @@ extension DatabaseSchema {
 
     /// Fails where the database's tables are not those that this program works with, and says what mends it.
     static func check(_ database: some PostgresQueryable) async throws {
-        let found: Int?
+        let latest: Int?
         do {
-            found = try await database.value("SELECT max(version) FROM errata_migrations", as: Int?.self)
+            latest = try await database.value("SELECT max(version) FROM errata_migrations", as: Int?.self)
         } catch let error as PostgresError where error.sqlState == "42P01" {
             throw NotReady("the database has no tables of Errata; `errata migrate` makes them")
         }
-        guard let found, found >= version else {
+        guard let found = latest, found >= version else {
             throw NotReady(
-                "the database's tables are of version \(found ?? 0), this program's of \(version); `errata migrate` "
+                "the database's tables are of version \(latest ?? 0), this program's of \(version); `errata migrate` "
                     + "brings them up to date"
             )
         }

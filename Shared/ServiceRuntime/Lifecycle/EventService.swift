@@ -68,9 +68,9 @@ public struct EventService: Sendable {
         context.metrics.register("pool") {
             let (connections, leased, waiting) = pool.statistics
             return [
-                MetricSample(.poolConnections, connections), MetricSample(.poolConnectionsInUse, leased),
-                MetricSample(.poolConnectionLimit, pool.options.maximumConnections),
-                MetricSample(.poolWaiting, waiting),
+                MetricSample(.poolConnections, count: connections), MetricSample(.poolConnectionsInUse, count: leased),
+                MetricSample(.poolConnectionLimit, count: pool.options.maximumConnections),
+                MetricSample(.poolWaiting, count: waiting),
             ]
         }
         measure("delivery") { try await DatabaseFigures.delivery(in: $0) }

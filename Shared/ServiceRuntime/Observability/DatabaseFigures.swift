@@ -20,7 +20,7 @@ public enum DatabaseFigures {
             """
         )
         if let outbox {
-            samples.append(MetricSample(.outboxUnpublished, try outbox.get("events", as: Int.self)))
+            samples.append(MetricSample(.outboxUnpublished, count: try outbox.get("events", as: Int.self)))
             samples.append(MetricSample(.outboxOldestAge, max(0, try outbox.get("age", as: Double.self))))
         }
         for row in try await transaction.query(
@@ -33,7 +33,7 @@ public enum DatabaseFigures {
                 "consumer": try row.get("consumer", as: String.self),
                 "cause": try row.get("cause_code", as: String.self),
             ]
-            samples.append(MetricSample(.deadLetters, try row.get("letters", as: Int.self), labels))
+            samples.append(MetricSample(.deadLetters, count: try row.get("letters", as: Int.self), labels))
         }
         return samples
     }
@@ -50,8 +50,8 @@ public enum DatabaseFigures {
             """
         )
         if let paid {
-            samples.append(MetricSample(.teacherLedgerCalls, try paid.get("calls", as: Int.self)))
-            samples.append(MetricSample(.teacherLedgerTokens, try paid.get("tokens", as: Int.self)))
+            samples.append(MetricSample(.teacherLedgerCalls, count: try paid.get("calls", as: Int.self)))
+            samples.append(MetricSample(.teacherLedgerTokens, count: try paid.get("tokens", as: Int.self)))
             samples.append(MetricSample(.teacherLedgerCost, try paid.get("cost", as: Double.self)))
         }
         for row in try await transaction.query(
@@ -65,7 +65,7 @@ public enum DatabaseFigures {
             """
         ) {
             let labels = ["kind": try row.get("kind", as: String.self)]
-            samples.append(MetricSample(.teacherPauses, try row.get("pauses", as: Int.self), labels))
+            samples.append(MetricSample(.teacherPauses, count: try row.get("pauses", as: Int.self), labels))
             samples.append(MetricSample(.teacherOldestPauseAge, max(0, try row.get("age", as: Double.self)), labels))
         }
         return samples
@@ -87,7 +87,7 @@ public enum DatabaseFigures {
             """
         ) {
             let state = try row.get("state", as: String.self)
-            samples.append(MetricSample(.trainingJobs, try row.get("jobs", as: Int.self), ["state": state]))
+            samples.append(MetricSample(.trainingJobs, count: try row.get("jobs", as: Int.self), ["state": state]))
             guard state == "waiting" else { continue }
             samples.append(MetricSample(.trainingOldestWaitingAge, max(0, try row.get("age", as: Double.self))))
         }
@@ -112,7 +112,7 @@ public enum DatabaseFigures {
             """
         ) {
             let state = try row.get("state", as: String.self)
-            samples.append(MetricSample(.evaluationJobs, try row.get("jobs", as: Int.self), ["state": state]))
+            samples.append(MetricSample(.evaluationJobs, count: try row.get("jobs", as: Int.self), ["state": state]))
             oldest = max(oldest, try row.get("age", as: Double.self))
         }
         samples.append(MetricSample(.evaluationOldestAge, oldest))

@@ -29,29 +29,32 @@ final class KafkaFigures: Sendable {
     var samples: [MetricSample] {
         latest.withLock { $0 }.flatMap { client, statistics -> [MetricSample] in
             let up = statistics.brokers.count { $0.state == "UP" }
-            return [MetricSample(.kafkaBrokersUp, up, ["client": client.name])] + Self.samples(of: client, statistics)
+            let brokers = MetricSample(.kafkaBrokersUp, count: up, ["client": client.name])
+            return [brokers] + Self.samples(of: client, statistics)
         }
     }
 
     private static func samples(of client: Client, _ statistics: KafkaStatistics) -> [MetricSample] {
         guard case .consumer(let consumer) = client else {
             return [
-                MetricSample(.producerQueuedMessages, statistics.queuedMessages),
-                MetricSample(.producerQueuedBytes, statistics.queuedBytes),
+                MetricSample(.producerQueuedMessages, count: statistics.queuedMessages),
+                MetricSample(.producerQueuedBytes, count: statistics.queuedBytes),
             ]
         }
         let labels = ["consumer": consumer]
         var samples: [MetricSample] = []
-        if let group = statistics.group { samples.append(MetricSample(.consumerRebalances, group.rebalances, labels)) }
+        if let group = statistics.group {
+            samples.append(MetricSample(.consumerRebalances, count: group.rebalances, labels))
+        }
         if let buffer = statistics.buffer {
-            samples.append(MetricSample(.consumerBufferedMessages, buffer.messages, labels))
-            samples.append(MetricSample(.consumerBufferedBytes, buffer.bytes, labels))
+            samples.append(MetricSample(.consumerBufferedMessages, count: buffer.messages, labels))
+            samples.append(MetricSample(.consumerBufferedBytes, count: buffer.bytes, labels))
             samples.append(MetricSample(.consumerHeldBack, buffer.isHoldingBack ? 1 : 0, labels))
         }
         for partition in statistics.partitions {
             guard let lag = partition.lag else { continue }
             let place = ["topic": partition.topicPartition.topic, "partition": "\(partition.topicPartition.partition)"]
-            samples.append(MetricSample(.consumerLag, lag, labels.merging(place) { $1 }))
+            samples.append(MetricSample(.consumerLag, count: lag, labels.merging(place) { $1 }))
         }
         return samples
     }

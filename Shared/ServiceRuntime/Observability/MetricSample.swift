@@ -15,7 +15,7 @@ public struct MetricSample: Sendable, Hashable {
     }
 
     /// Makes a sample of a whole number.
-    public init(_ name: MetricName, _ value: some BinaryInteger, _ labels: [String: String] = [:]) {
-        self.init(name, Double(value), labels)
+    public init(_ name: MetricName, count: some BinaryInteger, _ labels: [String: String] = [:]) {
+        self.init(name, Double(count), labels)
     }
 }

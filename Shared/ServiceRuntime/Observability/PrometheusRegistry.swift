@@ -119,7 +119,7 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
             }
             bodies[name] = (family.kind, text)
         }
-        let own = [MetricSample(.droppedSeries, dropped)] + ProcessMetrics.samples
+        let own = [MetricSample(.droppedSeries, count: dropped)] + ProcessMetrics.samples
         for (name, samples) in Dictionary(grouping: samples + own, by: \.name) {
             let taken = families[name.rawValue]
             // A name has one type; what was counted under another stands.
@@ -284,6 +284,6 @@ enum ProcessMetrics {
                 Int($0)
             })
         else { return [] }
-        return [MetricSample(.residentMemory, pages * 4096)]
+        return [MetricSample(.residentMemory, count: pages * 4096)]
     }
 }
