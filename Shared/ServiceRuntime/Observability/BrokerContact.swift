@@ -58,7 +58,7 @@ actor BrokerContact {
     private func metadata() async throws -> ClusterMetadata {
         if let last, last.askedAt.duration(to: .now) < freshFor { return try await last.answer.value }
         let answer = Task { [ask] in try await ask() }
-        last = (answer, .now)
+        last = (answer: answer, askedAt: ContinuousClock.now)
         return try await answer.value
     }
 }

@@ -48,7 +48,7 @@ final class MetricSources: Sendable {
             guard let index = sources.firstIndex(where: { $0.name == source.name && $0.call === source.call }) else {
                 return
             }
-            sources[index].last = (samples, readAt)
+            sources[index].last = (samples: samples, readAt: readAt)
         }
         return samples + [up]
     }
