@@ -24,7 +24,7 @@ public final class KafkaProducer: Sendable, Service {
             ],
             required: [:]
         )
-        core = try ProducerCore(settings: settings, logger: logger)
+        core = try ProducerCore(settings: settings, logger: logger, onStatistics: configuration.onStatistics)
     }
 
     deinit {
@@ -91,11 +91,12 @@ public final class KafkaProducer: Sendable, Service {
     /// The error that ended the client, if one did: a new producer must then be made.
     public var fatalError: KafkaError? { core.fatalError }
 
-    /// The latest statistics; nil before the first `statistics.interval.ms` (5 s unless set) has passed.
-    public var statistics: KafkaStatistics? { core.context.statistics }
-
-    /// Statistics as they come; the stream ends when the producer closes.
-    public func statisticsUpdates() -> AsyncStream<KafkaStatistics> { core.context.statisticsUpdates() }
+    /// The brokers, topics and partitions, asked of a broker now over this client's own connections.
+    ///
+    /// Throws ``KafkaError`` where none answers within `timeout`.
+    public func metadata(timeout: Duration = .seconds(10)) async throws -> ClusterMetadata {
+        try await core.metadata(timeout: timeout)
+    }
 
     /// Stays until graceful shutdown or cancellation, then closes.
     public func run() async throws {

@@ -30,6 +30,7 @@ WORKERS = SERVICES - {"teacher-simulator"}
 OPERATORS = {"migrate", "errata", "demo"}
 OUR_OWN = SERVICES | OPERATORS
 DATABASE_JOBS = {"roles", "grants"}
+OBSERVERS = {"prometheus", "grafana"}
 ONE_SHOT = OPERATORS | DATABASE_JOBS
 # The files that go on top of compose.yaml, and those that each of them needs before it.
 OVERRIDES = {
@@ -134,7 +135,7 @@ def document() -> dict:
 def violations(document: dict, left_out: set[str] = frozenset()) -> list[str]:
     found: list[str] = []
     services = document["services"]
-    expected = (OUR_OWN | DATABASE_JOBS | {"postgres", "kafka"}) - left_out
+    expected = (OUR_OWN | DATABASE_JOBS | OBSERVERS | {"postgres", "kafka"}) - left_out
     if set(services) != expected:
         found.append(f"services: {sorted(set(services) ^ expected)} missing or unexpected")
     for kind in ("secrets", "configs", "volumes", "networks"):
@@ -168,7 +169,7 @@ def undefined_references(document: dict, kind: str) -> list[str]:
 def image_violations(image: str) -> list[str]:
     found = []
     repository, _, tag = image.rpartition(":")
-    if not repository or not re.fullmatch(r"\d+\.\d+[\w.-]*", tag):
+    if not repository or not re.fullmatch(r"v?\d+\.\d+[\w.-]*", tag):
         found.append(f"image {image!r} is not pinned to a version")
     host = image.split("/")[0] if "/" in image else ""
     if "." in host or ":" in host or host == "localhost":
@@ -225,7 +226,7 @@ def service_violations(name: str, service: dict, services: dict) -> list[str]:
     if "container_name" in service:
         found.append("has a fixed container name")
     for port in service.get("ports") or []:
-        if not port.startswith("127.0.0.1:"):
+        if not str(port).startswith("127.0.0.1:"):
             found.append(f"publishes {port} beyond this host")
     environment = service.get("environment") or {}
     for key in SECRET_KEYS & set(environment):
@@ -319,6 +320,8 @@ def plant(path: str, value):
     ("services/evaluator/cap_drop", None, "capabilities"),
     ("services/evaluator/container_name", "evaluator", "fixed container name"),
     ("services/key-step-locator/ports", ["8080:8080"], "cannot be scaled"),
+    ("services/grafana/ports", ["3000:3000"], "beyond this host"),
+    ("services/prometheus/image", "prom/prometheus:latest", "not pinned"),
     ("services/key-step-locator/build", {"context": ".."}, "builds the image again"),
     ("services/dpo-trainer/stop_grace_period", "10s", "killed before"),
     ("services/dpo-trainer/deploy", None, "limit of memory"),
@@ -351,6 +354,15 @@ def test_a_broken_rule_is_found(document, path, value, complaint):
     broken = copy.deepcopy(document)
     plant(path, value)(broken)
     assert any(complaint in line for line in violations(broken)), violations(broken)
+
+
+def test_what_observes_is_started_by_its_profile_and_changes_nothing(document):
+    for name in OBSERVERS:
+        service = document["services"][name]
+        assert service["profiles"] == ["observability"]
+        for volume in service["volumes"]:
+            source, mode = volume.split(":")[0], volume.split(":")[-1]
+            assert not source.startswith(".") or (mode == "ro" and (COMPOSE / source).is_dir())
 
 
 def test_external_kafka_takes_the_broker_out(document):

@@ -330,7 +330,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
         }
         for trace in traces {
             Counter(
-                label: "errata_traces_total",
+                label: MetricName.traces.rawValue,
                 dimensions: [("kind", trace.kind.rawValue), ("verified", trace.verified ? "true" : "false")]
             ).increment()
             logger.debug(
