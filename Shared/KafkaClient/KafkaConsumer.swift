@@ -72,7 +72,8 @@ public final class KafkaConsumer: Sendable, Service {
             source: .group(topics: topics),
             settings: settings,
             limits: .init(limits),
-            logger: logger
+            logger: logger,
+            onStatistics: configuration.onStatistics
         )
         batches = KafkaBatches(core: core)
     }
@@ -142,12 +143,6 @@ public final class KafkaConsumer: Sendable, Service {
     public func seek(_ offsets: [TopicPartitionOffset]) async throws {
         try await core.seek(offsets)
     }
-
-    /// The latest statistics; nil before the first `statistics.interval.ms` (5 s unless set) has passed.
-    public var statistics: KafkaStatistics? { core.context.statistics }
-
-    /// Statistics as they come; the stream ends when the consumer closes.
-    public func statisticsUpdates() -> AsyncStream<KafkaStatistics> { core.context.statisticsUpdates() }
 
     /// Ends ``batches`` at once, leaves the group, and awaits both.
     ///

@@ -14,6 +14,7 @@ import Synchronization
 public final class KafkaProducer: Sendable, Service {
     private let settings: [String: String]
     private let logger: Logger
+    private let onStatistics: (@Sendable (KafkaStatistics) -> Void)?
     private let current: Mutex<ProducerCore>
 
     private var core: ProducerCore { current.withLock { $0 } }
@@ -33,7 +34,8 @@ public final class KafkaProducer: Sendable, Service {
             required: [:]
         )
         self.logger = logger
-        current = try Mutex(ProducerCore(settings: settings, logger: logger))
+        onStatistics = configuration.onStatistics
+        current = try Mutex(ProducerCore(settings: settings, logger: logger, onStatistics: onStatistics))
     }
 
     /// Refuses a producer that no broker answers: a record that was lost on the way would count as delivered.
@@ -125,7 +127,7 @@ public final class KafkaProducer: Sendable, Service {
         let old = try current.withLock { core -> ProducerCore? in
             guard core.fatalError != nil else { return nil }
             let old = core
-            core = try ProducerCore(settings: settings, logger: logger)
+            core = try ProducerCore(settings: settings, logger: logger, onStatistics: onStatistics)
             return old
         }
         old?.stop()
@@ -134,11 +136,12 @@ public final class KafkaProducer: Sendable, Service {
     /// Ends the client as a fatal error would, for tests of what is done then.
     package func endFatally(reason: String) { core.endFatally(reason: reason) }
 
-    /// The latest statistics; nil before the first `statistics.interval.ms` (5 s unless set) has passed.
-    public var statistics: KafkaStatistics? { core.context.statistics }
-
-    /// Statistics as they come; the stream ends when the producer closes or is renewed.
-    public func statisticsUpdates() -> AsyncStream<KafkaStatistics> { core.context.statisticsUpdates() }
+    /// The brokers, topics and partitions, asked of a broker now over this client's own connections.
+    ///
+    /// Throws ``KafkaError`` where none answers within `timeout`.
+    public func metadata(timeout: Duration = .seconds(10)) async throws -> ClusterMetadata {
+        try await core.metadata(timeout: timeout)
+    }
 
     /// Stays until graceful shutdown or cancellation, then closes.
     public func run() async throws {

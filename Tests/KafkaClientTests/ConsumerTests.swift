@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import Testing
 
 @testable import KafkaClient
@@ -76,11 +77,18 @@ struct ConsumerTests {
     )
     func slowHandler() async throws {
         let broker = try await filled(1_000, partitions: 2)
+        let latest = Mutex<KafkaStatistics?>(nil)
+        let (updates, update) = AsyncStream.makeStream(of: Void.self)
+        var configuration = broker.configuration.with([
+            "max.poll.interval.ms": "4500", "session.timeout.ms": "4500", "heartbeat.interval.ms": "200",
+            "statistics.interval.ms": "500",
+        ])
+        configuration.onStatistics = { statistics in
+            latest.withLock { $0 = statistics }
+            update.yield()
+        }
         let consumer = try KafkaConsumer(
-            broker.configuration.with([
-                "max.poll.interval.ms": "4500", "session.timeout.ms": "4500", "heartbeat.interval.ms": "200",
-                "statistics.interval.ms": "500",
-            ]),
+            configuration,
             group: "g",
             topics: ["t"],
             limits: .init(batchMessages: 10, bufferedMessages: 20)
@@ -89,18 +97,24 @@ struct ConsumerTests {
         // The handler holds its batch for twenty statistics intervals: over twice max.poll.interval.ms.
         try await within("statistics") {
             var count = 0
-            for await _ in consumer.statisticsUpdates() {
+            for await _ in updates {
                 count += 1
                 if count == 20 { break }
             }
         }
         #expect(consumer.assignment.count == 2)
+        // What the handler has not taken is held back: it is full, and the partitions wait.
+        let snapshot = latest.withLock { $0 }
+        let held = try #require(snapshot?.buffer)
+        #expect(held.messages > 10 && held.bytes > 0 && held.isHoldingBack)
         try await consumer.commit(after: messages)
         messages += try await consumer.batches.take(1_000 - messages.count)
         #expect(Set(messages.map(\.text)).count == 1_000)
         #expect(messages.count == 1_000)
-        #expect(consumer.statistics?.group?.rebalances == 1)
-        #expect(consumer.statistics?.partitions.isEmpty == false)
+        let last = latest.withLock { $0 }
+        let statistics = try #require(last)
+        #expect(statistics.group?.rebalances == 1)
+        #expect(statistics.partitions.filter(\.isFetched).count == 2)
         await consumer.close()
     }
 

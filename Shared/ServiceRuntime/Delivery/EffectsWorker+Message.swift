@@ -1,3 +1,4 @@
+import FaultPoints
 import Foundation
 import KafkaClient
 import Logging
@@ -134,8 +135,11 @@ extension EffectsWorker {
         case .giveUp(let tries): throw KilledItsWorker(tries: tries)
         }
         do {
+            try FaultPoint.messageBegins.reach()
             let effects = try await processor.process(event)
+            try FaultPoint.messageWorked.reach()
             let outcome = try await commit(effects, of: entry, message: message, run)
+            try FaultPoint.commitDone.reach()
             run.begun.settled(entry.identity, of: message, isNew: outcome == .processed && !isParked)
             return outcome
         } catch {
@@ -161,6 +165,7 @@ extension EffectsWorker {
             }
             try await effects.apply(transaction)
             try await Outbox.enqueue(effects.events, sizeLimit: kafka.recordSizeLimit, in: transaction)
+            try FaultPoint.commitAhead.reach()
             return .processed
         }
     }
@@ -213,7 +218,7 @@ extension EffectsWorker {
 
     func count(_ outcome: String, _ message: KafkaMessage) {
         Counter(
-            label: "errata_messages_total",
+            label: MetricName.messages.rawValue,
             dimensions: [("consumer", processor.consumerName), ("topic", message.topic), ("outcome", outcome)]
         ).increment()
     }

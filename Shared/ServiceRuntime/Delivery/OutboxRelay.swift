@@ -1,3 +1,4 @@
+import FaultPoints
 import Foundation
 public import KafkaClient
 public import Logging
@@ -137,7 +138,9 @@ public struct OutboxRelay: Service {
                 sequences.append(try row.get("sequence", as: Int64.self))
                 records.append(try record(of: row))
             }
+            try FaultPoint.relayRead.reach()
             let sent = try await send(records)
+            try FaultPoint.relaySent.reach()
             for (index, error) in sent.refused.sorted(by: { $0.key < $1.key }) {
                 try await setAside(records[index], sequence: sequences[index], error: error, in: transaction)
             }
@@ -210,7 +213,7 @@ public struct OutboxRelay: Service {
             in: transaction
         )
         try await transaction.execute("UPDATE outbox SET refused_at = now() WHERE sequence = \(sequence)")
-        Counter(label: "errata_outbox_refused_total", dimensions: [("topic", record.topic)]).increment()
+        Counter(label: MetricName.outboxRefused.rawValue, dimensions: [("topic", record.topic)]).increment()
         logger.error(
             "event refused by the broker and set aside",
             metadata: [
