@@ -301,6 +301,7 @@ let package = Package(
                 path: "Tests/Benchmarks/Grading",
                 swiftSettings: swiftSettings
             ),
+            tests("FaultPointsTests", ["FaultPoints"]),
             tests("ModelFilesTests", ["DataSupport", "ModelFiles"]),
             tests("TensorEngineTests", ["DataSupport", "NumericSupport", "TensorEngine"]),
             tests("TemplateEngineTests", ["DataSupport", "ModelFiles", "TemplateEngine"], exclude: ["Goldens"]),

@@ -1,3 +1,4 @@
+import FaultPoints
 public import KafkaClient
 public import Logging
 public import PostgresClient
@@ -177,7 +178,9 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     /// Settles the messages of one key, one after the other, until there is none or the worker ends.
     private func empty(_ lane: KeyedLanes.Lane, _ run: Run) async {
         while let message = run.lanes.next(of: lane) {
+            if Sabotage.offsetsFirst.isPlanted { run.progress.finished(message) }
             switch await settle(message, run) {
+            case .settled where Sabotage.offsetsFirst.isPlanted: break
             case .settled: run.progress.finished(message)
             case .elsewhere: break
             // Nothing behind it may be done before it, so that the whole lane is left.
