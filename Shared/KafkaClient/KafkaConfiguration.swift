@@ -11,6 +11,9 @@ public struct KafkaConfiguration: Sendable, CustomStringConvertible {
     ///
     /// An unknown name or a bad value is refused with a ``KafkaError`` that names it.
     public var settings: [String: String]
+    /// Told of each client's statistics, every `statistics.interval.ms` (5 s unless set); called on the client's own
+    /// thread, so it must not wait.
+    public var onStatistics: (@Sendable (KafkaStatistics) -> Void)?
 
     /// Makes a configuration; nothing is checked before a client is made from it.
     public init(bootstrapServers: String, settings: [String: String] = [:]) {

@@ -73,9 +73,6 @@ public final class KafkaReader: Sendable {
     /// The partitions that are read.
     public var assignment: Set<TopicPartition> { core.assignment }
 
-    /// The latest statistics; nil before the first `statistics.interval.ms` (5 s unless set) has passed.
-    public var statistics: KafkaStatistics? { core.context.statistics }
-
     /// Ends ``batches`` at once and awaits the end.
     ///
     /// Closing twice is harmless.

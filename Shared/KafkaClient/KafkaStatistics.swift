@@ -11,10 +11,14 @@ public struct KafkaStatistics: Sendable, Hashable {
         /// Messages between the committed position and the end; nil while unknown, or when this client does not
         /// consume the partition.
         public let consumerLag: Int64?
+        /// Whether this client reads the partition now; the figures of one that went elsewhere stand still.
+        public let isFetched: Bool
         /// The committed position; nil while unknown.
         public let committedOffset: Int64?
         /// One past the last message that was handed over by librdkafka; nil while unknown.
         public let position: Int64?
+        /// The first message that the broker still has, as last fetched; nil while unknown.
+        public let lowWatermark: Int64?
         /// The end of the partition, as last fetched; nil while unknown.
         public let highWatermark: Int64?
         /// Messages fetched ahead by librdkafka.
@@ -53,6 +57,16 @@ public struct KafkaStatistics: Sendable, Hashable {
         public let assignedPartitions: Int
     }
 
+    /// What a consumer has taken from librdkafka and its reader has not read yet.
+    public struct Buffer: Sendable, Hashable {
+        /// Messages.
+        public let messages: Int
+        /// Their bytes.
+        public let bytes: Int
+        /// Whether the partitions are paused until half of it is read.
+        public let isHoldingBack: Bool
+    }
+
     /// When the snapshot was taken.
     public let capturedAt: Date
     /// The client's name.
@@ -75,12 +89,8 @@ public struct KafkaStatistics: Sendable, Hashable {
     public let partitions: [Partition]
     /// The group, of a consumer in one.
     public let group: Group?
-
-    /// The sum of the known lags; nil when none is known.
-    public var totalConsumerLag: Int64? {
-        let known = partitions.compactMap(\.consumerLag)
-        return known.isEmpty ? nil : known.reduce(0, +)
-    }
+    /// What waits for a consumer's reader; nil for a producer.
+    public internal(set) var buffer: Buffer?
 
     /// Reads librdkafka's statistics JSON; throws `DecodingError` when it is not that.
     public init(json: Data) throws {
@@ -125,9 +135,11 @@ private struct Raw: Decodable {
     struct Partition: Decodable {
         let partition: Int32
         let leader: Int32?
+        let fetch_state: String?
         let consumer_lag: Int64?
         let committed_offset: Int64?
         let app_offset: Int64?
+        let lo_offset: Int64?
         let hi_offset: Int64?
         let fetchq_cnt: Int?
         let fetchq_size: Int?
@@ -178,8 +190,10 @@ extension KafkaStatistics.Partition {
             topicPartition: TopicPartition(topic: topic, partition: raw.partition),
             leader: raw.leader ?? -1,
             consumerLag: known(raw.consumer_lag),
+            isFetched: !["none", "stopping", "stopped"].contains(raw.fetch_state ?? "none"),
             committedOffset: known(raw.committed_offset),
             position: known(raw.app_offset),
+            lowWatermark: known(raw.lo_offset),
             highWatermark: known(raw.hi_offset),
             fetchQueueMessages: raw.fetchq_cnt ?? 0,
             fetchQueueBytes: raw.fetchq_size ?? 0,

@@ -33,6 +33,11 @@ public actor PostgresConnection {
         self.handle = handle
     }
 
+    /// Opens the connection, unless it is open and well.
+    func openIfNeeded() throws {
+        if !isAlive() { try open() }
+    }
+
     func close() {
         canceller.install(from: nil)
         handle = nil

@@ -10,6 +10,8 @@ import Training
 
 /// Trains stages of runs for the services: each service those of its methods.
 public struct StageTraining: Sendable {
+    /// What the trainings are at, for `/metrics`.
+    public let gauges = TrainingGauges()
     private let pool: PostgresPool
     private let store: ModelStore
     private let workFolder: URL
@@ -108,13 +110,15 @@ public struct StageTraining: Sendable {
         if let engine = ready.stage.engine { return try handOver(ready, work, codec, to: engine, name: name) }
         return StageJob.Work(
             examples: work.count,
-            training: .compute { [trainer, logger] report in
-                try trainer.train(
+            training: .compute { [trainer, gauges, logger] report in
+                defer { gauges.ended(ready.id) }
+                return try trainer.train(
                     work,
                     from: ready.parent.modelHash,
                     name: name,
                     onNotice: { logger.notice("\($0)") }
                 ) { step in
+                    gauges.note(step, of: ready.id)
                     try report(step.step, step.totalSteps, step.loss, step.tokensSeen)
                 }.checkpoint(ready, work, options: work.record)
             }
@@ -134,7 +138,8 @@ public struct StageTraining: Sendable {
         let parent = try store.folder(ready.parent.modelHash)
         return StageJob.Work(
             examples: work.count,
-            training: .handOver { [store] report in
+            training: .handOver { [store, gauges] report in
+                defer { gauges.ended(ready.id) }
                 let started = ContinuousClock.now
                 try job.prepare(
                     work,
@@ -146,6 +151,7 @@ public struct StageTraining: Sendable {
                 )
                 if !job.isDone {
                     try await EngineProcess(engine: engine, job: job).run { line in
+                        gauges.note(line, of: ready.id)
                         try report(line.step, line.totalSteps ?? 0, line.loss ?? .nan, line.tokens ?? 0)
                     }
                 }

@@ -71,8 +71,9 @@ struct DisplayTests {
 
     @Test("the printed contracts are the files of the repository, all of them, and an unknown name is told")
     func schemas() throws {
-        let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-            .deletingLastPathComponent().appending(path: "Shared/Schemas/Documents")
+        let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let folder = root.appending(path: "Shared/Schemas/Documents")
         var names: Set<String> = ["asyncapi.yaml"]
         for type in EventType.allCases {
             let name = "\(type.rawValue.dropFirst("errata.".count)).json"
@@ -82,6 +83,9 @@ struct DisplayTests {
         #expect(
             try SchemaCommand.document("asyncapi") == Data(contentsOf: folder.appending(path: "asyncapi.yaml"))
         )
+        let metrics = String(decoding: try SchemaCommand.document("metrics"), as: UTF8.self)
+        let page = try String(contentsOf: root.appending(path: "compose/METRICS.md"), encoding: .utf8)
+        #expect("\(metrics)\n" == page, "write it anew: errata schema metrics > compose/METRICS.md")
         #expect(Set(try FileManager.default.contentsOfDirectory(atPath: folder.path)) == names)
         let error = #expect(throws: (any Error).self) { try SchemaCommand.document("errata.evaluation.v9") }
         #expect(ErrataCommand.message(for: try #require(error)).contains("errata schema --list"))

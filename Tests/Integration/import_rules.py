@@ -13,8 +13,10 @@ NUMERICS = {"TensorEngine", "LanguageModel", "Training"}
 PLUMBING = {"KafkaClient", "PostgresClient", "ServiceRuntime"}
 PURE = {"Reasoning", "Schemas", "TemplateEngine", "Tokenization"}
 FILES = {"Digests", "ModelFiles"}
+# Where the tests end the program.
+FAULTS = {"FaultPoints"}
 TEXT = FILES | {"TemplateEngine"}
-SHARED = NUMERICS | PLUMBING | PURE | TEXT | {
+SHARED = NUMERICS | PLUMBING | PURE | TEXT | FAULTS | {
     "CompletionAPI", "CompletionClient", "Distillation", "PracticeDomain", "Reproduction", "RunTraining", "Teaching",
 }
 SOLE_IMPORTER = {
@@ -27,13 +29,14 @@ SOLE_IMPORTER = {
 # What each shared library may import of ours.
 ALLOWED = {
     "TensorEngine": {"COpenBLAS", "CTensorKernels"},
+    "FaultPoints": set(),
     "Digests": {"CLibcrypto"},
-    "ModelFiles": {"Digests"},
+    "ModelFiles": {"Digests"} | FAULTS,
     "TemplateEngine": {"ModelFiles"},
     "Tokenization": TEXT,
     "LanguageModel": FILES | {"TensorEngine", "Tokenization"},
     "Training": FILES | {"LanguageModel", "TensorEngine", "Tokenization"},
-    "Distillation": FILES | {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},
+    "Distillation": FILES | FAULTS | {"LanguageModel", "Reasoning", "Schemas", "TensorEngine", "Tokenization", "Training"},
     "CompletionAPI": set(),
     "CompletionClient": {"Schemas"},
     "Teaching": {"Reasoning", "Schemas"},
@@ -43,8 +46,8 @@ ALLOWED = {
     "Schemas": {"Digests"},
     "KafkaClient": {"CLibrdkafka"},
     "PostgresClient": {"CLibpq"},
-    "ServiceRuntime": {"KafkaClient", "PostgresClient", "Schemas"},
-    "RunTraining": NUMERICS | PLUMBING | PURE | FILES | {"Distillation"},
+    "ServiceRuntime": {"Digests", "KafkaClient", "PostgresClient", "Schemas"} | FAULTS,
+    "RunTraining": NUMERICS | PLUMBING | PURE | FILES | FAULTS | {"Distillation"},
 }
 IMPORT = re.compile(
     r"^\s*(?:@\w+(?:\([^)]*\))?\s+)*(?:(?:public|package|internal|fileprivate|private)\s+)?import\s+"

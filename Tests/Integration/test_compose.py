@@ -24,7 +24,19 @@ PROGRAMS = {
     "errata",
 }
 SERVICES = PROGRAMS - {"errata"}
-OUR_OWN = PROGRAMS | {"migrate"}
+# What reads and writes the pipeline; each has a role in the database and a user of the broker.
+WORKERS = SERVICES - {"teacher-simulator"}
+# Those that act for the operator: the owner of the database.
+OPERATORS = {"migrate", "errata", "demo"}
+OUR_OWN = SERVICES | OPERATORS
+DATABASE_JOBS = {"roles", "grants"}
+OBSERVERS = {"prometheus", "grafana"}
+ONE_SHOT = OPERATORS | DATABASE_JOBS
+# The files that go on top of compose.yaml, and those that each of them needs before it.
+OVERRIDES = {
+    "external-kafka.yaml": [], "external-postgres.yaml": [], "own-certificates.yaml": [], "own-prompts.yaml": [],
+    "own-teachers.yaml": [], "kafka-users.yaml": [], "tls.yaml": ["kafka-users.yaml"],
+}
 
 HTTP_AND_LOGS = {
     "ERRATA_CONFIG", "ERRATA_HTTP_HOST", "ERRATA_HTTP_PORT", "ERRATA_LOG_LEVEL", "ERRATA_LOG_FORMAT",
@@ -44,6 +56,7 @@ KNOWN_KEYS = {
     "dpo-trainer": NUMERICS,
     "evaluator": COMMON | {"ERRATA_MODEL_STORE", "ERRATA_THREADS"},
     "errata": NUMERICS,
+    "demo": COMMON | {"ERRATA_MODEL_STORE", "DEMO_TEACHER_URL"},
     "teacher-simulator": HTTP_AND_LOGS | {
         "ERRATA_SIMULATOR_SEED", "ERRATA_SIMULATOR_ERROR_RATE", "ERRATA_SIMULATOR_BATCH_SECONDS",
     },
@@ -119,10 +132,10 @@ def document() -> dict:
 
 # The rules
 
-def violations(document: dict, external_kafka: bool = False) -> list[str]:
+def violations(document: dict, left_out: set[str] = frozenset()) -> list[str]:
     found: list[str] = []
     services = document["services"]
-    expected = OUR_OWN | {"postgres"} | (set() if external_kafka else {"kafka"})
+    expected = (OUR_OWN | DATABASE_JOBS | OBSERVERS | {"postgres", "kafka"}) - left_out
     if set(services) != expected:
         found.append(f"services: {sorted(set(services) ^ expected)} missing or unexpected")
     for kind in ("secrets", "configs", "volumes", "networks"):
@@ -138,6 +151,8 @@ def undefined_references(document: dict, kind: str) -> list[str]:
     for name, service in document["services"].items():
         for entry in service.get(kind) or []:
             if kind == "volumes":
+                if isinstance(entry, dict) and entry["type"] == "tmpfs":
+                    continue
                 source = entry["source"] if isinstance(entry, dict) else entry.split(":")[0]
                 if source.startswith(("/", ".")):
                     continue
@@ -154,7 +169,7 @@ def undefined_references(document: dict, kind: str) -> list[str]:
 def image_violations(image: str) -> list[str]:
     found = []
     repository, _, tag = image.rpartition(":")
-    if not repository or not re.fullmatch(r"\d+\.\d+[\w.-]*", tag):
+    if not repository or not re.fullmatch(r"v?\d+\.\d+[\w.-]*", tag):
         found.append(f"image {image!r} is not pinned to a version")
     host = image.split("/")[0] if "/" in image else ""
     if "." in host or ":" in host or host == "localhost":
@@ -164,7 +179,7 @@ def image_violations(image: str) -> list[str]:
 
 def service_violations(name: str, service: dict, services: dict) -> list[str]:
     found = image_violations(service.get("image", ""))
-    one_shot = name in ("migrate", "errata")
+    one_shot = name in ONE_SHOT
     if name == "kafka" and not re.fullmatch(r"apache/kafka:4\.\d+\.\d+", service["image"]):
         found.append("is not Apache Kafka 4")
     if name == "postgres" and not re.match(r"postgres:17\.\d+", service["image"]):
@@ -176,6 +191,8 @@ def service_violations(name: str, service: dict, services: dict) -> list[str]:
         elif condition == "service_completed_successfully":
             if services[other].get("restart") != "no":
                 found.append(f"waits for the end of {other}, which is restarted")
+        elif condition == "service_started" and name == "roles":
+            pass  # it waits by itself: the server is healthy once its work is done
         elif condition == "service_healthy":
             if "test" not in services[other].get("healthcheck", {}):
                 found.append(f"waits for the health of {other}, which has no health check")
@@ -191,15 +208,32 @@ def service_violations(name: str, service: dict, services: dict) -> list[str]:
         found.append("is privileged")
     if name != "kafka" and service.get("read_only") is not True:
         found.append("has a writable root file system")
-    if "memory" not in service.get("deploy", {}).get("resources", {}).get("limits", {}):
-        found.append("has no memory limit")
+    for limit in ("memory", "cpus", "pids"):
+        if limit not in service.get("deploy", {}).get("resources", {}).get("limits", {}):
+            found.append(f"has no limit of {limit}")
+    if name in DATABASE_JOBS | {"postgres"}:
+        if "postgres-socket:/var/run/postgresql" not in service["volumes"]:
+            found.append("does not share the socket of the database")
+    elif any("postgres-socket" in str(volume) for volume in service.get("volumes") or []):
+        found.append("reaches the database as its superuser")
+    check = " ".join(service.get("healthcheck", {}).get("test", []))
+    if re.search(r"\bjava\b|\.sh\b", check):
+        found.append("starts a JVM for its health")
+    if name == "postgres" and "psql" not in check:
+        found.append("is healthy without its role and database")
     if "stop_grace_period" not in service:
         found.append("has no stop_grace_period")
     if "container_name" in service:
         found.append("has a fixed container name")
+    for port in service.get("ports") or []:
+        if not str(port).startswith("127.0.0.1:"):
+            found.append(f"publishes {port} beyond this host")
     environment = service.get("environment") or {}
     for key in SECRET_KEYS & set(environment):
         found.append(f"{key} is in the environment: pass it as a file")
+    for key, value in environment.items():
+        if re.search(r"\b(sasl\.)?password=|://[^/@]*:[^/@]*@", str(value)):
+            found.append(f"{key} holds a password: pass it as a file")
     for key, value in environment.items():
         if not isinstance(value, str):
             found.append(f"{key} is not text: quote it")
@@ -213,9 +247,20 @@ def service_violations(name: str, service: dict, services: dict) -> list[str]:
 
 def own_service_violations(name: str, service: dict, environment: dict, one_shot: bool) -> list[str]:
     found = []
-    program = (service.get("entrypoint") or service.get("command") or [""])[0]
+    if name in SERVICES and service.get("entrypoint") != ["start-service"]:
+        found.append("starts again and again where its settings are wrong")
+    program = service["entrypoint"][0] if name in OPERATORS else (service.get("command") or [""])[0]
     if program != ("errata" if name == "migrate" else name):
         found.append(f"runs {program!r}")
+    role = "errata" if name in OPERATORS else name
+    if name != "teacher-simulator":
+        url = environment.get("ERRATA_POSTGRES_URL", "")
+        if not url.startswith(f"postgresql://{role}@"):
+            found.append(f"comes into the database by {url!r}, not as {role}")
+        secret = "postgres_password" if name in OPERATORS else "postgres_password_" + name.replace("-", "_")
+        passwords = {entry for entry in service.get("secrets") or [] if entry.startswith("postgres_password")}
+        if passwords != {secret}:
+            found.append(f"holds the passwords {sorted(passwords)}, not {secret} alone")
     for key in environment:
         if key not in KNOWN_KEYS[name]:
             found.append(f"{key} is not a key that it knows")
@@ -225,12 +270,14 @@ def own_service_violations(name: str, service: dict, environment: dict, one_shot
         found.append("publishes a port of the host, so it cannot be scaled")
     if "build" in service and name != "migrate":
         found.append("builds the image again")
+    if service.get("pull_policy") != "never":
+        found.append("looks for our image in a registry")
     if one_shot:
         return found
     grace = int(service.get("stop_grace_period", "0s").rstrip("s"))
     if grace <= int(environment.get("ERRATA_SHUTDOWN_TIMEOUT", "20s").rstrip("s")):
         found.append("is killed before its own shutdown time is over")
-    if name != "teacher-simulator" and service["depends_on"].get("migrate") is None:
+    if name != "teacher-simulator" and not {"grants", "migrate"} & set(service["depends_on"]):
         found.append("does not wait for the migrations")
     if environment.get("ERRATA_HTTP_HOST") != "0.0.0.0":
         found.append("listens on its loopback interface only")
@@ -273,9 +320,22 @@ def plant(path: str, value):
     ("services/evaluator/cap_drop", None, "capabilities"),
     ("services/evaluator/container_name", "evaluator", "fixed container name"),
     ("services/key-step-locator/ports", ["8080:8080"], "cannot be scaled"),
+    ("services/grafana/ports", ["3000:3000"], "beyond this host"),
+    ("services/prometheus/image", "prom/prometheus:latest", "not pinned"),
     ("services/key-step-locator/build", {"context": ".."}, "builds the image again"),
     ("services/dpo-trainer/stop_grace_period", "10s", "killed before"),
-    ("services/dpo-trainer/deploy", None, "memory limit"),
+    ("services/dpo-trainer/deploy", None, "limit of memory"),
+    ("services/dpo-trainer/deploy/resources/limits/cpus", None, "limit of cpus"),
+    ("services/dpo-trainer/pull_policy", "missing", "in a registry"),
+    ("services/dpo-trainer/entrypoint", None, "again and again"),
+    ("services/dpo-trainer/volumes", ["postgres-socket:/var/run/postgresql"], "as its superuser"),
+    ("services/dpo-trainer/secrets", ["postgres_password"], "not postgres_password_dpo_trainer alone"),
+    ("services/dpo-trainer/environment/ERRATA_POSTGRES_URL", "postgresql://errata@postgres/errata", "not as dpo-trainer"),
+    ("services/dpo-trainer/environment/ERRATA_KAFKA_SETTINGS", "sasl.username=a;sasl.password=b", "holds a password"),
+    ("services/kafka/healthcheck/test", ["CMD", "/opt/kafka/bin/kafka-topics.sh"], "starts a JVM"),
+    ("services/kafka/ports", ["9092:9092"], "beyond this host"),
+    ("services/postgres/healthcheck/test", ["CMD", "pg_isready"], "without its role"),
+    ("services/roles/volumes", [], "does not share the socket"),
     ("services/dpo-trainer/command", ["dpo"], "runs 'dpo'"),
     ("services/evaluator/environment/ERRATA_KAFKA_BOOTSTRAP", "kafka:9092", "not a key"),
     ("services/evaluator/environment/ERRATA_TEACHER_URL", "http://teacher", "not a key"),
@@ -296,16 +356,68 @@ def test_a_broken_rule_is_found(document, path, value, complaint):
     assert any(complaint in line for line in violations(broken)), violations(broken)
 
 
+def test_what_observes_is_started_by_its_profile_and_changes_nothing(document):
+    for name in OBSERVERS:
+        service = document["services"][name]
+        assert service["profiles"] == ["observability"]
+        for volume in service["volumes"]:
+            source, mode = volume.split(":")[0], volume.split(":")[-1]
+            assert not source.startswith(".") or (mode == "ro" and (COMPOSE / source).is_dir())
+
+
 def test_external_kafka_takes_the_broker_out(document):
     over = load("external-kafka.yaml")
     merged = merge(document, over)
-    assert violations(merged, external_kafka=True) == []
-    reach_out = {name for name, service in merged["services"].items() if "outside" in service["networks"]}
-    assert reach_out == OUR_OWN
+    assert violations(merged, {"kafka"}) == []
+    assert reaching_out(merged) == OUR_OWN
+    # Public CAs need no folder of certificates.
+    assert all("bind" not in str(service.get("volumes")) for service in merged["services"].values())
     del over["services"]["migrate"]["depends_on"]
-    assert violations(merge(document, over), external_kafka=True) == [
-        "migrate: depends on kafka, which does not exist"
-    ]
+    assert violations(merge(document, over), {"kafka"}) == ["migrate: depends on kafka, which does not exist"]
+
+
+def test_external_postgres_takes_the_server_and_its_jobs_out(document):
+    merged = merge(document, load("external-postgres.yaml"))
+    assert violations(merged, {"postgres", "roles", "grants"}) == []
+    assert reaching_out(merged) == OUR_OWN
+    both = merge(merge(document, load("external-kafka.yaml")), load("external-postgres.yaml"))
+    assert violations(both, {"kafka", "postgres", "roles", "grants"}) == []
+    assert both["services"]["migrate"]["depends_on"] == {}
+
+
+def reaching_out(document: dict) -> set[str]:
+    return {name for name, service in document["services"].items() if "outside" in service.get("networks", [])}
+
+
+@pytest.mark.parametrize("file", ["kafka-users.yaml", "tls.yaml"])
+def test_each_service_has_a_user_of_the_broker_of_its_own(document, file):
+    merged = document
+    for name in [*OVERRIDES[file], file]:
+        merged = merge(merged, load(name))
+    assert violations(merged) == []
+    for name in WORKERS | OPERATORS:
+        service = merged["services"][name]
+        user = "errata" if name in OPERATORS else name
+        settings = dict(pair.split("=", 1) for pair in service["environment"]["ERRATA_KAFKA_SETTINGS"].split(";"))
+        assert (settings["sasl.mechanism"], settings["sasl.username"]) == ("PLAIN", user)
+        password = service["environment"]["ERRATA_KAFKA_SASL_PASSWORD_FILE"]
+        assert password == f"/run/secrets/kafka_password_{user.replace('-', '_')}"
+        if file == "tls.yaml":
+            authority = settings["ssl.ca.location"]
+            assert settings["security.protocol"] == "SASL_SSL"
+            assert authority in [config["target"] for config in service["configs"]]
+            url = service["environment"]["ERRATA_POSTGRES_URL"]
+            assert url.endswith(f"?sslmode=verify-full&sslrootcert={authority}")
+    protocols = merged["services"]["kafka"]["environment"]["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"]
+    assert all(entry.split(":")[1].startswith("SASL_") for entry in protocols.split(",") if "CONTROLLER" not in entry)
+
+
+def test_certificates_of_ones_own_reach_all_that_connect(document):
+    merged = merge(document, load("own-certificates.yaml"))
+    assert violations(merged) == []
+    for name in WORKERS | OPERATORS:
+        volumes = merged["services"][name]["volumes"]
+        assert "/etc/errata/certificates" in [volume["target"] for volume in volumes if isinstance(volume, dict)]
 
 
 @pytest.mark.parametrize(
@@ -335,9 +447,13 @@ def test_compose_file_fits_the_specification(document, tmp_path):
     assert schema_errors(document, tmp_path) == ""
     if shutil.which("docker") and subprocess.run(["docker", "compose", "version"], capture_output=True).returncode == 0:
         command = ["docker", "compose", "--env-file", "settings.env", "-f", "compose.yaml"]
-        for more in ([], ["-f", "external-kafka.yaml"], ["-f", "own-prompts.yaml"], ["-f", "own-teachers.yaml"]):
-            done = subprocess.run(command + more + ["config", "-q"], cwd=COMPOSE, capture_output=True, text=True)
-            assert done.returncode == 0, done.stderr
+        for name, before in [(None, []), *OVERRIDES.items()]:
+            more = [argument for file in [*before, name] if file for argument in ("-f", file)]
+            profiles = ["--profile", "demo", "--profile", "tools"]
+            done = subprocess.run(
+                command + more + profiles + ["config", "-q"], cwd=COMPOSE, capture_output=True, text=True
+            )
+            assert done.returncode == 0, (name, done.stderr)
 
 
 @pytest.mark.parametrize("path, value", [
@@ -371,7 +487,7 @@ def drift(compose: str, text: str) -> list[str]:
 def test_settings_list_every_variable_with_its_default():
     compose = "".join(
         (COMPOSE / name).read_text()
-        for name in ("compose.yaml", "external-kafka.yaml", "own-prompts.yaml", "own-teachers.yaml")
+        for name in ("compose.yaml", *OVERRIDES)
     )
     code = "\n".join(line for line in compose.splitlines() if not line.lstrip().startswith("#"))
     text = (COMPOSE / "settings.env").read_text()
@@ -418,6 +534,8 @@ def dockerfile_violations(text: str) -> list[str]:
     builds = [line for line in lines if "swift build" in line]
     if not builds or not all("--mount=type=cache" in line and "--static-swift-stdlib" in line for line in builds):
         found.append("the build has no cache or links the Swift run time dynamically")
+    if not any(re.search(r"\binstall -s\b", line) for line in builds):
+        found.append("the programs keep their symbols, half of their size")
     missing = {name for name in PROGRAMS if not any(re.search(rf"[\s]{name}[\s;]", line) for line in builds)}
     if missing:
         found.append(f"programs left out of the image: {sorted(missing)}")
@@ -441,6 +559,7 @@ def test_dockerfile_keeps_the_rules(document):
     ("ENV ", "ENV OPENBLAS_CORETYPE=Haswell ", "OPENBLAS_CORETYPE"),
     ("librdkafka1", "", "lacks librdkafka1"),
     ("--static-swift-stdlib", "", "dynamically"),
+    ("install -s", "install", "keep their symbols"),
     ("key-step-locator", "", "key-step-locator"),
     ("WORKDIR /src", "WORKDIR src", "DL3000"),
 ])

@@ -1,6 +1,8 @@
 import Foundation
-import KafkaClient
+import Synchronization
 import Testing
+
+@testable import KafkaClient
 
 @Suite("Consuming in a group")
 struct ConsumerTests {
@@ -75,11 +77,18 @@ struct ConsumerTests {
     )
     func slowHandler() async throws {
         let broker = try await filled(1_000, partitions: 2)
+        let latest = Mutex<KafkaStatistics?>(nil)
+        let (updates, update) = AsyncStream.makeStream(of: Void.self)
+        var configuration = broker.configuration.with([
+            "max.poll.interval.ms": "4500", "session.timeout.ms": "4500", "heartbeat.interval.ms": "200",
+            "statistics.interval.ms": "500",
+        ])
+        configuration.onStatistics = { statistics in
+            latest.withLock { $0 = statistics }
+            update.yield()
+        }
         let consumer = try KafkaConsumer(
-            broker.configuration.with([
-                "max.poll.interval.ms": "4500", "session.timeout.ms": "4500", "heartbeat.interval.ms": "200",
-                "statistics.interval.ms": "500",
-            ]),
+            configuration,
             group: "g",
             topics: ["t"],
             limits: .init(batchMessages: 10, bufferedMessages: 20)
@@ -88,18 +97,24 @@ struct ConsumerTests {
         // The handler holds its batch for twenty statistics intervals: over twice max.poll.interval.ms.
         try await within("statistics") {
             var count = 0
-            for await _ in consumer.statisticsUpdates() {
+            for await _ in updates {
                 count += 1
                 if count == 20 { break }
             }
         }
         #expect(consumer.assignment.count == 2)
+        // What the handler has not taken is held back: it is full, and the partitions wait.
+        let snapshot = latest.withLock { $0 }
+        let held = try #require(snapshot?.buffer)
+        #expect(held.messages > 10 && held.bytes > 0 && held.isHoldingBack)
         try await consumer.commit(after: messages)
         messages += try await consumer.batches.take(1_000 - messages.count)
         #expect(Set(messages.map(\.text)).count == 1_000)
         #expect(messages.count == 1_000)
-        #expect(consumer.statistics?.group?.rebalances == 1)
-        #expect(consumer.statistics?.partitions.isEmpty == false)
+        let last = latest.withLock { $0 }
+        let statistics = try #require(last)
+        #expect(statistics.group?.rebalances == 1)
+        #expect(statistics.partitions.filter(\.isFetched).count == 2)
         await consumer.close()
     }
 
@@ -126,6 +141,16 @@ struct ConsumerTests {
         #expect(offsets == Array(0..<200))
         #expect(messages.count == 400)
         await consumer.close()
+    }
+
+    @Test("a dead member is noticed after 6 s unless the settings say otherwise, or leave it to the broker")
+    func sessions() {
+        let plain = KafkaConfiguration(bootstrapServers: "127.0.0.1:1")
+        let own = ConsumerCore.sessionSettings(of: plain)
+        #expect(own == ["session.timeout.ms": "6000", "heartbeat.interval.ms": "2000"])
+        let merged = plain.with(["session.timeout.ms": "9000"]).merged(defaults: own, required: [:])
+        #expect(merged["session.timeout.ms"] == "9000")
+        #expect(ConsumerCore.sessionSettings(of: plain.with(["group.protocol": "consumer"])).isEmpty)
     }
 
     @Test("closing ends a poll that waits")

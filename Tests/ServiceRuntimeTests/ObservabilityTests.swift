@@ -1,6 +1,5 @@
 import Foundation
 import Logging
-import Metrics
 import ServiceRuntime
 import Synchronization
 import Testing
@@ -13,7 +12,7 @@ final class Lines: Sendable {
     var text: String { lines.withLock { $0.joined() } }
 }
 
-@Suite("Logs and metrics")
+@Suite("Logs")
 struct ObservabilityTests {
     @Test("a log line is one line of logfmt with the service, and secrets are held back")
     func logfmt() {
@@ -41,41 +40,5 @@ struct ObservabilityTests {
         #expect(object["msg"] == "tab\there \u{1}")
         #expect(object["k"] == "v")
         #expect(object["level"] == "trace")
-    }
-
-    @Test("metrics come out in Prometheus' text format with escaped labels")
-    func prometheus() {
-        let registry = PrometheusRegistry(timerBuckets: [0.1, 1], valueBuckets: [10])
-        let labels = [("kind", "a\"b\\c\nd"), ("bad-name", "x")]
-        Counter(label: "events.seen", dimensions: labels, factory: registry).increment(by: 2)
-        Counter(label: "events.seen", dimensions: labels.reversed(), factory: registry).increment()
-        Meter(label: "depth", factory: registry).set(2.5)
-        let timer = Timer(label: "work", factory: registry)
-        timer.recordMilliseconds(50)
-        timer.recordSeconds(0.5)
-        timer.recordSeconds(5)
-        Recorder(label: "size", factory: registry).record(7)
-        let text = registry.render()
-        for line in [
-            "# TYPE events_seen_total counter", #"events_seen_total{bad_name="x",kind="a\"b\\c\nd"} 3"#, "depth 2.5",
-            "# TYPE work_seconds histogram", #"work_seconds_bucket{le="0.1"} 1"#, #"work_seconds_bucket{le="1"} 2"#,
-            #"work_seconds_bucket{le="+Inf"} 3"#, "work_seconds_sum 5.55", "work_seconds_count 3",
-            #"size_bucket{le="10"} 1"#, "errata_metrics_dropped_series_total 0",
-        ] {
-            #expect(text.contains(line + "\n"), "\(line)")
-        }
-        #expect(text.components(separatedBy: "# TYPE events_seen_total").count == 2)
-    }
-
-    @Test("the number of series is bounded, and one name has one kind")
-    func bounded() {
-        let registry = PrometheusRegistry(maximumSeries: 3)
-        for index in 0..<10 {
-            Counter(label: "c", dimensions: [("i", "\(index)")], factory: registry).increment()
-        }
-        Meter(label: "c_total", factory: registry).set(1)
-        let text = registry.render()
-        #expect(text.components(separatedBy: "\nc_total{").count == 4)
-        #expect(text.contains("errata_metrics_dropped_series_total 8\n"))
     }
 }

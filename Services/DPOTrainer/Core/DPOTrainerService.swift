@@ -32,6 +32,7 @@ public enum DPOTrainerService {
             source: "/errata/dpo-trainer",
             logger: context.logger
         ) { $0.preferences != nil }
+        context.metrics.register("training") { [gauges = training.gauges] in gauges.samples }
         // Corrections are rows and checkpoints are rows: this service reads no topic, but its events leave by the outbox.
         return try service.publishers() + [training.job.runner(holder: service.holder)]
     }

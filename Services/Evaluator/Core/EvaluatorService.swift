@@ -17,6 +17,7 @@ public enum EvaluatorService {
         keys: EventService.keys + EngineKeys.all + [ModelKeys.store, StudentEndpointKeys.file]
     ) { context in
         let service = try EventService(context)
+        service.measure("evaluation") { try await DatabaseFigures.evaluation(in: $0) }
         let engine = try EngineSettings.adopt(
             threads: context.configuration.value(EngineKeys.threads),
             kernels: context.configuration.value(EngineKeys.kernels)

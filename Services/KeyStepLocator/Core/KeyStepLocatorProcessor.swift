@@ -203,7 +203,7 @@ public struct KeyStepLocatorProcessor: EventProcessor {
         }
         for event in new {
             Counter(
-                label: "errata_key_steps_total",
+                label: MetricName.keySteps.rawValue,
                 dimensions: [("tokens", event.tokenizer == KeyStepsEvent.wordTokenizer ? "words" : "student")]
             ).increment()
         }

@@ -227,7 +227,8 @@ public struct TeacherIngestionProcessor: EventProcessor {
             if let refusal = try await RunStore.refusal(of: run.id, from: pool) { throw refusal }
             let failure = PermanentFailure(
                 code: "run-not-accepted",
-                message: "no service that trains has accepted or refused the run \(run.id); submit it again once they run"
+                message: "no service that trains has accepted or refused the run \(run.id); submit it again once "
+                    + "they run"
             )
             throw Postponement(
                 reason: "run \(run.id) has not been accepted yet",
@@ -260,8 +261,8 @@ public struct TeacherIngestionProcessor: EventProcessor {
         guard let problem = try await ProblemStore.problem(recorded.problemId, from: pool) else {
             let failure = PermanentFailure(
                 code: "unknown-problem",
-                message: "there is no problem \(recorded.problemId), which the trace \(recorded.id) is about; submit it "
-                    + "first"
+                message: "there is no problem \(recorded.problemId), which the trace \(recorded.id) is about; "
+                    + "submit it first"
             )
             throw Postponement(
                 reason: "problem \(recorded.problemId) has not come yet",
@@ -329,7 +330,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
         }
         for trace in traces {
             Counter(
-                label: "errata_traces_total",
+                label: MetricName.traces.rawValue,
                 dimensions: [("kind", trace.kind.rawValue), ("verified", trace.verified ? "true" : "false")]
             ).increment()
             logger.debug(

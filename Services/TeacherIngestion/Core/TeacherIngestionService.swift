@@ -139,6 +139,7 @@ public enum TeacherIngestionService {
     ) { context in
         let configuration = context.configuration
         let service = try EventService(context)
+        service.measure("teacher") { try await DatabaseFigures.teacher(in: $0) }
         let pauses = TeacherPauses(pool: service.pool, logger: context.logger)
         context.readiness.register("teacher") { try pauses.check() }
         let scope = try scope(configuration)

@@ -17,6 +17,7 @@ public enum TemplateDistillerService {
         keys: EventService.keys + EngineKeys.all + [ModelKeys.store, ModelKeys.workFolder, ExternalEngineKeys.file]
     ) { context in
         let service = try EventService(context)
+        service.measure("training-jobs") { try await DatabaseFigures.training(in: $0) }
         let configuration = context.configuration
         let engine = try EngineSettings.adopt(
             threads: configuration.value(EngineKeys.threads),
@@ -32,6 +33,7 @@ public enum TemplateDistillerService {
             source: RunProcessor.source,
             logger: context.logger
         ) { $0.preferences == nil }
+        context.metrics.register("training") { [gauges = training.gauges] in gauges.samples }
         let rounds = RoundKeeper(pool: service.pool, store: store, logger: context.logger)
         let services: [any Service] = try service.services(
             RunProcessor(pool: service.pool, store: store, logger: context.logger)

@@ -49,7 +49,7 @@ func statisticsCallback(
     let context = Unmanaged<CallbackContext>.fromOpaque(opaque).takeUnretainedValue()
     let data = Data(bytes: json, count: length)
     do {
-        context.received(try KafkaStatistics(json: data))
+        context.onStatistics?(try KafkaStatistics(json: data))
     } catch {
         context.logger.warning("unreadable statistics: \(error)", metadata: ["client": "\(context.name)"])
     }

@@ -18,43 +18,21 @@ final class CallbackContext: Sendable {
     let name: String
     let onRebalance: (@Sendable (OpaquePointer, rd_kafka_resp_err_t, [TopicPartition]) -> Void)?
     let onError: @Sendable (KafkaError) -> Void
-    private let latestStatistics = Mutex<KafkaStatistics?>(nil)
-    private let observers = Mutex<[UUID: AsyncStream<KafkaStatistics>.Continuation]>([:])
+    let onStatistics: (@Sendable (KafkaStatistics) -> Void)?
     private let commits = Mutex<(next: UInt, waiting: [UInt: Promise<Void>])>((1, [:]))
 
     init(
         name: String,
         logger: Logger,
         onRebalance: (@Sendable (OpaquePointer, rd_kafka_resp_err_t, [TopicPartition]) -> Void)? = nil,
-        onError: @escaping @Sendable (KafkaError) -> Void = { _ in }
+        onError: @escaping @Sendable (KafkaError) -> Void = { _ in },
+        onStatistics: (@Sendable (KafkaStatistics) -> Void)? = nil
     ) {
         self.name = name
         self.logger = logger
         self.onRebalance = onRebalance
         self.onError = onError
-    }
-
-    // MARK: Statistics
-
-    var statistics: KafkaStatistics? { latestStatistics.withLock { $0 } }
-
-    func received(_ statistics: KafkaStatistics) {
-        latestStatistics.withLock { $0 = statistics }
-        let receivers = observers.withLock { Array($0.values) }
-        for receiver in receivers { receiver.yield(statistics) }
-    }
-
-    func statisticsUpdates() -> AsyncStream<KafkaStatistics> {
-        let id = UUID()
-        let (stream, continuation) = AsyncStream.makeStream(
-            of: KafkaStatistics.self,
-            bufferingPolicy: .bufferingNewest(1)
-        )
-        continuation.onTermination = { [weak self] _ in
-            _ = self?.observers.withLock { $0.removeValue(forKey: id) }
-        }
-        observers.withLock { $0[id] = continuation }
-        return stream
+        self.onStatistics = onStatistics
     }
 
     // MARK: Commits under way, by a number that travels through `void *` (nothing to leak when no answer comes)
@@ -81,11 +59,6 @@ final class CallbackContext: Sendable {
             return Array(commits.waiting.values)
         }
         for promise in waiting { promise.complete(.failure(KafkaError.closed(name))) }
-        let receivers = observers.withLock { observers in
-            defer { observers = [:] }
-            return Array(observers.values)
-        }
-        for receiver in receivers { receiver.finish() }
     }
 
     /// The context behind a client; nil while the client is being made.

@@ -45,7 +45,8 @@ final class ConsumerCore: Sendable {
         source: Source,
         settings: [String: String],
         limits: ConsumerBuffer.Limits,
-        logger: Logger
+        logger: Logger,
+        onStatistics: (@Sendable (KafkaStatistics) -> Void)? = nil
     ) throws {
         self.name = name
         let relay = Relay()
@@ -54,7 +55,12 @@ final class ConsumerCore: Sendable {
             name: name,
             logger: logger,
             onRebalance: { relay.core?.rebalance($0, $1, $2) },
-            onError: { relay.core?.received($0) }
+            onError: { relay.core?.received($0) },
+            onStatistics: { statistics in
+                var statistics = statistics
+                statistics.buffer = relay.core?.bufferState
+                onStatistics?(statistics)
+            }
         )
         state = Mutex(State(buffer: ConsumerBuffer(limits: limits)))
         let handle = try ClientHandle(.consumer, settings: settings, context: context)
@@ -132,6 +138,14 @@ final class ConsumerCore: Sendable {
     }
 
     var assignment: Set<TopicPartition> { state.withLock { $0.buffer.assigned } }
+
+    func holds(_ message: KafkaMessage) -> Bool { state.withLock { $0.buffer.holds(message) } }
+
+    private var bufferState: KafkaStatistics.Buffer {
+        state.withLock {
+            .init(messages: $0.buffer.count, bytes: $0.buffer.bytes, isHoldingBack: $0.buffer.isHolding)
+        }
+    }
 
     // MARK: Calls
 

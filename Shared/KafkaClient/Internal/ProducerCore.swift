@@ -21,8 +21,12 @@ final class ProducerCore: Sendable {
     private let state: Mutex<State>
     private let stopped = Promise<Void>()
 
-    init(settings: [String: String], logger: Logger) throws {
-        context = CallbackContext(name: "producer", logger: logger)
+    init(
+        settings: [String: String],
+        logger: Logger,
+        onStatistics: (@Sendable (KafkaStatistics) -> Void)? = nil
+    ) throws {
+        context = CallbackContext(name: "producer", logger: logger, onStatistics: onStatistics)
         let handle = try ClientHandle(.producer, settings: settings, context: context)
         state = Mutex(State(handle: handle))
         let thread = Thread { [self] in poll() }
@@ -31,6 +35,12 @@ final class ProducerCore: Sendable {
     }
 
     var fatalError: KafkaError? { state.withLock { $0.handle }?.fatalError }
+
+    func endFatally(reason: String) {
+        state.withLock { $0.handle }?.withClient {
+            _ = rd_kafka_test_fatal_error($0, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, reason)
+        }
+    }
 
     // MARK: Sending
 
@@ -134,6 +144,13 @@ final class ProducerCore: Sendable {
             if let base = bytes.baseAddress { return body(base, bytes.count) }
             return withUnsafeBytes(of: UInt8(0)) { body($0.baseAddress, 0) }
         }
+    }
+
+    // MARK: Looking
+
+    func metadata(timeout: Duration) async throws -> ClusterMetadata {
+        guard let handle = state.withLock({ $0.handle }) else { throw KafkaError.closed("producer") }
+        return try await BlockingCalls.run { try handle.metadata(timeout: timeout) }
     }
 
     // MARK: The thread

@@ -1,6 +1,9 @@
 public import PostgresClient
 
 extension DatabaseSchema {
+    /// The version of the tables that this program works with.
+    static let version = migrations.map(\.version).max() ?? 0
+
     /// How a database's tables differ from those that this program works with.
     public enum Fault: Sendable, Hashable, CustomStringConvertible {
         /// There are none.
@@ -13,20 +16,19 @@ extension DatabaseSchema {
         /// What is wrong and what mends it, in a sentence.
         public var description: String {
             switch self {
-            case .missing: "the database has no tables of Errata; make them with `errata migrate`"
+            case .missing: "the database has no tables of Errata; `errata migrate` makes them"
             case .older(let found, let wanted):
-                "the database's tables are of version \(found) and this program needs version \(wanted); bring them up to "
-                    + "date with `errata migrate`"
+                "the database's tables are of version \(found), this program's of \(wanted); `errata migrate` brings them up "
+                    + "to date"
             case .newer(let found, let wanted):
-                "the database's tables are of version \(found) and this program knows version \(wanted) at most; use the "
-                    + "newer program"
+                "the database's tables are of version \(found), this program's of \(wanted): the program is older; start the "
+                    + "newer one"
             }
         }
     }
 
     /// What is wrong with a database's tables; nil where they are right, and where the user may not look at that.
     public static func fault(of database: some PostgresQueryable) async throws -> Fault? {
-        let wanted = migrations.map(\.version).max() ?? 0
         let isThere = try await database.value("SELECT to_regclass('errata_migrations') IS NOT NULL", as: Bool.self)
         guard isThere else { return .missing }
         let found: Int?
@@ -36,7 +38,7 @@ extension DatabaseSchema {
             return nil
         }
         guard let found else { return .missing }
-        if found == wanted { return nil }
-        return found < wanted ? .older(found: found, wanted: wanted) : .newer(found: found, wanted: wanted)
+        if found == version { return nil }
+        return found < version ? .older(found: found, wanted: version) : .newer(found: found, wanted: version)
     }
 }

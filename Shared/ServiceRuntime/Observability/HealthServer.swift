@@ -82,7 +82,7 @@ public final class HealthServer: Service {
             Response(
                 status: .ok,
                 headers: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: .init(byteBuffer: ByteBuffer(string: metrics.render()))
+                body: .init(byteBuffer: ByteBuffer(string: await metrics.scrape()))
             )
         }
         return router

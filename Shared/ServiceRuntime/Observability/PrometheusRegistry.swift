@@ -6,7 +6,8 @@ import Synchronization
 ///
 /// Counters get the suffix `_total`, timers become histograms in seconds with the suffix `_seconds`, recorders that
 /// aggregate become histograms, other recorders and meters gauges. The number of series is bounded: what goes beyond
-/// it is dropped and counted in `errata_metrics_dropped_series_total`.
+/// it is dropped and counted in `errata_metrics_dropped_series_total`. Beside them stand figures that are read when the
+/// metrics are asked for (``register(_:freshFor:read:)``).
 public final class PrometheusRegistry: MetricsFactory, Sendable {
     /// The upper bounds of a timer's buckets, in seconds.
     public static let defaultTimerBuckets: [Double] = [
@@ -15,14 +16,8 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     /// The upper bounds of an aggregating recorder's buckets.
     public static let defaultValueBuckets: [Double] = [0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e4, 1e5, 1e6]
 
-    enum Kind: String {
-        case counter
-        case gauge
-        case histogram
-    }
-
     struct Family {
-        let kind: Kind
+        let kind: MetricKind
         var series: [String: Series] = [:]
     }
 
@@ -33,6 +28,7 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     }
 
     private let state = Mutex(State())
+    private let sources = MetricSources()
     private let maximumSeries: Int
     private let timerBuckets: [Double]
     private let valueBuckets: [Double]
@@ -89,25 +85,77 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
     /// Keeps the timer: its values stay in the scrape.
     public func destroyTimer(_ handler: any TimerHandler) {}
 
+    /// Adds figures that are read when the metrics are asked for, in place of those of the same name.
+    ///
+    /// Where they cannot be read in time, their series are left out and `errata_metrics_source_up` of the name is 0.
+    ///
+    /// Arguments:
+    ///   - name: a name for people, such as `outbox`.
+    ///   - freshFor: for how long what was read is given again without another reading.
+    ///   - read: reads them; of two samples with the same name and labels the first counts.
+    public func register(
+        _ name: String,
+        freshFor: Duration = .zero,
+        read: @escaping @Sendable () async throws -> [MetricSample]
+    ) {
+        sources.register(name, freshFor: freshFor, read: read)
+    }
+
     /// All metrics in Prometheus' text format 0.0.4, sorted by name.
-    public func render() -> String {
+    ///
+    /// `limit`: how long figures that are read now are waited for.
+    public func scrape(within limit: Duration = .seconds(1)) async -> String {
+        render(await sources.samples(within: limit))
+    }
+
+    /// The metrics that were counted, and samples, in Prometheus' text format 0.0.4, sorted by name.
+    private func render(_ samples: [MetricSample]) -> String {
         let (families, dropped) = state.withLock { ($0.families, $0.dropped) }
-        var text = ""
-        for (name, family) in families.sorted(by: { $0.key < $1.key }) {
-            text += "# TYPE \(name) \(family.kind.rawValue)\n"
+        var bodies: [String: (kind: MetricKind, text: String)] = [:]
+        for (name, family) in families {
+            var text = ""
             for (labels, series) in family.series.sorted(by: { $0.key < $1.key }) {
                 series.render(name: name, labels: labels, into: &text)
             }
+            bodies[name] = (family.kind, text)
         }
-        text += "# TYPE errata_metrics_dropped_series_total counter\nerrata_metrics_dropped_series_total \(dropped)\n"
-        return text + ProcessMetrics.render()
+        let own = [MetricSample(.droppedSeries, count: dropped)] + ProcessMetrics.samples
+        for (name, samples) in Dictionary(grouping: samples + own, by: \.name) {
+            let taken = families[name.rawValue]
+            // A name has one type; what was counted under another stands.
+            guard taken == nil || taken?.kind == name.kind, name.kind != .histogram else { continue }
+            var values: [String: Double] = [:]
+            for sample in samples {
+                let labels = Self.labels(sample.labels.map { ($0.key, $0.value) })
+                if taken?.series[labels] == nil, values[labels] == nil { values[labels] = sample.value }
+            }
+            var text = bodies[name.rawValue]?.text ?? ""
+            for (labels, value) in values.sorted(by: { $0.key < $1.key }) {
+                let braces = labels.isEmpty ? "" : "{\(labels)}"
+                text += "\(name.rawValue)\(braces) \(Series.format(value))\n"
+            }
+            bodies[name.rawValue] = (name.kind, text)
+        }
+        return bodies.sorted { $0.key < $1.key }
+            .map { name, body in Self.help(of: name) + "# TYPE \(name) \(body.kind.rawValue)\n" + body.text }
+            .joined()
+    }
+
+    /// The line that says what a metric is; none of one that is not ours.
+    private static func help(of name: String) -> String {
+        guard let metric = MetricName(rawValue: name) else { return "" }
+        return "# HELP \(name) \(escaped(metric.help))\n"
+    }
+
+    private static func escaped(_ text: String) -> String {
+        text.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\n", with: "\\n")
     }
 
     private func series(
         _ label: String,
         suffix: String,
         _ dimensions: [(String, String)],
-        _ kind: Kind,
+        _ kind: MetricKind,
         buckets: [Double]
     ) -> Series {
         var name = Self.sanitize(label)
@@ -150,10 +198,8 @@ public final class PrometheusRegistry: MetricsFactory, Sendable {
             .filter { seen.insert($0.0).inserted }
             .sorted { $0.0 < $1.0 }
             .map { name, value in
-                let escaped = value.replacingOccurrences(of: "\\", with: "\\\\")
-                    .replacingOccurrences(of: "\"", with: "\\\"")
-                    .replacingOccurrences(of: "\n", with: "\\n")
-                return "\(name)=\"\(escaped)\""
+                let quoted = escaped(value).replacingOccurrences(of: "\"", with: "\\\"")
+                return "\(name)=\"\(quoted)\""
             }
             .joined(separator: ",")
     }
@@ -222,7 +268,8 @@ final class Series: CounterHandler, FloatingPointCounterHandler, RecorderHandler
         text += "\(name)_sum\(braces) \(Self.format(number))\n\(name)_count\(braces) \(count)\n"
     }
 
-    private static func format(_ value: Double) -> String {
+    static func format(_ value: Double) -> String {
+        if value.isNaN { return "NaN" }
         if value.isInfinite { return value < 0 ? "-Inf" : "+Inf" }
         if value == value.rounded(), abs(value) < 1e15 { return String(Int64(value)) }
         return "\(value)"
@@ -231,12 +278,12 @@ final class Series: CounterHandler, FloatingPointCounterHandler, RecorderHandler
 
 /// The process' own figures, read when they are asked for.
 enum ProcessMetrics {
-    static func render() -> String {
+    static var samples: [MetricSample] {
         guard let data = FileManager.default.contents(atPath: "/proc/self/statm"),
             let pages = String(decoding: data, as: UTF8.self).split(separator: " ").dropFirst().first.flatMap({
                 Int($0)
             })
-        else { return "" }
-        return "# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes \(pages * 4096)\n"
+        else { return [] }
+        return [MetricSample(.residentMemory, count: pages * 4096)]
     }
 }

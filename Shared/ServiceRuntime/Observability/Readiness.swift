@@ -12,10 +12,9 @@ public final class Readiness: Sendable {
         public let detail: String?
     }
 
-    private struct Check {
+    private struct Check: Sendable {
         let name: String
-        let body: @Sendable () async throws -> Void
-        var isRunning = false
+        let call: BoundedCall<Void>
     }
 
     private struct State {
@@ -33,7 +32,7 @@ public final class Readiness: Sendable {
     public func register(_ name: String, check: @escaping @Sendable () async throws -> Void) {
         state.withLock { state in
             state.checks.removeAll { $0.name == name }
-            state.checks.append(Check(name: name, body: check))
+            state.checks.append(Check(name: name, call: BoundedCall(check)))
         }
     }
 
@@ -42,10 +41,10 @@ public final class Readiness: Sendable {
 
     /// Runs all checks at once and tells their outcomes, sorted by name.
     public func results() async -> [Result] {
-        let (names, isShuttingDown) = state.withLock { ($0.checks.map(\.name), $0.isShuttingDown) }
+        let (checks, isShuttingDown) = state.withLock { ($0.checks, $0.isShuttingDown) }
         var results = await withTaskGroup(of: Result.self) { group in
-            for name in names {
-                group.addTask { await self.run(name) }
+            for check in checks {
+                group.addTask { await self.run(check) }
             }
             return await group.reduce(into: []) { $0.append($1) }
         }
@@ -53,74 +52,13 @@ public final class Readiness: Sendable {
         return results.sorted { $0.name < $1.name }
     }
 
-    /// One run of a check at a time, so that a check that hangs does not pile up.
-    private func run(_ name: String) async -> Result {
-        let body = state.withLock { state -> (@Sendable () async throws -> Void)? in
-            guard let index = state.checks.firstIndex(where: { $0.name == name }), !state.checks[index].isRunning
-            else { return nil }
-            state.checks[index].isRunning = true
-            return state.checks[index].body
-        }
-        guard let body else { return Result(name: name, isReady: false, detail: "the last check has not ended yet") }
-        let timeout = timeout
-        let outcome = OneShot<Result>()
-        let work = Task {
-            do {
-                try await body()
-                outcome.complete(Result(name: name, isReady: true, detail: nil))
-            } catch {
-                outcome.complete(Result(name: name, isReady: false, detail: String("\(error)".prefix(500))))
-            }
-            state.withLock { state in
-                if let index = state.checks.firstIndex(where: { $0.name == name }) {
-                    state.checks[index].isRunning = false
-                }
-            }
-        }
-        let clock = Task {
-            try await Task.sleep(for: timeout)
-            outcome.complete(
-                Result(name: name, isReady: false, detail: "took longer than \(timeout.configurationText)")
-            )
-            work.cancel()
-        }
-        defer { clock.cancel() }
-        return await outcome.value
-    }
-}
-
-/// A value that is given once and awaited by any number of tasks.
-final class OneShot<Value: Sendable>: Sendable {
-    private enum State {
-        case waiting([CheckedContinuation<Value, Never>])
-        case completed(Value)
-    }
-
-    private let state = Mutex(State.waiting([]))
-
-    /// Gives the value; only the first one counts.
-    func complete(_ value: Value) {
-        let waiting = state.withLock { state -> [CheckedContinuation<Value, Never>] in
-            guard case .waiting(let waiting) = state else { return [] }
-            state = .completed(value)
-            return waiting
-        }
-        for continuation in waiting { continuation.resume(returning: value) }
-    }
-
-    var value: Value {
-        get async {
-            await withCheckedContinuation { continuation in
-                let value = state.withLock { state -> Value? in
-                    switch state {
-                    case .completed(let value): return value
-                    case .waiting(let waiting):
-                        state = .waiting(waiting + [continuation])
-                        return nil
-                    }
-                }
-                if let value { continuation.resume(returning: value) }
-            }
+    private func run(_ check: Check) async -> Result {
+        switch await check.call.outcome(within: timeout) {
+        case .value: Result(name: check.name, isReady: true, detail: nil)
+        case .failure(let error):
+            Result(name: check.name, isReady: false, detail: String("\(error)".prefix(500)))
+        case .late:
+            Result(name: check.name, isReady: false, detail: "took longer than \(timeout.configurationText)")
         }
     }
 }

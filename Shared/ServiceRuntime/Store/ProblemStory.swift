@@ -28,6 +28,8 @@ public enum ProblemStory {
         case attempt
         /// A student was scored on it.
         case evaluated
+        /// A message about it was put aside to wait.
+        case parked
         /// A message that names it failed for good.
         case deadLetter = "dead-letter"
     }
@@ -66,7 +68,8 @@ public enum ProblemStory {
             (.stored, stored(id)), (.overlap, overlaps(id)), (.vote, votes(id)), (.teacherCall, calls(subjects)),
             (.failedCall, failedCalls(subjects)), (.trace, traces(id)), (.keySteps, keySteps(id)),
             (.trained, trained("problem", [id])), (.trained, trained("correction", corrections)),
-            (.attempt, Self.attempts(id)), (.evaluated, evaluated(id)), (.deadLetter, deadLetters(id)),
+            (.attempt, Self.attempts(id)), (.evaluated, evaluated(id)), (.parked, parked(id)),
+            (.deadLetter, deadLetters(id)),
         ]
         var events = try await received(id, eventID: eventID, from: pool)
         for (kind, sql) in parts { events += try await read(kind, sql, from: pool) }
@@ -114,6 +117,14 @@ public enum ProblemStory {
     private static var message: SQL {
         """
         jsonb_build_object('topic', topic, 'partition', partition, 'offset', "offset", 'event', event_id)
+        """
+    }
+
+    private static func parked(_ id: String) -> SQL {
+        """
+        SELECT parked_at AS at, jsonb_build_object('consumer', consumer, 'topic', topic, 'partition', partition,
+                   'offset', "offset", 'tries', tries, 'nextTry', next_try, 'reason', left(reason, 500)) AS details
+        FROM parked_messages WHERE key = \(Data(id.utf8))
         """
     }
 

@@ -11,7 +11,8 @@ struct ModelsCommand: AsyncParsableCommand {
             "models"; no broker is needed, and no running system.
             """,
         subcommands: [
-            ModelsAddCommand.self, ModelsListCommand.self, ModelsShowCommand.self, ModelsExportCommand.self,
+            ModelsAddCommand.self, ModelsCreateCommand.self, ModelsListCommand.self, ModelsShowCommand.self,
+            ModelsExportCommand.self,
             ModelsRenameCommand.self, ModelsRemoveCommand.self, ModelsRenderCommand.self,
         ]
     )

@@ -11,6 +11,9 @@ struct StatusFigures: Sendable {
     let letters: [DeadLetters.Cause]
     let waiting: [StageWaiting.Reason]
     let evaluations: [EvaluationJobStore.Job]
+    /// Messages that wait off their topics, and those of them that have waited longest.
+    let parkedCount: Int
+    let parked: [ParkedMessages.Entry]
 
     static func read(from pool: PostgresPool) async throws -> StatusFigures {
         StatusFigures(
@@ -19,7 +22,9 @@ struct StatusFigures: Sendable {
             system: try await SystemFigures.read(from: pool),
             letters: try await DeadLetters.causes(DeadLetterFilter(states: [.open]), from: pool),
             waiting: try await StageWaiting.reasons(from: pool),
-            evaluations: try await EvaluationJobStore.jobs(unfinished: true, from: pool)
+            evaluations: try await EvaluationJobStore.jobs(unfinished: true, from: pool),
+            parkedCount: try await ParkedMessages.count(from: pool),
+            parked: try await ParkedMessages.list(limit: 5, from: pool)
         )
     }
 }

@@ -25,6 +25,7 @@ enum StatusText {
         if !figures.system.trainings.isEmpty { blocks.append(trainings(figures.system.trainings, rates)) }
         let waits = waiting(figures)
         if !waits.isEmpty { blocks.append(shortened(waits, "waits").joined(separator: "\n")) }
+        if figures.parkedCount > 0 { blocks.append(parked(figures)) }
         blocks.append(tables(figures.system.tables))
         return blocks.joined(separator: "\n\n")
     }
@@ -101,6 +102,13 @@ enum StatusText {
                 "\(what) of checkpoint \(job.checkpoint.prefix(8)) is \(job.state == "waiting" ? "waiting" : "under way")\(why)"
         }
         return (stages + evaluations).map { TextTable.oneLine($0, atMost: shownReason) }
+    }
+
+    private static func parked(_ figures: StatusFigures) -> String {
+        let lines = figures.parked.map { entry in
+            TextTable.oneLine("  \(entry.origin) of \(entry.consumer): \(entry.reason)", atMost: shownReason)
+        }
+        return (["\(figures.parkedCount) messages wait off their topics, the longest:"] + lines).joined(separator: "\n")
     }
 
     private static func tables(_ tables: [SystemFigures.Table]) -> String {

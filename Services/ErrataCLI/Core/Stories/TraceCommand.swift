@@ -109,6 +109,9 @@ enum StoryText {
         case .evaluated:
             answered(details)
                 + ", suite \(details["suite"]), checkpoint \(details["checkpoint"]), run \(details["run"])"
+        case .parked:
+            "by \(details["consumer"]), \(details["topic"])/\(details["partition"])/\(details["offset"]), after "
+                + "\(details["tries"]) failed tries: \(details.short("reason", shown))"
         case .deadLetter:
             "\(details["id"]) of \(details["consumer"]), \(details["topic"])/\(details["partition"])/\(details["offset"]), "
                 + "\(details["state"]): \(details["cause"]): \(details.short("message", shown))"

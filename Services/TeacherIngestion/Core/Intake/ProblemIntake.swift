@@ -54,7 +54,7 @@ struct ProblemIntake: Sendable {
         try await catchUp()
         let state = try await enter(problem)
         if let state {
-            Counter(label: "errata_problems_left_out_total", dimensions: [("reason", state.rawValue)]).increment()
+            Counter(label: MetricName.problemsLeftOut.rawValue, dimensions: [("reason", state.rawValue)]).increment()
             logger.notice(
                 "problem left out",
                 metadata: ["problem": "\(problem.id)", "reason": "\(state.rawValue)", "dataset": "\(problem.dataset)"]

@@ -4,6 +4,7 @@ import Metrics
 public import PostgresClient
 public import Reasoning
 import Schemas
+import ServiceRuntime
 import Synchronization
 public import Teaching
 
@@ -22,6 +23,7 @@ public struct StoredTeacherLedger: TeacherLedger {
     private let pauses: TeacherPauses
     private let logger: Logger
     private let flights = Flights()
+    let locks: SessionLocks
     /// The run that the calls are for, with what they may cost it.
     private var payer: Payer?
 
@@ -76,6 +78,7 @@ public struct StoredTeacherLedger: TeacherLedger {
         self.prices = prices
         self.pauses = pauses
         self.logger = logger
+        locks = SessionLocks(configuration: pool.configuration)
     }
 
     /// The teacher's model.
@@ -127,11 +130,30 @@ public struct StoredTeacherLedger: TeacherLedger {
             }
         } while await !flights.begin(call.key)
         do {
-            let answer = try await pay(call)
+            let answer = try await payAlone(call)
             await flights.end(call.key)
             return answer
         } catch {
             await flights.end(call.key)
+            throw error
+        }
+    }
+
+    /// Pays for a call, or waits for the answer that another process is paying for at this moment.
+    private func payAlone(_ call: Call) async throws -> TeacherAnswer {
+        while try await !locks.tryLock(call.key) {
+            if let answer = try await recall(call) {
+                count(call, outcome: "recalled")
+                return answer
+            }
+            try await Task.sleep(for: .milliseconds(200))
+        }
+        do {
+            let answer = try await pay(call)
+            await locks.unlock(call.key)
+            return answer
+        } catch {
+            await locks.unlock(call.key)
             throw error
         }
     }
@@ -168,9 +190,15 @@ public struct StoredTeacherLedger: TeacherLedger {
         count(call, outcome: FinishReason(reply.finishReason).refusal?.kind.rawValue ?? "answered")
         for (direction, tokens) in [("prompt", reply.promptTokens), ("completion", reply.completionTokens)] {
             Counter(
-                label: "errata_teacher_tokens_total",
+                label: MetricName.teacherTokens.rawValue,
                 dimensions: [("direction", direction), ("role", call.request.role.rawValue)]
             ).increment(by: tokens)
+        }
+        let role = [("role", call.request.role.rawValue)]
+        Timer(label: MetricName.teacherAnswerTime.rawValue, dimensions: role)
+            .recordMilliseconds(reply.latencyMilliseconds)
+        if let cost = cost(of: reply, call) {
+            FloatingPointCounter(label: MetricName.teacherCost.rawValue, dimensions: role).increment(by: cost)
         }
         // A teacher that tells of no answer has none written down yet.
         if let kept = answer.withLock({ $0 }) { return kept }
@@ -235,12 +263,10 @@ public struct StoredTeacherLedger: TeacherLedger {
     /// Writes an answer and what it cost in a transaction of its own, so that it outlives the failure of what is made of
     /// it.
     ///
-    /// Where another process was first with the same question, its answer counts; both were paid.
+    /// Where another process was first with the same question, its answer counts and both were paid: that happens only
+    /// where the connection of the locks broke while the question was with the teacher.
     private func keep(_ reply: ChatReply, of call: Call) async throws -> TeacherAnswer {
-        let cost = prices[call.request.role]?.cost(
-            promptTokens: reply.promptTokens,
-            completionTokens: reply.completionTokens
-        )
+        let cost = cost(of: reply, call)
         let tokens = reply.promptTokens + reply.completionTokens
         let scopes = [TeacherBudget.scope(of: Date())] + (runID.map { ["run:\($0)"] } ?? [])
         let isFirst = try await pool.withTransaction { transaction in
@@ -273,6 +299,11 @@ public struct StoredTeacherLedger: TeacherLedger {
         return call.answer(reply, isRecalled: false)
     }
 
+    /// What an answer cost; nil where the role has no price.
+    private func cost(of reply: ChatReply, _ call: Call) -> Double? {
+        prices[call.request.role]?.cost(promptTokens: reply.promptTokens, completionTokens: reply.completionTokens)
+    }
+
     private func keep(_ failed: FailedCall, of call: Call) async throws {
         try await pool.query(
             """
@@ -287,7 +318,7 @@ public struct StoredTeacherLedger: TeacherLedger {
 
     private func count(_ call: Call, outcome: String) {
         Counter(
-            label: "errata_teacher_calls_total",
+            label: MetricName.teacherCalls.rawValue,
             dimensions: [("prompt", call.prompt.id.rawValue), ("outcome", outcome)]
         ).increment()
     }

@@ -1,0 +1,33 @@
+"""Judges what a disturbed workload left behind, by the tables and the topics alone."""
+
+
+def faults_found(calm: dict, disturbed: dict) -> list[str]:
+    """What is wrong with the disturbed one; nothing where it came to the same as the calm one."""
+    wrong = []
+    for name, expected in calm["tables"].items():
+        found = disturbed["tables"][name]
+        if found == expected:
+            continue
+        lost = [row for row in expected if row not in found]
+        extra = [row for row in found if row not in expected]
+        wrong.append(
+            f"{name}: {len(expected)} rows undisturbed, {len(found)} now; "
+            f"lost {shown(lost)}; not there undisturbed {shown(extra)}"
+        )
+    for topic, identifier, count in disturbed["sent"]:
+        if count > 1:
+            wrong.append(f"{topic}: {count} rows of the outbox under {identifier}")
+    for topic, bodies in disturbed["carried"].items():
+        expected = {row[1] for row in disturbed["sent"] if row[0] == topic}
+        missing = expected - bodies.keys()
+        if missing:
+            wrong.append(f"{topic}: {len(missing)} events of the outbox never came, such as {min(missing)}")
+        several = [identifier for identifier, values in bodies.items() if len(values) > 1]
+        if several:
+            wrong.append(f"{topic}: different events under one id, such as {min(several)}")
+    return wrong
+
+
+def shown(rows: list) -> str:
+    text = ", ".join(str(row)[:120] for row in rows[:2])
+    return f"{len(rows)} ({text})" if rows else "0"

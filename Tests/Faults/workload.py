@@ -1,0 +1,283 @@
+"""The work that the faults disturb: problems stream in while a run trains, attempts, prefers and scores."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Integration"))
+
+from conftest import System, binary, eventually, tiny_student  # noqa: E402
+from schedules import Fault  # noqa: E402
+
+TRAINING, ROLLOUT, HELD_OUT = 120, 24, 40
+
+
+def recipe(**changes) -> dict:
+    # Pairs whose wrong chain is the teacher's own: what it is shown when it corrupts a right one depends on the time.
+    return {
+        "id": "faults",
+        "name": "faults",
+        "dataset": "faults",
+        "seed": 5,
+        "student": {"model": "student"},
+        "stages": [
+            {
+                "name": "chains",
+                "supervised": {"sources": [{"kind": "rightChains"}, {"kind": "rectifiedChains"}]},
+                "start": {"examples": TRAINING, "waitSeconds": 60},
+                "training": {"learningRate": 1e-3, "maximumSteps": 20, "batchSequences": 8},
+            },
+            {
+                "name": "keys",
+                "parent": "chains",
+                "keySteps": {"form": "chains", "gamma": 0.1},
+                "data": {"pairs": "rectified"},
+                "start": {"examples": 10, "waitSeconds": 30},
+                "training": {"learningRate": 1e-3, "maximumSteps": 15, "batchSequences": 8},
+            },
+            {
+                "name": "prefer",
+                "parent": "chains",
+                "preferences": {"layout": "prefix"},
+                "start": {"waitSeconds": 60},
+                "training": {"learningRate": 1e-4, "maximumSteps": 12, "batchSequences": 4},
+            },
+        ],
+        "suites": [{"name": "held-out", "dataset": "faults", "split": "test", "expectedProblems": HELD_OUT}],
+        "rollout": {"split": "rollout", "samples": 1, "temperature": 0.7},
+        "decoding": {"temperature": 0, "maximumNewTokens": 48},
+        **changes,
+    }
+
+
+def generated(count: int, split: str) -> list[bytes]:
+    made = subprocess.run(
+        [binary("errata"), "generate", "--count", str(count), "--seed", "9", "--split", split], capture_output=True, check=True
+    )
+    return made.stdout.splitlines()
+
+
+def stream(system: System, lines: list[bytes], split: str) -> None:
+    """Submits lines; again where the broker or the database is away, as a user would: what came already is recognised."""
+    for _ in range(20):
+        done = system.errata("submit", "-", "--dataset", "faults", "--split", split, stdin=b"\n".join(lines) + b"\n")
+        if done.returncode == 0:
+            return
+        time.sleep(1)
+    raise AssertionError(f"problems could not be submitted: {done.stderr.decode()[-400:]}")
+
+
+def practised_student(folder: pathlib.Path) -> pathlib.Path:
+    """A small student that has learned to write steps and an answer, so that its attempts are wrong in a step."""
+    made = folder / "practised"
+    with System("--seed", "4") as system:
+        added = system.errata("models", "add", str(tiny_student(folder / "tiny")), "--name", "student")
+        assert added.returncode == 0, added.stderr
+        stream(system, generated(TRAINING, "train"), "train")
+        run = recipe(suites=[], rollout=None, stages=[dict(recipe()["stages"][0])])
+        del run["rollout"]
+        run["stages"][0]["training"] = {"learningRate": 3e-3, "maximumSteps": 500, "batchSequences": 16}
+        done = system.errata("runs", "submit", "-", stdin=json.dumps(run).encode())
+        assert done.returncode == 0, done.stderr
+        eventually(lambda: system.query("SELECT state FROM runs") == [("finished",)], timeout=300, what="the practice")
+        trained = system.query("SELECT model_hash FROM checkpoints WHERE stage = 'chains'")[0][0]
+        exported = system.errata("models", "export", trained, str(made))
+        assert exported.returncode == 0, exported.stderr
+    return made
+
+
+class Disturbance:
+    """Has the faults of a schedule happen to a system."""
+
+    def __init__(self, system: System, faults: list[Fault], points: pathlib.Path):
+        self.system, self.points = system, points
+        self.timed = [fault for fault in faults if not fault.point]
+        self.happened: list[str] = []
+        self.problems: list[str] = []
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    @staticmethod
+    def plant(faults: list[Fault], points: pathlib.Path) -> None:
+        """Before the start: the first message is within reach, too."""
+        points.mkdir()
+        points.chmod(0o777)
+        for fault in faults:
+            if fault.point:
+                (points / f"{fault.target}@{fault.point}").write_text(f"{fault.kind} {fault.passing}\n")
+
+    def start(self) -> None:
+        self.thread.start()
+
+    def finish(self) -> list[str]:
+        """What has happened, places included."""
+        self.thread.join(60)
+        assert not self.thread.is_alive(), "the faults by the clock have not ended"
+        assert not self.problems, self.problems
+        return self.happened + sorted(path.name.rsplit(".done.", 1)[0] for path in self.points.glob("*.done.*"))
+
+    def _run(self) -> None:
+        began = time.monotonic()
+        for fault in self.timed:
+            time.sleep(max(0.0, began + fault.after - time.monotonic()))
+            try:
+                getattr(self, f"_{fault.kind}")(fault)
+                self.happened.append(str(fault))
+            except ProcessLookupError:
+                # It has just died of another one.
+                self.happened.append(f"{fault} (was dead)")
+            except Exception as error:  # noqa: BLE001
+                self.problems.append(f"{fault}: {error!r}")
+
+    def _kill(self, fault: Fault) -> None:
+        os.kill(self.system.pid_of(fault.target), signal.SIGKILL)
+
+    def _term(self, fault: Fault) -> None:
+        os.kill(self.system.pid_of(fault.target), signal.SIGTERM)
+
+    def _freeze(self, fault: Fault) -> None:
+        self._stopped(self.system.pid_of(fault.target), fault.seconds)
+
+    def _outage(self, fault: Fault) -> None:
+        # The embedded broker is in this process, which also restarts what dies.
+        self._stopped(self.system.process.pid, fault.seconds)
+
+    @staticmethod
+    def _stopped(process: int, seconds: float) -> None:
+        os.kill(process, signal.SIGSTOP)
+        try:
+            time.sleep(seconds)
+        finally:
+            os.kill(process, signal.SIGCONT)
+
+    def _connections(self, _: Fault) -> None:
+        self.system.query(
+            "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
+            "AND pid <> pg_backend_pid()"
+        )
+
+    def _restart(self, _: Fault) -> None:
+        data = self.system.state / "postgres/data"
+        programs = subprocess.run(["pg_config", "--bindir"], capture_output=True, check=True, text=True).stdout.strip()
+        command = [f"{programs}/pg_ctl", "-D", str(data), "-m", "immediate", "-w", "-t", "60", "restart"]
+        if os.geteuid() == 0:
+            command = ["runuser", "-u", data.owner(), "--", *command]
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", timeout=90
+        )
+        assert done.returncode == 0, done.stderr
+
+    def _crowd(self, fault: Fault) -> None:
+        first = self.system.pid_of(fault.target)
+        settings = pathlib.Path(f"/proc/{first}/environ").read_bytes().split(b"\0")
+        environment = {name.decode(): value.decode() for name, _, value in (entry.partition(b"=") for entry in settings) if name}
+        # Its parent is this process, and the port is taken.
+        environment.pop("ERRATA_EXIT_WITH_PARENT", None)
+        environment["ERRATA_HTTP_PORT"] = "0"
+        second = subprocess.Popen(
+            [binary(fault.target)],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=open(self.system.state / f"logs/{fault.target}.second.log", "wb"),
+            stderr=subprocess.STDOUT,
+        )
+        try:
+            time.sleep(fault.seconds)
+        finally:
+            second.kill()
+            second.wait()
+
+
+def run(student: pathlib.Path, faults: list[Fault], folder: pathlib.Path, environment: dict | None = None):
+    """Runs the workload under faults.
+
+    Returns what the topics and tables hold at its end, what happened, and the folder of logs where it did not end.
+    """
+    points = folder / "points"
+    Disturbance.plant(faults, points)
+    with System("--seed", "4", environment={"FAULT_POINTS": str(points), **(environment or {})}) as system:
+        added = system.errata("models", "add", str(student), "--name", "student")
+        assert added.returncode == 0, added.stderr
+        stream(system, generated(HELD_OUT, "test"), "test")
+        stream(system, generated(ROLLOUT, "rollout"), "rollout")
+        done = system.errata("runs", "submit", "-", stdin=json.dumps(recipe()).encode())
+        assert done.returncode == 0, done.stderr
+        disturbance = Disturbance(system, faults, points)
+        disturbance.start()
+        training = generated(TRAINING, "train")
+        for first in range(0, TRAINING, 20):
+            stream(system, training[first : first + 20], "train")
+            time.sleep(0.3)
+        happened = disturbance.finish()
+        try:
+            settle(system)
+        except AssertionError as error:
+            keep(system, folder)
+            return None, happened, str(error)
+        return contents(system), happened, None
+
+
+def settle(system: System) -> None:
+    """Waits until the run has ended and everything is published and read."""
+
+    def query(sql: str):
+        try:
+            return system.query(sql)
+        except Exception:  # noqa: BLE001
+            return None
+
+    eventually(lambda: query("SELECT state FROM runs") == [("finished",)], timeout=240, what="the end of the run")
+    waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL AND refused_at IS NULL"
+    eventually(lambda: query(waiting) == [(0,)], timeout=60, what="an empty outbox")
+    # Key steps come of traces that nothing of the run waits for.
+    lacking = """SELECT count(*) FROM traces WHERE kind = 'dual' AND verified
+                 AND NOT EXISTS (SELECT FROM key_steps WHERE key_steps.trace_id = traces.id)"""
+    eventually(lambda: query(lacking) == [(0,)], timeout=60, what="key steps of every pair")
+    eventually(lambda: query(waiting) == [(0,)], timeout=60, what="an empty outbox")
+
+
+def keep(system: System, folder: pathlib.Path) -> None:
+    """Logs, to read why it did not end."""
+    kept = folder / "logs"
+    kept.mkdir(exist_ok=True)
+    for log in [*(system.state / "logs").iterdir(), system.state / "up.log"]:
+        (kept / log.name).write_bytes(log.read_bytes())
+
+
+def contents(system: System) -> dict:
+    """All that must be the same whatever happened on the way, and what the topics carried."""
+    tables = {
+        "problems": "SELECT id, split, state FROM problems ORDER BY id",
+        "traces": "SELECT id, problem_id, kind, verified FROM traces ORDER BY id",
+        "key steps": "SELECT trace_id, tokenizer, count(*) FROM key_steps GROUP BY 1, 2 ORDER BY 1, 2",
+        "checkpoints": "SELECT id, stage, model_hash, tokens_trained FROM checkpoints ORDER BY id",
+        "data of stages": "SELECT stage, count(*) FROM stage_inputs GROUP BY 1 ORDER BY 1",
+        "attempts": "SELECT id, body ->> 'output' FROM attempts ORDER BY id",
+        "evaluations": "SELECT stage, suite, problems, correct FROM evaluations ORDER BY 1, 2",
+        "outputs": "SELECT evaluation_id, problem_id, output FROM evaluation_results ORDER BY 1, 2",
+        "dead letters": "SELECT topic, cause_code, cause_message FROM dead_letters ORDER BY 1, 2",
+    }
+    found = {name: system.query(sql) for name, sql in tables.items()}
+    sent = system.query("SELECT topic, event_id, count(*) FROM outbox GROUP BY 1, 2 ORDER BY 1, 2")
+    carried: dict[str, dict[str, set]] = {}
+    for topic in sorted({row[0] for row in sent}):
+        expected = {row[1] for row in sent if row[0] == topic}
+        bodies: dict[str, set] = {}
+        read: list = []
+
+        def complete(messages):
+            for message in messages[len(read) :]:
+                read.append(message)
+                identifier = dict(message.headers())["ce_id"].decode()
+                bodies.setdefault(identifier, set()).add(message.value())
+            return expected <= bodies.keys()
+
+        try:
+            system.read_all(topic, complete, timeout=30)
+        except AssertionError:
+            pass
+        carried[topic] = bodies
+    return {"tables": found, "sent": sent, "carried": carried}
