@@ -48,9 +48,6 @@ public struct DeadLetterFilter: Sendable, Hashable {
 }
 
 /// Dead letters for people who look at them.
-///
-/// The column `headers` holds the message's headers, each an object with a name, and behind them a note of each thing that
-/// was done with the letter, an object with nothing but `note`: no message can bring one along.
 extension DeadLetters {
     /// What became of a dead letter.
     public enum State: String, Sendable, Hashable, CaseIterable {
@@ -144,17 +141,8 @@ extension DeadLetters {
     /// A refused event of our own that is refused again after a replay has no time of a replay any more: it is open.
     static var stateColumn: SQL {
         """
-        (CASE WHEN headers -> -1 -> 'note' ->> 'action' = 'dropped' THEN 'dropped'
+        (CASE WHEN notes -> -1 ->> 'action' = 'dropped' THEN 'dropped'
               WHEN replayed_at IS NOT NULL THEN 'replayed' ELSE 'open' END)
-        """
-    }
-
-    /// The elements of the column `headers` that have a member, as a JSON array.
-    static func elements(with member: String) -> SQL {
-        """
-        (SELECT coalesce(jsonb_agg(part.element ORDER BY part.place), '[]')
-         FROM jsonb_array_elements(headers) WITH ORDINALITY AS part (element, place)
-         WHERE jsonb_exists(part.element, \(member)))
         """
     }
 
@@ -162,7 +150,7 @@ extension DeadLetters {
         """
         id, consumer, topic, topic || '/' || partition || '/' || "offset" AS origin, key, cause_code, cause_message, attempts,
         octet_length(payload) AS bytes, failed_at, replayed_at, \(stateColumn) AS state,
-        \(elements(with: "note"))::text AS notes
+        notes::text AS notes
         """
     }
 
@@ -224,7 +212,7 @@ extension DeadLetters {
     static func letters(_ ids: [String], from pool: PostgresPool) async throws -> [Letter] {
         try await pool.query(
             """
-            SELECT \(columns), payload, \(elements(with: "name"))::text AS message_headers
+            SELECT \(columns), payload, headers::text AS message_headers
             FROM dead_letters WHERE id = ANY(\(ids))
             """
         ).map { row in

@@ -106,9 +106,9 @@ extension DeadLetters {
         try await pool.withTransaction { transaction in
             try await transaction.execute(
                 """
-                UPDATE dead_letters SET replayed_at = now(), headers = headers || jsonb_build_array(jsonb_build_object('note',
+                UPDATE dead_letters SET replayed_at = now(), notes = notes || jsonb_build_array(
                     jsonb_build_object('action', 'replayed', 'at', \(timeOfNote), 'by', \(person)::text,
-                                       'mended', \(mended))))
+                                       'mended', \(mended)))
                 WHERE id = ANY(\(ids))
                 """
             )
@@ -143,13 +143,13 @@ extension DeadLetters {
             """
             UPDATE dead_letters SET
                 payload = CASE WHEN \(erasing) THEN NULL ELSE payload END,
-                headers = CASE WHEN \(erasing) THEN \(elements(with: "note")) ELSE headers END
-                    || jsonb_build_array(jsonb_build_object('note', jsonb_build_object(
-                        'action', 'dropped', 'at', \(timeOfNote), 'by', \(person)::text, 'reason', \(reason)::text,
-                        'bytes', octet_length(payload), 'sha256', encode(sha256(payload), 'hex'), 'erased', \(erasing))))
+                headers = CASE WHEN \(erasing) THEN '[]' ELSE headers END,
+                notes = notes || jsonb_build_array(jsonb_build_object(
+                    'action', 'dropped', 'at', \(timeOfNote), 'by', \(person)::text, 'reason', \(reason)::text,
+                    'bytes', octet_length(payload), 'sha256', encode(sha256(payload), 'hex'), 'erased', \(erasing)))
             WHERE id = ANY(\(ids))
               AND (\(stateColumn) <> 'dropped'
-                   OR \(erasing) AND NOT headers @> '[{"note": {"erased": true}}]')
+                   OR \(erasing) AND NOT notes @> '[{"erased": true}]')
             """
         )
     }
