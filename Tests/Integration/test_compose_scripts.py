@@ -132,7 +132,7 @@ def test_grants_name_the_services_and_no_table_is_open_to_all():
     assert "PUBLIC" not in re.sub(r"--.*", "", text)
     # Only delivery's tables are written by all.
     shared = {table for table, writers in granted(text).items() if writers == WORKERS}
-    assert shared == {"inbox", "outbox", "dead_letters", "leases"}
+    assert shared == {"inbox", "work_begun", "parked_messages", "outbox", "dead_letters", "leases"}
 
 
 def test_roles_have_passwords_of_their_own_and_none_stands_in_the_statements(tmp_path):

@@ -1,5 +1,6 @@
 import Foundation
 import PostgresClient
+import Reasoning
 import Synchronization
 import Teaching
 import TestSupport

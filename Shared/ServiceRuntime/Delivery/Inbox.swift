@@ -2,6 +2,7 @@ import Digests
 import Foundation
 import KafkaClient
 import PostgresClient
+import Schemas
 
 /// What an event is recognised by when it comes again: its source and its id, as CloudEvents has it, on its topic.
 struct EventIdentity: Hashable, Sendable {
