@@ -1,9 +1,13 @@
 /// A recursive-descent JSON reader over borrowed bytes: bounded nesting, strict grammar, byte strings.
 struct JSONParser {
     private static let maximumDepth = 64
+    /// The most values, keys not counted: a value takes some 50 times the two bytes of the shortest, and the largest
+    /// tokenizers have two million.
+    private static let maximumValues = 16_000_000
 
     private let bytes: UnsafeBufferPointer<UInt8>
     private var position = 0
+    private var values = 0
 
     init(bytes: UnsafeBufferPointer<UInt8>) {
         self.bytes = bytes
@@ -38,6 +42,8 @@ struct JSONParser {
 
     private mutating func value(depth: Int) throws(JSONSyntaxError) -> JSONNode {
         guard depth < Self.maximumDepth else { throw failure("nested deeper than \(Self.maximumDepth) levels") }
+        values += 1
+        guard values <= Self.maximumValues else { throw failure("more than \(Self.maximumValues) values") }
         switch try peek() {
         case UInt8(ascii: "{"): return try object(depth: depth)
         case UInt8(ascii: "["): return try array(depth: depth)
