@@ -9,11 +9,12 @@ import Testing
 @Suite("Answers of any server", .timeLimit(.minutes(5)))
 struct AnswerFuzzTests {
     private static let words = [
-        "data: ", "data:", "[DONE]", ": ping", "event: error", "\n\n", "\r", "\"error\":{\"code\":1e300}", "\"choices\":",
+        "data: ", "data:", "[DONE]", ": ping", "event: error", "\n\n", "\r", "\"error\":{\"code\":1e300}",
+        "\"choices\":",
         "\"delta\":{\"content\":\"x\"}", "\"index\":0", "\"finish_reason\":\"stop\"", "\"usage\":null",
     ]
 
-    private static let streams = [
+    private static let streamed = [
         """
         : a comment
 
@@ -38,7 +39,7 @@ struct AnswerFuzzTests {
         var whole = 0
         for _ in 0..<rounds {
             do {
-                let json = try ChatStream.whole(of: Data(mutator.mutant(of: Self.streams)), place: "h")
+                let json = try ChatStream.whole(of: Data(mutator.mutant(of: Self.streamed)), place: "h")
                 _ = ServerRefusal(in: json)?.error(url: "h", headers: HTTPHeaders())
                 whole += 1
             } catch let error as ServerError {
@@ -48,7 +49,7 @@ struct AnswerFuzzTests {
         #expect(whole > 20 && whole < rounds)
     }
 
-    private static let refusals = [
+    private static let refused = [
         #"{"error": {"message": "no such key", "type": "invalid_request_error", "param": "seed", "code": "x"}}"#,
         #"{"detail": [{"loc": ["body", "temperature"], "msg": "too high", "type": "value_error"}]}"#,
         #"{"error": {"message": "busy", "code": 429.5, "status": 1e300}}"#, #"{"detail": "no"}"#, "<html>502</html>",
@@ -59,7 +60,7 @@ struct AnswerFuzzTests {
     func refusals() {
         var mutator = ByteMutator(seed: 2, words: ["\"param\":", "\"detail\":[{}]", "context length", "\"code\":"])
         for round in 0..<ByteMutator.rounds(3_000) {
-            let body = Data(mutator.mutant(of: Self.refusals))
+            let body = Data(mutator.mutant(of: Self.refused))
             let refusal = ServerRefusal(status: 300 + round % 300, body: body)
             let error = refusal.error(url: "h", headers: HTTPHeaders())
             #expect(error.message.utf8.count < 5_000 && (error.parameter?.utf8.count ?? 0) <= 500)
@@ -90,7 +91,10 @@ struct AnswerFuzzTests {
             ] {
                 let headers = HTTPHeaders(headers)
                 for wait in [WaitHeaders.pause(after: headers), WaitHeaders.limit(in: headers)] {
-                    #expect(wait.map { (.zero ... .seconds(600)).contains($0) } ?? true, "\(text.debugDescription)")
+                    #expect(
+                        wait.map { (Duration.zero...Duration.seconds(600)).contains($0) } ?? true,
+                        "\(text.debugDescription)"
+                    )
                 }
             }
         }

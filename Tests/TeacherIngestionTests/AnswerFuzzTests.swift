@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Any teacher's answers", .timeLimit(.minutes(5)))
 struct AnswerFuzzTests {
-    private static let answers = [
+    private static let answered = [
         """
         {"id": "x", "model": "served", "choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant",
          "content": "<think>hm</think>The answer is 10.", "refusal": null, "reasoning_content": "hm"}}],
@@ -29,7 +29,7 @@ struct AnswerFuzzTests {
         let rounds = ByteMutator.rounds(3_000)
         var read = 0
         for _ in 0..<rounds {
-            let data = Data(mutator.mutant(of: Self.answers))
+            let data = Data(mutator.mutant(of: Self.answered))
             guard let json = try? EventCoding.decodeForeign(data).objectValue else { continue }
             do {
                 let answer = CompletionServer.Answer(json: json, pause: nil, milliseconds: 1)
@@ -45,7 +45,7 @@ struct AnswerFuzzTests {
         #expect(read > 20 && read < rounds)
     }
 
-    private static let results = [
+    private static let lines = [
         #"{"custom_id": "a", "response": {"status_code": 200, "body": {"choices": [{"message": {"content": "1"}}]}}}"#,
         #"{"custom_id": "b", "response": {"status_code": 429, "body": {"error": {"message": "busy"}}}, "error": null}"#,
         #"{"custom_id": "c", "response": null, "error": {"code": "batch_expired", "message": "over"}}"#,
@@ -54,22 +54,20 @@ struct AnswerFuzzTests {
 
     @Test("mutated files of results are read line by line, and one bad line costs no other")
     func results() {
-        let file = [UInt8](Self.results.joined(separator: "\n").utf8)
-        let samples = [file] + Self.results.map { [UInt8]($0.utf8) }
+        let file = [UInt8](Self.lines.joined(separator: "\n").utf8)
+        let samples = [file] + Self.lines.map { [UInt8]($0.utf8) }
         var mutator = ByteMutator(seed: 2, words: ["\n", "\"custom_id\":\"e\"", "\"status_code\":", "\"body\":"])
         for _ in 0..<ByteMutator.rounds(2_000) {
             let mutant = mutator.mutant(of: samples)
-            let own = [UInt8](Self.results[0].utf8)
+            let own = [UInt8](Self.lines[0].utf8)
             let found = BatchWire.results(in: Data(own + [0x0A] + mutant), model: "m", place: "h")
-            guard let first = found.first, case .success = first.outcome else {
-                Issue.record("the first line is lost before \(String(decoding: mutant, as: UTF8.self).debugDescription)")
-                return
-            }
-            #expect(first.key == "a" && found.count <= 2 + mutant.count { $0 == 0x0A })
+            let most = 2 + mutant.filter { $0 == 0x0A }.count
+            let text = String(decoding: mutant, as: UTF8.self).debugDescription
+            #expect(found.first?.key == "a" && found.first?.status == 200 && found.count <= most, "\(text)")
         }
     }
 
-    private static let jobs = [
+    private static let told = [
         """
         {"id": "batch_1", "status": "failed", "input_file_id": "f", "output_file_id": null, "created_at": 1714508499,
          "metadata": {"errata_batch": "n"}, "errors": {"object": "list", "data": [{"code": "token_limit_exceeded",
@@ -82,8 +80,10 @@ struct AnswerFuzzTests {
     func jobs() {
         var mutator = ByteMutator(seed: 3, words: ["\"errors\":", "\"data\":[]", "\"metadata\":"])
         for _ in 0..<ByteMutator.rounds(2_000) {
-            let data = Data(mutator.mutant(of: Self.jobs))
-            guard let json = try? EventCoding.decodeForeign(data).objectValue, let job = BatchJob(json) else { continue }
+            let data = Data(mutator.mutant(of: Self.told))
+            guard let json = try? EventCoding.decodeForeign(data).objectValue, let job = BatchJob(json) else {
+                continue
+            }
             #expect(!job.id.isEmpty)
             _ = job.isFinal
             _ = job.rest(place: "h")
