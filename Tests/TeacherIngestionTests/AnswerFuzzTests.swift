@@ -20,7 +20,7 @@ struct AnswerFuzzTests {
         """,
     ].map { [UInt8]($0.utf8) }
 
-    @Test("a mutated answer is read, with counts that can be summed, or malformed")
+    @Test("a mutated answer is read, with counts that the ledger holds, or malformed")
     func answers() throws {
         var mutator = ByteMutator(
             seed: 1,
@@ -35,7 +35,8 @@ struct AnswerFuzzTests {
                 let answer = CompletionServer.Answer(json: json, pause: nil, milliseconds: 1)
                 let reply = try ChatWire.reply(answer, model: "m", place: "h")
                 for count in [reply.promptTokens, reply.completionTokens] {
-                    #expect((0...1_000_000_000_000_000).contains(count))
+                    // What the ledger's columns hold.
+                    #expect((0...Int(Int32.max)).contains(count))
                 }
                 read += 1
             } catch let error as ServerError {

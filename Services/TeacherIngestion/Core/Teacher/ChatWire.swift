@@ -102,8 +102,9 @@ enum ChatWire {
         )
     }
 
+    /// A count of tokens; 0 where there is none, or one that no answer can have and no column of the ledger holds.
     private static func count(_ value: JSONValue?) -> Int {
-        guard let number = value?.doubleValue, number >= 0, number < 1e15 else { return 0 }
+        guard let number = value?.doubleValue, (0...Double(Int32.max)).contains(number) else { return 0 }
         return Int(number)
     }
 
