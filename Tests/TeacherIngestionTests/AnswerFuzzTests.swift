@@ -40,10 +40,24 @@ struct AnswerFuzzTests {
                 }
                 read += 1
             } catch let error as ServerError {
-                #expect(error.kind == .malformed)
+                #expect(error.kind == .malformed || error.kind == .tooLarge)
             }
         }
         #expect(read > 20 && read < rounds)
+    }
+
+    @Test("a text that no event can hold is too large, and its thoughts do not count")
+    func longTexts() throws {
+        func reply(_ text: String, thoughts: String) throws -> Int {
+            let message: JSONValue = ["content": .string(text), "reasoning_content": .string(thoughts)]
+            let json: [String: JSONValue] = ["choices": [["message": message]]]
+            let answer = CompletionServer.Answer(json: json, pause: nil, milliseconds: 1)
+            return try ChatWire.reply(answer, model: "m", place: "h").text.utf8.count
+        }
+        let long = String(repeating: "x", count: ChatWire.maximumText)
+        #expect(try reply(long, thoughts: long + long) == ChatWire.maximumText)
+        let error = #expect(throws: ServerError.self) { try reply(long + "x", thoughts: "") }
+        #expect(error?.kind == .tooLarge && error?.mayBeBilled == true)
     }
 
     private static let lines = [
@@ -51,6 +65,7 @@ struct AnswerFuzzTests {
         #"{"custom_id": "b", "response": {"status_code": 429, "body": {"error": {"message": "busy"}}}, "error": null}"#,
         #"{"custom_id": "c", "response": null, "error": {"code": "batch_expired", "message": "over"}}"#,
         #"{"custom_id": "d", "response": {"status_code": 1e300, "body": {}}}"#,
+        #"{"custom_id": "e", "response": {"status_code": 3000000000, "body": {"error": "no"}}}"#,
     ]
 
     @Test("mutated files of results are read line by line, and one bad line costs no other")
