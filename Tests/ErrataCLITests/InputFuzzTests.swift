@@ -1,5 +1,6 @@
 import DataSupport
 import Foundation
+import KafkaClient
 import LanguageModel
 import Reasoning
 import Schemas

@@ -2,6 +2,7 @@ import CompletionClient
 import DataSupport
 import Foundation
 import Schemas
+import Teaching
 import Testing
 
 @testable import TeacherIngestionCore
