@@ -150,7 +150,7 @@ let package = Package(
 
         // Files: digests, JSON as bytes, weights, atomic writing
         shared("Digests", ["CLibcrypto"]),
-        shared("ModelFiles", ["Digests"]),
+        shared("ModelFiles", ["Digests", "FaultPoints"]),
 
         // Chat templates: Jinja as transformers runs it
         shared("TemplateEngine", ["ModelFiles"]),
@@ -195,8 +195,8 @@ let package = Package(
         shared(
             "ServiceRuntime",
             [
-                "KafkaClient", "PostgresClient", "Schemas", deque, coreMetrics, hummingbird, logging, metrics,
-                nioCore, serviceLifecycle, unixSignals,
+                "Digests", "FaultPoints", "KafkaClient", "PostgresClient", "Schemas", deque, coreMetrics, hummingbird,
+                logging, metrics, nioCore, serviceLifecycle, unixSignals,
             ],
             resources: [.embedInCode("Migrations")]
         ),
@@ -232,7 +232,7 @@ let package = Package(
         + service(
             "Evaluator",
             core: plumbing + numerics + [
-                "CompletionClient", "Distillation", "Reasoning", logging, serviceLifecycle, subprocess,
+                "CompletionClient", "Distillation", "FaultPoints", "Reasoning", logging, serviceLifecycle, subprocess,
                 systemPackage,
             ],
             main: ["ServiceRuntime"]
@@ -301,6 +301,7 @@ let package = Package(
                 path: "Tests/Benchmarks/Grading",
                 swiftSettings: swiftSettings
             ),
+            tests("FaultPointsTests", ["FaultPoints"]),
             tests("ModelFilesTests", ["DataSupport", "ModelFiles"]),
             tests("TensorEngineTests", ["DataSupport", "NumericSupport", "TensorEngine"]),
             tests("TemplateEngineTests", ["DataSupport", "ModelFiles", "TemplateEngine"], exclude: ["Goldens"]),

@@ -8,7 +8,11 @@ public import ServiceLifecycle
 ///
 /// A thread of its own polls, and when the reader is slow the partitions are paused while polling goes on: a handler
 /// may take minutes without costing the membership, however small `max.poll.interval.ms` is. What is buffered is
-/// bounded in messages and bytes. Messages of partitions that are taken away are dropped from the buffer.
+/// bounded in messages and bytes. Messages of partitions that are taken away are dropped from the buffer; of those that
+/// the reader has already, ``holds(_:)`` tells.
+///
+/// A member that dies is noticed after 6 s, from when on the others have its partitions (`session.timeout.ms`, with a
+/// heartbeat every 2 s; where the broker sets these times itself, `group.protocol=consumer`, they are left to it).
 ///
 /// `enable.auto.commit` and `enable.auto.offset.store` are off and cannot be turned on. As a `Service` it stays until
 /// graceful shutdown and then leaves the group.
@@ -59,7 +63,7 @@ public final class KafkaConsumer: Sendable, Service {
             )
         }
         var settings = configuration.merged(
-            defaults: ConsumerCore.defaultSettings,
+            defaults: ConsumerCore.defaultSettings.merging(ConsumerCore.sessionSettings(of: configuration)) { $1 },
             required: ConsumerCore.requiredSettings(group: group)
         )
         settings["auto.offset.reset"] = start.rawValue
@@ -86,6 +90,11 @@ public final class KafkaConsumer: Sendable, Service {
 
     /// The partitions held now.
     public var assignment: Set<TopicPartition> { core.assignment }
+
+    /// Whether a message's partition is held here under the assignment that the message came under.
+    ///
+    /// Where it is not, whoever holds the partition now, which may be this consumer again, gets the message once more.
+    public func holds(_ message: KafkaMessage) -> Bool { core.holds(message) }
 
     /// Commits positions (one past the last message handled) and awaits the coordinator's answer.
     ///
@@ -165,6 +174,14 @@ extension ConsumerCore {
         "queued.max.messages.kbytes": "16384",
         "fetch.wait.max.ms": "100",
     ]
+
+    /// How soon a member of a group that died is noticed: librdkafka's 45 s would be as long a standstill of its
+    /// partitions, and 6 s is the least that a broker takes as it comes.
+    static func sessionSettings(of configuration: KafkaConfiguration) -> [String: String] {
+        // This protocol's times are the broker's, and librdkafka refuses the client's.
+        guard configuration.settings["group.protocol"]?.lowercased() != "consumer" else { return [:] }
+        return ["session.timeout.ms": "6000", "heartbeat.interval.ms": "2000"]
+    }
 
     static func requiredSettings(group: String) -> [String: String] {
         ["group.id": group, "enable.auto.commit": "false", "enable.auto.offset.store": "false"]

@@ -1,5 +1,6 @@
 public import Logging
 public import ServiceLifecycle
+import Synchronization
 
 /// Produces records; idempotent and acknowledged by all in-sync replicas unless the settings say otherwise.
 ///
@@ -7,15 +8,23 @@ public import ServiceLifecycle
 /// batch, keep their order in a partition. When the local queue (`queue.buffering.max.messages`) is full a call waits
 /// for room instead of failing. Delivery is tried until `delivery.timeout.ms` (librdkafka's default, 5 minutes).
 ///
+/// A record counts as delivered when a broker has said so; `acks=0`, by which none would, is refused.
+///
 /// As a `Service` it stays until graceful shutdown and then closes: put it before what uses it.
 public final class KafkaProducer: Sendable, Service {
-    private let core: ProducerCore
+    private let settings: [String: String]
+    private let logger: Logger
+    private let onStatistics: (@Sendable (KafkaStatistics) -> Void)?
+    private let current: Mutex<ProducerCore>
+
+    private var core: ProducerCore { current.withLock { $0 } }
 
     /// Makes a producer; throws ``KafkaError`` that names a refused setting.
     ///
     /// The brokers are not contacted yet.
     public init(_ configuration: KafkaConfiguration, logger: Logger = Logger(label: "kafka.producer")) throws {
-        let settings = configuration.merged(
+        try Self.checkAcknowledgement(configuration)
+        settings = configuration.merged(
             defaults: [
                 "client.id": "errata",
                 "enable.idempotence": "true",
@@ -24,7 +33,25 @@ public final class KafkaProducer: Sendable, Service {
             ],
             required: [:]
         )
-        core = try ProducerCore(settings: settings, logger: logger, onStatistics: configuration.onStatistics)
+        self.logger = logger
+        onStatistics = configuration.onStatistics
+        current = try Mutex(ProducerCore(settings: settings, logger: logger, onStatistics: onStatistics))
+    }
+
+    /// Refuses a producer that no broker answers: a record that was lost on the way would count as delivered.
+    private static func checkAcknowledgement(_ configuration: KafkaConfiguration) throws {
+        // One setting under two names.
+        for name in ["acks", "request.required.acks"] {
+            guard let value = configuration.settings[name], Int(value.filter { !$0.isWhitespace }) == 0 else {
+                continue
+            }
+            throw KafkaError(
+                code: .invalidArgument,
+                message: "Kafka setting '\(name)': with 0 no broker says whether it has a record, and one that is lost "
+                    + "would count as delivered; leave the setting out (all in-sync replicas), or set 1 or all",
+                setting: name
+            )
+        }
     }
 
     deinit {
@@ -78,6 +105,7 @@ public final class KafkaProducer: Sendable, Service {
     ///
     /// Closing twice is harmless.
     public func close(timeout: Duration = .seconds(10)) async {
+        let core = core
         core.refuseMore()
         do {
             try await core.flush(timeout: timeout)
@@ -88,8 +116,25 @@ public final class KafkaProducer: Sendable, Service {
         await core.awaitStop()
     }
 
-    /// The error that ended the client, if one did: a new producer must then be made.
+    /// The error that ended the client, if one did: nothing is sent until ``renew()``.
     public var fatalError: KafkaError? { core.fatalError }
+
+    /// Makes a new client in place of one that a fatal error ended; does nothing where none did, or after `close`.
+    ///
+    /// What the old one still holds is given up, and its senders are told (``KafkaError/Code/purged``). The new client is
+    /// another one to the brokers: what it sends again of the old one's records may stand twice on a topic.
+    public func renew() throws {
+        let old = try current.withLock { core -> ProducerCore? in
+            guard core.fatalError != nil else { return nil }
+            let old = core
+            core = try ProducerCore(settings: settings, logger: logger, onStatistics: onStatistics)
+            return old
+        }
+        old?.stop()
+    }
+
+    /// Ends the client as a fatal error would, for tests of what is done then.
+    package func endFatally(reason: String) { core.endFatally(reason: reason) }
 
     /// The brokers, topics and partitions, asked of a broker now over this client's own connections.
     ///

@@ -68,6 +68,8 @@ public struct KafkaMessage: Sendable, Hashable {
     public let headers: [KafkaHeader]
     /// When it was created or appended, as the topic is set up.
     public let timestamp: Date?
+    /// The number of the assignment that brought its partition to the consumer, which grows; 0 where it came from none.
+    public internal(set) var assignment: UInt64 = 0
 
     /// Makes a message, for tests of what handles messages.
     public init(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Schemas
+import ServiceRuntime
 import Testing
 
 @testable import ErrataCLICore
@@ -125,5 +126,55 @@ struct DisplayTests {
         #expect(error?.description.contains("is damaged") == true)
         LocalEndpoint.remove(from: folder)
         #expect(throws: CLIError.self) { try LocalEndpoint.read(from: folder) }
+    }
+}
+
+@Suite("The live screen")
+struct LiveScreenTests {
+    @Test("a drawing begins at the top, clears what was longer, and keeps within the terminal")
+    func drawing() {
+        let wide = LiveScreen.drawing("one\n\ntwo", size: nil)
+        #expect(wide == "\u{1B}[Hone\u{1B}[K\r\n\u{1B}[K\r\ntwo\u{1B}[K\u{1B}[J")
+        let small = LiveScreen.drawing("abcdef\nb\nc\nd", size: (columns: 4, rows: 3))
+        #expect(small == "\u{1B}[Habc…\u{1B}[K\r\nb\u{1B}[K\r\n…\u{1B}[K\u{1B}[J")
+    }
+
+    @Test("a training's rate is over the time between two notes of its progress")
+    func rates() {
+        func training(_ tokens: Int) -> SystemFigures.Training {
+            SystemFigures.Training(
+                id: StageID(run: "r", round: 1, stage: "a"),
+                runName: "r",
+                step: 1,
+                totalSteps: 2,
+                loss: nil,
+                tokens: tokens,
+                seconds: 100
+            )
+        }
+        let start = ContinuousClock.now
+        var rates = TrainingRates()
+        rates.add([training(100)], at: start)
+        #expect(rates.perSecond.isEmpty)
+        rates.add([training(300)], at: start + .seconds(2))
+        #expect(rates.perSecond.values.map { $0 } == [100])
+        // Nothing new was noted: the rate stays as it is until something is.
+        rates.add([training(300)], at: start + .seconds(4))
+        #expect(rates.perSecond.values.map { $0 } == [100])
+        rates.add([training(700)], at: start + .seconds(10))
+        #expect(rates.perSecond.values.map { $0 } == [50])
+        // Begun again from a checkpoint, and then ended.
+        rates.add([training(50)], at: start + .seconds(11))
+        #expect(rates.perSecond.isEmpty)
+        rates.add([], at: start + .seconds(12))
+        #expect(rates.perSecond.isEmpty)
+    }
+
+    @Test(
+        "waiting times are told in a unit that suits",
+        arguments: [(7.2, "7 s"), (150, "2 min"), (9_000, "2.5 h"), (200_000, "2.3 d")]
+    )
+    func times(seconds: Double, text: String) {
+        #expect(StatusText.time(seconds) == text)
     }
 }

@@ -46,7 +46,7 @@ ALLOWED = {
     "Schemas": {"Digests"},
     "KafkaClient": {"CLibrdkafka"},
     "PostgresClient": {"CLibpq"},
-    "ServiceRuntime": {"KafkaClient", "PostgresClient", "Schemas"} | FAULTS,
+    "ServiceRuntime": {"Digests", "KafkaClient", "PostgresClient", "Schemas"} | FAULTS,
     "RunTraining": NUMERICS | PLUMBING | PURE | FILES | FAULTS | {"Distillation"},
 }
 IMPORT = re.compile(

@@ -74,4 +74,23 @@ struct ConsumerBufferTests {
         #expect(buffer.takeBatch().map(\.partition) == [1])
         #expect(buffer.isEmpty)
     }
+
+    @Test("a message is held under the assignment that it came under, not under a later one of its partition")
+    func assignments() throws {
+        var buffer = buffer()
+        buffer.append(message(0, 0))
+        buffer.append(message(1, 0))
+        let batch = buffer.takeBatch()
+        #expect(batch.allSatisfy { buffer.holds($0) })
+        buffer.revoke([first])
+        #expect(batch.map { buffer.holds($0) } == [false, true])
+        #expect(buffer.assign([first]).isEmpty)
+        #expect(batch.map { buffer.holds($0) } == [false, true])
+        buffer.append(message(0, 0))
+        let again = try #require(buffer.takeBatch().first)
+        #expect(buffer.holds(again))
+        #expect(again.assignment > batch[0].assignment)
+        // One that came from no consumer is nobody's.
+        #expect(!buffer.holds(message(0, 0)))
+    }
 }

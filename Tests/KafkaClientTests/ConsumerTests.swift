@@ -1,7 +1,8 @@
 import Foundation
-import KafkaClient
 import Synchronization
 import Testing
+
+@testable import KafkaClient
 
 @Suite("Consuming in a group")
 struct ConsumerTests {
@@ -140,6 +141,16 @@ struct ConsumerTests {
         #expect(offsets == Array(0..<200))
         #expect(messages.count == 400)
         await consumer.close()
+    }
+
+    @Test("a dead member is noticed after 6 s unless the settings say otherwise, or leave it to the broker")
+    func sessions() {
+        let plain = KafkaConfiguration(bootstrapServers: "127.0.0.1:1")
+        let own = ConsumerCore.sessionSettings(of: plain)
+        #expect(own == ["session.timeout.ms": "6000", "heartbeat.interval.ms": "2000"])
+        let merged = plain.with(["session.timeout.ms": "9000"]).merged(defaults: own, required: [:])
+        #expect(merged["session.timeout.ms"] == "9000")
+        #expect(ConsumerCore.sessionSettings(of: plain.with(["group.protocol": "consumer"])).isEmpty)
     }
 
     @Test("closing ends a poll that waits")

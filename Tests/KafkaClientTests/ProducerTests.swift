@@ -122,6 +122,42 @@ struct ProducerTests {
         #expect(throws: KafkaError.self) { _ = try KafkaConsumer(configuration, group: "g", topics: ["t"]) }
     }
 
+    @Test(
+        "a producer that no broker would answer is refused by the setting's name",
+        arguments: ["acks", "request.required.acks"]
+    )
+    func unacknowledged(name: String) {
+        let configuration = KafkaConfiguration(
+            bootstrapServers: "127.0.0.1:1",
+            settings: [name: "0", "enable.idempotence": "false"]
+        )
+        let error = #expect(throws: KafkaError.self) { _ = try KafkaProducer(configuration) }
+        #expect(error?.setting == name)
+        #expect(error?.message.contains("leave the setting out") == true)
+    }
+
+    @Test("a producer that a fatal error ended sends again once it is renewed, and one in health is left alone")
+    func renewal() async throws {
+        let broker = try EmbeddedBroker(topics: ["t": 1])
+        let producer = try KafkaProducer(broker.configuration)
+        _ = try await producer.send(KafkaRecord("t", "a"))
+        try producer.renew()
+        producer.endFatally(reason: "planted")
+        #expect(producer.fatalError?.isFatal == true)
+        await #expect(throws: KafkaError.self) { _ = try await producer.send(KafkaRecord("t", "lost")) }
+        try producer.renew()
+        #expect(producer.fatalError == nil)
+        _ = try await producer.send(KafkaRecord("t", "b"))
+        let reader = try await KafkaReader(broker.configuration, topics: ["t"], stopAtEnd: true)
+        #expect(try await reader.batches.take(2).map(\.text) == ["a", "b"])
+        await reader.close()
+        await producer.close()
+        // A closed one stays closed.
+        try producer.renew()
+        let refused = await #expect(throws: KafkaError.self) { _ = try await producer.send(KafkaRecord("t", "c")) }
+        #expect(refused?.code == .closed)
+    }
+
     @Test("the admin makes topics through the embedded broker, and one that is there is no error")
     func topics() async throws {
         let broker = try EmbeddedBroker()

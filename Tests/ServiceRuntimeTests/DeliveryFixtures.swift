@@ -120,7 +120,9 @@ struct DeliveryBench: Sendable {
             kafka: broker.configuration,
             logger: quiet,
             concurrency: concurrency,
-            backoff: Backoff(base: .milliseconds(2), cap: .milliseconds(20))
+            backoff: Backoff(base: .milliseconds(2), cap: .milliseconds(20)),
+            // What waits stays in memory, however slow the machine is.
+            parking: ParkingPolicy(patience: .seconds(3600))
         )
     }
 

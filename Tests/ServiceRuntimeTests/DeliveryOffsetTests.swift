@@ -120,6 +120,20 @@ struct DeliveryOffsetTests {
         #expect(harness.take() == [0: 3])
     }
 
+    @Test("what was given up under an earlier assignment holds nothing up, also where it does not come again")
+    func givenUp() {
+        var harness = Harness()
+        harness.start(0, 1)
+        harness.tracker.revoked(topic: "t", partition: 0)
+        harness.tracker.assigned(topic: "t", partition: 0)
+        // Retention has taken 0 and 1 meanwhile.
+        harness.tracker.started(topic: "t", partition: 0, offset: 5, assignment: 2)
+        harness.finish(1)
+        #expect(harness.take() == [:])
+        harness.finish(5)
+        #expect(harness.take() == [0: 6])
+    }
+
     @Test("long histories are forgotten without losing the place", arguments: [1, 7, 5_000])
     func longHistory(window: Int) {
         var harness = Harness()
@@ -281,6 +295,29 @@ struct DeliveryOffsetTests {
             #expect(await iterator.next() == index)
         }
         #expect(slots.waitingCount == 0)
+    }
+
+    @Test("who waits for many slots is not overtaken, and gets no more than there are; its cancellation lets others by")
+    func manySlots() async throws {
+        let slots = SlotLimiter(limit: 3)
+        try await slots.acquire()
+        let all = Task { try await slots.acquire(9) }
+        try await eventually("all to be wanted") { slots.waitingCount == 1 }
+        // Two are free, but not for those behind.
+        let behind = Task { try await slots.acquire() }
+        try await eventually("one behind") { slots.waitingCount == 2 }
+        slots.release()
+        try await all.value
+        #expect(slots.waitingCount == 1)
+        slots.release(9)
+        try await behind.value
+        let again = Task { try await slots.acquire(3) }
+        try await eventually("all to be wanted again") { slots.waitingCount == 1 }
+        let next = Task { try await slots.acquire() }
+        try await eventually("the next") { slots.waitingCount == 2 }
+        again.cancel()
+        await #expect(throws: CancellationError.self) { try await again.value }
+        try await next.value
     }
 
     @Test("a cancelled task leaves the queue for a slot without taking one")

@@ -103,6 +103,101 @@ struct DeliveryOutboxTests {
         }
     }
 
+    @Test("a topic that takes nothing does not keep the events of others, and its own follow later, each once")
+    func failingTopic() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let attempts = try await Self.enqueue(0..<5, in: bench)
+            let problems = try (0..<5).map {
+                try OutgoingEvent(
+                    ProblemEvent(id: "p-\($0)", dataset: "d", split: .train, question: "1+1?", answer: "2"),
+                    source: "/errata/tested",
+                    time: Date(timeIntervalSince1970: 1_700_000_000)
+                )
+            }
+            try await bench.pool.withTransaction { try await Outbox.enqueue(problems, in: $0) }
+            // The next request, which holds events of one topic.
+            try bench.broker.injectErrors([.topicAuthorizationFailed], into: .produce)
+            await #expect(throws: KafkaError.self) { try await bench.relay.publishBatch() }
+            let left = try await bench.pool.values(
+                "SELECT topic FROM outbox WHERE published_at IS NULL",
+                as: String.self
+            )
+            #expect(!left.isEmpty && left.count <= 5)
+            #expect(Set(left).count == 1)
+            #expect(try await bench.relay.publishBatch() == left.count)
+            for (topic, events) in [(Topic.attempts, attempts), (.problems, problems)] {
+                let sent = Self.ids(try await bench.messages(of: topic))
+                #expect(sent.sorted() == events.map(\.attributes.id).sorted())
+            }
+        }
+    }
+
+    @Test("an orderly stop finishes the batch in flight, so that no event is sent again")
+    func orderlyStop() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let events = try await Self.enqueue(0..<20, in: bench)
+            // Long enough that the stop comes while the batch is under way.
+            try bench.broker.setRoundTripTime(.milliseconds(500))
+            try await withServices([bench.relay]) {
+                try await eventually("the batch in flight") {
+                    try await bench.pool.value(
+                        """
+                        SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'
+                            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                        """
+                    ) == 1
+                }
+            }
+            #expect(try await Self.unpublished(bench) == 0)
+            try bench.broker.setRoundTripTime(.zero)
+            #expect(try await bench.relay.publishBatch() == 0)
+            #expect(Self.ids(try await bench.messages(of: .attempts)) == events.map(\.attributes.id))
+        }
+    }
+
+    @Test("a relay whose producer a fatal error ended goes on with a new one")
+    func fatalError() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            bench.producer.endFatally(reason: "planted")
+            let events = try await Self.enqueue(0..<3, in: bench)
+            try await withServices([bench.relay]) {
+                try await eventually("the relay") { try await Self.unpublished(bench) == 0 }
+            }
+            #expect(Self.ids(try await bench.messages(of: .attempts)) == events.map(\.attributes.id))
+        }
+    }
+
+    @Test("a topic rests longer with each failure in a row, and not at all after a success")
+    func rests() {
+        var rests = TopicRests(backoff: Backoff(base: .seconds(8), cap: .seconds(16)))
+        let now = ContinuousClock.now
+        #expect(rests.failed("a", at: now) == 1)
+        #expect(rests.failed("b", at: now) == 1)
+        #expect(rests.topics(at: now + .seconds(3)) == ["a", "b"])
+        #expect(rests.topics(at: now + .seconds(9)) == [])
+        #expect(rests.failed("a", at: now) == 2)
+        rests.succeeded("b")
+        #expect(rests.topics(at: now + .seconds(3)) == ["a"])
+        #expect(rests.topics(at: now + .seconds(17)) == [])
+    }
+
+    @Test("an event whose attributes cannot be headers is refused before it is written, where it would hold all up")
+    func attributes() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let event = try OutgoingEvent(
+                ProblemEvent(id: "p-1", dataset: "d", split: .train, question: "1+1?", answer: "2"),
+                id: String(repeating: "x", count: CloudEvent.longestAttribute + 1),
+                source: "/errata/tested",
+                time: Date(timeIntervalSince1970: 1_700_000_000)
+            )
+            let failure = await #expect(throws: PermanentFailure.self) {
+                try await bench.pool.withTransaction { try await Outbox.enqueue([event], in: $0) }
+            }
+            #expect(failure?.message.contains("attribute id") == true)
+            #expect(try await bench.count("outbox") == 0)
+        }
+    }
+
     @Test("the same event again is left alone, and a different one under its id is refused")
     func conflict() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in

@@ -482,6 +482,59 @@ struct DeliveryWorkerTests {
     }
 }
 
+extension DeliveryWorkerTests {
+    @Test("what is not begun when its partition goes to another member is left to that member")
+    func notBegun() async throws {
+        try await DeliveryBench.with(partitions: 2) { bench in
+            let gates = ["stays": Gate(), "joins": Gate()]
+            let begun = Beginnings()
+            func worker(_ name: String) throws -> EffectsWorker<ClosureProcessor> {
+                let gate = try #require(gates[name])
+                return bench.worker(concurrency: 1) { event in
+                    begun.add(event.id, by: name)
+                    try await eventually("the gate of \(name)") { gate.isOpen }
+                    return try DeliveryBench.effects(of: event, worker: name)
+                }
+            }
+            let ids = (0..<2).map { partition in (0..<5).map { "\(partition)-\($0)" } }
+            for (partition, ids) in ids.enumerated() {
+                try await bench.send(ids.map { ($0, $0) }, partition: Int32(partition))
+            }
+            try await withServices([try worker("stays")]) {
+                // It holds messages of both partitions, and works on one of them.
+                try await eventually("the first") { begun["stays"].count == 1 }
+                try await withServices([try worker("joins")]) {
+                    try await eventually("a partition to go over") { begun["joins"].count == 1 }
+                    let moved = try #require(begun["joins"].first?.first)
+                    gates["stays"]?.open()
+                    let kept = moved == "0" ? ids[1] : ids[0]
+                    try await eventually("what stayed") {
+                        Set(try await bench.effects()).isSuperset(of: kept)
+                    }
+                    let others = begun["stays"].dropFirst().filter { $0.first == moved }
+                    #expect(others.isEmpty)
+                    gates["joins"]?.open()
+                    try await eventually("everything") { try await bench.lag() == 0 }
+                }
+            }
+            let done = try await bench.effects()
+            #expect(done.count == 10)
+            #expect(Set(done) == Set(ids.joined()))
+        }
+    }
+}
+
+/// The events that each worker has begun, in order.
+private final class Beginnings: Sendable {
+    private let events = Mutex<[String: [String]]>([:])
+
+    func add(_ event: String, by worker: String) {
+        events.withLock { $0[worker, default: []].append(event) }
+    }
+
+    subscript(worker: String) -> [String] { events.withLock { $0[worker, default: []] } }
+}
+
 /// A service with a closure that runs when its graceful shutdown begins.
 private struct ShutdownHook: Service {
     let service: any Service

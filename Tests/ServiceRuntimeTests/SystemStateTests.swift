@@ -29,7 +29,7 @@ struct SystemStateTests {
         }
     }
 
-    @Test("the outbox and the dead letters are counted as they fill and empty")
+    @Test("the outbox, the dead letters and the parked messages are counted as they fill and empty")
     func delivery() async throws {
         try await TestDatabase.withPool { pool in
             func samples() async throws -> [MetricSample] {
@@ -57,7 +57,17 @@ struct SystemStateTests {
                     """
                 )
             }
+            try await pool.execute(
+                """
+                INSERT INTO parked_messages (consumer, topic, partition, "offset", headers, first_seen, tries, next_try,
+                                             reason)
+                VALUES ('tested', 't', 0, 1, '[]', now(), 1, now(), 'planted')
+                """
+            )
             let full = try await samples()
+            #expect(
+                full.filter { $0.name == .parkedMessages } == [MetricSample(.parkedMessages, 1, ["consumer": "tested"])]
+            )
             #expect(full.contains(MetricSample(.outboxUnpublished, 2)))
             let age = full.first { $0.name == .outboxOldestAge }?.value ?? 0
             #expect((100..<200).contains(age))

@@ -12,7 +12,7 @@ REVOKE SELECT ON teacher_calls, teacher_failed_calls, teacher_spending, teacher_
 FROM errata_services;
 
 -- Delivery: each service marks what it has done, publishes, buries and leases. Pruning is a DELETE.
-GRANT INSERT, UPDATE, DELETE ON inbox, outbox, dead_letters, leases TO errata_services;
+GRANT INSERT, UPDATE, DELETE ON inbox, work_begun, parked_messages, outbox, dead_letters, leases TO errata_services;
 
 -- Problems, and what the teacher wrote. The teacher's budget of a run stands in the run.
 GRANT SELECT, INSERT, UPDATE, DELETE ON problems, problem_fingerprints, problem_overlaps, problem_votes, traces,

@@ -1,4 +1,5 @@
 import Distillation
+import FaultPoints
 import Foundation
 import LanguageModel
 public import Logging
@@ -241,6 +242,7 @@ public struct EvaluationWork: Sendable {
             try await write(transaction)
             try await EvaluationJobStore.finish(piece: piece.number, of: job.id, seconds: seconds, in: transaction)
         }
+        try FaultPoint.pieceGraded.reach()
         try await lease.commit(effects, in: pool)
         logger.info(
             "piece done",

@@ -17,7 +17,9 @@ struct ConsumerBuffer {
     }
 
     let limits: Limits
-    private(set) var assigned: Set<TopicPartition> = []
+    /// The held partitions, each with the number of the assignment that brought it.
+    private var assignments: [TopicPartition: UInt64] = [:]
+    private var lastAssignment: UInt64 = 0
     private(set) var paused: Set<TopicPartition> = []
     private(set) var isHolding = false
     private var queue: [KafkaMessage] = []
@@ -28,6 +30,12 @@ struct ConsumerBuffer {
     init(limits: Limits) {
         self.limits = limits
     }
+
+    /// The held partitions.
+    var assigned: Set<TopicPartition> { Set(assignments.keys) }
+
+    /// Whether a message's partition is still held under the assignment that the message came under.
+    func holds(_ message: KafkaMessage) -> Bool { assignments[message.topicPartition] == message.assignment }
 
     /// Messages that can be read now.
     var count: Int { queue.count - head }
@@ -41,7 +49,9 @@ struct ConsumerBuffer {
     /// Adds one message; one of a partition that is no longer held here is dropped.
     mutating func append(_ message: KafkaMessage) {
         let partition = message.topicPartition
-        guard assigned.contains(partition) else { return }
+        guard let assignment = assignments[partition] else { return }
+        var message = message
+        message.assignment = assignment
         if paused.contains(partition) {
             aside[partition, default: []].append(message)
         } else {
@@ -82,13 +92,14 @@ struct ConsumerBuffer {
 
     /// Notes new partitions; gives those to pause at once.
     mutating func assign(_ partitions: [TopicPartition]) -> [TopicPartition] {
-        assigned.formUnion(partitions)
+        lastAssignment += 1
+        for partition in partitions { assignments[partition] = lastAssignment }
         return isHolding ? partitions : []
     }
 
     /// Forgets partitions and all their messages.
     mutating func revoke(_ partitions: [TopicPartition]) {
-        assigned.subtract(partitions)
+        for partition in partitions { assignments[partition] = nil }
         paused.subtract(partitions)
         drop(partitions)
     }

@@ -139,6 +139,8 @@ final class ConsumerCore: Sendable {
 
     var assignment: Set<TopicPartition> { state.withLock { $0.buffer.assigned } }
 
+    func holds(_ message: KafkaMessage) -> Bool { state.withLock { $0.buffer.holds(message) } }
+
     private var bufferState: KafkaStatistics.Buffer {
         state.withLock {
             .init(messages: $0.buffer.count, bytes: $0.buffer.bytes, isHoldingBack: $0.buffer.isHolding)

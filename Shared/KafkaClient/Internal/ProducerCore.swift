@@ -36,6 +36,12 @@ final class ProducerCore: Sendable {
 
     var fatalError: KafkaError? { state.withLock { $0.handle }?.fatalError }
 
+    func endFatally(reason: String) {
+        state.withLock { $0.handle }?.withClient {
+            _ = rd_kafka_test_fatal_error($0, RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER, reason)
+        }
+    }
+
     // MARK: Sending
 
     /// Hands one record to librdkafka, waiting for room while its queue is full.

@@ -1,3 +1,4 @@
+import FaultPoints
 package import Foundation
 
 #if canImport(Glibc)
@@ -57,6 +58,7 @@ package struct AtomicFile: ~Copyable {
 
     package mutating func finish() throws {
         guard fsync(descriptor) == 0 else { throw Self.failure(target, "write to disk") }
+        try FaultPoint.fileWritten.reach(file: temporary)
         close(descriptor)
         descriptor = -1
         guard rename(temporary, target) == 0 else {

@@ -18,6 +18,8 @@ public enum DatabaseSchema {
             migration(10, "teaching-by-need", PackageResources.V0010_teaching_by_need_sql),
             migration(11, "teacher-batches", PackageResources.V0011_teacher_batches_sql),
             migration(12, "grader-stamps", PackageResources.V0012_grader_stamps_sql),
+            migration(13, "delivery-identity", PackageResources.V0013_delivery_identity_sql),
+            migration(14, "operators", PackageResources.V0014_operators_sql),
         ]
     }
 

@@ -24,7 +24,7 @@ public struct ReceivedEvent: Sendable {
         self.data = data
     }
 
-    /// The event id, by which consumers recognise an event that comes again.
+    /// The event id, by which, with its source and topic, consumers recognise an event that comes again.
     public var id: String { attributes.id }
 
     /// Reads the body and checks it.

@@ -15,6 +15,8 @@ struct OffsetTracker {
         /// The offset to commit: the one after the last message of the finished prefix.
         var committable: Int64?
         var committed: Int64?
+        /// The assignment that the offsets belong to.
+        var assignment: UInt64 = 0
     }
 
     private var partitions: [TopicPartitionKey: Partition] = [:]
@@ -22,14 +24,17 @@ struct OffsetTracker {
 
     /// Notes that a message was taken from the consumer.
     ///
-    /// Offsets of a partition arrive in increasing order.
-    mutating func started(topic: String, partition: Int32, offset: Int64) {
+    /// Offsets of a partition arrive in increasing order under one `assignment`.
+    mutating func started(topic: String, partition: Int32, offset: Int64, assignment: UInt64 = 0) {
         let key = TopicPartitionKey(topic: topic, partition: partition)
-        if let last = partitions[key]?.order.last, offset <= last {
-            // The partition went away and came back: the earlier hand-outs no longer matter.
-            partitions[key] = Partition()
+        if let state = partitions[key],
+            state.assignment != assignment || state.order.last.map({ offset <= $0 }) ?? false
+        {
+            // The partition went away and came back, from its last committed offset: the earlier hand-outs, some of which
+            // were given up, no longer matter.
+            partitions[key] = nil
         }
-        partitions[key, default: Partition()].order.append(offset)
+        partitions[key, default: Partition(assignment: assignment)].order.append(offset)
         partitions[key]?.unfinished.insert(offset)
     }
 
@@ -52,8 +57,7 @@ struct OffsetTracker {
 
     /// Notes that another member of the group now owns a partition: nothing of it is committed from here.
     ///
-    /// What is unfinished is remembered: a later message of a batch that was taken before may still start, and when the
-    /// partition comes back its offset must not be committed past the unfinished ones.
+    /// What is unfinished is remembered: when the partition comes back its offset must not be committed past it.
     mutating func revoked(topic: String, partition: Int32) {
         revokedPartitions.insert(TopicPartitionKey(topic: topic, partition: partition))
     }

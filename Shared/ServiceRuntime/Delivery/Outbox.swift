@@ -5,24 +5,21 @@ import Schemas
 
 /// The table of events to publish.
 enum Outbox {
-    /// The channel that wakes the relay.
-    static let channel = "errata_outbox"
-
-    /// Writes events in the caller's transaction.
+    /// Writes events in the caller's transaction; the relay sends them within its poll interval after the commit.
     ///
     /// An event that is there already under the same id is left alone: it is the same work done again.
     ///
     /// `sizeLimit`: the largest record that the producer sends, in bytes; nil leaves that to the relay.
     ///
-    /// - Throws: ``PermanentFailure`` when a different event stands under the id, or one is larger than the limit.
+    /// - Throws: ``PermanentFailure`` when a different event stands under the id, one is larger than the limit, or its
+    ///   attributes cannot be headers.
     static func enqueue(
         _ events: [OutgoingEvent],
         sizeLimit: Int? = nil,
         in transaction: PostgresTransaction
     ) async throws {
-        guard !events.isEmpty else { return }
         for event in events {
-            if let sizeLimit { try check(event, sizeLimit: sizeLimit) }
+            try check(event, sizeLimit: sizeLimit)
             let attributes = event.attributes
             let inserted = try await transaction.query(
                 """
@@ -41,11 +38,17 @@ enum Outbox {
                 )
             }
         }
-        try await transaction.execute("SELECT pg_notify(\(channel), '')")
     }
-    private static func check(_ event: OutgoingEvent, sizeLimit: Int) throws {
-        let size = try event.record().largestSize
-        guard size > sizeLimit else { return }
+
+    /// An event that cannot be a record must not come into the table: those of all services behind it would wait.
+    private static func check(_ event: OutgoingEvent, sizeLimit: Int?) throws {
+        let size: Int
+        do {
+            size = try event.record().largestSize
+        } catch let error as SchemasError {
+            throw PermanentFailure(code: error.code.rawValue, message: error.message)
+        }
+        guard let sizeLimit, size > sizeLimit else { return }
         throw PermanentFailure(
             code: "too-large",
             message: "\(event.attributes.type) \(event.attributes.id) takes \(size) bytes with its key and headers, "

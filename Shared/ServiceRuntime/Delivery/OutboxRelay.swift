@@ -1,3 +1,4 @@
+import FaultPoints
 import Foundation
 public import KafkaClient
 public import Logging
@@ -9,10 +10,14 @@ public import ServiceLifecycle
 /// Publishes the rows of the outbox in order, with an idempotent producer, and marks them.
 ///
 /// Every service runs one; an advisory lock lets one at a time publish, and the next takes over when that process dies.
-/// A crash between sending and marking sends rows again: their event ids are the same, so consumers recognise them.
+/// A crash between sending and marking sends rows again: their event ids are the same, so consumers recognise them. An
+/// orderly stop sends none again: the batch in flight is finished and marked first, unless the broker takes longer than
+/// the process is given.
 ///
 /// A row that the broker refuses for good, such as one that is too large for the topic, is set aside among the dead
-/// letters with the reason, and those behind it go on. `errata dead-letters replay` sends it again.
+/// letters with the reason, and those behind it go on. `errata dead-letters replay` sends it again. A topic that takes
+/// nothing for now (it is missing, say) rests for a while, up to a minute, and the others go on. What was delivered
+/// behind a failed row of its key is sent again behind it.
 public struct OutboxRelay: Service {
     private let pool: PostgresPool
     private let producer: KafkaProducer
@@ -26,6 +31,7 @@ public struct OutboxRelay: Service {
     /// Creates a relay.
     ///
     /// Arguments:
+    ///   - producer: renewed when a fatal error ends it.
     ///   - batch: the most rows published at a time.
     ///   - pollInterval: how long a relay waits when the outbox is empty or another relay is publishing.
     public init(
@@ -42,28 +48,53 @@ public struct OutboxRelay: Service {
         self.pollInterval = pollInterval
     }
 
-    /// Publishes until graceful shutdown.
+    /// Publishes until graceful shutdown, at which it finishes the batch in flight.
     ///
     /// What is then unpublished stays in the outbox for the next relay.
     public func run() async throws {
-        await cancelWhenGracefulShutdown {
-            var failures = 0
-            while !Task.isCancelled {
-                do {
-                    let published = try await publishBatch()
-                    failures = 0
-                    if published < batch { try await Task.sleep(for: pollInterval) }
-                } catch is CancellationError {
-                    return
-                } catch {
-                    failures += 1
-                    logger.warning(
-                        "outbox relay will retry",
-                        metadata: ["error": "\(error)", "failures": "\(failures)"]
-                    )
-                    try? await Backoff().wait(afterFailure: failures)
-                }
+        var rests = TopicRests()
+        var failures = 0
+        while !Task.isShuttingDownGracefully, !Task.isCancelled {
+            let wait: Duration
+            do {
+                let published = try await publish(except: rests.topics(at: .now))
+                failures = 0
+                note(published, in: &rests)
+                wait = published.rows < batch || !published.failures.isEmpty ? pollInterval : .zero
+            } catch is CancellationError {
+                return
+            } catch {
+                failures += 1
+                logger.warning(
+                    "outbox relay will retry",
+                    metadata: ["error": "\(error)", "failures": "\(failures)"]
+                )
+                wait = Backoff().delay(afterFailure: failures)
             }
+            guard wait > .zero else { continue }
+            // Only the waiting ends at shutdown.
+            guard (try? await cancelWhenGracefulShutdown { try await Task.sleep(for: wait) }) != nil else { return }
+        }
+    }
+
+    /// Rests the topics that took nothing, or renews the producer where that is the cause.
+    private func note(_ published: Published, in rests: inout TopicRests) {
+        if let error = producer.fatalError {
+            do {
+                try producer.renew()
+                logger.warning("producer renewed after a fatal error", metadata: ["error": "\(error)"])
+            } catch {
+                logger.error("producer not renewed yet", metadata: ["error": "\(error)"])
+            }
+            return
+        }
+        for topic in published.topics where published.failures[topic] == nil { rests.succeeded(topic) }
+        for (topic, error) in published.failures.sorted(by: { $0.key < $1.key }) {
+            let failures = rests.failed(topic, at: .now)
+            logger.warning(
+                "events not published yet",
+                metadata: ["topic": "\(topic)", "error": "\(error)", "failures": "\(failures)"]
+            )
         }
     }
 
@@ -72,54 +103,98 @@ public struct OutboxRelay: Service {
     /// The rows are marked in the transaction that holds the lock, so that no other relay sends them meanwhile.
     ///
     /// - Returns: the number of rows that were published or set aside.
+    /// - Throws: an error of a row that was not sent, after those that were are marked.
     public func publishBatch() async throws -> Int {
+        let published = try await publish(except: [])
+        if let failure = published.failures.min(by: { $0.key < $1.key }) { throw failure.value }
+        return published.rows
+    }
+
+    /// What became of a batch.
+    private struct Published: Sendable {
+        /// The rows that were looked at.
+        var rows = 0
+        /// Their topics.
+        var topics: Set<String> = []
+        /// The topics of which a row was not taken and may be later, each with its first error.
+        var failures: [String: KafkaError] = [:]
+    }
+
+    private func publish(except resting: [String]) async throws -> Published {
         try await pool.withTransaction { transaction in
             let locked = try await transaction.query("SELECT pg_try_advisory_xact_lock(\(Self.lock)) AS locked")
-            guard try locked.first?.get("locked", as: Bool.self) == true else { return 0 }
+            guard try locked.first?.get("locked", as: Bool.self) == true else { return Published() }
             let rows = try await transaction.query(
                 """
                 SELECT sequence, event_id, topic, key, type, source, subject, time, payload FROM outbox
-                WHERE published_at IS NULL AND refused_at IS NULL ORDER BY sequence LIMIT \(batch)
+                WHERE published_at IS NULL AND refused_at IS NULL AND topic <> ALL(\(resting))
+                ORDER BY sequence LIMIT \(batch)
                 """
             )
-            guard !rows.isEmpty else { return 0 }
+            guard !rows.isEmpty else { return Published() }
             var sequences: [Int64] = []
             var records: [KafkaRecord] = []
             for row in rows {
                 sequences.append(try row.get("sequence", as: Int64.self))
                 records.append(try record(of: row))
             }
-            let refused = try await publish(records)
-            for (index, error) in refused.sorted(by: { $0.key < $1.key }) {
+            try FaultPoint.relayRead.reach()
+            let sent = try await send(records)
+            try FaultPoint.relaySent.reach()
+            for (index, error) in sent.refused.sorted(by: { $0.key < $1.key }) {
                 try await setAside(records[index], sequence: sequences[index], error: error, in: transaction)
             }
-            let published = sequences.indices.filter { refused[$0] == nil }.map { sequences[$0] }
+            let published = sent.delivered.map { sequences[$0] }
             try await transaction.execute("UPDATE outbox SET published_at = now() WHERE sequence = ANY(\(published))")
-            return rows.count
+            return Published(rows: rows.count, topics: Set(records.map(\.topic)), failures: sent.failures)
         }
     }
 
-    /// Sends records.
-    ///
-    /// - Returns: those that are refused for good, by index.
-    /// - Throws: the first error that another try may not meet; then nothing counts as sent.
-    private func publish(_ records: [KafkaRecord]) async throws -> [Int: KafkaError] {
-        var suspects: [Int] = []
-        for (index, result) in try await producer.deliver(records).enumerated() {
-            guard case .failure(let error) = result else { continue }
-            guard error.refusesRecord else { throw error }
-            suspects.append(index)
-        }
-        // A broker refuses a whole batch for one record in it: sent alone, each shows whether it was that one.
+    // MARK: Sending
+
+    /// What became of records, by index.
+    private struct Sent {
+        /// Those that were delivered, with all before them of their topic and key.
+        var delivered: [Int] = []
+        /// Those that are refused for good.
         var refused: [Int: KafkaError] = [:]
-        for index in suspects {
-            do {
-                _ = try await producer.send(records[index])
-            } catch let error as KafkaError where error.refusesRecord {
-                refused[index] = error
+        /// The topics of which another try may be taken, each with its first error.
+        var failures: [String: KafkaError] = [:]
+    }
+
+    /// What keeps records in order.
+    private struct Line: Hashable {
+        let topic: String
+        let key: Data?
+    }
+
+    private func send(_ records: [KafkaRecord]) async throws -> Sent {
+        var sent = Sent()
+        var suspects: [Int] = []
+        var broken: Set<Line> = []
+        func note(_ index: Int, _ result: Result<DeliveryReport, KafkaError>, isAlone: Bool) {
+            let record = records[index]
+            let line = Line(topic: record.topic, key: record.key)
+            switch result {
+            case .success:
+                if !broken.contains(line) { sent.delivered.append(index) }
+            case .failure(let error) where error.refusesRecord && !isAlone:
+                suspects.append(index)
+            case .failure(let error) where error.refusesRecord:
+                sent.refused[index] = error
+            case .failure(let error):
+                broken.insert(line)
+                if sent.failures[record.topic] == nil { sent.failures[record.topic] = error }
             }
         }
-        return refused
+        for (index, result) in try await producer.deliver(records).enumerated() {
+            note(index, result, isAlone: false)
+        }
+        // A broker refuses a whole batch for one record in it: sent alone, each shows whether it was that one.
+        for index in suspects where !broken.contains(Line(topic: records[index].topic, key: records[index].key)) {
+            for result in try await producer.deliver([records[index]]) { note(index, result, isAlone: true) }
+        }
+        return sent
     }
 
     private func setAside(
@@ -138,7 +213,7 @@ public struct OutboxRelay: Service {
             in: transaction
         )
         try await transaction.execute("UPDATE outbox SET refused_at = now() WHERE sequence = \(sequence)")
-        Counter(label: "errata_outbox_refused_total", dimensions: [("topic", record.topic)]).increment()
+        Counter(label: MetricName.outboxRefused.rawValue, dimensions: [("topic", record.topic)]).increment()
         logger.error(
             "event refused by the broker and set aside",
             metadata: [

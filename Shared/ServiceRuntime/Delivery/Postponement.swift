@@ -11,7 +11,8 @@ public struct Postponement: Error, Sendable, CustomStringConvertible {
     /// The end of a waiting: what is waited for may never come.
     ///
     /// The time is counted by the worker from its own first try, not from when the message was sent: a message that lay
-    /// on its topic while the services were down has waited for nobody.
+    /// on its topic while the services were down has waited for nobody. It begins anew with another worker, and where
+    /// the message's partition went and came back.
     public struct End: Sendable {
         /// How long the message is tried.
         public let patience: Duration

@@ -1,3 +1,4 @@
+import FaultPoints
 import Foundation
 public import Logging
 public import PostgresClient
@@ -97,8 +98,10 @@ public struct StageJob: Sendable {
             return try await JobStore.start(stage.id, inputs: wanted, in: transaction)
         }
         guard let noted else { return }
+        try FaultPoint.stageBegins.reach()
         do {
             let checkpoint = try await checkpoint(of: stage, noted)
+            try FaultPoint.stageStored.reach()
             let event = try OutgoingEvent(checkpoint, source: source, time: Date())
             let effects = Effects(events: [event]) { try await RunStore.insert(checkpoint, in: $0) }
             try await lease.commit(effects, in: pool)
@@ -135,6 +138,7 @@ public struct StageJob: Sendable {
                         }
                         isFirst = false
                         progress.update(step: step, totalSteps: totalSteps, loss: loss, tokens: tokens)
+                        try FaultPoint.stageStep.reach()
                     }
                 }
             case .handOver(let train):

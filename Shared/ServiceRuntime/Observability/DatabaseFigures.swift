@@ -5,7 +5,7 @@ public enum DatabaseFigures {
     /// More unpublished events than this are not counted one by one.
     private static let mostCounted = 100_000
 
-    /// The outbox and the dead letters.
+    /// The outbox, the dead letters and the parked messages.
     static func delivery(in transaction: PostgresTransaction) async throws -> [MetricSample] {
         var samples: [MetricSample] = []
         let outbox = try await transaction.first(
@@ -25,7 +25,8 @@ public enum DatabaseFigures {
         }
         for row in try await transaction.query(
             """
-            SELECT consumer, cause_code, count(*) AS letters FROM dead_letters WHERE replayed_at IS NULL
+            SELECT consumer, cause_code, count(*) AS letters FROM dead_letters
+            WHERE replayed_at IS NULL AND \(DeadLetters.stateColumn) = 'open'
             GROUP BY consumer, cause_code ORDER BY letters DESC, consumer, cause_code LIMIT 100
             """
         ) {
@@ -34,6 +35,12 @@ public enum DatabaseFigures {
                 "cause": try row.get("cause_code", as: String.self),
             ]
             samples.append(MetricSample(.deadLetters, count: try row.get("letters", as: Int.self), labels))
+        }
+        for row in try await transaction.query(
+            "SELECT consumer, count(*) AS messages FROM parked_messages GROUP BY consumer ORDER BY consumer LIMIT 100"
+        ) {
+            let labels = ["consumer": try row.get("consumer", as: String.self)]
+            samples.append(MetricSample(.parkedMessages, count: try row.get("messages", as: Int.self), labels))
         }
         return samples
     }

@@ -10,7 +10,8 @@ extension MetricName {
             .init(
                 kind: .counter,
                 labels: ["consumer", "topic", "outcome"],
-                help: "Messages worked on, by outcome: processed, duplicate, passed_over, postponed, retried or "
+                help:
+                    "Messages worked on, by outcome: processed, duplicate, passed_over, postponed, retried, parked or "
                     + "dead_lettered. A message that is tried again counts at each try."
             )
         case .consumerLag:
@@ -77,6 +78,15 @@ extension MetricName {
                 scope: .system,
                 labels: ["consumer", "cause"],
                 help: "Dead letters that were not sent again; the series of all consumers and causes that have some."
+            )
+        case .parkedMessages:
+            .init(
+                kind: .gauge,
+                scope: .system,
+                labels: ["consumer"],
+                help:
+                    "Messages that wait in the database instead of on their topic, so that they hold up their own keys "
+                    + "only; the series of all consumers that have some."
             )
         // Database
         case .poolConnections:

@@ -17,6 +17,7 @@ public enum MetricName: String, CaseIterable, Sendable {
     case outboxUnpublished = "errata_outbox_unpublished_events"
     case outboxOldestAge = "errata_outbox_oldest_unpublished_age_seconds"
     case deadLetters = "errata_dead_letters"
+    case parkedMessages = "errata_parked_messages"
 
     // Database
     case poolConnections = "errata_database_pool_connections"

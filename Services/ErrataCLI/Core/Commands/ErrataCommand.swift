@@ -9,9 +9,10 @@ public struct ErrataCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             UpCommand.self, SubmitCommand.self, ProblemsCommand.self, ImportCommand.self, ExportCommand.self,
-            TracesCommand.self, WatchCommand.self, StatusCommand.self, CostsCommand.self, RunsCommand.self,
-            DeadLettersCommand.self, ModelsCommand.self, TrainCommand.self, GenerateCommand.self, ServeCommand.self,
-            GradeCommand.self, RegradeCommand.self, ReproduceCommand.self, PromptsCommand.self, SchemaCommand.self,
+            TracesCommand.self, TraceCommand.self, LineageCommand.self, WatchCommand.self, StatusCommand.self,
+            CostsCommand.self, RunsCommand.self, DeadLettersCommand.self, ReplayCommand.self,
+            ModelsCommand.self, TrainCommand.self, GenerateCommand.self, ServeCommand.self, GradeCommand.self,
+            RegradeCommand.self, ReproduceCommand.self, PromptsCommand.self, SchemaCommand.self,
             MigrateCommand.self,
         ]
     )
@@ -26,7 +27,7 @@ public struct ErrataCommand: AsyncParsableCommand {
                 try command.run()
             }
         } catch {
-            exit(withError: error)
+            exit(withError: Explanation.of(error))
         }
     }
 

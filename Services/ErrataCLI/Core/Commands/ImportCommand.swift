@@ -42,7 +42,7 @@ struct ImportCommand: AsyncParsableCommand {
     func run() async throws {
         guard let split = ProblemSplit(rawValue: split) else { return }
         let place = InputFile.place(file)
-        let kafka = try system.kafka()
+        let kafka = try await system.answeringKafka(topics: [Topic.problems.rawValue, Topic.traces.rawValue])
         let producer = try KafkaProducer(kafka)
         var lines = TraceLines(dataset: dataset, split: split)
         var rejected = 0

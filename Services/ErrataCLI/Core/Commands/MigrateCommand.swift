@@ -22,9 +22,9 @@ struct MigrateCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        try await system.withDatabase { try await DatabaseSchema.migrate($0) }
+        try await system.withDatabase(checksSchema: false) { try await DatabaseSchema.migrate($0) }
         Terminal.out("database: up to date (\(DatabaseSchema.migrations.count) migrations)")
-        let admin = try KafkaAdmin(try system.kafka())
+        let admin = try KafkaAdmin(try await system.answeringKafka(), logger: LastWords().logger)
         try await admin.createTopics(
             Topic.allCases.map {
                 TopicSpecification(

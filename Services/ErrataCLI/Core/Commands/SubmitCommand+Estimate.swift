@@ -98,7 +98,9 @@ extension SubmitCommand {
         do {
             return try await system.withStoredDatabase { try await LedgerMeans.read(ids, prompts: prompts, from: $0) }
         } catch {
-            Terminal.error("the teacher's ledger cannot be read, so that defaults are taken: \(error)")
+            Terminal.error(
+                "the teacher's ledger cannot be read, so that defaults are taken: \(Explanation.text(of: error))"
+            )
             return nil
         }
     }

@@ -114,7 +114,7 @@ struct SubmitCommand: AsyncParsableCommand {
         if estimate { return try await printEstimate() }
         guard let split = ProblemSplit(rawValue: split) else { return }
         let input = try ByteInput(file)
-        let kafka = try system.kafka()
+        let kafka = try await system.answeringKafka(topics: [Topic.problems.rawValue])
         let producer = try KafkaProducer(kafka)
         let taken = TakenIDs(system)
         let stop = StopRequest()

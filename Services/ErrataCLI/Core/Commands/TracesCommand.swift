@@ -119,7 +119,10 @@ struct TracesCommand: AsyncParsableCommand {
         ])
         for trace in traces {
             let kind = trace.verified ? "" : trace.failureKind ?? TraceStore.unknownFailureKind
-            table.add([trace.id, trace.problemId, trace.kind.rawValue, kind, shortened(trace.failure ?? "")])
+            table.add([
+                trace.id, trace.problemId, trace.kind.rawValue, kind,
+                TextTable.oneLine(trace.failure ?? "", atMost: shownReason),
+            ])
         }
         return table.rendered()
     }
@@ -129,14 +132,10 @@ struct TracesCommand: AsyncParsableCommand {
         guard !refusals.isEmpty else { return "nothing was refused" }
         var table = TextTable([("trace", .left), ("refused for", .left), ("count", .right), ("such as", .left)])
         for line in refusals {
-            table.add([line.kind, line.failureKind, String(line.count), shortened(line.example)])
+            table.add([
+                line.kind, line.failureKind, String(line.count), TextTable.oneLine(line.example, atMost: shownReason),
+            ])
         }
         return table.rendered()
-    }
-
-    /// A reason in one line of a table.
-    private static func shortened(_ reason: String) -> String {
-        let line = reason.split(whereSeparator: \.isNewline).joined(separator: " ")
-        return line.count > shownReason ? String(line.prefix(shownReason - 1)) + "…" : line
     }
 }

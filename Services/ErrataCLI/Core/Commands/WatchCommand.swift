@@ -30,9 +30,9 @@ struct WatchCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let name = Topic(rawValue: "errata.\(topic).v1")?.rawValue ?? topic
+        let name = TopicName.full(topic)
         let reader = try await KafkaReader(
-            try system.kafka(),
+            try await system.answeringKafka(topics: [name]),
             topics: [name],
             from: fromBeginning || once ? .earliest : .latest,
             stopAtEnd: once

@@ -34,7 +34,7 @@ struct ProgressBoard {
         if isTerminal {
             var text = drawn > 0 ? "\u{1B}[\(drawn)A" : ""
             // A line that wraps would make the next drawing begin too low.
-            let width = Self.width(of: output)
+            let width = Terminal.size(of: output)?.columns
             for line in lines { text += "\u{1B}[2K" + Self.render(line, width: width) + "\n" }
             write(text)
             drawn = lines.count
@@ -77,12 +77,5 @@ struct ProgressBoard {
         if !line.note.isEmpty { text += "  " + line.note }
         guard let width, text.count > width else { return text }
         return text.prefix(max(0, width - 1)) + "…"
-    }
-
-    /// The columns of a terminal; nil where it does not tell.
-    private static func width(of output: FileHandle) -> Int? {
-        var size = winsize()
-        guard ioctl(output.fileDescriptor, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return nil }
-        return Int(size.ws_col)
     }
 }

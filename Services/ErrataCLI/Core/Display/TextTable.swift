@@ -18,6 +18,12 @@ struct TextTable {
         rows.append(columns.indices.map { $0 < cells.count ? cells[$0] : "" })
     }
 
+    /// A text of others in one line of a table, at most so many characters of it.
+    static func oneLine(_ text: String, atMost limit: Int) -> String {
+        let line = Terminal.printable(text.split(whereSeparator: \.isNewline).joined(separator: " "))
+        return line.count > limit ? String(line.prefix(limit - 1)) + "…" : line
+    }
+
     /// The lines of the table, without a trailing newline.
     func rendered() -> String {
         let widths = columns.indices.map { column in

@@ -82,7 +82,7 @@ final class LocalSystem: Sendable {
         do {
             try await DatabaseSchema.migrate(pool)
             // The embedded broker starts empty: what it carried before is sent again, and every consumer recognises it.
-            try await pool.execute("UPDATE outbox SET published_at = NULL WHERE published_at IS NOT NULL")
+            try await Republishing.start(in: pool)
             let topics = Topic.allCases.map { ($0.rawValue, $0.defaultPartitions) }
             let broker = try EmbeddedBroker(topics: Dictionary(uniqueKeysWithValues: topics), logger: logger)
             say("Started the embedded broker on \(broker.bootstrapServers)")

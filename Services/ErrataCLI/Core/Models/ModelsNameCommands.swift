@@ -51,7 +51,9 @@ struct ModelsRemoveCommand: AsyncParsableCommand {
             Terminal.out("the name \(model) is removed; its model stays as \(rest)")
             return
         }
-        let runs = try await system.withStoredDatabase { try await RunStore.runs(needingModel: stored.hash, from: $0) }
+        let runs = try await system.withStoredDatabase(checksSchema: false) {
+            try await RunStore.runs(needingModel: stored.hash, from: $0)
+        }
         if let run = runs?.first {
             throw CLIError("\(model) cannot be removed: the run \(run.name) (\(run.id)) needs it")
         }

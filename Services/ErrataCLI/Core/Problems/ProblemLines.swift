@@ -126,11 +126,15 @@ enum ProblemLines {
 
     /// The Kafka record of a problem.
     static func record(of event: ProblemEvent) throws -> KafkaRecord {
+        try OutgoingEvent(event, id: eventID(of: event), source: "/errata/cli", time: Date()).record()
+    }
+
+    /// The id of the event by which a problem is submitted.
+    static func eventID(of event: ProblemEvent) throws -> String {
         // Its content is part of it: a corrected text under the old id is another event, and is refused as such, where the
         // same event would be taken for one that is done.
         let content = try EventCoding.encode(event)
         let parts = ["submitted", event.dataset, event.split.rawValue, String(decoding: content, as: UTF8.self)]
-        let id = DeterministicID.make(cause: event.id, parts: parts)
-        return try OutgoingEvent(event, id: id, source: "/errata/cli", time: Date()).record()
+        return DeterministicID.make(cause: event.id, parts: parts)
     }
 }

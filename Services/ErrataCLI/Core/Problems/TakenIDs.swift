@@ -16,7 +16,7 @@ actor TakenIDs {
             pool = nil
             return
         }
-        pool = PostgresPool(configuration: configuration, maximumConnections: 1)
+        pool = SystemOptions.pool(configuration, maximumConnections: 1)
     }
 
     /// What stands against problems, by their ids, and what the user is told once where the database cannot be asked: the
@@ -33,7 +33,7 @@ actor TakenIDs {
         } catch {
             isAsked = false
             let warning = "the database cannot be asked whether ids are taken, the service refuses those that are"
-            return ([:], "\(warning): \(error)")
+            return ([:], "\(warning): \(Explanation.text(of: error))")
         }
     }
 

@@ -40,9 +40,13 @@ struct RunSubmission {
 
     /// Sends a run.
     func send(_ run: RunEvent) async throws {
-        let id = DeterministicID.make(cause: run.id, parts: "submitted")
-        try await system.send(try OutgoingEvent(run, id: id, source: "/errata/cli", time: Date()))
+        try await system.send(
+            try OutgoingEvent(run, id: Self.eventID(of: run), source: "/errata/cli", time: Date())
+        )
     }
+
+    /// The id of the event by which a run is submitted.
+    static func eventID(of run: RunEvent) -> String { DeterministicID.make(cause: run.id, parts: "submitted") }
 }
 
 /// An order to a run.
@@ -69,7 +73,7 @@ struct OrderOptions: ParsableArguments {
             action: action,
             round: round,
             reason: reason ?? fallback,
-            by: ProcessInfo.processInfo.environment["USER"].flatMap { $0.isEmpty ? nil : $0 },
+            by: Operator.name(),
             teacherBudget: teacherBudget
         )
         try await system.send(try OutgoingEvent(order, id: order.id, source: "/errata/cli", time: Date()))
@@ -82,14 +86,8 @@ struct OrderOptions: ParsableArguments {
 extension SystemOptions {
     /// Sends one event.
     func send(_ event: OutgoingEvent) async throws {
-        let producer = try KafkaProducer(try kafka())
-        do {
-            _ = try await producer.send(try event.record())
-        } catch {
-            await producer.close()
-            throw error
-        }
-        await producer.close()
+        let record = try event.record()
+        try await withProducer(to: [event.topic]) { _ = try await $0.send(record) }
     }
 }
 

@@ -1,7 +1,6 @@
 import ArgumentParser
 import Foundation
 import KafkaClient
-import Logging
 import PostgresClient
 import ServiceRuntime
 
@@ -46,9 +45,17 @@ struct SystemOptions: ParsableArguments {
     }
 
     /// Runs a body with a small connection pool and closes it.
-    func withDatabase<Result>(_ body: (PostgresPool) async throws -> Result) async throws -> Result {
-        let pool = PostgresPool(configuration: try database(), maximumConnections: 2)
+    ///
+    /// Arguments:
+    ///   - checksSchema: whether the tables must be this version's.
+    /// - Throws: ``SystemFault`` where the database does not answer or its tables do not fit, and what the body throws.
+    func withDatabase<Result>(
+        checksSchema: Bool = true,
+        _ body: (PostgresPool) async throws -> Result
+    ) async throws -> Result {
+        let pool = Self.pool(try database())
         do {
+            try await check(pool, schema: checksSchema)
             let result = try await body(pool)
             pool.close()
             return result
@@ -62,20 +69,24 @@ struct SystemOptions: ParsableArguments {
     ///
     /// That is the one that is set, the running system's, or that of the state folder, whose server is started for it.
     func withStoredDatabase<Result>(
+        checksSchema: Bool = true,
         environment: [String: String] = ProcessInfo.processInfo.environment,
         _ body: (PostgresPool) async throws -> Result
     ) async throws -> Result? {
         let isSet = environment["ERRATA_POSTGRES_URL"] != nil || environment["ERRATA_POSTGRES_URL_FILE"] != nil
         let endpoint = stateFolder.appending(path: LocalEndpoint.fileName)
-        if isSet || FileManager.default.fileExists(atPath: endpoint.path) { return try await withDatabase(body) }
+        if isSet || FileManager.default.fileExists(atPath: endpoint.path) {
+            return try await withDatabase(checksSchema: checksSchema, body)
+        }
         let folder = stateFolder.appending(path: "postgres")
         guard FileManager.default.fileExists(atPath: folder.path) else { return nil }
         let lock = try StateLock(state: stateFolder)
         defer { withExtendedLifetime(lock) {} }
         let server = EmbeddedPostgres(stateFolder: folder)
-        let pool = PostgresPool(configuration: try await server.start(), maximumConnections: 1)
+        let pool = Self.pool(try await server.start(), maximumConnections: 1)
         let result: Swift.Result<Result, any Error>
         do {
+            try await check(pool, schema: checksSchema)
             result = .success(try await body(pool))
         } catch {
             result = .failure(error)
@@ -93,16 +104,5 @@ struct SystemOptions: ParsableArguments {
             throw CLIError("\(key)_FILE names \(file), which cannot be read as UTF-8 text")
         }
         return text.trimmingCharacters(in: .newlines)
-    }
-}
-
-/// Writes to standard output and error, one call a line.
-enum Terminal {
-    static func out(_ text: String) {
-        try? FileHandle.standardOutput.write(contentsOf: Data((text + "\n").utf8))
-    }
-
-    static func error(_ text: String) {
-        try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
     }
 }

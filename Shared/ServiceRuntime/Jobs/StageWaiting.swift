@@ -1,0 +1,73 @@
+public import PostgresClient
+import Schemas
+
+/// What the stages of active runs wait for, in words for people.
+public enum StageWaiting {
+    /// A stage that is not being trained, and why.
+    public struct Reason: Sendable, Hashable {
+        /// The stage.
+        public let id: StageID
+        /// The run's name.
+        public let runName: String
+        /// What it waits for.
+        public let what: String
+    }
+
+    /// The waiting stages of active runs, in order.
+    public static func reasons(from pool: PostgresPool) async throws -> [Reason] {
+        let readiness = StageReadiness(pool: pool) { _ in true }
+        let candidates = try await readiness.candidates().filter { $0.job.state == "waiting" }
+        let ready = Set(try await readiness.ready(among: candidates).map(\.id))
+        var reasons: [Reason] = []
+        for candidate in candidates {
+            let what =
+                ready.contains(candidate.job.id)
+                ? "a trainer: it can be trained now" : try await missing(candidate, from: pool)
+            reasons.append(Reason(id: candidate.job.id, runName: candidate.run.name, what: what))
+        }
+        return reasons
+    }
+
+    /// What a stage that is not ready lacks.
+    private static func missing(_ candidate: StageReadiness.Candidate, from pool: PostgresPool) async throws -> String {
+        let (job, stage) = (candidate.job, candidate.stage)
+        guard let parent = try await parent(of: candidate, from: pool) else {
+            return "its parent, \(stage.parentName)"
+        }
+        for name in stage.tokensOf ?? [] {
+            let done = try await RunStore.checkpoint(run: job.id.run, round: job.id.round, stage: name, from: pool)
+            if done == nil { return "the tokens of stage \(name)" }
+        }
+        let patience = Int(stage.start?.waitSeconds ?? StageStart.defaultWait)
+        if stage.needsRollout {
+            guard
+                let rollout = try await EvaluationStore.rolloutProgress(
+                    checkpoint: parent,
+                    round: job.id.round,
+                    from: pool
+                )
+            else { return "the roll-out of \(stage.parentName)" }
+            return
+                "corrections: \(rollout.answered) of \(rollout.wrong) wrong attempts are answered, \(rollout.verified) "
+                + "verified; it goes on after \(patience) s without one"
+        }
+        return "examples: \(stage.start?.examples ?? 1) or more; it goes on after \(patience) s with what there is"
+    }
+
+    /// The id of the checkpoint that a stage starts from; nil before it is there.
+    private static func parent(
+        of candidate: StageReadiness.Candidate,
+        from pool: PostgresPool
+    ) async throws -> String? {
+        let id = candidate.job.id
+        switch candidate.stage.parentName {
+        case RunStage.initial, RunStage.champion:
+            let round = try await RoundStore.rounds(of: id.run, from: pool).first { $0.number == id.round }
+            guard let round else { return nil }
+            let parent = candidate.stage.parentName == RunStage.champion ? round.champion : round.start
+            return try await RunStore.checkpoint(parent, from: pool)?.id
+        case let name:
+            return try await RunStore.checkpoint(run: id.run, round: id.round, stage: name, from: pool)?.id
+        }
+    }
+}
