@@ -321,21 +321,23 @@ let package = Package(
             tests(
                 "TeacherSimulatorTests",
                 [
-                    "TeacherSimulatorCore", "CompletionAPI", "PracticeDomain", asyncHTTPClient, logging, nioCore,
-                    nioHTTP1,
+                    "TeacherSimulatorCore", "CompletionAPI", "DataSupport", "PracticeDomain", asyncHTTPClient, logging,
+                    nioCore, nioHTTP1,
                 ]
             ),
-            tests("SchemasTests", ["Schemas"]),
-            tests("CompletionClientTests", ["CompletionClient", "Schemas", hummingbird, logging, nioCore, nioHTTP1]),
+            tests("SchemasTests", ["DataSupport", "Schemas"]),
+            tests(
+                "CompletionClientTests",
+                ["CompletionClient", "DataSupport", "Schemas", hummingbird, logging, nioCore, nioHTTP1]
+            ),
             tests("TeachingTests", ["Reasoning", "Schemas", "Teaching"]),
             tests("KafkaClientTests", ["KafkaClient"]),
             tests("PostgresClientTests", ["PostgresClient", "TestSupport"]),
             tests(
                 "TeacherIngestionTests",
                 plumbing + [
-                    "TestSupport", "TeacherIngestionCore", "Reasoning", "Teaching", asyncHTTPClient, hummingbird,
-                    logging,
-                    nioCore,
+                    "DataSupport", "TestSupport", "TeacherIngestionCore", "CompletionClient", "Reasoning", "Teaching",
+                    asyncHTTPClient, hummingbird, logging, nioCore,
                 ]
             ),
             tests(
@@ -368,7 +370,10 @@ let package = Package(
                     "Tokenization", argumentParser,
                 ]
             ),
-            tests("ServiceRuntimeTests", plumbing + ["TestSupport", logging, metrics, serviceLifecycle]),
+            tests(
+                "ServiceRuntimeTests",
+                plumbing + ["DataSupport", "TestSupport", logging, metrics, serviceLifecycle]
+            ),
         ],
     swiftLanguageModes: [.v6]
 )

@@ -19,8 +19,8 @@ enum ChatStream {
                 isDone = true
                 break
             }
-            guard let chunk = try? EventCoding.decodeJSON(JSONValue.self, from: Data(event.utf8)).objectValue else {
-                throw malformed(place, "an event that is no JSON object: \(event.prefix(200))")
+            guard let chunk = try? EventCoding.decodeForeign(Data(event.utf8)).objectValue else {
+                throw malformed(place, "an event that is no JSON object: \(event.cut(toBytes: 200))")
             }
             // An error in mid-stream stands where a chunk would.
             if ServerRefusal(in: chunk) != nil { return chunk }

@@ -131,12 +131,16 @@ public struct CompletionServer: Sendable {
     /// - Throws: ``ServerError``; `CancellationError` when the task is cancelled.
     public func content(_ path: String, maximumBytes: Int) async throws -> Data {
         let call = try request(.GET, path, accept: "*/*")
-        return try await received(
-            call,
-            place: "\(options.address)/\(path)",
-            isStream: false,
-            maximumBytes: maximumBytes
-        ).data
+        do {
+            return try await received(
+                call,
+                place: "\(options.address)/\(path)",
+                isStream: false,
+                maximumBytes: maximumBytes
+            ).data
+        } catch let error as ServerError {
+            throw error.hiding(secrets(of: call))
+        }
     }
 
     private func request(
@@ -161,7 +165,22 @@ public struct CompletionServer: Sendable {
         return request
     }
 
+    /// What the headers of a call hold that no message may show: servers repeat keys in the words of their refusals.
+    private func secrets(of call: HTTPClientRequest) -> [String] {
+        (["authorization", options.keyHeader].compactMap { $0 } + options.headers.keys)
+            .flatMap { call.headers[$0] }
+            .map { $0.hasPrefix("Bearer ") ? String($0.dropFirst("Bearer ".count)) : $0 }
+    }
+
     private func answer(to call: HTTPClientRequest, path: String, isStream: Bool) async throws -> Answer {
+        do {
+            return try await plainAnswer(to: call, path: path, isStream: isStream)
+        } catch let error as ServerError {
+            throw error.hiding(secrets(of: call))
+        }
+    }
+
+    private func plainAnswer(to call: HTTPClientRequest, path: String, isStream: Bool) async throws -> Answer {
         let place = "\(options.address)/\(path)"
         let started = ContinuousClock.now
         let received = try await received(
@@ -299,7 +318,7 @@ public struct CompletionServer: Sendable {
     }
 
     private func object(in data: Data, place: String) throws -> [String: JSONValue] {
-        guard let json = try? EventCoding.decodeJSON(JSONValue.self, from: data).objectValue else {
+        guard let json = try? EventCoding.decodeForeign(data).objectValue else {
             let start = String(decoding: data.prefix(200), as: UTF8.self)
             throw ServerError(
                 .malformed,

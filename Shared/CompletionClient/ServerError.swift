@@ -64,6 +64,19 @@ public struct ServerError: Error, Sendable, CustomStringConvertible {
         self.mayBeBilled = mayBeBilled
     }
 
+    /// The same with `<secret>` for each of these texts; ones of under four characters would tear every message apart.
+    func hiding(_ secrets: [String]) -> ServerError {
+        let hidden = secrets.filter { $0.count >= 4 }.sorted { $0.count > $1.count }
+        func hide(_ text: String) -> String { hidden.reduce(text) { $0.replacing($1, with: "<secret>") } }
+        return ServerError(
+            kind,
+            hide(message),
+            pause: pause,
+            parameter: parameter.map(hide),
+            mayBeBilled: mayBeBilled
+        )
+    }
+
     /// The message and the kind.
     public var description: String { "\(message) [\(kind.rawValue)]" }
 }

@@ -17,7 +17,7 @@ struct ServerRefusal {
 
     /// Reads a refusal's body.
     init(status: Int, body: Data) {
-        let json = try? EventCoding.decodeJSON(JSONValue.self, from: body)
+        let json = try? EventCoding.decodeForeign(body)
         self.init(status: status, json: json?.objectValue, text: String(decoding: body.prefix(2000), as: UTF8.self))
     }
 
@@ -46,10 +46,12 @@ struct ServerRefusal {
             words = words ?? [parameter, first["msg"]?.stringValue].compactMap { $0 }.joined(separator: ": ")
         }
         self.status = status
-        self.words = String((words ?? text).trimmingCharacters(in: .whitespacesAndNewlines).prefix(500))
+        let trimmed = (words ?? text).trimmingCharacters(in: .whitespacesAndNewlines)
+        // A character can have any number of marks.
+        self.words = String(trimmed.prefix(500)).cut(toBytes: 4000)
         code = [error["code"]?.stringValue, error["type"]?.stringValue].compactMap { $0?.lowercased() }
-            .joined(separator: " ")
-        self.parameter = parameter
+            .joined(separator: " ").cut(toBytes: 500)
+        self.parameter = parameter?.cut(toBytes: 500)
     }
 
     /// What kind of failure it is.

@@ -71,6 +71,7 @@ public enum EventCoding {
         let name = Payload.type.rawValue
         guard !data.isEmpty else { throw SchemasError(.emptyMessage, "\(name): the message has an empty body") }
         try checkSize(data, limit: sizeLimit, what: name)
+        if !isStored { try checkShape(data, what: name) }
         guard Payload.refusesUnknownKeys else {
             let payload = try decodeJSON(type, from: data, what: name)
             if !isStored { try payload.validate() }
@@ -142,6 +143,20 @@ public enum EventCoding {
         } catch let error as DecodingError {
             throw SchemasError(.malformedPayload, "\(what): \(explain(error))")
         }
+    }
+
+    /// Reads any JSON value that somebody else wrote, such as a server's answer; how long it may be is the caller's to say.
+    ///
+    /// - Throws: ``SchemasError`` with the code `malformedPayload`, also where the text nests too deep or holds too many
+    ///   values.
+    public static func decodeForeign(_ data: Data, what: String = "JSON") throws -> JSONValue {
+        try checkShape(data, what: what)
+        return try decodeJSON(JSONValue.self, from: data, what: what)
+    }
+
+    private static func checkShape(_ data: Data, what: String) throws {
+        guard let fault = JSONShape.fault(in: data) else { return }
+        throw SchemasError(.malformedPayload, "\(what): the body \(fault)")
     }
 
     /// The path of a value in JSONPath notation, `$.right.spans[2].start`.

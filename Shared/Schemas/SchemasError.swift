@@ -31,10 +31,13 @@ public struct SchemasError: Error, Sendable, Hashable, CustomStringConvertible {
     /// What is wrong, where, and what would mend it.
     public let message: String
 
-    /// Makes an error of a kind with its message.
+    /// The longest message, in bytes: what it quotes may be as long as the body that it came in.
+    static let longestMessage = 4000
+
+    /// Makes an error of a kind with its message, of which the end is cut where it is too long.
     public init(_ code: Code, _ message: String) {
         self.code = code
-        self.message = message
+        self.message = message.cut(toBytes: Self.longestMessage)
     }
 
     /// The message with its code, safe to log: it never holds a whole payload.

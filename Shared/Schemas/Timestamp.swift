@@ -7,7 +7,7 @@ public enum Timestamp {
     /// - Throws: ``SchemasError`` for times outside the years 0001 to 9999.
     public static func format(_ date: Date) throws -> String {
         let seconds = date.timeIntervalSince1970
-        guard seconds.isFinite, seconds >= -62_135_596_800, seconds < 253_402_300_799.999_5 else {
+        guard isWritten(seconds) else {
             throw SchemasError(.unencodable, "a time must lie in the years 0001 to 9999")
         }
         let milliseconds = Int64((seconds * 1000).rounded())
@@ -19,7 +19,8 @@ public enum Timestamp {
 
     /// Reads RFC 3339 text: `2026-01-31T12:00:00Z`, with up to nine fraction digits, and `Z` or an offset.
     ///
-    /// - Returns: The time, or nil when the text is not RFC 3339 or names a day that does not exist.
+    /// - Returns: The time, or nil when the text is not RFC 3339, names a day that does not exist, or a time outside the
+    ///   years 0001 to 9999.
     public static func parse(_ text: String) -> Date? {
         var scanner = Scanner(bytes: Array(text.utf8))
         guard let year = scanner.digits(4), scanner.take("-"), let month = scanner.digits(2), scanner.take("-"),
@@ -35,8 +36,14 @@ public enum Timestamp {
         }
         guard let offset = scanner.offset(), scanner.isAtEnd else { return nil }
         let days = days(year: year, month: month, day: day)
-        let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset
-        return Date(timeIntervalSince1970: Double(seconds) + fraction)
+        let seconds = Double(days * 86_400 + hour * 3600 + minute * 60 + second - offset) + fraction
+        // An offset or a leap second can lead out of the years that are written.
+        return isWritten(seconds) ? Date(timeIntervalSince1970: seconds) : nil
+    }
+
+    /// Whether a time, in seconds since 1970, lies in the years 0001 to 9999.
+    private static func isWritten(_ seconds: Double) -> Bool {
+        seconds >= -62_135_596_800 && seconds < 253_402_300_799.999_5
     }
 
     // Days from civil and back: Howard Hinnant's algorithms for the proleptic Gregorian calendar.

@@ -13,6 +13,9 @@ struct TrainingPlan {
         var epoch: Double
     }
 
+    /// The most updates of a training: the whole plan is in memory.
+    static let mostUpdates = 1_000_000
+
     let updates: [Update]
 
     init(lengths: [Int], mix: SupervisedMix? = nil, options: TrainingOptions) throws {
@@ -38,7 +41,8 @@ struct TrainingPlan {
             while cursor < order.count, !isFinished() {
                 var chosen: [Int] = []
                 var updateTokens = 0
-                for _ in 0..<options.accumulation where cursor < order.count {
+                var batches = 0
+                while batches < options.accumulation, cursor < order.count {
                     var batchTokens = 0
                     var batch = 0
                     while cursor < order.count {
@@ -59,8 +63,16 @@ struct TrainingPlan {
                         cursor += 1
                     }
                     updateTokens += batchTokens
+                    batches += 1
+                    // As many examples as were wanted are chosen.
+                    if batch == 0 { break }
                 }
                 if chosen.isEmpty { break }
+                guard updates.count < Self.mostUpdates else {
+                    throw TrainingError.invalidOption(
+                        "the training has more than \(Self.mostUpdates) updates; lower maximumSteps, maximumTokens or epochs"
+                    )
+                }
                 used += chosen.count
                 let mixed = draws?.next(chosen.count) ?? []
                 updateTokens += mix?.tokens(mixed) ?? 0

@@ -23,6 +23,16 @@ struct ChainFormTests {
     )
     func corruptions(wrong: String) { #expect(kind(wrong) == nil) }
 
+    @Test("a chain that is too long is none, on either side of a pair")
+    func long() {
+        let filler = String(repeating: "7 + 8 = 15\n", count: ChainForm.maximumLength / 11)
+        #expect(filler.utf8.count <= ChainForm.maximumLength && ChainForm.excess(of: filler) == nil)
+        let long = filler + filler + Self.right
+        #expect(ChainForm.failure(of: long, solution: WorkedSolution.parse(long))?.kind == .tooLong)
+        #expect(kind(long) == .tooLong)
+        #expect(ChainForm.excess(of: Self.right) == nil)
+    }
+
     @Test(
         "other texts are none",
         arguments: [

@@ -212,6 +212,24 @@ struct HTTPTeacherTests {
         #expect(seen.bodies.count == 1)
     }
 
+    @Test(
+        "a key that the server repeats is in no error",
+        arguments: [
+            (401, #"{"error": {"message": "Incorrect API key provided: sesame-1234"}}"#),
+            (400, "Bearer sesame-1234 is not for this"),
+            (200, #"{"error": {"message": "no such key: sesame-1234", "code": 401}}"#),
+            (200, "sesame-1234"),
+        ]
+    )
+    func repeatedKey(status: Int, body: String) async throws {
+        let answer = Canned(status: .init(code: status), body: body)
+        _ = try await serving([answer], apiKey: "sesame-1234") { [question] teacher in
+            let error = await #expect(throws: TeacherError.self) { try await teacher.complete(question) }
+            let text = error.map { "\($0) \(String(reflecting: $0))" } ?? ""
+            #expect(text.contains("<secret>") && !text.contains("sesame"), "\(text)")
+        }
+    }
+
     @Test("what is no chat completion is malformed", arguments: ["<html>", "{}", #"{"choices": []}"#, ""])
     func garbage(body: String) async throws {
         _ = try await serving([Canned(body: body)]) { [question] teacher in

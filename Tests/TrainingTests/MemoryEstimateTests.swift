@@ -158,6 +158,9 @@ struct MemoryEstimateTests {
         }
         #expect(need(2, 8192, [10, 50, 30]) == need(1, 8192, [80]))
         #expect(need(2, 60, [10, 50, 30]) == need(1, 60, [60]))
+        let boundless = TrainingOptions(learningRate: 1, batchTokens: .max, tokensAtOnce: .max)
+        let all = MemoryEstimate(configuration, options: boundless, lengths: [10, 50, 30]).activations
+        #expect(all == need(3, 8192, [10, 50, 30]))
         #expect(need(2, 8, [10, 50, 30]) == need(1, 50, [50]))
     }
 }

@@ -1,12 +1,17 @@
 /// A recursive-descent JSON reader over borrowed bytes: bounded nesting, strict grammar, byte strings.
 struct JSONParser {
     private static let maximumDepth = 64
+    /// The most values, keys not counted: a value takes some 50 times the two bytes of the shortest, and the largest
+    /// tokenizers have two million.
+    static let maximumValues = 16_000_000
 
     private let bytes: UnsafeBufferPointer<UInt8>
     private var position = 0
+    private var room: Int
 
-    init(bytes: UnsafeBufferPointer<UInt8>) {
+    init(bytes: UnsafeBufferPointer<UInt8>, maximumValues: Int = JSONParser.maximumValues) {
         self.bytes = bytes
+        room = maximumValues
     }
 
     mutating func document() throws(JSONSyntaxError) -> JSONNode {
@@ -38,6 +43,8 @@ struct JSONParser {
 
     private mutating func value(depth: Int) throws(JSONSyntaxError) -> JSONNode {
         guard depth < Self.maximumDepth else { throw failure("nested deeper than \(Self.maximumDepth) levels") }
+        room -= 1
+        guard room >= 0 else { throw failure("more values than are read; the limit is \(Self.maximumValues)") }
         switch try peek() {
         case UInt8(ascii: "{"): return try object(depth: depth)
         case UInt8(ascii: "["): return try array(depth: depth)

@@ -14,6 +14,19 @@ public enum ChainForm {
     /// The most steps that are compared.
     private static let maximumSteps = 64
 
+    /// The longest text that is taken for a chain, in bytes of UTF-8.
+    ///
+    /// What is made of a pair grows with the product of the lengths: an alignment of chains of this length, a token a byte,
+    /// takes 256 MiB, of ten times the length all memory that there is.
+    public static let maximumLength = 1 << 15
+
+    /// Why a text is too long for a chain; nil where it is not.
+    public static func excess(of text: String) -> Refusal? {
+        let count = text.utf8.count
+        guard count > maximumLength else { return nil }
+        return Refusal(.tooLong, "the chain has \(count) bytes; it may have \(maximumLength)")
+    }
+
     /// Whether a text announces its answer: behind "the answer is", `####`, in a box or an element.
     public static func announcesAnswer(_ text: String) -> Bool {
         // Of a text that is read as cut the last number is never taken, and with a line behind it nothing is cut.
@@ -29,6 +42,7 @@ public enum ChainForm {
 
     /// Why a text is no chain that somebody could have reasoned by; nil where it is one.
     public static func failure(of text: String, solution: WorkedSolution) -> Refusal? {
+        if let excess = excess(of: text) { return excess }
         if solution.steps.isEmpty { return Refusal(.noChain, "the chain has no steps") }
         if !announcesAnswer(text) { return Refusal(.noChain, "the chain announces no answer") }
         return nil
@@ -39,6 +53,9 @@ public enum ChainForm {
     /// It must be a chain, differ in its steps, work out at least half as many of them, have a counterpart for at least
     /// half of the right chain's, and not say the question again.
     public static func failure(ofCorruption wrong: String, right: String, question: String) -> Refusal? {
+        if let excess = excess(of: wrong) {
+            return Refusal(excess.kind, excess.message.replacing("the chain", with: "the corrupted chain"))
+        }
         let corrupted = WorkedSolution.parse(wrong)
         if let failure = failure(of: wrong, solution: corrupted) {
             return Refusal(failure.kind, failure.message.replacing("the chain", with: "the corrupted chain"))

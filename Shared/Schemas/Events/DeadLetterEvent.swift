@@ -10,8 +10,11 @@ public struct DeadLetterEvent: EventPayload, Hashable {
     /// The most bytes of the original payload that the event carries; the database keeps all of them.
     public static let payloadLimit = 512 * 1024
 
-    /// The most bytes of the original headers, names and values together, that the event carries.
-    public static let headersLimit = 64 * 1024
+    /// The most bytes that the original headers take in the event; those that go beyond are left out.
+    ///
+    /// Each counts as what it can take at most as JSON, so that a dead letter fits an event whatever the headers are: a
+    /// message with thousands of empty ones must not become one that can never be given up.
+    public static let headersLimit = 96 * 1024
 
     /// The dead letter's id.
     public var id: String
@@ -66,7 +69,7 @@ public struct DeadLetterEvent: EventPayload, Hashable {
         payloadSize = payload?.count ?? 0
         var room = Self.headersLimit
         self.headers = headers.prefix { name, value in
-            room -= name.utf8.count + (value?.count ?? 0)
+            room -= DeadLetterHeader.longestForm(name: name, value: value)
             return room >= 0
         }.map { DeadLetterHeader(name: $0, valueBase64: $1?.base64EncodedString()) }
         self.failedAt = failedAt
@@ -115,10 +118,10 @@ public struct DeadLetterCause: Sendable, Hashable, Codable {
     /// What is wrong, where, and what would mend it.
     public var message: String
 
-    /// Makes a cause; a long message is cut to 4,000 characters.
+    /// Makes a cause; a long message is cut to 4,000 bytes.
     public init(code: String, message: String) {
         self.code = code
-        self.message = String(message.prefix(4000))
+        self.message = message.cut(toBytes: 4000)
     }
 
     /// Makes a cause from an error of this module.
@@ -138,5 +141,11 @@ public struct DeadLetterHeader: Sendable, Hashable, Codable {
     public init(name: String, valueBase64: String?) {
         self.name = name
         self.valueBase64 = valueBase64
+    }
+
+    /// The most bytes that a header takes in a list as JSON: a byte of the name at most six, of the value four thirds.
+    static func longestForm(name: String, value: Data?) -> Int {
+        let framing = #"{"name":"","valueBase64":""},"#.utf8.count
+        return framing + 6 * name.utf8.count + ((value?.count ?? 0) + 2) / 3 * 4
     }
 }

@@ -69,6 +69,12 @@ struct ChainStage: Sendable {
 
     /// A chain, read and graded: by this the work and a replay of it come to the same verdict.
     static func graded(_ text: String, gold: String, grader: Grader = Grader()) -> Outcome {
+        if let excess = ChainForm.excess(of: text) {
+            var outcome = Outcome()
+            outcome.text = text
+            outcome.failure = excess
+            return outcome
+        }
         let solution = WorkedSolution.parse(text)
         let verdict = solution.answer.map { grader.verdict(gold: gold, predicted: $0) }
         var outcome = Outcome()
@@ -91,6 +97,7 @@ struct ChainStage: Sendable {
         gold: String,
         grader: Grader = Grader()
     ) -> Refusal? {
+        if let excess = ChainForm.excess(of: text) { return excess }
         guard let answer = solution.answer else { return Refusal(.noAnswer, "no answer was found in the chain") }
         guard grader.isCorrect(gold: gold, predicted: answer) else {
             return Refusal(.wrongAnswer, "the answer \(answer.prefix(200)) is not \(gold.prefix(200))")

@@ -47,7 +47,10 @@ public struct MemoryEstimate: Sendable, Equatable {
         gradients = trained * 4
         optimizer = trained * 8
         let longestFirst = lengths.sorted(by: >)
-        let batch = options.batchTokens ?? longestFirst.prefix(options.batchSequences).reduce(0, +)
+        // No batch has more tokens than all examples, whatever the options allow.
+        let batch =
+            options.batchTokens.map { min($0, lengths.reduce(0, +)) }
+            ?? longestFirst.prefix(options.batchSequences).reduce(0, +)
         let tokens = max(longestFirst.first ?? 0, min(options.tokensAtOnce, batch))
         activations = tokens * Self.activationBytes(configuration, adapter, recomputes: options.checkpointsActivations)
         // Products in bfloat16 keep a rounded copy of the matrix that they are at.

@@ -133,7 +133,7 @@ struct TraceLines {
             throw CLIError("holds a NUL character, which the database cannot keep")
         }
         do {
-            guard var fields = try EventCoding.decodeJSON(JSONValue.self, from: Data(line.utf8)).objectValue else {
+            guard var fields = try EventCoding.decodeForeign(Data(line.utf8)).objectValue else {
                 throw CLIError("is no JSON object")
             }
             var problem: ProblemEvent?

@@ -53,7 +53,7 @@ enum ProblemLines {
         }
         let event = try decoded(line, reader: reader, dataset: dataset, split: split)
         let texts = [event.id, event.question, event.answer, event.solution ?? "", event.family ?? ""]
-        guard !texts.contains(where: { $0.contains("\0") }) else {
+        guard !texts.contains(where: { $0.utf8.contains(0) }) else {
             throw CLIError("holds a NUL character, which the database cannot keep")
         }
         return event

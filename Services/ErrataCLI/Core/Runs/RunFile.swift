@@ -39,7 +39,7 @@ enum RunFile {
         let json: JSONValue
         if text.drop(while: \.isWhitespace).first == "{" {
             do {
-                json = try EventCoding.decodeJSON(JSONValue.self, from: data)
+                json = try EventCoding.decodeForeign(data)
             } catch let error as SchemasError {
                 throw CLIError("\(place): \(error.message)")
             }
@@ -93,27 +93,44 @@ enum YAMLDocument {
             throw CLIError("\(place): \(error)")
         }
         guard let node else { throw CLIError("\(place) is empty; start from `errata runs template edit`") }
-        return try value(node, place)
+        var room = mostValues
+        return try value(node, place, depth: 1, room: &room)
     }
 
-    private static func value(_ node: Node, _ place: String) throws -> JSONValue {
+    /// The most values, each counted as often as its anchor is named: ten lines of aliases can stand for a thousand million.
+    private static let mostValues = 100_000
+    /// The deepest nesting, that of an event's body.
+    private static let deepest = 64
+
+    private static func value(_ node: Node, _ place: String, depth: Int, room: inout Int) throws -> JSONValue {
+        guard depth <= deepest else { throw CLIError("\(place):\(line(node)) is nested deeper than \(deepest) levels") }
+        room -= 1
+        guard room >= 0 else {
+            throw CLIError("\(place) stands for more than \(mostValues) values; name fewer anchors")
+        }
         switch node {
         case .scalar(let scalar): return self.scalar(scalar)
-        case .sequence(let sequence): return .array(try sequence.map { try value($0, place) })
-        case .mapping(let mapping): return .object(try members(mapping, place))
+        case .sequence(let sequence):
+            return .array(try sequence.map { try value($0, place, depth: depth + 1, room: &room) })
+        case .mapping(let mapping): return .object(try members(mapping, place, depth: depth + 1, room: &room))
         case .alias: throw CLIError("\(place): an alias stands for nothing")
         }
     }
 
     /// The members, with those that `<<` merges in where they are not given.
-    private static func members(_ mapping: Node.Mapping, _ place: String) throws -> [String: JSONValue] {
+    private static func members(
+        _ mapping: Node.Mapping,
+        _ place: String,
+        depth: Int,
+        room: inout Int
+    ) throws -> [String: JSONValue] {
         var merged: [String: JSONValue] = [:]
         var own: [String: JSONValue] = [:]
         for (key, node) in mapping {
             guard case .scalar(let name) = key else {
                 throw CLIError("\(place):\(line(key)): a key must be a text")
             }
-            let member = try value(node, place)
+            let member = try value(node, place, depth: depth, room: &room)
             if name.string == "<<", name.style == .plain {
                 for case .object(let others) in member.arrayElements { merged.merge(others) { first, _ in first } }
                 continue

@@ -49,9 +49,12 @@ struct ServedRequest {
     init(json: Data, isChat: Bool) throws {
         let fields: Fields
         do {
-            fields = Fields(try JSONDecoder().decode([String: JSONValue].self, from: json))
-        } catch {
-            throw APIError(decoding: error)
+            guard let members = try EventCoding.decodeForeign(json, what: "the body").objectValue else {
+                throw APIError.invalid(nil, "The body must be a JSON object.")
+            }
+            fields = Fields(members)
+        } catch let error as SchemasError {
+            throw APIError.invalid(nil, error.message)
         }
         guard let model = try fields.text("model"), !model.isEmpty else {
             throw APIError.invalid("model", "You must provide model.")

@@ -102,7 +102,7 @@ enum BatchWire {
     /// The results in a file; lines that cannot be read, or name no request, are left out.
     static func results(in data: Data, model: String, place: String) -> [BatchResult] {
         data.split(separator: UInt8(ascii: "\n")).compactMap { line in
-            guard let json = try? EventCoding.decodeJSON(JSONValue.self, from: Data(line)).objectValue,
+            guard let json = try? EventCoding.decodeForeign(Data(line)).objectValue,
                 let key = json["custom_id"]?.stringValue
             else { return nil }
             let response = json["response"]?.objectValue

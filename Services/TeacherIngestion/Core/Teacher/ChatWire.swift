@@ -72,9 +72,14 @@ enum ChatWire {
 
     // MARK: Answers
 
+    /// The longest text of an answer that is used, in bytes of UTF-8 and without thoughts: an event has to hold two of them,
+    /// each byte written as up to six.
+    static let maximumText = 1 << 16
+
     /// Reads an answer.
     ///
-    /// - Throws: ``ServerError`` of the kind `malformed` where there is no choice in it.
+    /// - Throws: ``ServerError`` of the kind `malformed` where there is no choice in it, `tooLarge` where its text is too
+    ///   long.
     static func reply(_ answer: CompletionServer.Answer, model: String, place: String) throws -> ChatReply {
         guard case .array(let choices)? = answer.json["choices"], let choice = choices.first?.objectValue else {
             throw ServerError(
@@ -91,7 +96,7 @@ enum ChatWire {
         var reason = choice["finish_reason"]?.stringValue ?? ""
         if let refusal = message["refusal"]?.stringValue, !refusal.isEmpty { reason = "refusal" }
         let usage = answer.json["usage"]?.objectValue
-        return ChatReply(
+        let reply = ChatReply(
             text: text,
             thoughts: thoughts ?? partThoughts,
             finishReason: reason.isEmpty ? "stop" : reason,
@@ -100,10 +105,19 @@ enum ChatWire {
             model: answer.json["model"]?.stringValue ?? model,
             latencyMilliseconds: answer.milliseconds
         )
+        guard reply.text.utf8.count <= maximumText else {
+            throw ServerError(
+                .tooLarge,
+                "\(place) answered with a text of \(reply.text.utf8.count) bytes; \(maximumText) are used at most",
+                mayBeBilled: true
+            )
+        }
+        return reply
     }
 
+    /// A count of tokens; 0 where there is none, or one that no answer can have and no column of the ledger holds.
     private static func count(_ value: JSONValue?) -> Int {
-        guard let number = value?.doubleValue, number >= 0, number < 1e15 else { return 0 }
+        guard let number = value?.doubleValue, (0...Double(Int32.max)).contains(number) else { return 0 }
         return Int(number)
     }
 

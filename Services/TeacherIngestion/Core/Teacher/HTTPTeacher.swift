@@ -21,7 +21,7 @@ public struct HTTPTeacher: Teacher {
         /// The role's settings.
         public var settings: TeacherSettings
         /// Sent as the key when there is one, in place of the settings' file.
-        public var apiKey: String?
+        public var apiKey: Secret?
         /// How often a call is tried before the message is left for later.
         public var attempts: Int
 
@@ -43,7 +43,7 @@ public struct HTTPTeacher: Teacher {
         /// Creates options of a role's settings.
         public init(settings: TeacherSettings, apiKey: String? = nil, attempts: Int = 4) {
             self.settings = settings
-            self.apiKey = apiKey
+            self.apiKey = apiKey.map { Secret($0) }
             self.attempts = max(1, attempts)
         }
 
@@ -55,7 +55,7 @@ public struct HTTPTeacher: Teacher {
                 .init(
                     address: address,
                     apiKey: {
-                        if let key { return key }
+                        if let key { return key.reveal() }
                         guard let file else { return nil }
                         guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
                             throw ServerError(.refusedKey, "the key file \(file) cannot be read")

@@ -47,6 +47,8 @@ public struct ProblemSource: Sendable {
 
     /// Takes in bytes; gives the problems that are complete.
     public mutating func append(_ bytes: Data) -> [Item] {
+        // Too long already, as the end will say: what more comes is not kept.
+        if form == .document, pending.count > Self.documentLimit { return [] }
         var bytes = bytes[...]
         if isSkipping {
             guard let end = bytes.firstIndex(of: 0x0A) else { return [] }
