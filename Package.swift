@@ -195,8 +195,8 @@ let package = Package(
         shared(
             "ServiceRuntime",
             [
-                "FaultPoints", "KafkaClient", "PostgresClient", "Schemas", deque, coreMetrics, hummingbird, logging, metrics,
-                nioCore, serviceLifecycle, unixSignals,
+                "FaultPoints", "KafkaClient", "PostgresClient", "Schemas", deque, coreMetrics, hummingbird, logging,
+                metrics, nioCore, serviceLifecycle, unixSignals,
             ],
             resources: [.embedInCode("Migrations")]
         ),
