@@ -1,3 +1,4 @@
+import Foundation
 import PostgresClient
 import Schemas
 import TestSupport
