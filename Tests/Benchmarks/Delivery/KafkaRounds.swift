@@ -100,10 +100,10 @@ struct KafkaRounds: AsyncParsableCommand {
         let value = Data(repeating: UInt8(ascii: "x"), count: bytes)
         switch side {
         case .loop:
-            let (lines, messages) = (lines(configuration), messages)
+            let (lines, count) = (settingLines(configuration), messages)
             return try await measure { result, error, size in
                 value.withUnsafeBytes { bytes in
-                    kafka_loop_produce(lines, topic, messages, bytes.baseAddress, bytes.count, result, error, size)
+                    kafka_loop_produce(lines, topic, count, bytes.baseAddress, bytes.count, result, error, size)
                 }
             }
         case .client:
@@ -145,7 +145,7 @@ struct KafkaRounds: AsyncParsableCommand {
                 "group.id": group, "enable.auto.commit": "false", "enable.auto.offset.store": "false",
                 "auto.offset.reset": "earliest",
             ]) { _, ours in ours }
-            let lines = lines(configuration)
+            let lines = settingLines(configuration)
             return try await measure { result, error, size in
                 kafka_loop_consume(lines, topic, expected, Self.patience, result, error, size)
             }
@@ -185,7 +185,7 @@ struct KafkaRounds: AsyncParsableCommand {
 
     // MARK: The C loops
 
-    private func lines(_ configuration: KafkaConfiguration) -> String {
+    private func settingLines(_ configuration: KafkaConfiguration) -> String {
         (["bootstrap.servers=\(configuration.bootstrapServers)"]
             + configuration.settings.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })
             .joined(separator: "\n")
