@@ -301,6 +301,16 @@ let package = Package(
                 path: "Tests/Benchmarks/Grading",
                 swiftSettings: swiftSettings
             ),
+            .target(name: "CKafkaLoop", dependencies: ["CLibrdkafka"], path: "Tests/Benchmarks/KafkaLoop"),
+            .executableTarget(
+                name: "DeliveryBenchmark",
+                dependencies: plumbing + [
+                    "CKafkaLoop", "Distillation", "KeyStepLocatorCore", "Reasoning", "Tokenization",
+                    argumentParser, logging, serviceLifecycle,
+                ],
+                path: "Tests/Benchmarks/Delivery",
+                swiftSettings: swiftSettings
+            ),
             tests("FaultPointsTests", ["FaultPoints"]),
             tests("ModelFilesTests", ["DataSupport", "ModelFiles"]),
             tests("TensorEngineTests", ["DataSupport", "NumericSupport", "TensorEngine"]),

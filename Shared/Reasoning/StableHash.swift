@@ -2,8 +2,13 @@
 public enum StableHash {
     /// A 64-bit FNV-1a hash with a final avalanche.
     public static func value(of text: String, basis: UInt64 = 0xcbf2_9ce4_8422_2325) -> UInt64 {
+        value(ofBytes: text.utf8, basis: basis)
+    }
+
+    /// The hash of the text whose UTF-8 these bytes are.
+    static func value(ofBytes bytes: some Sequence<UInt8>, basis: UInt64 = 0xcbf2_9ce4_8422_2325) -> UInt64 {
         var hash = basis
-        for byte in text.utf8 {
+        for byte in bytes {
             hash ^= UInt64(byte)
             hash = hash &* 0x0000_0100_0000_01b3
         }

@@ -26,6 +26,15 @@ SOLE_IMPORTER = {
     "CLibcrypto": "Digests",
     "CTensorKernels": "TensorEngine",
 }
+# Headers of C libraries, and the folders whose C sources may include them. The plain loop that KafkaClient is measured
+# against, and the broker of the containers' test, have to be made of librdkafka itself, without the client.
+HEADERS = {
+    "librdkafka/": ("Shared/CLibrdkafka", "Tests/Benchmarks/KafkaLoop", "Tests/Compose"),
+    "libpq-fe.h": ("Shared/CLibpq",),
+    "openssl/": ("Shared/CLibcrypto",),
+    "cblas.h": ("Shared/COpenBLAS",),
+}
+INCLUDE = re.compile(r"^\s*#\s*include\s*[<\"]([^>\"]+)[>\"]", re.M)
 # What each shared library may import of ours.
 ALLOWED = {
     "TensorEngine": {"COpenBLAS", "CTensorKernels"},
@@ -67,6 +76,12 @@ def violations(root: pathlib.Path) -> list[str]:
             why = refusal(parts, name, services)
             if why:
                 found.append(f"{path.relative_to(root)}: imports {name}: {why}")
+    for path in sorted(path for suffix in ("c", "h") for path in root.glob(f"[ST]*/**/*.{suffix}")):
+        name = path.relative_to(root).as_posix()
+        for header in INCLUDE.findall(path.read_text(encoding="utf-8")):
+            for start, folders in HEADERS.items():
+                if header.startswith(start) and not name.startswith(tuple(folder + "/" for folder in folders)):
+                    found.append(f"{name}: includes {header}: only {', '.join(folders)} may")
     # Targets that are no tests are built for the image too, with the static Swift run time, which has no Testing.
     for folder in ("*Support", "Benchmarks"):
         for path in sorted(root.glob(f"Tests/{folder}/**/*.swift")):
@@ -106,6 +121,8 @@ def self_test() -> int:
         "Shared/Schemas/a.swift": "import EvaluatorCore\n",
         "Services/ErrataCLI/Core/a.swift": "#if canImport(FoundationNetworking)\nimport FoundationNetworking\n#endif\n",
         "Tests/NumericSupport/a.swift": "package import Testing\n",
+        "Shared/CTensorKernels/a.c": "#include <librdkafka/rdkafka.h>\n",
+        "Tests/Benchmarks/KafkaLoop/a.h": '# include "libpq-fe.h"\n',
     }
     allowed = {
         "Shared/Training/b.swift": "public import TensorEngine\nimport Foundation\n// import KafkaClient\n",
@@ -113,6 +130,8 @@ def self_test() -> int:
         "Services/TeacherIngestion/Core/b.swift": "import NIOCore\n",
         "Tests/NumericSupport/b.swift": "#if canImport(Testing)\nimport Testing\n#endif\n",
         "Tests/ReasoningTests/b.swift": "import Testing\n",
+        "Tests/Benchmarks/KafkaLoop/b.c": "#include <librdkafka/rdkafka.h>\n#include <stdio.h>\n",
+        "Shared/CLibpq/b.h": "#include <libpq-fe.h>\n",
     }
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)

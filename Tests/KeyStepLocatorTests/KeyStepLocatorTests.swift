@@ -135,11 +135,7 @@ struct KeyStepLocatorTests {
         }
     }
 
-    private func process(
-        _ payload: some EventPayload,
-        _ processor: KeyStepLocatorProcessor,
-        _ pool: PostgresPool
-    ) async throws -> [KeyStepsEvent] {
+    private func effects(of payload: some EventPayload, _ processor: KeyStepLocatorProcessor) async throws -> Effects {
         let event = try OutgoingEvent(payload, source: "/test", time: Date())
         let received = ReceivedEvent(
             topic: event.topic,
@@ -148,7 +144,15 @@ struct KeyStepLocatorTests {
             attributes: event.attributes,
             data: Data(event.payload.utf8)
         )
-        let effects = try await processor.process(received)
+        return try await processor.process(received)
+    }
+
+    private func process(
+        _ payload: some EventPayload,
+        _ processor: KeyStepLocatorProcessor,
+        _ pool: PostgresPool
+    ) async throws -> [KeyStepsEvent] {
+        let effects = try await effects(of: payload, processor)
         try await pool.withTransaction { transaction in try await effects.apply(transaction) }
         return try effects.events.map { try EventCoding.decode(KeyStepsEvent.self, from: Data($0.payload.utf8)) }
     }
@@ -357,6 +361,71 @@ struct KeyStepLocatorTests {
                 try await ingest(problem, into: pool, dataset: dataset)
                 #expect(try await process(dual(problem), processor, pool).count == count, "\(dataset)")
             }
+        }
+    }
+
+    @Test("a run that another copy of the service took up is seen by the next trace")
+    func otherCopy() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let (first, second) = (processor(pool, tokenizer), processor(pool, tokenizer))
+            try await ingest("p1", into: pool)
+            #expect(try await process(dual("p1"), second, pool).map(\.tokenizer) == [KeyStepsEvent.wordTokenizer])
+            _ = try await process(run(tokenizer), first, pool)
+            try await ingest("p2", into: pool)
+            let located = try await process(dual("p2"), second, pool)
+            #expect(Set(located.map(\.tokenizer)) == [KeyStepsEvent.wordTokenizer, tokenizer.fingerprint])
+        }
+    }
+
+    @Test("what runs ask for is kept while they are active")
+    func keptRuns() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let writers = RunWriters(
+                pool: pool,
+                tokenizers: FixedTokenizers(tokenizer: tokenizer),
+                logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            )
+            for id in ["r1", "r2"] {
+                try await pool.withTransaction { try await RunStore.insert(run(tokenizer, id: id), in: $0) }
+            }
+            let both = try await writers.wanted(by: ["r1", "r2"])
+            #expect(both.map(\.writers.count) == [1, 1] && writers.count == 2)
+            // Its body is not read again.
+            try await pool.execute("UPDATE runs SET body = '{}' WHERE id = 'r1'")
+            let one = try await writers.wanted(by: ["r1"])
+            #expect(one.map(\.datasets) == [["test"]] && writers.count == 1)
+        }
+    }
+
+    @Test(
+        "of two messages that locate a pair in one form with other weights, the later one is tried again and adds nothing"
+    )
+    func locatedMeanwhile() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            try await ingest("p1", into: pool)
+            let early = run(tokenizer)
+            let slow = try await effects(of: early, processor)
+            let same = try await effects(of: early, processor)
+            #expect(slow.events.count == 1 && same.events.count == 1)
+            let others = KeyStepMethod(form: "templates", alpha: 3)
+            let fast = try await process(run(tokenizer, id: "r2", krsl: others), processor, pool)
+            #expect(fast.map(\.alpha) == [3])
+            await #expect(throws: LocatedMeanwhile.self) {
+                try await pool.withTransaction { transaction in try await slow.apply(transaction) }
+            }
+            #expect(try await process(early, processor, pool).isEmpty)
+
+            // The same weights are no conflict.
+            try await pool.execute("DELETE FROM key_steps")
+            for effects in [slow, same] {
+                try await pool.withTransaction { transaction in try await effects.apply(transaction) }
+            }
+            let alphas = try await pool.values("SELECT body->>'alpha' FROM key_steps", as: String.self)
+            #expect(alphas == ["1"])
         }
     }
 

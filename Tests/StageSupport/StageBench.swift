@@ -235,7 +235,8 @@ package struct StageBench: Sendable {
             tieRule: tieRule,
             format: format
         )
-        try await pool.withTransaction { try await TraceStore.insert(event, in: $0) }
+        let body = String(decoding: try EventCoding.encode(event), as: UTF8.self)
+        _ = try await pool.withTransaction { try await TraceStore.insert([(event, body)], in: $0) }
         return event
     }
 

@@ -1,12 +1,7 @@
-import Distillation
-import Foundation
 public import Logging
-import Metrics
 public import PostgresClient
-import Reasoning
 public import Schemas
 public import ServiceRuntime
-import Tokenization
 
 /// Locates the key steps of every verified dual trace: over words, for anyone, and over the tokens of each student that
 /// a run asks for.
@@ -24,13 +19,16 @@ public struct KeyStepLocatorProcessor: EventProcessor {
 
     private let pool: PostgresPool
     private let tokenizers: any StudentTokenizers
+    private let runs: RunWriters
     private let logger: Logger
+    private let words = KeyStepWriter.words
 
     /// Creates a processor that takes the students' tokenizers from `tokenizers`.
     public init(pool: PostgresPool, tokenizers: any StudentTokenizers, logger: Logger) {
         self.pool = pool
         self.tokenizers = tokenizers
         self.logger = logger
+        runs = RunWriters(pool: pool, tokenizers: tokenizers, logger: logger)
     }
 
     /// Traces that were recorded elsewhere come again once they are verified.
@@ -77,50 +75,40 @@ public struct KeyStepLocatorProcessor: EventProcessor {
         in isWanted: (KeyStepWriter) -> Bool
     ) async throws -> Effects {
         guard !pairs.isEmpty else { return .none }
-        guard let problem = try await ProblemStore.problem(trace.problemId, from: pool) else {
+        let context = try await TraceStore.pairContext(
+            problem: trace.problemId,
+            traces: pairs.map(\.0.id),
+            from: pool
+        )
+        guard let context else {
             // Problem and trace are written together, before the trace is sent.
             throw StillMissing(what: "problem \(trace.problemId)", of: "trace \(trace.id)")
         }
-        let words = KeyStepWriter(tokens: .words, options: KeyStepOptions())
-        var keySteps =
-            isWanted(words) ? try pairs.map { try words.event(trace: $0, right: $1.right, wrong: $1.wrong) } : []
-        let template = try await TraceStore.template(of: problem.id, from: pool)
-        for run in try await RunStore.runs(active: true, from: pool) where run.learnedDatasets.contains(problem.dataset)
-        {
-            for writer in await writers(for: run) where isWanted(writer) {
-                for (trace, dual) in pairs {
-                    let event = try writer.event(
-                        trace: trace,
-                        dual: dual,
-                        answer: problem.answer,
-                        template: template?.body
-                    )
-                    if let event { keySteps.append(event) }
-                }
+        let writers =
+            try await [words]
+            + runs.wanted(by: context.activeRuns).filter { $0.datasets.contains(context.dataset) }.flatMap(\.writers)
+        let wanted = writers.filter(isWanted)
+        let template = wanted.contains(where: \.isOfTemplates) ? try context.template() : nil
+        var new = NewKeySteps(located: context.located)
+        for writer in wanted {
+            for (trace, dual) in pairs {
+                new.add(
+                    writer,
+                    trace: trace,
+                    dual: dual,
+                    answer: context.answer,
+                    template: template?.body
+                )
             }
         }
-        return try await effects(keySteps)
-    }
-
-    /// A run whose student cannot be read does not hold up the traces: its own event waits until it can, and then fills
-    /// back what was passed over.
-    private func writers(for run: RunEvent) async -> [KeyStepWriter] {
-        do {
-            return try await makeWriters(for: run)
-        } catch {
-            logger.warning(
-                "key steps for this run are left to its back-fill",
-                metadata: ["run": "\(run.id)", "model": "\(run.student.modelHash)", "error": "\(error)"]
-            )
-            return []
-        }
+        return try new.effects()
     }
 
     // MARK: Runs
 
     private func process(_ run: RunEvent) async throws -> Effects {
         try tokenizers.check(run)
-        let writers = try await makeWriters(for: run)
+        let writers = try await runs.make(for: run)
         guard !writers.isEmpty else {
             return Effects { transaction in try await RunStore.insert(run, in: transaction) }
         }
@@ -130,86 +118,25 @@ public struct KeyStepLocatorProcessor: EventProcessor {
         let problems = try await ProblemStore.problems(ids: Array(Set(duals.map(\.problemId))), from: pool)
         let answers = Dictionary(problems.map { ($0.id, $0.answer) }) { first, _ in first }
         let templateOfProblem = Dictionary(templates.map { ($0.problemId, $0.body) }) { first, _ in first }
-        var keySteps: [KeyStepsEvent] = []
+        var new = NewKeySteps(located: try await TraceStore.located(traces: duals.map(\.id), from: pool))
         for trace in duals {
             guard case .dual(let dual) = trace.body, let answer = answers[trace.problemId] else { continue }
             try Task.checkCancellation()
             for writer in writers {
-                let template = templateOfProblem[trace.problemId]
-                let event = try writer.event(trace: trace, dual: dual, answer: answer, template: template)
-                if let event { keySteps.append(event) }
+                new.add(
+                    writer,
+                    trace: trace,
+                    dual: dual,
+                    answer: answer,
+                    template: templateOfProblem[trace.problemId]
+                )
             }
         }
         logger.info(
             "key steps filled back",
-            metadata: ["run": "\(run.id)", "pairs": "\(duals.count)", "located": "\(keySteps.count)"]
+            metadata: ["run": "\(run.id)", "pairs": "\(duals.count)", "located": "\(new.count)"]
         )
-        return try await effects(keySteps)
-    }
-
-    /// One writer a form that the run's stages on key steps ask for.
-    private func makeWriters(for run: RunEvent) async throws -> [KeyStepWriter] {
-        let methods = run.stages.compactMap(\.keySteps)
-        guard !methods.isEmpty else { return [] }
-        let tokenizer = try await tokenizers.tokenizer(of: run.student)
-        guard tokenizer.fingerprint == run.student.tokenizerFingerprint else {
-            throw PermanentFailure(
-                code: "tokenizer-mismatch",
-                message:
-                    "model \(run.student.modelHash) has tokenizer \(tokenizer.fingerprint), but run \(run.id) names "
-                    + "\(run.student.tokenizerFingerprint)"
-            )
-        }
-        var writers: [KeyStepForm: KeyStepWriter] = [:]
-        do {
-            for method in methods {
-                let form = KeyStepForm(method, of: run)
-                guard writers[form] == nil else { continue }
-                writers[form] = KeyStepWriter(
-                    tokens: .student(tokenizer),
-                    options: try method.keyStepOptions(seed: run.seed),
-                    format: form.format
-                )
-            }
-        } catch let error as DistillationError {
-            throw PermanentFailure(code: "unknown-tie-rule", message: "run \(run.id): \(error)")
-        }
-        return writers.sorted { $0.key.format < $1.key.format }.map(\.value)
-    }
-
-    // MARK: Effects
-
-    /// What is located already stays as it is: its spans do not depend on the run, and trainers make their own weights.
-    private func effects(_ keySteps: [KeyStepsEvent]) async throws -> Effects {
-        let traces = Array(Set(keySteps.map(\.traceId)))
-        let rows = try await pool.query(
-            "SELECT trace_id, tokenizer, tie_rule, format FROM key_steps WHERE trace_id = ANY(\(traces))"
-        )
-        var seen = Set(
-            try rows.map { row in
-                try [
-                    row.get("trace_id", as: String.self), row.get("tokenizer"), row.get("tie_rule"), row.get("format"),
-                ]
-            }
-        )
-        let new = keySteps.filter { seen.insert([$0.traceId, $0.tokenizer, $0.tieRule, $0.format ?? ""]).inserted }
-        let time = Date()
-        let events = try new.map { keySteps in
-            do {
-                return try OutgoingEvent(keySteps, source: Self.source, time: time)
-            } catch let error as SchemasError {
-                throw PermanentFailure(code: error.code.rawValue, message: error.message)
-            }
-        }
-        for event in new {
-            Counter(
-                label: MetricName.keySteps.rawValue,
-                dimensions: [("tokens", event.tokenizer == KeyStepsEvent.wordTokenizer ? "words" : "student")]
-            ).increment()
-        }
-        return Effects(events: events) { transaction in
-            for event in new { try await TraceStore.insert(event, in: transaction) }
-        }
+        return try new.effects()
     }
 }
 

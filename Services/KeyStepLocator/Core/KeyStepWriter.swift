@@ -11,15 +11,24 @@ struct KeyStepWriter: Sendable {
     /// How the pair is written, as in ``Schemas/KeyStepsEvent/format``; nil for the chains as they came.
     var format: String?
 
+    /// Words of the chains as they came, for anyone, with the paper's weights.
+    static let words = KeyStepWriter(tokens: .words, options: KeyStepOptions())
+
+    /// The form in which pairs are located.
+    var form: KeyStepForm {
+        KeyStepForm(tokenizer: tokens.fingerprint, tieRule: options.tieRule.rawValue, format: format ?? "")
+    }
+
     /// Whether pairs are written as templates, with what the problem's template says of them.
     var isOfTemplates: Bool { format?.hasPrefix("template") == true }
 
-    /// The key steps of a pair as the student writes it; `nil` where it cannot be written so.
+    /// The key steps of a pair as the form writes it; `nil` where it cannot be written so.
     ///
     /// Arguments:
     ///   - answer: the right answer.
     ///   - template: the problem's template.
-    func event(trace: TraceEvent, dual: DualBody, answer: String, template: TraceBody?) throws -> KeyStepsEvent? {
+    func event(trace: TraceEvent, dual: DualBody, answer: String, template: TraceBody?) -> KeyStepsEvent? {
+        guard let format else { return event(trace: trace, right: dual.right, wrong: dual.wrong) }
         var notes: ThoughtTemplate?
         if case .template(let body) = template { notes = ThoughtTemplate(body) }
         let pair = DualRendering.texts(
@@ -29,18 +38,12 @@ struct KeyStepWriter: Sendable {
             template: notes
         )
         guard let pair else { return nil }
-        guard format?.hasSuffix("/bare") == true else {
-            return try event(trace: trace, right: pair.right, wrong: pair.wrong)
-        }
-        return try event(
-            trace: trace,
-            right: StudentFormat.bare(pair.right),
-            wrong: StudentFormat.bare(pair.wrong)
-        )
+        guard format.hasSuffix("/bare") else { return event(trace: trace, right: pair.right, wrong: pair.wrong) }
+        return event(trace: trace, right: StudentFormat.bare(pair.right), wrong: StudentFormat.bare(pair.wrong))
     }
 
     /// The key steps of two texts.
-    func event(trace: TraceEvent, right: String, wrong: String) throws -> KeyStepsEvent {
+    private func event(trace: TraceEvent, right: String, wrong: String) -> KeyStepsEvent {
         let location = KeyStepLocation(
             right: right,
             wrong: wrong,

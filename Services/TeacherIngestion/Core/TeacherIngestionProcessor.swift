@@ -343,7 +343,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
         }
         return Effects(events: events) { transaction in
             try await first(transaction)
-            for trace in traces { try await TraceStore.insert(trace, in: transaction) }
+            try await TraceStore.insert(traces, in: transaction)
         }
     }
 }

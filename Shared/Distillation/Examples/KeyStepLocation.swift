@@ -44,7 +44,7 @@ public struct KeyStepLocation: Sendable {
 
         func encode(_ text: String) -> (ids: [TokenID], ranges: [Range<Int>]) {
             switch self {
-            case .words: return (WordTokens.identifiers(of: text), WordTokens.ranges(of: text))
+            case .words: return WordTokens.tokens(of: text)
             case .student(let tokenizer):
                 let tokens = tokenizer.encodeWithOffsets(text)
                 return (tokens.map(\.id), tokens.map(\.range))

@@ -38,8 +38,24 @@ public enum WordTokens {
 
     /// The UTF-8 byte ranges of a text's tokens: runs of letters, single digits, and single other characters.
     public static func ranges(of text: String) -> [Range<Int>] {
-        let bytes = Array(text.utf8)
+        var text = text
+        return text.withUTF8 { ranges(of: $0) }
+    }
+
+    /// A text's tokens: identifiers that are equal for equal tokens, in this process and every other, and the ranges of
+    /// ``ranges(of:)``.
+    public static func tokens(of text: String) -> (ids: [Int32], ranges: [Range<Int>]) {
+        var text = text
+        return text.withUTF8 { bytes in
+            let found = ranges(of: bytes)
+            let ids = found.map { Int32(truncatingIfNeeded: StableHash.value(ofBytes: bytes[$0]) & 0x7fff_ffff) }
+            return (ids, found)
+        }
+    }
+
+    private static func ranges(of bytes: UnsafeBufferPointer<UInt8>) -> [Range<Int>] {
         var ranges: [Range<Int>] = []
+        ranges.reserveCapacity(bytes.count / 3)
         var index = 0
         while index < bytes.count {
             let start = index
@@ -52,14 +68,6 @@ public enum WordTokens {
             }
         }
         return ranges
-    }
-
-    /// Token identifiers: equal for equal tokens, in this process and every other.
-    public static func identifiers(of text: String) -> [Int32] {
-        let bytes = Array(text.utf8)
-        return ranges(of: text).map { range in
-            Int32(truncatingIfNeeded: StableHash.value(of: String(decoding: bytes[range], as: UTF8.self)) & 0x7fff_ffff)
-        }
     }
 
     private static func isLetter(_ byte: UInt8) -> Bool {

@@ -140,12 +140,13 @@ public enum EvaluationJobStore {
             "UPDATE evaluation_jobs SET state = 'open', shots = \(shots) WHERE id = \(id) AND state = 'waiting' RETURNING id"
         )
         guard !opened.isEmpty else { return }
-        for (number, start) in stride(from: 0, to: problems.count, by: pieceSize).enumerated() {
-            let ids = Array(problems[start..<min(start + pieceSize, problems.count)])
-            try await transaction.execute(
-                "INSERT INTO evaluation_pieces (job_id, piece, problem_ids) VALUES (\(id), \(number), \(ids))"
-            )
-        }
+        try await transaction.execute(
+            """
+            INSERT INTO evaluation_pieces (job_id, piece, problem_ids)
+            SELECT \(id), (place - 1) / \(pieceSize), array_agg(problem ORDER BY place)
+            FROM unnest(\(problems)) WITH ORDINALITY AS listed (problem, place) GROUP BY 2
+            """
+        )
     }
 
     /// Writes down what keeps a job from going on, for people who look at it; nil when nothing does any more.
@@ -274,24 +275,27 @@ public enum EvaluationJobStore {
         }
     }
 
-    /// Writes the results of a piece under the id of the evaluation that they belong to.
+    /// Writes the results of a piece under the id of the evaluation that they belong to; those that are there stay as
+    /// they are.
     public static func insert(
         _ results: [Result],
         evaluation: String,
         in transaction: PostgresTransaction
     ) async throws {
-        for result in results {
-            try await transaction.execute(
-                """
-                INSERT INTO evaluation_results (evaluation_id, problem_id, correct, answer, output, truncated, tokens,
-                                                second_output, second_correct, second_readable, second_named, grader)
-                VALUES (\(evaluation), \(result.problemID), \(result.correct), \(result.answer), \(result.output),
-                        \(result.truncated), \(result.tokens), \(result.second?.output), \(result.second?.correct),
-                        \(result.second?.readable), \(result.second?.named), \(result.grader))
-                ON CONFLICT DO NOTHING
-                """
-            )
-        }
+        guard !results.isEmpty else { return }
+        try await transaction.execute(
+            """
+            INSERT INTO evaluation_results (evaluation_id, problem_id, correct, answer, output, truncated, tokens,
+                                            second_output, second_correct, second_readable, second_named, grader)
+            SELECT \(evaluation), *
+            FROM unnest(\(results.map(\.problemID)), \(results.map(\.correct)), \(results.map(\.answer)),
+                        \(results.map(\.output)), \(results.map(\.truncated)), \(results.map(\.tokens)),
+                        \(results.map(\.second?.output)), \(results.map(\.second?.correct)),
+                        \(results.map(\.second?.readable)), \(results.map(\.second?.named)),
+                        \(results.map(\.grader)))
+            ON CONFLICT DO NOTHING
+            """
+        )
     }
 
     /// The results of an evaluation, in order of problem id.

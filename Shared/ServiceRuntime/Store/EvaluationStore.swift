@@ -48,17 +48,19 @@ public enum EvaluationStore {
 
     /// Writes attempts; those that are there stay as they are.
     public static func insert(_ attempts: [AttemptEvent], in transaction: PostgresTransaction) async throws {
-        for attempt in attempts {
-            try await transaction.execute(
-                """
-                INSERT INTO attempts (id, run_id, checkpoint_id, problem_id, sample, correct, grader, body)
-                VALUES (\(attempt.id), \(attempt.runId), \(attempt.checkpointId), \(attempt.problemId),
-                        \(attempt.sample), \(attempt.correct), \(attempt.grader),
-                        \(try EventBody.text(of: attempt))::jsonb)
-                ON CONFLICT (id) DO NOTHING
-                """
-            )
-        }
+        guard !attempts.isEmpty else { return }
+        let bodies = try attempts.map { try EventBody.text(of: $0) }
+        try await transaction.execute(
+            """
+            INSERT INTO attempts (id, run_id, checkpoint_id, problem_id, sample, correct, grader, body)
+            SELECT id, run_id, checkpoint_id, problem_id, sample, correct, grader, body::jsonb
+            FROM unnest(\(attempts.map(\.id)), \(attempts.map(\.runId)), \(attempts.map(\.checkpointId)),
+                        \(attempts.map(\.problemId)), \(attempts.map(\.sample)), \(attempts.map(\.correct)),
+                        \(attempts.map(\.grader)), \(bodies))
+                 AS made (id, run_id, checkpoint_id, problem_id, sample, correct, grader, body)
+            ON CONFLICT (id) DO NOTHING
+            """
+        )
     }
 
     /// Says that all attempts of a checkpoint's roll-out for a round are there.

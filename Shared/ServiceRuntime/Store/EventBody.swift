@@ -9,12 +9,13 @@ enum EventBody {
         String(decoding: try EventCoding.encode(event), as: UTF8.self)
     }
 
-    /// Reads an event from the column `body`, which the query casts to text; it was checked when it came.
+    /// Reads an event from the column `body`, which the query casts to text.
     static func event<Payload: EventPayload>(_ type: Payload.Type, of row: Row) throws -> Payload {
-        try EventCoding.decode(
-            type,
-            from: Data(try row.get("body", as: String.self).utf8),
-            isStored: true
-        )
+        try event(type, from: row.get("body", as: String.self))
+    }
+
+    /// Reads an event from the text of a column; it was checked when it came.
+    static func event<Payload: EventPayload>(_ type: Payload.Type, from text: String) throws -> Payload {
+        try EventCoding.decode(type, from: Data(text.utf8), isStored: true)
     }
 }

@@ -38,14 +38,12 @@ public enum RoundStore {
             VALUES (\(run.id), \(round), \(champion), \(start), \(reason)) ON CONFLICT DO NOTHING
             """
         )
-        for stage in run.stages {
-            try await transaction.execute(
-                """
-                INSERT INTO training_jobs (run_id, round, stage) VALUES (\(run.id), \(round), \(stage.name))
-                ON CONFLICT DO NOTHING
-                """
-            )
-        }
+        try await transaction.execute(
+            """
+            INSERT INTO training_jobs (run_id, round, stage)
+            SELECT \(run.id), \(round), unnest(\(run.stages.map(\.name))) ON CONFLICT DO NOTHING
+            """
+        )
     }
 
     /// The rounds of a run, in order.

@@ -122,6 +122,13 @@ public enum RunStore {
         .map { try EventBody.event(RunEvent.self, of: $0) }
     }
 
+    /// Runs by their ids, oldest first; those that are not there are left out.
+    public static func runs(ids: [String], from database: some PostgresQueryable) async throws -> [RunEvent] {
+        try await database.query(
+            "SELECT body::text AS body FROM runs WHERE id = ANY(\(ids)) ORDER BY created_at, id"
+        ).map { try EventBody.event(RunEvent.self, of: $0) }
+    }
+
     /// The names and ids of the runs that a model is the student or a checkpoint of, oldest first; none in a database
     /// without the schema.
     public static func runs(

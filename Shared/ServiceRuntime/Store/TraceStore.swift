@@ -4,15 +4,23 @@ public import Schemas
 
 /// The table `traces`, written by TeacherIngestion, and `key_steps`, written by KeyStepLocator.
 public enum TraceStore {
-    /// Writes a trace.
-    ///
-    /// One that is there already is left as it is.
+    /// Writes a trace; see ``insert(_:in:)-([TraceEvent],_)``.
     public static func insert(_ trace: TraceEvent, in transaction: PostgresTransaction) async throws {
+        try await insert([trace], in: transaction)
+    }
+
+    /// Writes traces; those that are there already are left as they are.
+    public static func insert(_ traces: [TraceEvent], in transaction: PostgresTransaction) async throws {
+        guard !traces.isEmpty else { return }
+        let bodies = try traces.map { try EventBody.text(of: $0) }
         try await transaction.execute(
             """
             INSERT INTO traces (id, problem_id, kind, verified, failure, attempt_id, run_id, body)
-            VALUES (\(trace.id), \(trace.problemId), \(trace.kind.rawValue), \(trace.verified), \(trace.failure),
-                    \(trace.attemptId), \(trace.runId), \(try EventBody.text(of: trace))::jsonb)
+            SELECT id, problem_id, kind, verified, failure, attempt_id, run_id, body::jsonb
+            FROM unnest(\(traces.map(\.id)), \(traces.map(\.problemId)), \(traces.map(\.kind.rawValue)),
+                        \(traces.map(\.verified)), \(traces.map(\.failure)), \(traces.map(\.attemptId)),
+                        \(traces.map(\.runId)), \(bodies))
+                 AS made (id, problem_id, kind, verified, failure, attempt_id, run_id, body)
             ON CONFLICT (id) DO NOTHING
             """
         )
@@ -140,16 +148,6 @@ public enum TraceStore {
         }
     }
 
-    /// The verified template of a problem.
-    public static func template(of problemID: String, from pool: PostgresPool) async throws -> TraceEvent? {
-        try await pool.query(
-            """
-            SELECT body::text AS body FROM traces
-            WHERE problem_id = \(problemID) AND kind = 'template' AND verified ORDER BY id LIMIT 1
-            """
-        ).first.map { try EventBody.event(TraceEvent.self, of: $0) }
-    }
-
     /// The ids of the correction traces of a checkpoint's attempts, verified or not.
     public static func correctionIDs(checkpoint: String, from pool: PostgresPool) async throws -> [String] {
         try await pool.query(
@@ -165,20 +163,6 @@ public enum TraceStore {
         try await pool.query(
             "SELECT body::text AS body FROM traces WHERE id = ANY(\(ids)) ORDER BY id COLLATE \"C\""
         ).map { try EventBody.event(TraceEvent.self, of: $0) }
-    }
-
-    /// Writes the key steps of a dual trace.
-    public static func insert(_ keySteps: KeyStepsEvent, in transaction: PostgresTransaction) async throws {
-        try await transaction.execute(
-            """
-            INSERT INTO key_steps
-                   (id, trace_id, problem_id, tokenizer, tie_rule, format, distance, right_keys, wrong_keys, body)
-            VALUES (\(keySteps.id), \(keySteps.traceId), \(keySteps.problemId), \(keySteps.tokenizer),
-                    \(keySteps.tieRule), \(keySteps.format ?? ""), \(keySteps.distance), \(keySteps.right.keyTokens),
-                    \(keySteps.wrong.keyTokens), \(try EventBody.text(of: keySteps))::jsonb)
-            ON CONFLICT DO NOTHING
-            """
-        )
     }
 
     /// The key steps of traces of problems in a form, in order of problem id.
@@ -226,9 +210,4 @@ public enum TraceStore {
         AND (\(mistakes == nil) OR coalesce(traces.body->'body'->>'mistake', 'other') = ANY(\(mistakes ?? [])))
         """
     }
-}
-
-extension KeyStepSide {
-    /// The number of tokens that lie in a span.
-    fileprivate var keyTokens: Int { spans.reduce(0) { $0 + $1.tokenEnd - $1.tokenStart } }
 }
