@@ -92,14 +92,16 @@ struct JobsStoreTests {
                 }
             }
             func progress() async throws {
-                try await JobStore.progressed(
-                    Self.id("hsft"),
-                    step: 3,
-                    totalSteps: 20,
-                    loss: 1.25,
-                    tokens: 99,
-                    in: pool
-                )
+                try await pool.withTransaction {
+                    try await JobStore.progressed(
+                        Self.id("hsft"),
+                        step: 3,
+                        totalSteps: 20,
+                        loss: 1.25,
+                        tokens: 99,
+                        in: $0
+                    )
+                }
             }
             try await pool.withTransaction { try await RunStore.insert(Self.run, in: $0) }
             // A waiting job has no progress.
