@@ -115,9 +115,7 @@ public struct StageTraining: Sendable {
             codec: codec,
             tokens: ready.tokens
         )
-        // A folder's name: ids may hold a slash, but no comma, so that no two trainings share one.
-        let stage = "\(ready.run.id),\(ready.stage.name)".replacing("/", with: "%2F")
-        let name = ready.round == 1 ? stage : "\(stage),\(ready.round)"
+        let name = Self.workName(of: ready.id)
         if let engine = ready.stage.engine { return try handOver(ready, work, codec, to: engine, name: name) }
         return StageJob.Work(
             examples: work.count,
@@ -137,6 +135,19 @@ public struct StageTraining: Sendable {
             forget: { [trainer] in trainer.forget(name) }
         )
     }
+
+    /// The name of a training's files in the work folder, one a stage of a round.
+    ///
+    /// Ids may hold a slash, which no file's name can, and no comma. They may be longer than a file's name can be, 255 bytes
+    /// with what is added to it: the end is then made of the id of the stage's checkpoint, which no two have in common.
+    static func workName(of id: StageID) -> String {
+        let stage = "\(id.run),\(id.stage)".replacing("/", with: "%2F")
+        let name = id.round == 1 ? stage : "\(stage),\(id.round)"
+        guard name.utf8.count > longestWorkName else { return name }
+        return "\(name.prefix(80)),,\(CheckpointEvent.id(run: id.run, round: id.round, stage: id.stage))"
+    }
+
+    private static let longestWorkName = 160
 
     /// The stage as work of another engine.
     private func handOver(

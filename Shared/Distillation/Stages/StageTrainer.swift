@@ -1,5 +1,6 @@
 public import Foundation
 public import LanguageModel
+import ModelFiles
 public import Schemas
 import TensorEngine
 public import Training
@@ -195,6 +196,7 @@ public struct StageTrainer: Sendable {
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         try FileManager.default.createDirectory(at: workFolder, withIntermediateDirectories: true)
+        _ = Leftovers.remove(from: workFolder)
         let (state, unused) = files(name)
         if FileManager.default.fileExists(atPath: state.path) {
             do {
