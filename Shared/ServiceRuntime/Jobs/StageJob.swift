@@ -104,6 +104,8 @@ public struct StageJob: Sendable {
         // The stage may have been finished between the look and the lease.
         let snapshot = try await pool.withTransaction { transaction -> JobSnapshot? in
             try await lease.verify(in: transaction)
+            // It looks at all that the stage learns from.
+            try await transaction.allowLongStatements()
             guard let noted = try await JobStore.start(stage.id, inputs: wanted, in: transaction) else { return nil }
             return try await JobSnapshotStore.keep(stage, noted, in: transaction)
         }
