@@ -24,3 +24,8 @@ COMMENT ON TABLE job_snapshots IS 'template-distiller, dpo-trainer';
 COMMENT ON COLUMN job_snapshots.source IS 'problems, traces, key-steps, attempts, attempted or corrections';
 COMMENT ON COLUMN job_snapshots.ids IS 'in the order in which they are learned from';
 COMMENT ON COLUMN job_snapshots.digest IS 'SHA-256 of the ids and of what stands under them, in hexadecimal';
+
+-- What is old is found without reading all that is not.
+CREATE INDEX inbox_by_time ON inbox (received_at);
+CREATE INDEX outbox_prunable ON outbox (published_at) WHERE published_at IS NOT NULL AND payload <> '';
+COMMENT ON COLUMN outbox.payload IS 'empty once it was pruned; the row stays, so that the event is known by its id';
