@@ -74,7 +74,8 @@ public struct PostgresConfiguration: Sendable, Hashable {
     /// A configuration from `postgres://user:password@host:port/database?sslmode=…`, or libpq's `key=value` form.
     ///
     /// A Unix socket is `postgres:///database?host=/folder`. `connect_timeout` (seconds), the `keepalives` and
-    /// `tcp_user_timeout` can be set there, and a statement's time by `options=-c statement_timeout=…`. Throws ``PostgresError`` without the password in it.
+    /// `tcp_user_timeout` can be set there, and a statement's time by `options=-c statement_timeout=…`. Throws
+    /// ``PostgresError`` without the password in it.
     public init(url: String) throws {
         var complaint: UnsafeMutablePointer<CChar>?
         guard !url.isEmpty, let list = PQconninfoParse(url, &complaint) else {

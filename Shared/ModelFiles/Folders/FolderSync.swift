@@ -11,8 +11,12 @@ import Darwin
 /// Brings folders to disk: a file that was made or renamed is found again after a power cut once its folder is written too.
 package enum FolderSync {
     /// Writes a folder's list of names to disk.
+    ///
+    /// One that may be written, but not read, cannot be opened for that and is left to the system.
     package static func flush(_ folder: URL) throws {
-        try flush(folder.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        let path = folder.path.isEmpty ? "." : folder.path
+        guard access(path, R_OK) == 0 || errno != EACCES else { return }
+        try flush(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     }
 
     /// Writes the files of a folder to disk, whoever wrote them, and the folder itself.
