@@ -97,6 +97,8 @@ public struct StageTraining: Sendable {
     }
 
     private func prepare(_ ready: ReadyStage, _ snapshot: JobSnapshot) async throws -> StageJob.Work {
+        let unfinished = try await JobStore.jobs(states: ["waiting", "running"], active: true, from: pool)
+        WorkFolder(folder: workFolder).removeFinished(unfinished: unfinished.map(\.id))
         let changed = try await JobSnapshotStore.changed(since: snapshot, from: pool)
         if !changed.isEmpty {
             logger.warning(
@@ -115,7 +117,7 @@ public struct StageTraining: Sendable {
             codec: codec,
             tokens: ready.tokens
         )
-        let name = Self.workName(of: ready.id)
+        let name = WorkFolder.name(of: ready.id)
         if let engine = ready.stage.engine { return try handOver(ready, work, codec, to: engine, name: name) }
         return StageJob.Work(
             examples: work.count,
@@ -135,19 +137,6 @@ public struct StageTraining: Sendable {
             forget: { [trainer] in trainer.forget(name) }
         )
     }
-
-    /// The name of a training's files in the work folder, one a stage of a round.
-    ///
-    /// Ids may hold a slash, which no file's name can, and no comma. They may be longer than a file's name can be, 255 bytes
-    /// with what is added to it: the end is then made of the id of the stage's checkpoint, which no two have in common.
-    static func workName(of id: StageID) -> String {
-        let stage = "\(id.run),\(id.stage)".replacing("/", with: "%2F")
-        let name = id.round == 1 ? stage : "\(stage),\(id.round)"
-        guard name.utf8.count > longestWorkName else { return name }
-        return "\(name.prefix(80)),,\(CheckpointEvent.id(run: id.run, round: id.round, stage: id.stage))"
-    }
-
-    private static let longestWorkName = 160
 
     /// The stage as work of another engine.
     private func handOver(

@@ -6,8 +6,6 @@ import ServiceRuntime
 import StageSupport
 import Testing
 
-@testable import RunTraining
-
 @Suite("Stages that another process takes over")
 struct TakeOverTests {
     /// Enough updates that the first holder cannot be done before it is stopped.
@@ -36,23 +34,6 @@ struct TakeOverTests {
             try await eventually("the checkpoint") { try await bench.checkpoint(stage) != nil }
         }
         return try #require(try await bench.checkpoint(stage))
-    }
-
-    @Test("the files of a training have a name that a file can have, and no other training's")
-    func workNames() {
-        func name(_ run: String, _ stage: String, _ round: Int = 1) -> String {
-            StageTraining.workName(of: StageID(run: run, round: round, stage: stage))
-        }
-        #expect(name("r1", "templates") == "r1,templates")
-        #expect(name("team/r1", "templates", 2) == "team%2Fr1,templates,2")
-        let long = String(repeating: "a/", count: 100)
-        let names = [
-            name(long, "templates"), name(long, "templates", 2), name(long + "b", "templates"), name(long, "keys"),
-            name(String(repeating: "a", count: 200), String(repeating: "s", count: 200)),
-        ]
-        #expect(Set(names).count == names.count)
-        // With what is added to it while it is written: a dot before, ".state.unused", a dot and a UUID.
-        #expect(names.allSatisfy { $0.utf8.count + 51 <= 255 && !$0.contains("/") })
     }
 
     @Test("a training cut off midway goes on with another holder from the saved step, to the same model bit for bit")
