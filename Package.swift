@@ -202,7 +202,10 @@ let package = Package(
         ),
 
         // What the services that train have in common, over plumbing and methods
-        shared("RunTraining", plumbing + numerics + ["Distillation", "Reasoning", logging, subprocess, systemPackage]),
+        shared(
+            "RunTraining",
+            plumbing + numerics + ["Distillation", "Reasoning", logging, serviceLifecycle, subprocess, systemPackage]
+        ),
     ]
         + service(
             "TeacherIngestion",

@@ -67,44 +67,82 @@ final class Promise<Value: Sendable>: Sendable {
 
 /// Lets another thread ask the server to stop the statement that runs now, and no other one.
 final class StatementCanceller: Sendable {
-    /// libpq's cancel object; its one use, `PQcancel`, is documented as safe on any thread.
-    private struct Handle: @unchecked Sendable {
-        var pointer: OpaquePointer?
+    /// libpq's cancel object, which lives until the last request is done.
+    ///
+    /// Its one use, `PQcancel`, is documented as safe on any thread.
+    private final class Target: @unchecked Sendable {
+        private let pointer: OpaquePointer
+
+        init?(of connection: OpaquePointer) {
+            guard let pointer = PQgetCancel(connection) else { return nil }
+            self.pointer = pointer
+        }
+
+        deinit { PQfreeCancel(pointer) }
+
+        func request() {
+            var complaint = [CChar](repeating: 0, count: 256)
+            _ = PQcancel(pointer, &complaint, Int32(complaint.count))
+        }
+    }
+
+    /// A request under way.
+    private final class Request: Sendable {
+        let done = DispatchSemaphore(value: 0)
     }
 
     private struct State {
-        var handle = Handle()
+        var target: Target?
         var running: UInt64?
+        var request: Request?
     }
 
     private let state = Mutex(State())
 
-    deinit {
-        state.withLock { if let pointer = $0.handle.pointer { PQfreeCancel(pointer) } }
+    /// How long the end of a statement waits for a request to stop it: `PQcancel` connects anew, and may hang as long as the
+    /// network likes.
+    private let patience: DispatchTimeInterval
+
+    init(patience: DispatchTimeInterval = .seconds(2)) {
+        self.patience = patience
     }
 
     /// Takes the cancel object of a new connection, or nil when the connection goes away.
     func install(from connection: OpaquePointer?) {
-        let handle = Handle(pointer: connection.flatMap { PQgetCancel($0) })
-        state.withLock { state in
-            if let old = state.handle.pointer { PQfreeCancel(old) }
-            state.handle = handle
-        }
+        let target = connection.flatMap { Target(of: $0) }
+        state.withLock { $0 = State(target: target) }
     }
 
     func begin(_ token: UInt64) { state.withLock { $0.running = token } }
 
     /// Waits for a cancel request under way, so that it cannot hit the next statement.
-    func end() { state.withLock { $0.running = nil } }
+    ///
+    /// - Returns: false when the request was still under way after a while, so that the connection must have no next
+    ///   statement.
+    func end() -> Bool {
+        let request = state.withLock { state in
+            defer {
+                state.running = nil
+                state.request = nil
+            }
+            return state.request
+        }
+        guard let request else { return true }
+        return request.done.wait(timeout: .now() + patience) == .success
+    }
 
     /// Sends the request from a thread that may block.
     func cancel(_ token: UInt64) {
         DispatchQueue.global().async { [self] in
-            state.withLock { state in
-                guard state.running == token, let pointer = state.handle.pointer else { return }
-                var complaint = [CChar](repeating: 0, count: 256)
-                _ = PQcancel(pointer, &complaint, Int32(complaint.count))
+            let request = Request()
+            let target = state.withLock { state -> Target? in
+                guard state.running == token, state.request == nil, let target = state.target else { return nil }
+                state.request = request
+                return target
             }
+            // Outside the lock, which the statement's end takes.
+            target?.request()
+            request.done.signal()
         }
     }
 }

@@ -30,7 +30,8 @@ final class ConnectionHandle {
             PQexec(
                 pointer,
                 "SET TimeZone TO 'UTC'; SET DateStyle TO 'ISO'; SET bytea_output TO 'hex'; "
-                    + "SET IntervalStyle TO 'iso_8601'; SET extra_float_digits TO 1; SET client_min_messages TO warning"
+                    + "SET IntervalStyle TO 'iso_8601'; SET extra_float_digits TO 1; SET client_min_messages TO warning; "
+                    + configuration.statementTimeoutText
             ),
             statement: nil
         )

@@ -32,15 +32,19 @@ extension PostgresPool {
             )
         }
         return try await withConnection { connection in
+            // Another process's migrations, and those of large tables, take as long as they take.
+            _ = try await connection.simple("SET statement_timeout TO 0")
             _ = try await connection.query("SELECT pg_advisory_lock(hashtextextended(\(table), 0))")
             do {
                 let applied = try await self.apply(ordered, table: table, on: connection)
                 _ = try await connection.query("SELECT pg_advisory_unlock(hashtextextended(\(table), 0))")
+                _ = try await connection.simple(self.configuration.statementTimeoutText)
                 return applied
             } catch {
                 // A broken connection has lost its locks already.
                 _ = try? await connection.simple("ROLLBACK")
                 _ = try? await connection.query("SELECT pg_advisory_unlock(hashtextextended(\(table), 0))")
+                _ = try? await connection.simple(self.configuration.statementTimeoutText)
                 throw error
             }
         }

@@ -27,10 +27,26 @@ public struct PostgresConfiguration: Sendable, Hashable {
     public var applicationName: String
     /// How long one attempt to connect may take.
     public var connectTimeout: Duration
+    /// How long one statement may take before the server gives it up (SQLSTATE 57014), waits for locks included; nil leaves
+    /// that to the server and to libpq's `options`.
+    ///
+    /// What takes longer by its nature says so: migrations, and ``PostgresTransaction/allowLongStatements()``.
+    public var statementTimeout: Duration?
 
     private var secrets: [String: Secret] = [:]
 
     private static let secretKeys: Set<String> = ["password", "sslpassword"]
+
+    /// Five minutes: no statement of a service takes as long unless something holds it up for good.
+    public static let standardStatementTimeout = Duration.seconds(300)
+
+    /// libpq's settings by which a server that is gone without a word is noticed within a minute, and not after hours; those
+    /// of ``options`` come before them.
+    private static let networkDefaults = [
+        ("keepalives_idle", "30"), ("keepalives_interval", "10"), ("keepalives_count", "3"),
+        // Milliseconds that what was sent may stay without an answer of the other machine.
+        ("tcp_user_timeout", "30000"),
+    ]
 
     /// A configuration from its parts.
     public init(
@@ -41,7 +57,8 @@ public struct PostgresConfiguration: Sendable, Hashable {
         database: String? = nil,
         options: [String: String] = [:],
         applicationName: String = "errata",
-        connectTimeout: Duration = .seconds(10)
+        connectTimeout: Duration = .seconds(10),
+        statementTimeout: Duration? = PostgresConfiguration.standardStatementTimeout
     ) {
         self.host = host
         self.port = port
@@ -50,12 +67,15 @@ public struct PostgresConfiguration: Sendable, Hashable {
         self.options = options
         self.applicationName = applicationName
         self.connectTimeout = connectTimeout
+        self.statementTimeout = statementTimeout
         setPassword(password)
     }
 
     /// A configuration from `postgres://user:password@host:port/database?sslmode=…`, or libpq's `key=value` form.
     ///
-    /// A Unix socket is `postgres:///database?host=/folder`. Throws ``PostgresError`` without the password in it.
+    /// A Unix socket is `postgres:///database?host=/folder`. `connect_timeout` (seconds), the `keepalives` and
+    /// `tcp_user_timeout` can be set there, and a statement's time by `options=-c statement_timeout=…`. Throws
+    /// ``PostgresError`` without the password in it.
     public init(url: String) throws {
         var complaint: UnsafeMutablePointer<CChar>?
         guard !url.isEmpty, let list = PQconninfoParse(url, &complaint) else {
@@ -104,6 +124,7 @@ public struct PostgresConfiguration: Sendable, Hashable {
             secrets["sslpassword"] = Secret(value: passphrase)
         }
         options = values
+        if values["options"]?.contains("statement_timeout") ?? false { statementTimeout = nil }
     }
 
     /// Sets or removes the password.
@@ -121,6 +142,7 @@ public struct PostgresConfiguration: Sendable, Hashable {
     /// libpq's keywords and values, secrets included.
     var keywords: [(key: String, value: String)] {
         var list = options.sorted { $0.key < $1.key }.map { (key: $0.key, value: $0.value) }
+        for (key, value) in Self.networkDefaults where options[key] == nil { list.append((key, value)) }
         if let host { list.append(("host", host)) }
         list.append(("port", String(port)))
         if let user { list.append(("user", user)) }
@@ -129,6 +151,12 @@ public struct PostgresConfiguration: Sendable, Hashable {
         list.append(("client_encoding", "UTF8"))
         for (key, secret) in secrets.sorted(by: { $0.key < $1.key }) { list.append((key, secret.value)) }
         return list
+    }
+
+    /// The statement that puts ``statementTimeout`` in force.
+    var statementTimeoutText: String {
+        guard let statementTimeout else { return "RESET statement_timeout" }
+        return "SET statement_timeout TO \(max(1, Int64(statementTimeout / .milliseconds(1))))"
     }
 
     /// The URL that ``init(url:)`` reads back; with the password only when asked for, to hand it to another process.

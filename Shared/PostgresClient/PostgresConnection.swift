@@ -136,7 +136,8 @@ public actor PostgresConnection {
         }
         let parameters = try BoundParameters(sql.values)
         canceller.begin(token)
-        defer { canceller.end() }
+        // A request to stop it that hangs could hit what comes next: nothing does, on this connection.
+        defer { if !canceller.end() { close() } }
         // Cancelled before the token was known: the request had nothing to stop.
         try Task.checkCancellation()
         guard prepared else { return try copyGuard(handle.execute(text: sql.text, parameters: parameters), handle) }

@@ -74,6 +74,13 @@ public final class PostgresTransaction: PostgresQueryable {
         _ = try await connection.simple(text)
     }
 
+    /// Lets the statements of this transaction take as long as they need, whatever
+    /// ``PostgresConfiguration/statementTimeout`` says: for work that grows with what is stored.
+    public func allowLongStatements() async throws {
+        try check()
+        _ = try await connection.simple("SET LOCAL statement_timeout TO 0")
+    }
+
     /// Copies rows into a table.
     ///
     /// Returns their number.

@@ -62,7 +62,7 @@ public struct StageTraining: Sendable {
                     Double(StableHash.value(of: "\(seed)/\(id)") % 1_000_000) / 1_000_000
                 }.inputs(of: ready)
             },
-            endsStage: StageTrainer.isFinal,
+            endsStage: { StageTrainer.isFinal($0) || $0 is SnapshotGone },
             prepare: prepare
         )
     }
@@ -88,6 +88,7 @@ public struct StageTraining: Sendable {
                     candidate.job.id,
                     followers: run.followers(of: stage.name),
                     error: engines.unknown(engine),
+                    unlessBegun: true,
                     in: transaction
                 )
             }
@@ -95,33 +96,45 @@ public struct StageTraining: Sendable {
         return try await readiness.ready(among: trainable)
     }
 
-    private func prepare(_ ready: ReadyStage, _ inputs: JobStore.Inputs) async throws -> StageJob.Work {
+    private func prepare(_ ready: ReadyStage, _ snapshot: JobSnapshot) async throws -> StageJob.Work {
+        let unfinished = try await JobStore.jobs(states: ["waiting", "running"], active: true, from: pool)
+        WorkFolder(folder: workFolder).removeFinished(unfinished: unfinished.map(\.id))
+        let changed = try await JobSnapshotStore.changed(since: snapshot, from: pool)
+        if !changed.isEmpty {
+            logger.warning(
+                "what the stage began with has another content by now; where its examples differ, it begins anew",
+                metadata: [
+                    "run": "\(ready.run.id)", "round": "\(ready.round)", "stage": "\(ready.stage.name)",
+                    "sources": "\(changed.map(\.rawValue).joined(separator: ","))",
+                ]
+            )
+        }
         let codec = try trainer.codec(of: ready.parent.modelHash, prompt: ready.run.prompt)
         let work = try StageWork(
             ready.stage,
             of: ready.run,
-            material: try await MaterialReader(pool: pool).material(of: ready, inputs),
+            material: try await MaterialReader(pool: pool).material(of: snapshot),
             codec: codec,
             tokens: ready.tokens
         )
-        // A folder's name: ids may hold a slash, but no comma, so that no two trainings share one.
-        let stage = "\(ready.run.id),\(ready.stage.name)".replacing("/", with: "%2F")
-        let name = ready.round == 1 ? stage : "\(stage),\(ready.round)"
+        let name = WorkFolder.name(of: ready.id)
         if let engine = ready.stage.engine { return try handOver(ready, work, codec, to: engine, name: name) }
         return StageJob.Work(
             examples: work.count,
-            training: .compute { [trainer, gauges, logger] report in
+            training: .compute { [trainer, gauges, logger] report, fence in
                 defer { gauges.ended(ready.id) }
                 return try trainer.train(
                     work,
                     from: ready.parent.modelHash,
                     name: name,
-                    onNotice: { logger.notice("\($0)") }
+                    onNotice: { logger.notice("\($0)") },
+                    fence: fence
                 ) { step in
                     gauges.note(step, of: ready.id)
                     try report(step.step, step.totalSteps, step.loss, step.tokensSeen)
                 }.checkpoint(ready, work, options: work.record)
-            }
+            },
+            forget: { [trainer] in trainer.forget(name) }
         )
     }
 
@@ -138,9 +151,10 @@ public struct StageTraining: Sendable {
         let parent = try store.folder(ready.parent.modelHash)
         return StageJob.Work(
             examples: work.count,
-            training: .handOver { [store, gauges] report in
+            training: .handOver { [store, gauges] report, fence in
                 defer { gauges.ended(ready.id) }
                 let started = ContinuousClock.now
+                try fence()
                 try job.prepare(
                     work,
                     stage: ready.stage,
@@ -155,18 +169,19 @@ public struct StageTraining: Sendable {
                         try report(line.step, line.totalSteps ?? 0, line.loss ?? .nan, line.tokens ?? 0)
                     }
                 }
+                try fence()
                 let trained = try job.trained(
                     student: ready.run.student,
                     seconds: (ContinuousClock.now - started) / .seconds(1),
                     store: store
                 )
-                job.remove()
                 return trained.checkpoint(
                     ready,
                     work,
                     options: work.record.merging(["engine": .string(name)]) { $1 }
                 )
-            }
+            },
+            forget: { job.remove() }
         )
     }
 }

@@ -47,7 +47,7 @@ struct StageTrainerTests {
     }
     private let options = TrainingOptions(learningRate: 1e-3, maximumSteps: 5, batchSequences: 2, seed: 1)
 
-    @Test("state of other work under the same name is set aside with a notice, and gone when the stage is done")
+    @Test("state of other work under the same name is set aside with a notice, and gone when the stage is forgotten")
     func otherWork() throws {
         try withTemporaryFolder { folder in
             let (trainer, model, work) = try bench(in: folder)
@@ -79,6 +79,8 @@ struct StageTrainerTests {
 
             let trained = try train(other, notices, until: 100)
             #expect(trained.steps == 5 && notices.all.count == 1)
+            #expect(exists(state), "a process that ends before the model is written down leaves it to the next")
+            trainer.forget("r1-hsft")
             #expect(!exists(state) && !exists(unused))
         }
     }
@@ -88,7 +90,7 @@ struct StageTrainerTests {
     )
     func adapters() throws {
         try withTemporaryFolder { folder in
-            let (trainer, parent, work) = try bench(in: folder)
+            let (trainer, parent, _) = try bench(in: folder)
             let adapter = LoRAConfiguration(rank: 2, alpha: 4, targets: [.query, .down])
             func train(_ name: String, until last: Int = 100) throws -> StageTrainer.Trained {
                 try trainer.supervised(
@@ -112,7 +114,43 @@ struct StageTrainerTests {
             let (before, after) = (try weights(parent), try weights(whole.stored.hash))
             let changed = before.keys.filter { before[$0] != after[$0] }.sorted()
             #expect(changed.count == 2 && changed.allSatisfy { $0.contains("q_proj") || $0.contains("down_proj") })
-            #expect(!FileManager.default.fileExists(atPath: work.appending(path: "parts.state").path))
+        }
+    }
+
+    @Test("who lost the work to another process writes no state and no model any more")
+    func fenced() throws {
+        struct Lost: Error {}
+        try withTemporaryFolder { folder in
+            let (trainer, parent, work) = try bench(in: folder)
+            let state = work.appending(path: "r1-hsft.state")
+            var asked = 0
+            func train(fencedFrom last: Int) throws -> StageTrainer.Trained {
+                asked = 0
+                return try trainer.supervised(
+                    from: parent,
+                    name: "r1-hsft",
+                    examples: examples,
+                    options: options,
+                    fence: {
+                        asked += 1
+                        if asked >= last { throw Lost() }
+                    },
+                    onStep: { _ in }
+                )
+            }
+            #expect(throws: Lost.self) { try train(fencedFrom: 1) }
+            #expect(!FileManager.default.fileExists(atPath: state.path), "the first state")
+            #expect(throws: Lost.self) { try train(fencedFrom: 3) }
+            let kept = try Data(contentsOf: state)
+            #expect(throws: Lost.self) { try train(fencedFrom: 1) }
+            #expect(try Data(contentsOf: state) == kept, "the state of who has the work now")
+
+            let store = try ModelStore(root: folder.appending(path: "models"))
+            let models = try store.hashes()
+            // Asked for the states of the steps that are left but the last one, and for the model.
+            #expect(throws: Lost.self) { try train(fencedFrom: 3) }
+            #expect(try store.hashes() == models, "no model")
+            #expect(try train(fencedFrom: 100).steps == 5)
         }
     }
 }

@@ -82,9 +82,55 @@ def test_a_problem_is_traced_and_what_was_published_goes_out_again(system):
     assert system.count("SELECT count(*) FROM inbox WHERE event_id = ANY(%s)", ids) == known
 
 
+def test_what_is_old_is_collected_and_what_comes_again_then_has_no_second_effect(system):
+    record = problem(71)
+
+    def send():
+        producer = system.producer()
+        producer.produce(TOPIC, key=record["id"], value=json.dumps(record), headers=cloud_event_headers("collected-71"))
+        assert producer.flush(30) == 0
+
+    def effects():
+        return (
+            system.query("SELECT id, state, taught FROM problems WHERE id = 'test-71'"),
+            system.count("SELECT count(*) FROM teacher_calls WHERE problem_id = 'test-71'"),
+            system.query("SELECT id, md5(body::text) FROM traces WHERE problem_id = 'test-71' ORDER BY id"),
+            system.query("SELECT event_id FROM outbox WHERE key = 'test-71' ORDER BY sequence"),
+        )
+
+    seen = "SELECT count(*) FROM inbox WHERE event_id = 'collected-71' AND consumer = 'teacher-ingestion'"
+    waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
+    send()
+    eventually(lambda: system.count(seen) == 1, what="the problem")
+    eventually(lambda: system.count(waiting) == 0, what="an empty outbox")
+    before = effects()
+    assert before[1] > 0 and before[3], before
+
+    nothing = json.loads(system.errata("gc", "--dry-run", "--json").stdout)
+    assert (nothing["inboxRows"], nothing["outboxBodies"]) == (0, 0), nothing
+    system.query("UPDATE inbox SET received_at = now() - interval '101 days' WHERE event_id = 'collected-71' RETURNING 1")
+    system.query("UPDATE outbox SET published_at = now() - interval '181 days' WHERE key = 'test-71' RETURNING 1")
+    found = json.loads(system.errata("gc", "--dry-run", "--json").stdout)
+    assert (found["inboxRows"], found["outboxBodies"]) == (1, len(before[3])), found
+    asked = system.errata("gc", stdin=b"")
+    assert asked.returncode != 0 and b"--yes" in asked.stderr, asked.stderr
+    assert system.count(seen) == 1, "nothing is taken away unasked"
+    done = system.errata("gc", "--yes")
+    assert done.returncode == 0, done.stderr
+    assert system.count(seen) == 0
+    assert system.count("SELECT count(*) FROM outbox WHERE key = 'test-71' AND payload <> ''") == 0
+    assert effects() == before
+
+    send()
+    eventually(lambda: system.count(seen) == 1, what="the problem again")
+    assert effects() == before, "it is worked on again, and nothing is paid, written or sent twice"
+    assert system.count("SELECT count(*) FROM dead_letters WHERE topic = %s AND key = 'test-71'", TOPIC) == 0
+
+
 NEEDS_DATABASE = [
     ("status",), ("runs",), ("traces",), ("problems",), ("costs",), ("export",), ("regrade",), ("dead-letters",),
     ("dead-letters", "show", "x"), ("trace", "x"), ("lineage", "x"), ("replay", "--dry-run"), ("migrate",),
+    ("gc", "--dry-run"),
 ]
 
 

@@ -199,3 +199,40 @@ func makingFails() throws {
         #expect(try FileManager.default.contentsOfDirectory(atPath: store.root.path).isEmpty)
     }
 }
+
+@Test(
+    "what killed processes left unfinished is collected when it is a day old and nobody holds it, and nothing else is"
+)
+func leftovers() throws {
+    try withTemporaryFolder { folder in
+        let store = try ModelStore(root: folder.appendingPathComponent("store"))
+        let stored = try store.add(model(in: folder))
+        try store.setName("kept", for: stored.hash)
+        let identifier = UUID().uuidString
+        let half = store.root.appendingPathComponent(".adding-\(identifier)")
+        try FileManager.default.createDirectory(at: half, withIntermediateDirectories: true)
+        try Data("half".utf8).write(to: half.appendingPathComponent("model.safetensors"))
+        let name = store.root.appendingPathComponent("names/.best.\(identifier)")
+        try Data("0".utf8).write(to: name)
+        for file in [".adding-something", ".notes", ".\(identifier)"] {
+            try Data("mine".utf8).write(to: store.root.appendingPathComponent(file))
+        }
+        #expect(store.leftovers() == [], "they may be in the making")
+        let tomorrow = Date(timeIntervalSinceNow: 86_400 + 60)
+        func names(_ urls: [URL]) -> [String] { urls.map(\.lastPathComponent) }
+        #expect(names(store.leftovers(now: tomorrow)) == [half.lastPathComponent, name.lastPathComponent])
+        Leftovers.whileHolding(half) {
+            #expect(names(store.leftovers(now: tomorrow)) == [name.lastPathComponent], "it is being written")
+        }
+        var unfinished = try AtomicFile(url: store.root.appendingPathComponent("names/next"))
+        #expect(store.leftovers(now: tomorrow).count == 2, "so is the file")
+        try unfinished.finish()
+        #expect(names(store.removeLeftovers(now: tomorrow)) == [half.lastPathComponent, name.lastPathComponent])
+        #expect(store.leftovers(now: tomorrow) == [])
+        #expect(try store.resolve("kept").hash == stored.hash)
+        try store.verify(stored.hash)
+        #expect(store.size() > 0)
+        let left = try FileManager.default.contentsOfDirectory(atPath: store.root.path)
+        #expect(Set(left) == [".adding-something", ".notes", ".\(identifier)", "names", stored.hash])
+    }
+}

@@ -83,6 +83,28 @@ struct TextFormTests {
         #expect(error.map { !$0.debugDescription.contains("s3cret") } ?? false)
     }
 
+    @Test("a server that is gone is noticed within a minute, and a statement ends, unless the URL says otherwise")
+    func timeouts() throws {
+        func keywords(_ url: String) throws -> [String: String] {
+            Dictionary(try PostgresConfiguration(url: url).keywords.map { ($0.key, $0.value) }) { first, _ in
+                "\(first), and another"
+            }
+        }
+        let standard = try keywords("postgres://db/x")
+        #expect(standard["keepalives_idle"] == "30" && standard["keepalives_interval"] == "10")
+        #expect(standard["keepalives_count"] == "3" && standard["tcp_user_timeout"] == "30000")
+        let own = try keywords("postgres://db/x?keepalives_idle=7&tcp_user_timeout=0&connect_timeout=3")
+        #expect(own["keepalives_idle"] == "7" && own["keepalives_count"] == "3" && own["tcp_user_timeout"] == "0")
+        var configuration = try PostgresConfiguration(url: "postgres://db/x?connect_timeout=3")
+        #expect(configuration.connectTimeout == .seconds(3) && configuration.statementTimeout == .seconds(300))
+        #expect(configuration.statementTimeoutText == "SET statement_timeout TO 300000")
+        configuration = try PostgresConfiguration(url: "postgres://db/x?options=-c%20statement_timeout%3D7s")
+        #expect(
+            configuration.statementTimeout == nil && configuration.statementTimeoutText == "RESET statement_timeout"
+        )
+        #expect(configuration.keywords.contains { $0.key == "options" && $0.value == "-c statement_timeout=7s" })
+    }
+
     @Test("array literals read back, and nested ones are refused")
     func arrays() {
         let values: [String?] = ["", "NULL", nil, "a\"b\\c", "{,}", "ü😀"]

@@ -149,6 +149,59 @@ struct ServerTests {
         }
     }
 
+    @Test("a statement that takes too long is given up, unless its transaction says that it may")
+    func statementTimeout() async throws {
+        try await TestServer.withPool { server in
+            var configuration = server.configuration
+            configuration.statementTimeout = .milliseconds(100)
+            let pool = PostgresPool(configuration: configuration, maximumConnections: 1)
+            defer { pool.close() }
+            let error = await #expect(throws: PostgresError.self) { try await pool.execute("SELECT pg_sleep(60)") }
+            #expect(error?.sqlState == "57014")
+            try await pool.withTransaction { transaction in
+                try await transaction.allowLongStatements()
+                try await transaction.execute("SELECT pg_sleep(0.3)")
+            }
+            let again = await #expect(throws: PostgresError.self) { try await pool.execute("SELECT pg_sleep(60)") }
+            #expect(again?.sqlState == "57014", "the next transaction is bounded again")
+            // Migrations are not, and leave the bound in force.
+            let slow = Migration(version: 1, name: "slow", sql: "SELECT pg_sleep(0.3)")
+            #expect(try await pool.migrate([slow]) == [slow])
+            #expect(try await pool.value("SHOW statement_timeout", as: String.self) == "100ms")
+            configuration.statementTimeout = nil
+            configuration.options["options"] = "-c statement_timeout=7s"
+            let own = PostgresPool(configuration: configuration, maximumConnections: 1)
+            defer { own.close() }
+            #expect(try await own.value("SHOW statement_timeout", as: String.self) == "7s")
+        }
+    }
+
+    @Test("a cancelled task ends its statement on the server, and no other one of its connection")
+    func cancellation() async throws {
+        try await TestServer.withPool(.init(maximumConnections: 1)) { pool in
+            let observer = PostgresPool(configuration: pool.configuration, maximumConnections: 1)
+            defer { observer.close() }
+            for _ in 0..<5 {
+                let task = Task { try await pool.execute("SELECT pg_sleep(60)") }
+                var isRunning = false
+                while !isRunning {
+                    isRunning = try await observer.value(
+                        """
+                        SELECT EXISTS (SELECT 1 FROM pg_stat_activity
+                                       WHERE state = 'active' AND query LIKE 'SELECT pg_sleep%' AND datname = current_database())
+                        """
+                    )
+                }
+                task.cancel()
+                await #expect(throws: CancellationError.self) { try await task.value }
+                for number in 0..<20 {
+                    let answer: Int = try await pool.value("SELECT \(number)::int")
+                    #expect(answer == number)
+                }
+            }
+        }
+    }
+
     @Test("COPY brings ten thousand awkward rows, and a cursor reads them back")
     func copy() async throws {
         try await TestServer.withPool { pool in

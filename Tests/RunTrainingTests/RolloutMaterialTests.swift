@@ -175,8 +175,12 @@ struct RolloutMaterialTests {
                 stage: .corrections(),
                 parent: rollout.bench.checkpoint("templates", of: rollout.run)
             )
-            let material = try await MaterialReader(pool: rollout.bench.pool)
-                .material(of: ready, JobStore.Inputs(corrections: ["c-21-0"]))
+            let snapshot = try await JobSnapshotStore.look(
+                ready,
+                JobStore.Inputs(corrections: ["c-21-0"]),
+                from: rollout.bench.pool
+            )
+            let material = try await MaterialReader(pool: rollout.bench.pool).material(of: snapshot)
             #expect(material.corrections.map(\.id) == ["c-21-0"])
             #expect(material.attempts.map(\.id) == ["a-20-0", "a-21-0"])
             #expect(material.attempted.map(\.id) == ["p20", "p21"])

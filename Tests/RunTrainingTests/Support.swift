@@ -28,7 +28,8 @@ extension StageBench {
     /// The examples of a ready stage, from what the database holds now.
     func collect(_ ready: ReadyStage) async throws -> StageExamples.Collected {
         let inputs = try await StageInputs(pool: pool) { _, _ in 0 }.inputs(of: ready)
-        let material = try await MaterialReader(pool: pool).material(of: ready, inputs)
+        let snapshot = try await JobSnapshotStore.look(ready, inputs, from: pool)
+        let material = try await MaterialReader(pool: pool).material(of: snapshot)
         return try StageWork(ready.stage, of: ready.run, material: material, codec: codec).examples
     }
 

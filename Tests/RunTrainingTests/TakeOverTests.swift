@@ -78,6 +78,80 @@ struct TakeOverTests {
         }
     }
 
+    @Test(
+        "a take-over goes on with the traces that the stage began with, whatever the teacher wrote of its problems since"
+    )
+    func sameTraces() async throws {
+        try await StageBench.with { bench in
+            try await bench.insertTemplates(0..<4)
+            try await bench.insert(bench.run(stages: [Self.long]))
+            let saved = try await interrupt("templates", bench)
+            // Before the old ones in order of id.
+            for number in 0..<4 {
+                let body = TemplateBody(
+                    steps: [.init(text: "Look.")],
+                    generalization: "See.",
+                    answer: Sum(number).answer
+                )
+                try await bench.insert(.template(body), id: "another-\(number)", problem: number)
+            }
+            let log = LogBook()
+            let checkpoint = try await finish("templates", bench, log: log)
+            #expect(log.text.contains("resumed round=1 run=r1 stage=templates step=\(saved + 1)"))
+            #expect(log.count("begins anew") == 0 && log.count("another content") == 0)
+            #expect(checkpoint.steps == 400 && checkpoint.examples == ["templates": 4])
+        }
+    }
+
+    @Test("a take-over tells of rows that have another content by now, and ends the stage where one is gone")
+    func changedRows() async throws {
+        try await StageBench.with { bench in
+            try await bench.insertTemplates(0..<4)
+            try await bench.insert(bench.run(stages: [Self.long]))
+            _ = try await interrupt("templates", bench)
+            let id = StageID(run: "r1", round: 1, stage: "templates")
+            let snapshot = try #require(try await JobSnapshotStore.snapshot(of: id, from: bench.pool))
+            #expect(snapshot.ids(.problems) == ["p00", "p01", "p02", "p03"])
+            #expect(snapshot.ids(.traces).count == 4 && snapshot.rows[.attempts] == nil)
+            #expect(try await JobSnapshotStore.changed(since: snapshot, from: bench.pool) == [])
+            try await bench.pool.execute("UPDATE problems SET question = question || ' Say it.' WHERE id = 'p01'")
+            #expect(try await JobSnapshotStore.changed(since: snapshot, from: bench.pool) == [.problems])
+            try await bench.pool.execute("DELETE FROM traces WHERE problem_id = 'p02'")
+            let log = LogBook()
+            try await whileRunning(bench.runner(holder: "second", log: log)) {
+                try await eventually("the failure") { try await bench.job("templates")?.state == "failed" }
+            }
+            #expect(log.count("another content") == 1)
+            let error = try await bench.job("templates")?.error ?? ""
+            #expect(error.contains("1 of the 4 traces that the stage began with are gone"), "\(error)")
+        }
+    }
+
+    @Test("who lost the lease while it trained notes no progress and no checkpoint any more, and stops")
+    func lostLease() async throws {
+        try await StageBench.with { bench in
+            try await bench.insertTemplates(0..<4)
+            let endless = TrainingBlock(learningRate: 1e-3, epochs: 50_000, batchSequences: 2)
+            try await bench.insert(bench.run(stages: [.templates(training: endless)]))
+            let log = LogBook()
+            try await whileRunning(bench.runner(log: log)) {
+                try await eventually("some progress") { (try await bench.job("templates")?.step ?? 0) > 0 }
+                // Another process takes the lease, as it does of one that slept, and notes a progress of its own.
+                try await bench.pool.execute(
+                    """
+                    WITH taken AS (UPDATE leases SET holder = 'second', token = DEFAULT, expires_at = 'infinity' RETURNING name)
+                    UPDATE training_jobs SET step = 0 FROM taken
+                    """
+                )
+                try await eventually("the end of the training") { log.count("left to another process") > 0 }
+                #expect(try await bench.job("templates")?.step == 0)
+                #expect(try await bench.job("templates")?.state == "running")
+            }
+            #expect(try await bench.checkpoint("templates") == nil)
+            #expect(try await bench.pool.values("SELECT holder FROM leases", as: String.self) == ["second"])
+        }
+    }
+
     @Test("preferences go on from the saved step against the same reference, on the corrections that they began with")
     func preferences() async throws {
         let stage = RunStage.corrections(

@@ -94,6 +94,39 @@ struct JobsLeaseTests {
         }
     }
 
+    @Test("a lease that was given back comes with a new token, also for the same holder, so that a sleeper fails")
+    func tokens() async throws {
+        try await TestDatabase.withPool { pool in
+            var tokens: [Int64] = []
+            var leases: [JobLease] = []
+            for _ in 0..<3 {
+                let lease = try await Self.acquire("first", from: pool)
+                tokens.append(lease.token)
+                leases.append(lease)
+                try await lease.release(in: pool)
+            }
+            let held = try await Self.acquire("first", from: pool)
+            #expect(tokens == tokens.sorted() && Set(tokens + [held.token]).count == 4 && held.token > tokens[2])
+            for sleeper in leases {
+                await #expect(throws: LeaseLost.self) {
+                    try await pool.withTransaction { try await sleeper.verify(in: $0) }
+                }
+            }
+            try await pool.withTransaction { try await held.verify(in: $0) }
+        }
+    }
+
+    @Test("what no transaction fences is fenced by the clock: a lease that may have run out is not held any more")
+    func clock() async throws {
+        try await TestDatabase.withPool { pool in
+            let long = try await Self.acquire("first", lifetime: .seconds(60), from: pool)
+            try long.checkHeld()
+            let over = try await JobLease.acquire("another", holder: "first", lifetime: .zero, from: pool)
+            let lease = try #require(over)
+            #expect(throws: LeaseLost.self) { try lease.checkHeld() }
+        }
+    }
+
     @Test("a lease is renewed while its work goes on and given back afterwards, also when the work throws")
     func renewal() async throws {
         try await TestDatabase.withPool { pool in

@@ -74,6 +74,27 @@ struct JobsStoreTests {
         }
     }
 
+    @Test("a stage that somebody has begun is failed by no one who has not its lease")
+    func refusedUnlessBegun() async throws {
+        try await TestDatabase.withPool { pool in
+            try await pool.withTransaction { transaction in
+                try await RunStore.insert(Self.run, in: transaction)
+                _ = try await JobStore.start(Self.id("hsft"), inputs: JobStore.Inputs(), in: transaction)
+                for stage in ["hsft", "plain"] {
+                    try await JobStore.failed(
+                        Self.id(stage),
+                        followers: Self.run.followers(of: stage),
+                        error: "planted",
+                        unlessBegun: true,
+                        in: transaction
+                    )
+                }
+            }
+            #expect(try await JobStore.jobs(states: ["running"], from: pool).map(\.id.stage) == ["hsft"])
+            #expect(try await JobStore.jobs(states: ["failed"], from: pool).map(\.id.stage) == ["plain"])
+        }
+    }
+
     @Test("a job goes from waiting over running and failed to done, and a checkpoint is what makes it done")
     func jobs() async throws {
         try await TestDatabase.withPool { pool in
@@ -92,14 +113,16 @@ struct JobsStoreTests {
                 }
             }
             func progress() async throws {
-                try await JobStore.progressed(
-                    Self.id("hsft"),
-                    step: 3,
-                    totalSteps: 20,
-                    loss: 1.25,
-                    tokens: 99,
-                    in: pool
-                )
+                try await pool.withTransaction {
+                    try await JobStore.progressed(
+                        Self.id("hsft"),
+                        step: 3,
+                        totalSteps: 20,
+                        loss: 1.25,
+                        tokens: 99,
+                        in: $0
+                    )
+                }
             }
             try await pool.withTransaction { try await RunStore.insert(Self.run, in: $0) }
             // A waiting job has no progress.

@@ -28,7 +28,8 @@ GRANT INSERT ON runs TO "key-step-locator";
 -- Runs, their rounds and stages; a round's roll-out is ordered from the evaluator by a row.
 GRANT INSERT, UPDATE, DELETE ON runs, rounds, verdicts TO "template-distiller";
 GRANT INSERT ON evaluation_jobs TO "template-distiller";
-GRANT INSERT, UPDATE, DELETE ON training_jobs, stage_inputs, checkpoints TO "template-distiller", "dpo-trainer";
+GRANT INSERT, UPDATE, DELETE ON training_jobs, stage_inputs, job_snapshots, checkpoints
+TO "template-distiller", "dpo-trainer";
 
 -- Attempts and scores.
 GRANT INSERT, UPDATE, DELETE ON evaluation_jobs, evaluation_pieces, evaluation_results, evaluations, attempts, rollouts

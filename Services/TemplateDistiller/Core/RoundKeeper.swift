@@ -131,7 +131,9 @@ struct RoundKeeper: Sendable {
 
     private func work(_ work: Work, _ lease: JobLease) async throws {
         switch work {
-        case .name(let run): try await point(run)
+        case .name(let run):
+            try lease.checkHeld()
+            try await point(run)
         case .judge(let run, let round, let candidate):
             try await write(try await verdict(on: candidate, run, round), run, round, lease)
         case .giveUp(let run, let round, let reason):
@@ -159,6 +161,7 @@ struct RoundKeeper: Sendable {
             // The checkpoints' own events ask for their evaluation: these must have been seen first.
             let scored = try await Self.allScored(run, pool)
             guard !unfinished, scored else { return }
+            try lease.checkHeld()
             try await point(run)
             let effects = Effects { transaction in
                 try await RoundStore.end(run.id, round: round.number, in: transaction)
@@ -241,6 +244,7 @@ struct RoundKeeper: Sendable {
                 "reasons": "\(verdict.reasons.joined(separator: "; "))",
             ]
         )
+        try lease.checkHeld()
         try await point(run)
     }
 

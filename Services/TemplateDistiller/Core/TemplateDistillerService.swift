@@ -13,8 +13,10 @@ public enum TemplateDistillerService {
     public static let definition = ServiceDefinition(
         name: "template-distiller",
         summary:
-            "takes up runs and their rounds, judges candidates, and trains the stages on whole responses and key steps",
+            "takes up runs and their rounds, judges candidates, trains the stages on whole responses and key steps, and "
+            + "collects what is kept no longer",
         keys: EventService.keys + EngineKeys.all + [ModelKeys.store, ModelKeys.workFolder, ExternalEngineKeys.file]
+            + RetentionKeys.all
     ) { context in
         let service = try EventService(context)
         service.measure("training-jobs") { try await DatabaseFigures.training(in: $0) }
@@ -38,6 +40,15 @@ public enum TemplateDistillerService {
         let services: [any Service] = try service.services(
             RunProcessor(pool: service.pool, store: store, logger: context.logger)
         )
-        return services + [training.job.runner(holder: service.holder), rounds.runner(holder: service.holder)]
+        let retention = RetentionService(
+            Retention(pool: service.pool, store: store, policy: try RetentionPolicy(configuration)),
+            pool: service.pool,
+            holder: service.holder,
+            interval: try configuration.value(RetentionKeys.interval),
+            logger: context.logger
+        )
+        return services + [
+            training.job.runner(holder: service.holder), rounds.runner(holder: service.holder), retention,
+        ]
     }
 }

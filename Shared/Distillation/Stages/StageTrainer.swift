@@ -1,5 +1,6 @@
 public import Foundation
 public import LanguageModel
+import ModelFiles
 public import Schemas
 import TensorEngine
 public import Training
@@ -66,6 +67,8 @@ public struct StageTrainer: Sendable {
     ///   - adapter: what is trained in place of the model's own weights, drawn by the options' seed; the new model is
     ///     the merged one.
     ///   - onNotice: told where the work folder holds state of other work under this name, which is not used.
+    ///   - fence: asked before the state is written or set aside, and before the model is stored; throws where the work is
+    ///     another process's by now.
     ///   - onStep: called after each update; throwing ends the training with the state kept.
     public func supervised(
         from modelHash: String,
@@ -74,6 +77,7 @@ public struct StageTrainer: Sendable {
         options: TrainingOptions,
         adapter: LoRAConfiguration? = nil,
         onNotice: @escaping @Sendable (String) -> Void = { _ in },
+        fence: () throws -> Void = {},
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         let model = try load(modelHash, adapter, options, lengths: examples.map(\.tokens.count))
@@ -86,6 +90,7 @@ public struct StageTrainer: Sendable {
             save: trainer.saveCheckpoint,
             run: trainer.run,
             onNotice: onNotice,
+            fence: fence,
             onStep: onStep
         )
     }
@@ -96,6 +101,8 @@ public struct StageTrainer: Sendable {
     ///   - supervised: examples of the supervised term, used where `preference.supervisedWeight` is above 0.
     ///   - onNotice: told why state of other work under this name, or log-probabilities of the reference that the work
     ///     folder holds, are not used.
+    ///   - fence: asked before the state is written or set aside, and before the model is stored; throws where the work is
+    ///     another process's by now.
     public func preference(
         from modelHash: String,
         name: String,
@@ -105,6 +112,7 @@ public struct StageTrainer: Sendable {
         supervised: [SupervisedExample] = [],
         adapter: LoRAConfiguration? = nil,
         onNotice: @escaping @Sendable (String) -> Void = { _ in },
+        fence: () throws -> Void = {},
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         let lengths = pairs.map { $0.prompt.count + $0.chosen.count + $0.rejected.count }
@@ -128,6 +136,7 @@ public struct StageTrainer: Sendable {
             save: trainer.saveCheckpoint,
             run: trainer.run,
             onNotice: onNotice,
+            fence: fence,
             onStep: onStep
         )
     }
@@ -183,17 +192,19 @@ public struct StageTrainer: Sendable {
         save: (URL) throws -> Void,
         run: @escaping ((TrainingStep) throws -> Void) throws -> TrainingSummary,
         onNotice: (String) -> Void,
+        fence: () throws -> Void,
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         try FileManager.default.createDirectory(at: workFolder, withIntermediateDirectories: true)
-        let state = workFolder.appending(path: "\(name).state")
-        let unused = workFolder.appending(path: "\(name).state.unused")
+        _ = Leftovers.remove(from: workFolder)
+        let (state, unused) = files(name)
         if FileManager.default.fileExists(atPath: state.path) {
             do {
                 try resume(state)
             } catch let error as TrainingError {
                 // Of other work under this name, e.g. after the data changed or the program did: begin anew, and leave the
                 // old state to whoever wants it. One is kept.
+                try fence()
                 try? FileManager.default.removeItem(at: unused)
                 try FileManager.default.moveItem(at: state, to: unused)
                 onNotice("\(error); \(name) begins anew, and the old state is kept as \(unused.path) until it is done")
@@ -204,14 +215,15 @@ public struct StageTrainer: Sendable {
         let summary = try run { step in
             last = step
             if ContinuousClock.now - saved > saveInterval, step.step < step.totalSteps {
+                try fence()
                 try save(state)
                 saved = .now
             }
             try onStep(step)
         }
+        try fence()
         let stored = try StudentFolder.store(model, trainedFrom: try store.folder(parent), in: store)
         try store.note(ModelRecord.Origin(source: "training \(name)", parent: parent), of: stored.hash)
-        for file in [state, unused] { try? FileManager.default.removeItem(at: file) }
         return Trained(
             stored: stored,
             steps: last?.step ?? summary.steps,
@@ -220,5 +232,17 @@ public struct StageTrainer: Sendable {
             seconds: summary.seconds,
             metrics: (last?.metrics ?? [:]).filter(\.value.isFinite)
         )
+    }
+
+    /// Takes away the resumable state of work that is done and whose model is written down: until then another process can
+    /// still go on from it.
+    public func forget(_ name: String) {
+        let (state, unused) = files(name)
+        for file in [state, unused] { try? FileManager.default.removeItem(at: file) }
+    }
+
+    /// Where the resumable state of work is, and where state of other work under its name is set aside.
+    private func files(_ name: String) -> (state: URL, unused: URL) {
+        (workFolder.appending(path: "\(name).state"), workFolder.appending(path: "\(name).state.unused"))
     }
 }

@@ -70,12 +70,15 @@ extension StageTrainer {
     ///   - modelHash: the model to start from; of preferences the frozen reference as well.
     ///   - name: names the resumable state; the same work must have the same name.
     ///   - onNotice: told why state that the work folder holds is not used.
+    ///   - fence: asked before the state is written or set aside, and before the model is stored; throws where the work is
+    ///     another process's by now.
     ///   - onStep: called after each update; throwing ends the training with the state kept.
     public func train(
         _ work: StageWork,
         from modelHash: String,
         name: String,
         onNotice: @escaping @Sendable (String) -> Void = { _ in },
+        fence: () throws -> Void = {},
         onStep: (TrainingStep) throws -> Void
     ) throws -> Trained {
         guard let loss = work.preference else {
@@ -86,6 +89,7 @@ extension StageTrainer {
                 options: work.options,
                 adapter: work.adapter,
                 onNotice: onNotice,
+                fence: fence,
                 onStep: onStep
             )
         }
@@ -98,6 +102,7 @@ extension StageTrainer {
             supervised: work.examples.supervised,
             adapter: work.adapter,
             onNotice: onNotice,
+            fence: fence,
             onStep: onStep
         )
     }

@@ -42,7 +42,7 @@ public struct ModelStore: Sendable {
         let files = try files?.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) } ?? Self.fileNames(folder)
         let hash = try Self.hash(of: folder, files: files)
         let known = root.appendingPathComponent(hash, isDirectory: true)
-        if FileManager.default.fileExists(atPath: known.path) { return StoredModel(hash: hash, folder: known) }
+        if isThere(known) { return StoredModel(hash: hash, folder: known) }
         return try make { copy in
             for name in files {
                 var file = try AtomicFile(url: copy.appendingPathComponent(name))
@@ -65,23 +65,36 @@ public struct ModelStore: Sendable {
         let temporary = root.appendingPathComponent(".adding-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: temporary) }
         try makeFolder(temporary)
-        try fill(temporary)
-        let hash = try Self.hash(of: temporary)
-        let target = root.appendingPathComponent(hash, isDirectory: true)
-        if FileManager.default.fileExists(atPath: target.path) { return StoredModel(hash: hash, folder: target) }
-        do {
-            try FileManager.default.moveItem(at: temporary, to: target)
-        } catch {
-            // Another writer of the same content may have been first.
-            guard FileManager.default.fileExists(atPath: target.path) else {
-                throw ModelFileError(
-                    .inaccessible,
-                    place: target.path,
-                    "cannot store the model: \(error.localizedDescription)"
-                )
+        return try Leftovers.whileHolding(temporary) {
+            try fill(temporary)
+            let hash = try Self.hash(of: temporary)
+            let target = root.appendingPathComponent(hash, isDirectory: true)
+            if isThere(target) { return StoredModel(hash: hash, folder: target) }
+            // Whoever writes the hash down relies on the model's being there after a power cut.
+            try FolderSync.flushFiles(of: temporary)
+            do {
+                try FileManager.default.moveItem(at: temporary, to: target)
+            } catch {
+                // Another writer of the same content may have been first.
+                guard isThere(target) else {
+                    throw ModelFileError(
+                        .inaccessible,
+                        place: target.path,
+                        "cannot store the model: \(error.localizedDescription)"
+                    )
+                }
             }
+            try FolderSync.flush(root)
+            return StoredModel(hash: hash, folder: target)
         }
-        return StoredModel(hash: hash, folder: target)
+    }
+
+    /// Whether a model is there; one that is wanted again counts as new, so that it is not collected meanwhile.
+    private func isThere(_ folder: URL) -> Bool {
+        guard FileManager.default.fileExists(atPath: folder.path) else { return false }
+        // One that belongs to another user stays as old as it is.
+        try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: folder.path)
+        return true
     }
 
     /// The folder of a model.
@@ -126,8 +139,13 @@ public struct ModelStore: Sendable {
 
     /// Makes a folder of the store where it is missing.
     func makeFolder(_ folder: URL) throws {
+        var isFolder: ObjCBool = false
+        if FileManager.default.fileExists(atPath: folder.path, isDirectory: &isFolder), isFolder.boolValue { return }
         do {
             try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+            try FolderSync.flush(folder.deletingLastPathComponent())
+        } catch let error as ModelFileError {
+            throw error
         } catch {
             throw ModelFileError(
                 .inaccessible,

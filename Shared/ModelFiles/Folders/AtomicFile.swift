@@ -14,8 +14,10 @@ private func posixWrite(_ descriptor: Int32, _ bytes: UnsafeRawBufferPointer) ->
     write(descriptor, bytes.baseAddress, min(bytes.count, 1 << 30))
 }
 
-/// Writes a file beside its final place and renames it there once it is whole and on disk.
+/// Writes a file beside its final place and renames it there once it is whole and on disk; its folder is on disk, too, when
+/// that is done.
 package struct AtomicFile: ~Copyable {
+    private let folder: URL
     private let target: String
     private let temporary: String
     private var descriptor: Int32
@@ -23,11 +25,11 @@ package struct AtomicFile: ~Copyable {
     /// Opens the temporary file; `finish()` puts it in place, and a value that is dropped before leaves no trace.
     package init(url: URL) throws {
         target = url.path
-        temporary =
-            url.deletingLastPathComponent()
-            .appendingPathComponent(".\(url.lastPathComponent).\(UUID().uuidString)").path
+        folder = url.deletingLastPathComponent()
+        temporary = folder.appendingPathComponent(".\(url.lastPathComponent).\(UUID().uuidString)").path
         descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw Self.failure(target, "create a file there") }
+        Leftovers.hold(descriptor)
     }
 
     deinit {
@@ -66,6 +68,7 @@ package struct AtomicFile: ~Copyable {
             unlink(temporary)
             throw error
         }
+        try FolderSync.flush(folder)
     }
 
     private static func failure(_ place: String, _ action: String) -> ModelFileError {

@@ -96,6 +96,7 @@ extension Reproduction {
         }
         let name = key.name.replacing("/", with: "_")
         let trained = try trainer.train(work, from: parent, name: name) { _ in try check() }
+        trainer.forget(name)
         trial.modelHash = trained.stored.hash
         trial.tokens = trained.tokens
         trial.examples = work.count

@@ -1,4 +1,5 @@
 import Logging
+import PostgresClient
 
 /// The keys that every service has.
 public enum RuntimeKeys {
@@ -155,9 +156,17 @@ public enum DatabaseKeys {
         unit: "connections",
         "The most connections to the database that the service opens."
     )
+    /// How long one statement may take.
+    public static let statementTimeout = ConfigurationKey<Duration>(
+        "ERRATA_POSTGRES_STATEMENT_TIMEOUT",
+        default: PostgresConfiguration.standardStatementTimeout,
+        in: .seconds(1)...Duration.seconds(86_400),
+        "How long one statement may take before the database gives it up, waits for locks included. One that the URL sets by "
+            + "options=-c statement_timeout=... comes before it."
+    )
 
     /// All of them.
-    public static let all: [any AnyConfigurationKey] = [url, password, maximumConnections]
+    public static let all: [any AnyConfigurationKey] = [url, password, maximumConnections, statementTimeout]
 }
 
 /// The severity of a log line.

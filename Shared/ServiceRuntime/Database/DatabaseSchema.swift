@@ -20,6 +20,7 @@ public enum DatabaseSchema {
             migration(12, "grader-stamps", PackageResources.V0012_grader_stamps_sql),
             migration(13, "delivery-identity", PackageResources.V0013_delivery_identity_sql),
             migration(14, "operators", PackageResources.V0014_operators_sql),
+            migration(15, "snapshots-and-retention", PackageResources.V0015_snapshots_and_retention_sql),
         ]
     }
 

@@ -1,19 +1,33 @@
 public import Logging
 public import PostgresClient
+import Synchronization
 
 /// A named piece of work that one process holds at a time, through a row in `leases`.
 ///
 /// The holder renews the row while it works. When it dies, the row expires and another process takes it over with a
-/// higher token; a former holder that wakes up late fails ``verify(in:)`` and so cannot write its result.
+/// higher token; a former holder that wakes up late fails ``verify(in:)`` and so cannot write its result. What it writes
+/// outside the database is fenced by its own clock: ``checkHeld()``.
 public struct JobLease: Sendable {
     /// The work's name, such as `run/7f…/hsft`.
     public let name: String
     /// Who holds it.
     public let holder: String
-    /// Grows by one with every change of holder.
+    /// Grows with every change of holder, and is never given out twice.
     public let token: Int64
     /// How long the row lives without renewal.
     public let lifetime: Duration
+    private let validity: Validity
+
+    /// Until when nobody else can have taken the lease, by this process's clock, which goes on while the machine sleeps.
+    private final class Validity: Sendable {
+        private let end: Mutex<ContinuousClock.Instant>
+
+        init(until end: ContinuousClock.Instant) { self.end = Mutex(end) }
+
+        var until: ContinuousClock.Instant { end.withLock { $0 } }
+
+        func extend(until new: ContinuousClock.Instant) { end.withLock { $0 = max($0, new) } }
+    }
 
     /// Takes the lease if it is free, expired or already this holder's.
     ///
@@ -25,18 +39,26 @@ public struct JobLease: Sendable {
         from pool: PostgresPool
     ) async throws -> JobLease? {
         let seconds = lifetime / .seconds(1)
+        // Before the database starts to count.
+        let asked = ContinuousClock.now
         let rows = try await pool.query(
             """
-            INSERT INTO leases AS held (name, holder, token, expires_at)
-            VALUES (\(name), \(holder), 1, now() + make_interval(secs => \(seconds)))
+            INSERT INTO leases AS held (name, holder, expires_at)
+            VALUES (\(name), \(holder), now() + make_interval(secs => \(seconds)))
             ON CONFLICT (name) DO UPDATE
-                SET holder = excluded.holder, token = held.token + 1, expires_at = excluded.expires_at
+                SET holder = excluded.holder, token = DEFAULT, expires_at = excluded.expires_at
                 WHERE held.expires_at < now() OR held.holder = excluded.holder
             RETURNING token
             """
         )
         guard let row = rows.first else { return nil }
-        return JobLease(name: name, holder: holder, token: try row.get("token", as: Int64.self), lifetime: lifetime)
+        return JobLease(
+            name: name,
+            holder: holder,
+            token: try row.get("token", as: Int64.self),
+            lifetime: lifetime,
+            validity: Validity(until: asked + lifetime)
+        )
     }
 
     /// Runs the work while renewing the lease in the background; the work is cancelled when the lease is lost.
@@ -77,17 +99,22 @@ public struct JobLease: Sendable {
         if rows.isEmpty { throw LeaseLost(name: name) }
     }
 
+    /// Fails once another process may have taken the lease, without asking the database: to be called before something is
+    /// written that no transaction fences, such as a file.
+    public func checkHeld() throws {
+        if ContinuousClock.now >= validity.until { throw LeaseLost(name: name) }
+    }
+
     /// Gives the lease back, if it is still this one.
     public func release(in pool: PostgresPool) async throws {
         try await pool.execute("DELETE FROM leases WHERE name = \(name) AND token = \(token) AND holder = \(holder)")
     }
 
     private func renewUntilCancelled(in pool: PostgresPool, logger: Logger) async throws {
-        let clock = ContinuousClock()
-        var validUntil = clock.now + lifetime
         while true {
             try await Task.sleep(for: lifetime / 3)
             do {
+                let asked = ContinuousClock.now
                 let seconds = lifetime / .seconds(1)
                 let rows = try await pool.query(
                     """
@@ -96,14 +123,14 @@ public struct JobLease: Sendable {
                     """
                 )
                 if rows.isEmpty { throw LeaseLost(name: name) }
-                validUntil = clock.now + lifetime
+                validity.extend(until: asked + lifetime)
             } catch let error as LeaseLost {
                 throw error
             } catch is CancellationError {
                 throw CancellationError()
             } catch {
                 logger.warning("lease not renewed", metadata: ["lease": "\(name)", "error": "\(error)"])
-                if clock.now >= validUntil { throw LeaseLost(name: name) }
+                try checkHeld()
             }
         }
     }

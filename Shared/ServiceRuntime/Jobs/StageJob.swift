@@ -6,9 +6,10 @@ public import Schemas
 
 /// What training the stages of runs has in common, whatever is trained on whatever data.
 ///
-/// A stage is taken up under a lease, what it learns from is written down the first time, it is trained on a thread of its own while its progress is written down, and ends with
-/// its checkpoint's row and event in one transaction. What another try cannot mend ends the stage as failed, with its
-/// reason; anything else is thrown, and the stage is tried again.
+/// A stage is taken up under a lease. The rows that it learns from are written down the first time, in the transaction that
+/// starts it. It is trained on a thread of its own while its progress is written down, and ends with its checkpoint's row
+/// and event in one transaction. What another try cannot mend ends the stage as failed, with its reason; anything else is
+/// thrown, and the stage is tried again. Who has lost the lease changes nothing any more, and stops.
 public struct StageJob: Sendable {
     /// Told of each update; throws when the training is to end.
     public typealias Report = (_ step: Int, _ totalSteps: Int, _ loss: Double, _ tokens: Int) throws -> Void
@@ -17,25 +18,33 @@ public struct StageJob: Sendable {
     public typealias SendableReport =
         @Sendable (_ step: Int, _ totalSteps: Int, _ loss: Double, _ tokens: Int) throws -> Void
 
+    /// Throws once the stage may be another process's: asked before something is written that no transaction fences.
+    public typealias Fence = @Sendable () throws -> Void
+
     /// A stage with its data at hand.
     public struct Work: Sendable {
         /// How the stage's checkpoint comes to be; either runs for as long as it takes.
         public enum Training: Sendable {
             /// It is computed, on a thread of its own.
-            case compute(@Sendable (_ report: Report) throws -> CheckpointEvent)
+            case compute(@Sendable (_ report: Report, _ fence: @escaping Fence) throws -> CheckpointEvent)
             /// It is waited for: another program computes it.
-            case handOver(@Sendable (_ report: @escaping SendableReport) async throws -> CheckpointEvent)
+            case handOver(
+                @Sendable (_ report: @escaping SendableReport, _ fence: @escaping Fence) async throws -> CheckpointEvent
+            )
         }
 
         /// The number of examples, for the log.
         public var examples: Int
         /// How the checkpoint comes to be.
         public var training: Training
+        /// Takes away what was kept for a process that would take the stage over: called once the checkpoint is committed.
+        public var forget: @Sendable () -> Void
 
         /// Creates work.
-        public init(examples: Int, training: Training) {
+        public init(examples: Int, training: Training, forget: @escaping @Sendable () -> Void = {}) {
             self.examples = examples
             self.training = training
+            self.forget = forget
         }
     }
 
@@ -45,7 +54,7 @@ public struct StageJob: Sendable {
     private let ready: @Sendable () async throws -> [ReadyStage]
     private let inputs: @Sendable (ReadyStage) async throws -> JobStore.Inputs
     private let endsStage: @Sendable (any Error) -> Bool
-    private let prepare: @Sendable (ReadyStage, JobStore.Inputs) async throws -> Work
+    private let prepare: @Sendable (ReadyStage, JobSnapshot) async throws -> Work
 
     /// Creates a job.
     ///
@@ -54,7 +63,7 @@ public struct StageJob: Sendable {
     ///   - ready: the stages that could be trained now, in order.
     ///   - inputs: what a stage learns from, as the database stands when it is started the first time.
     ///   - endsStage: whether an error of `prepare` or of its work is one that another try cannot mend.
-    ///   - prepare: collects a stage's data.
+    ///   - prepare: reads the rows that a stage's snapshot names.
     public init(
         pool: PostgresPool,
         source: String,
@@ -62,7 +71,7 @@ public struct StageJob: Sendable {
         ready: @escaping @Sendable () async throws -> [ReadyStage],
         inputs: @escaping @Sendable (ReadyStage) async throws -> JobStore.Inputs,
         endsStage: @escaping @Sendable (any Error) -> Bool,
-        prepare: @escaping @Sendable (ReadyStage, JobStore.Inputs) async throws -> Work
+        prepare: @escaping @Sendable (ReadyStage, JobSnapshot) async throws -> Work
     ) {
         self.pool = pool
         self.source = source
@@ -93,18 +102,24 @@ public struct StageJob: Sendable {
     private func train(_ stage: ReadyStage, lease: JobLease) async throws {
         let wanted = try await inputs(stage)
         // The stage may have been finished between the look and the lease.
-        let noted = try await pool.withTransaction { transaction in
+        let snapshot = try await pool.withTransaction { transaction -> JobSnapshot? in
             try await lease.verify(in: transaction)
-            return try await JobStore.start(stage.id, inputs: wanted, in: transaction)
+            // It looks at all that the stage learns from.
+            try await transaction.allowLongStatements()
+            guard let noted = try await JobStore.start(stage.id, inputs: wanted, in: transaction) else { return nil }
+            return try await JobSnapshotStore.keep(stage, noted, in: transaction)
         }
-        guard let noted else { return }
+        guard let snapshot else { return }
         try FaultPoint.stageBegins.reach()
         do {
-            let checkpoint = try await checkpoint(of: stage, noted)
+            let work = try await prepare(stage, snapshot)
+            let checkpoint = try await checkpoint(of: stage, work, lease)
             try FaultPoint.stageStored.reach()
             let event = try OutgoingEvent(checkpoint, source: source, time: Date())
             let effects = Effects(events: [event]) { try await RunStore.insert(checkpoint, in: $0) }
             try await lease.commit(effects, in: pool)
+            // Not before: where the process ends between, the next goes on from what was kept.
+            work.forget()
         } catch is RunEnded {
             logger.notice("training ended with its run", metadata: metadata(of: stage))
         } catch  where endsStage(error) {
@@ -121,18 +136,21 @@ public struct StageJob: Sendable {
         }
     }
 
-    private func checkpoint(of stage: ReadyStage, _ inputs: JobStore.Inputs) async throws -> CheckpointEvent {
-        let work = try await prepare(stage, inputs)
+    private func checkpoint(
+        of stage: ReadyStage,
+        _ work: Work,
+        _ lease: JobLease
+    ) async throws -> CheckpointEvent {
         logger.info("training", metadata: metadata(of: stage, ["examples": "\(work.examples)"]))
         let progress = TrainingProgress()
-        return try await progress.reporting(stage.id, to: pool, logger: logger) {
+        return try await progress.reporting(stage.id, under: lease, to: pool, logger: logger) {
             switch work.training {
             case .compute(let train):
                 return try await DedicatedThread.run(name: "train-\(stage.stage.name)") { isCancelled in
                     var isFirst = true
-                    return try train { step, totalSteps, loss, tokens in
+                    let report: Report = { step, totalSteps, loss, tokens in
                         if isCancelled() { throw CancellationError() }
-                        if progress.isEnded { throw RunEnded() }
+                        try progress.check()
                         if isFirst, step > 1 {
                             logger.info("resumed", metadata: metadata(of: stage, ["step": "\(step)"]))
                         }
@@ -140,12 +158,14 @@ public struct StageJob: Sendable {
                         progress.update(step: step, totalSteps: totalSteps, loss: loss, tokens: tokens)
                         try FaultPoint.stageStep.reach()
                     }
+                    return try train(report) { try lease.checkHeld() }
                 }
             case .handOver(let train):
-                return try await train { step, totalSteps, loss, tokens in
-                    if progress.isEnded { throw RunEnded() }
+                let report: SendableReport = { step, totalSteps, loss, tokens in
+                    try progress.check()
                     progress.update(step: step, totalSteps: totalSteps, loss: loss, tokens: tokens)
                 }
+                return try await train(report) { try lease.checkHeld() }
             }
         }
     }

@@ -41,6 +41,9 @@ public struct EventService: Sendable {
             database.setPassword(password.reveal())
         }
         database.applicationName = context.name
+        if database.statementTimeout != nil {
+            database.statementTimeout = try configuration.value(DatabaseKeys.statementTimeout)
+        }
         let pool = PostgresPool(
             configuration: database,
             maximumConnections: try configuration.value(DatabaseKeys.maximumConnections),

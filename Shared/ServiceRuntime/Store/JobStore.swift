@@ -143,16 +143,16 @@ public enum JobStore {
         return noted
     }
 
-    /// Notes how far a stage has come.
+    /// Notes how far a stage has come; who trains it verifies its lease in the same transaction.
     public static func progressed(
         _ id: StageID,
         step: Int,
         totalSteps: Int,
         loss: Double?,
         tokens: Int,
-        in pool: PostgresPool
+        in transaction: PostgresTransaction
     ) async throws {
-        try await pool.execute(
+        try await transaction.execute(
             """
             UPDATE training_jobs SET step = \(step), total_steps = \(totalSteps), loss = \(loss), tokens = \(tokens)
             WHERE run_id = \(id.run) AND round = \(id.round) AND stage = \(id.stage) AND state = 'running'
@@ -161,17 +161,25 @@ public enum JobStore {
     }
 
     /// Notes that a stage cannot be trained, with the reason, and with it the stages that would follow on it.
+    ///
+    /// Who trains the stage verifies its lease in the same transaction.
+    ///
+    /// Arguments:
+    ///   - unlessBegun: whether a stage that somebody trains is left to them: for who has no lease on it.
     public static func failed(
         _ id: StageID,
         followers: [String],
         error: String,
+        unlessBegun: Bool = false,
         in transaction: PostgresTransaction
     ) async throws {
         let reason = "not trained, as the stage \(id.stage) failed"
         let ended = try await transaction.query(
             """
             UPDATE training_jobs SET state = 'failed', error = \(error), finished_at = now()
-            WHERE run_id = \(id.run) AND round = \(id.round) AND stage = \(id.stage) AND state <> 'done' RETURNING stage
+            WHERE run_id = \(id.run) AND round = \(id.round) AND stage = \(id.stage) AND state <> 'done'
+              AND (state = 'waiting' OR NOT \(unlessBegun))
+            RETURNING stage
             """
         )
         guard !ended.isEmpty else { return }

@@ -13,7 +13,7 @@ public struct ErrataCommand: AsyncParsableCommand {
             CostsCommand.self, RunsCommand.self, DeadLettersCommand.self, ReplayCommand.self,
             ModelsCommand.self, TrainCommand.self, GenerateCommand.self, ServeCommand.self, GradeCommand.self,
             RegradeCommand.self, ReproduceCommand.self, PromptsCommand.self, SchemaCommand.self,
-            MigrateCommand.self,
+            MigrateCommand.self, GCCommand.self,
         ]
     )
 

@@ -41,6 +41,8 @@ struct SystemOptions: ParsableArguments {
         if let password = try Self.secret("ERRATA_POSTGRES_PASSWORD", in: environment) {
             configuration.setPassword(password)
         }
+        // Listings read all there is, and who waits for one can stop it.
+        configuration.statementTimeout = nil
         return configuration
     }
 

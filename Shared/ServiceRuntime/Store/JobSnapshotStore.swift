@@ -1,0 +1,229 @@
+public import PostgresClient
+public import Schemas
+
+/// The table `job_snapshots`, and the rows that it names.
+public enum JobSnapshotStore {
+    /// What a stage trains on as it was written down when it started; written down now where it was not.
+    ///
+    /// To be called in the transaction that starts the stage and verifies its lease.
+    ///
+    /// Arguments:
+    ///   - inputs: the problems and corrections that the start noted.
+    public static func keep(
+        _ ready: ReadyStage,
+        _ inputs: JobStore.Inputs,
+        in transaction: PostgresTransaction
+    ) async throws -> JobSnapshot {
+        if let known = try await snapshot(of: ready.id, from: transaction) { return known }
+        let taken = try await look(ready, inputs, from: transaction)
+        for (source, rows) in taken.rows {
+            try await transaction.execute(
+                """
+                INSERT INTO job_snapshots (run_id, round, stage, source, ids, digest)
+                VALUES (\(ready.id.run), \(ready.id.round), \(ready.id.stage), \(source.rawValue), \(rows.ids),
+                        \(rows.digest))
+                """
+            )
+        }
+        return taken
+    }
+
+    /// The snapshot of a stage; nil before it was started.
+    public static func snapshot(
+        of id: StageID,
+        from database: some PostgresQueryable
+    ) async throws -> JobSnapshot? {
+        var rows: [JobSnapshot.Source: JobSnapshot.Rows] = [:]
+        for row in try await database.query(
+            """
+            SELECT source, ids, digest FROM job_snapshots
+            WHERE run_id = \(id.run) AND round = \(id.round) AND stage = \(id.stage)
+            """
+        ) {
+            rows[try source(of: row)] = JobSnapshot.Rows(
+                ids: try row.get("ids", as: [String].self),
+                digest: try row.get("digest", as: String.self)
+            )
+        }
+        return rows.isEmpty ? nil : JobSnapshot(rows: rows)
+    }
+
+    /// What a stage would train on as the database stands now.
+    public static func look(
+        _ ready: ReadyStage,
+        _ inputs: JobStore.Inputs,
+        from database: some PostgresQueryable
+    ) async throws -> JobSnapshot {
+        // One statement, so that all sources are of one moment.
+        let found = try await database.query(
+            SQL.joined(choices(ready, inputs), separator: " UNION ALL ")
+        )
+        var ids: [JobSnapshot.Source: [String]] = [:]
+        for row in found { ids[try source(of: row)] = try row.get("ids", as: [String].self) }
+        let digests = try await digests(of: ids, from: database)
+        return JobSnapshot(
+            rows: Dictionary(
+                uniqueKeysWithValues: ids.map {
+                    ($0.key, JobSnapshot.Rows(ids: $0.value, digest: digests[$0.key] ?? ""))
+                }
+            )
+        )
+    }
+
+    /// The sources of a snapshot of which a row has another content than when it was taken, or is gone, in order.
+    public static func changed(
+        since snapshot: JobSnapshot,
+        from database: some PostgresQueryable
+    ) async throws -> [JobSnapshot.Source] {
+        let now = try await digests(of: snapshot.rows.mapValues(\.ids), from: database)
+        return JobSnapshot.Source.allCases.filter { source in
+            snapshot.rows[source].map { $0.digest != now[source] } ?? false
+        }
+    }
+
+    // MARK: The rows
+
+    /// The problems of a source, in the snapshot's order.
+    ///
+    /// - Throws: ``SnapshotGone`` where one is not there any more.
+    public static func problems(
+        _ source: JobSnapshot.Source,
+        of snapshot: JobSnapshot,
+        from pool: PostgresPool
+    ) async throws -> [ProblemEvent] {
+        try await rows(
+            source,
+            of: snapshot,
+            "id, dataset, split, question, solution, answer, answer_source, family, steps",
+            from: pool
+        ).map(ProblemStore.problem(of:))
+    }
+
+    /// The events that the rows of a source hold, in the snapshot's order.
+    ///
+    /// - Throws: ``SnapshotGone`` where one is not there any more.
+    public static func events<Payload: EventPayload>(
+        _ source: JobSnapshot.Source,
+        of snapshot: JobSnapshot,
+        from pool: PostgresPool
+    ) async throws -> [Payload] {
+        try await rows(source, of: snapshot, "body::text AS body", from: pool)
+            .map { try EventBody.event(Payload.self, of: $0) }
+    }
+
+    private static func rows(
+        _ source: JobSnapshot.Source,
+        of snapshot: JobSnapshot,
+        _ columns: SQL,
+        from pool: PostgresPool
+    ) async throws -> [Row] {
+        let ids = snapshot.ids(source)
+        guard !ids.isEmpty else { return [] }
+        let rows = try await pool.query(
+            "SELECT \(columns) FROM \(source.table) JOIN \(wanted(ids)) USING (id) ORDER BY place"
+        )
+        guard rows.count == ids.count else {
+            throw SnapshotGone(source: source, missing: ids.count - rows.count, named: ids.count)
+        }
+        return rows
+    }
+
+    // MARK: Statements
+
+    /// A query of the ids for each source that the stage reads.
+    private static func choices(_ ready: ReadyStage, _ inputs: JobStore.Inputs) -> [SQL] {
+        var choices = [
+            choice(.problems, #"id COLLATE "C""#, "id = ANY(\(inputs.problems))"),
+            choice(
+                .traces,
+                #"problem_id COLLATE "C", id COLLATE "C""#,
+                "problem_id = ANY(\(inputs.problems)) AND verified AND (kind <> 'correction' OR run_id IS NULL)"
+            ),
+        ]
+        if case .keySteps(let method) = ready.stage.method {
+            let form = KeyStepForm(method, of: ready.run)
+            choices.append(
+                choice(
+                    .keySteps,
+                    #"problem_id COLLATE "C", id COLLATE "C""#,
+                    """
+                    problem_id = ANY(\(inputs.problems)) AND tokenizer = \(form.tokenizer) AND tie_rule = \(form.tieRule)
+                    AND format = \(form.format)
+                    """
+                )
+            )
+        }
+        guard ready.stage.needsRollout else { return choices }
+        return choices + [
+            choice(.attempts, #"id COLLATE "C""#, "checkpoint_id = \(ready.parent.id)"),
+            choice(
+                .attempted,
+                #"id COLLATE "C""#,
+                "id IN (SELECT problem_id FROM attempts WHERE checkpoint_id = \(ready.parent.id))"
+            ),
+            choice(.corrections, #"id COLLATE "C""#, "id = ANY(\(inputs.corrections))"),
+        ]
+    }
+
+    private static func choice(_ source: JobSnapshot.Source, _ order: SQL, _ condition: SQL) -> SQL {
+        """
+        SELECT \(source.rawValue)::text AS source, coalesce(array_agg(id ORDER BY \(order)), '{}') AS ids
+        FROM \(source.table) WHERE \(condition)
+        """
+    }
+
+    /// The digests of rows as they are now, by source.
+    private static func digests(
+        of ids: [JobSnapshot.Source: [String]],
+        from database: some PostgresQueryable
+    ) async throws -> [JobSnapshot.Source: String] {
+        guard !ids.isEmpty else { return [:] }
+        let parts = ids.map { source, ids -> SQL in
+            """
+            SELECT \(source.rawValue)::text AS source,
+                   encode(sha256(convert_to(coalesce(
+                       string_agg(id || ' ' || md5(\(source.content)), chr(10) ORDER BY place), ''
+                   ), 'UTF8')), 'hex') AS digest
+            FROM \(source.table) JOIN \(wanted(ids)) USING (id)
+            """
+        }
+        var digests: [JobSnapshot.Source: String] = [:]
+        for row in try await database.query(SQL.joined(parts, separator: " UNION ALL ")) {
+            digests[try source(of: row)] = try row.get("digest", as: String.self)
+        }
+        return digests
+    }
+
+    private static func wanted(_ ids: [String]) -> SQL {
+        "unnest(\(ids)::text[]) WITH ORDINALITY AS wanted(id, place)"
+    }
+
+    private static func source(of row: Row) throws -> JobSnapshot.Source {
+        let name = try row.get("source", as: String.self)
+        guard let source = JobSnapshot.Source(rawValue: name) else {
+            throw StoreError(table: "job_snapshots", what: "source '\(name)'")
+        }
+        return source
+    }
+}
+
+extension JobSnapshot.Source {
+    /// Where the rows are.
+    fileprivate var table: SQL {
+        switch self {
+        case .problems, .attempted: "problems"
+        case .traces, .corrections: "traces"
+        case .keySteps: "key_steps"
+        case .attempts: "attempts"
+        }
+    }
+
+    /// What a stage reads of a row, as text.
+    fileprivate var content: SQL {
+        switch self {
+        case .problems, .attempted:
+            "ROW(dataset, split, question, solution, answer, answer_source, family, steps)::text"
+        case .traces, .corrections, .keySteps, .attempts: "body::text"
+        }
+    }
+}
