@@ -57,8 +57,10 @@ struct SessionLockTests {
             let locks = SessionLocks(configuration: pool.configuration)
             #expect(try await locks.tryLock("a"))
             try await pool.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted "
-                    + "AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+                """
+                SELECT pg_terminate_backend(pid) FROM pg_locks WHERE locktype = 'advisory' AND granted
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                """
             )
             let other = SessionLocks(configuration: pool.configuration)
             var isFree = false
