@@ -1,11 +1,11 @@
 import Foundation
 import PostgresClient
 import Schemas
-import ServiceRuntime
 import TestSupport
 import Testing
 
 @testable import ErrataCLICore
+@testable import ServiceRuntime
 
 @Suite("errata trace, lineage and replay")
 struct StoryTests {

@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Integration"))
 
-from conftest import System, binary, eventually, tiny_student  # noqa: E402
+from conftest import System, binary, eventually, generated, tiny_student  # noqa: E402
 from schedules import Fault  # noqa: E402
 
 TRAINING, ROLLOUT, HELD_OUT = 120, 24, 40
@@ -52,13 +52,6 @@ def recipe(**changes) -> dict:
         "decoding": {"temperature": 0, "maximumNewTokens": 48},
         **changes,
     }
-
-
-def generated(count: int, split: str) -> list[bytes]:
-    made = subprocess.run(
-        [binary("errata"), "generate", "--count", str(count), "--seed", "9", "--split", split], capture_output=True, check=True
-    )
-    return made.stdout.splitlines()
 
 
 def stream(system: System, lines: list[bytes], split: str) -> None:

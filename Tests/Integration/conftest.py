@@ -92,6 +92,14 @@ def eventually(check, timeout=60.0, what="condition"):
         time.sleep(0.1)
 
 
+def generated(count: int, split: str, seed: int = 9) -> list[bytes]:
+    """Problems of the built-in domain, as lines of JSON."""
+    command = [binary("errata"), "generate", "--count", str(count), "--seed", str(seed), "--split", split]
+    lines = subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
+    assert len(lines) == count
+    return lines
+
+
 class System:
     """`errata up` in a folder of its own."""
 

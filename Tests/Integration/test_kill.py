@@ -2,11 +2,10 @@
 import json
 import os
 import signal
-import subprocess
 import time
 
 import pytest
-from conftest import System, binary, eventually
+from conftest import System, eventually, generated
 
 SERVICES = ["teacher-ingestion", "key-step-locator", "template-distiller", "dpo-trainer", "evaluator"]
 PROBLEMS = 300
@@ -19,20 +18,9 @@ def own_system():
     running.stop()
 
 
-def generated(count: int) -> list[bytes]:
-    made = subprocess.run(
-        [binary("errata"), "generate", "--count", str(count), "--seed", "77", "--split", "train"],
-        capture_output=True,
-        check=True,
-    )
-    lines = made.stdout.splitlines()
-    assert len(lines) == count
-    return lines
-
-
 def test_each_service_is_killed_in_turn_and_nothing_is_lost_or_doubled(own_system):
     system = own_system
-    lines = generated(PROBLEMS)
+    lines = generated(PROBLEMS, "train", seed=77)
     share = PROBLEMS // len(SERVICES)
     for index, service in enumerate(SERVICES):
         part = b"\n".join(lines[index * share : (index + 1) * share]) + b"\n"

@@ -4,10 +4,9 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
 import time
 
-from conftest import System, binary, eventually, tiny_student
+from conftest import System, eventually, generated, tiny_student
 
 SERVICES = ["teacher-ingestion", "key-step-locator", "template-distiller", "dpo-trainer", "evaluator"]
 ROUNDS, SHARE = 3, 200
@@ -48,15 +47,6 @@ RECIPE = {
     "rounds": {"newProblems": SHARE, "maximum": ROUNDS, "data": "replay", "replayShare": 0.25},
     "gate": {"suite": "gate"},
 }
-
-
-def generated(count: int, split: str) -> list[bytes]:
-    made = subprocess.run(
-        [binary("errata"), "generate", "--count", str(count), "--seed", "9", "--split", split],
-        capture_output=True,
-        check=True,
-    )
-    return made.stdout.splitlines()
 
 
 def kill(system: System, service: str) -> None:

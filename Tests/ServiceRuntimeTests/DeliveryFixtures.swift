@@ -202,3 +202,21 @@ struct DeliveryBench: Sendable {
         )
     }
 }
+
+extension DeadLetters {
+    /// Sends one dead letter to its topic again.
+    ///
+    /// - Returns: `false` when there is no such dead letter.
+    /// - Throws: why it was not sent.
+    static func replay(
+        id: String,
+        body: Data? = nil,
+        from pool: PostgresPool,
+        through producer: KafkaProducer
+    ) async throws -> Bool {
+        let outcomes = try await replay([id], body: body, from: pool, through: producer)
+        guard let outcome = outcomes.first else { return false }
+        if let error = outcome.error { throw error }
+        return true
+    }
+}

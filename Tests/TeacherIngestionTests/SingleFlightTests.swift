@@ -1,6 +1,7 @@
 import Foundation
 import PostgresClient
 import Reasoning
+import Schemas
 import Synchronization
 import Teaching
 import TestSupport

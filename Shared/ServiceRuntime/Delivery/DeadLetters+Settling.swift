@@ -40,23 +40,6 @@ extension DeadLetters {
         return outcomes
     }
 
-    /// Sends one dead letter to its topic again, with its own key, headers and bytes or a mended body.
-    ///
-    /// - Returns: `false` when there is no such dead letter.
-    /// - Throws: why it was not sent.
-    public static func replay(
-        id: String,
-        body: Data? = nil,
-        by person: String = "unknown",
-        from pool: PostgresPool,
-        through producer: KafkaProducer
-    ) async throws -> Bool {
-        let outcomes = try await replay([id], body: body, by: person, from: pool, through: producer)
-        guard let outcome = outcomes.first else { return false }
-        if let error = outcome.error { throw error }
-        return true
-    }
-
     private static func replay(
         part ids: [String],
         body: Data?,

@@ -96,7 +96,7 @@ public struct StageReadiness: Sendable {
     }
 
     /// The checkpoint that a stage starts from and how long it has been there; nil before it is.
-    private func parent(
+    func parent(
         of stage: RunStage,
         _ id: StageID
     ) async throws -> (checkpoint: CheckpointEvent, ageSeconds: Double)? {

@@ -22,16 +22,20 @@ public enum StageWaiting {
         for candidate in candidates {
             let what =
                 ready.contains(candidate.job.id)
-                ? "a trainer: it can be trained now" : try await missing(candidate, from: pool)
+                ? "a trainer: it can be trained now" : try await missing(candidate, readiness, from: pool)
             reasons.append(Reason(id: candidate.job.id, runName: candidate.run.name, what: what))
         }
         return reasons
     }
 
     /// What a stage that is not ready lacks.
-    private static func missing(_ candidate: StageReadiness.Candidate, from pool: PostgresPool) async throws -> String {
+    private static func missing(
+        _ candidate: StageReadiness.Candidate,
+        _ readiness: StageReadiness,
+        from pool: PostgresPool
+    ) async throws -> String {
         let (job, stage) = (candidate.job, candidate.stage)
-        guard let parent = try await parent(of: candidate, from: pool) else {
+        guard let parent = try await readiness.parent(of: stage, job.id) else {
             return "its parent, \(stage.parentName)"
         }
         for name in stage.tokensOf ?? [] {
@@ -42,7 +46,7 @@ public enum StageWaiting {
         if stage.needsRollout {
             guard
                 let rollout = try await EvaluationStore.rolloutProgress(
-                    checkpoint: parent,
+                    checkpoint: parent.checkpoint.id,
                     round: job.id.round,
                     from: pool
                 )
@@ -52,22 +56,5 @@ public enum StageWaiting {
                 + "verified; it goes on after \(patience) s without one"
         }
         return "examples: \(stage.start?.examples ?? 1) or more; it goes on after \(patience) s with what there is"
-    }
-
-    /// The id of the checkpoint that a stage starts from; nil before it is there.
-    private static func parent(
-        of candidate: StageReadiness.Candidate,
-        from pool: PostgresPool
-    ) async throws -> String? {
-        let id = candidate.job.id
-        switch candidate.stage.parentName {
-        case RunStage.initial, RunStage.champion:
-            let round = try await RoundStore.rounds(of: id.run, from: pool).first { $0.number == id.round }
-            guard let round else { return nil }
-            let parent = candidate.stage.parentName == RunStage.champion ? round.champion : round.start
-            return try await RunStore.checkpoint(parent, from: pool)?.id
-        case let name:
-            return try await RunStore.checkpoint(run: id.run, round: id.round, stage: name, from: pool)?.id
-        }
     }
 }

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-FAULTS = pathlib.Path(__file__).resolve().parents[1] / "Faults"
+FAULTS = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FAULTS))
 
 from schedules import SERVICES, schedule  # noqa: E402
