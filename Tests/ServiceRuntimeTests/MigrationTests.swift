@@ -266,7 +266,11 @@ struct MigrationTests {
             // The same pair can be located in another form now.
             var chain = event("k-3", "of-a-student")
             chain.format = "chain"
-            try await pool.withTransaction { [chain] in try await TraceStore.insert(chain, in: $0) }
+            let body = String(decoding: try EventCoding.encodeJSON(chain), as: UTF8.self)
+            let isThere = try await pool.withTransaction { [chain] in
+                try await TraceStore.insert([(event: chain, body: body)], in: $0)
+            }
+            #expect(isThere)
             #expect(try await ids("of-a-student", "chain") == ["k-3"])
         }
     }

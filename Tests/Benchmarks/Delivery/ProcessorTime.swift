@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 
 /// Seconds of processor time that were spent up to a moment.
 struct ProcessorTime: Sendable {
