@@ -120,7 +120,18 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         await background.value
         await commitLast(run)
         await consumer.close()
-        if let failure, !(failure is CancellationError) { throw failure }
+        if let failure, !(failure is CancellationError) { throw explained(failure) }
+    }
+
+    /// Says what to do where another process took this one's place in the group: to start again would take it back, and
+    /// then the other would.
+    private func explained(_ failure: any Error) -> any Error {
+        guard let error = failure as? KafkaError, error.code == .fencedInstance else { return failure }
+        return ConfigurationError(
+            "ERRATA_MEMBER: another process has joined the consumer group \(processor.consumerName) under the name "
+                + "\(kafka.settings["group.instance.id"] ?? ""), which this process had; give each process a name of its "
+                + "own (the value hostname takes its machine's), or leave the key out"
+        )
     }
 
     private func consume(_ run: Run) async throws {
