@@ -24,7 +24,7 @@ extension EffectsWorker {
 
     /// How many messages of a batch are processed at the same time, of which each takes a slot of `work`: at most four
     /// batches are in work then, so that the next one fills up meanwhile.
-    private var batchSlots: Int { max(1, concurrency / 4) }
+    private var batchSlots: Int { (concurrency + 3) / 4 }
 
     /// Works on what is ready in batches, until there is nothing more or the worker ends.
     ///
@@ -107,7 +107,7 @@ extension EffectsWorker {
             candidates.removeAll { suspected.contains($0.identity) }
             begun = candidates.map(\.identity)
 
-            var worked: [(candidate: Candidate, work: Work)] = []
+            var worked: [(candidate: Candidate, work: MessageWork)] = []
             for (candidate, work) in zip(candidates, await work(on: candidates, slots: slots)) {
                 if let work { worked.append((candidate, work)) }
             }
@@ -198,11 +198,11 @@ extension EffectsWorker {
     }
 
     /// Has the processor work on events, as many at a time as there are slots; nil for one that failed.
-    private func work(on candidates: [Candidate], slots: Int) async -> [Work?] {
-        await withTaskGroup(of: [(place: Int, work: Work?)].self) { group in
+    private func work(on candidates: [Candidate], slots: Int) async -> [MessageWork?] {
+        await withTaskGroup(of: [(place: Int, work: MessageWork?)].self) { group in
             for first in 0..<min(slots, candidates.count) {
                 group.addTask {
-                    var done: [(place: Int, work: Work?)] = []
+                    var done: [(place: Int, work: MessageWork?)] = []
                     for place in stride(from: first, to: candidates.count, by: slots) {
                         guard !Task.isCancelled else { break }
                         // Tried by itself it says why it fails.
@@ -211,7 +211,7 @@ extension EffectsWorker {
                     return done
                 }
             }
-            var works = [Work?](repeating: nil, count: candidates.count)
+            var works = [MessageWork?](repeating: nil, count: candidates.count)
             for await done in group {
                 for (place, work) in done { works[place] = work }
             }
@@ -220,7 +220,10 @@ extension EffectsWorker {
     }
 
     /// Brings about the effects of messages, all or none; returns the events whose effects were not there before.
-    private func commit(_ worked: [(candidate: Candidate, work: Work)], _ run: Run) async throws -> Set<EventIdentity> {
+    private func commit(
+        _ worked: [(candidate: Candidate, work: MessageWork)],
+        _ run: Run
+    ) async throws -> Set<EventIdentity> {
         guard !worked.isEmpty else { return [] }
         let consumer = processor.consumerName
         let counted = worked.map(\.candidate.identity).filter { run.begun.isCounted($0) }

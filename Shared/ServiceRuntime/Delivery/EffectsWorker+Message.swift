@@ -7,7 +7,7 @@ import PostgresClient
 import Schemas
 
 /// What is to come of a message.
-struct Work: Sendable {
+struct MessageWork: Sendable {
     /// Its changes of the database.
     let apply: @Sendable (PostgresTransaction) async throws -> Void
     /// Its events.
@@ -130,12 +130,12 @@ extension EffectsWorker {
 
     /// Has the processor work on the event of a message, whose events are made into rows here, for whichever transaction
     /// then holds them.
-    func work(on event: ReceivedEvent) async throws -> Work {
+    func work(on event: ReceivedEvent) async throws -> MessageWork {
         try FaultPoint.messageBegins.reach()
         let effects = try await processor.process(event)
         try FaultPoint.messageWorked.reach()
         let rows = try Outbox.rows(of: effects.events, sizeLimit: kafka.recordSizeLimit)
-        return Work(apply: effects.apply, rows: rows)
+        return MessageWork(apply: effects.apply, rows: rows)
     }
 
     /// Works on an event; nil when that must wait until nothing else is in work.
@@ -165,7 +165,7 @@ extension EffectsWorker {
     }
 
     private func commit(
-        _ work: Work,
+        _ work: MessageWork,
         of entry: InboxEntry,
         message: KafkaMessage,
         _ run: Run
