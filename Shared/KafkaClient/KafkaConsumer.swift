@@ -14,6 +14,11 @@ public import ServiceLifecycle
 /// A member that dies is noticed after 6 s, from when on the others have its partitions (`session.timeout.ms`, with a
 /// heartbeat every 2 s; where the broker sets these times itself, `group.protocol=consumer`, they are left to it).
 ///
+/// With the setting `group.instance.id` a member keeps its partitions while it is away for less than the session time: it
+/// does not leave the group when it closes, and comes back without a rebalance. Two members of one name are not possible:
+/// the reading of the earlier one ends with ``KafkaError/Code/fencedInstance``. ``EmbeddedBroker`` takes one that comes back
+/// for a new member, and keeps the old one's partitions from all until its session has run out.
+///
 /// `enable.auto.commit` and `enable.auto.offset.store` are off and cannot be turned on. As a `Service` it stays until
 /// graceful shutdown and then leaves the group.
 public final class KafkaConsumer: Sendable, Service {

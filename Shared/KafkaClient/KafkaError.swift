@@ -101,6 +101,8 @@ extension KafkaError.Code {
     public static let unsupportedFeature = Self(rawValue: -165)
     /// The client cannot go on.
     public static let fatal = Self(rawValue: -150)
+    /// Another member has joined the group under this one's `group.instance.id`.
+    public static let fencedInstance = Self(rawValue: 82)
     /// Another client with the same identity took over.
     public static let fenced = Self(rawValue: -144)
     /// The message was dropped from the local queue at close.
@@ -125,6 +127,7 @@ extension KafkaError.Code {
     /// Codes on which a consumer gives up instead of trying again.
     static let hopeless: Set<Self> = [
         .topicAuthorizationFailed, .groupAuthorizationFailed, .authentication, .fatal, .fenced,
+        .fencedInstance,
     ]
 }
 

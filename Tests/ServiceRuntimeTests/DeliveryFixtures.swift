@@ -55,6 +55,7 @@ func withServices<Value: Sendable>(
 struct ClosureProcessor: EventProcessor {
     var consumerName = "tested"
     var topics: [Topic] = [.problems]
+    var batchLimit = 1
     let body: @Sendable (ReceivedEvent) async throws -> Effects
 
     func process(_ event: ReceivedEvent) async throws -> Effects { try await body(event) }
@@ -112,10 +113,11 @@ struct DeliveryBench: Sendable {
 
     func worker(
         concurrency: Int = 16,
+        batch: Int = 1,
         _ body: @escaping @Sendable (ReceivedEvent) async throws -> Effects
     ) -> EffectsWorker<ClosureProcessor> {
         EffectsWorker(
-            processor: ClosureProcessor(body: body),
+            processor: ClosureProcessor(batchLimit: batch, body: body),
             pool: pool,
             kafka: broker.configuration,
             logger: quiet,

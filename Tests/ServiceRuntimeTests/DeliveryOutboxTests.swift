@@ -319,4 +319,36 @@ struct DeliveryOutboxTests {
             #expect(try await bench.messages(of: .attempts).count == 1)
         }
     }
+
+    @Test("a relay does not start where the database would end its transaction while it waits for the broker")
+    func times() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            var configuration = bench.pool.configuration
+            configuration.options["options"] = "-c idle_in_transaction_session_timeout=60s"
+            let pool = PostgresPool(configuration: configuration, maximumConnections: 2)
+            defer { pool.close() }
+            func make(_ timeout: String?) throws -> (relay: OutboxRelay, producer: KafkaProducer) {
+                var kafka = bench.broker.configuration
+                kafka.settings["delivery.timeout.ms"] = timeout
+                let producer = try KafkaProducer(OutboxRelay.configuration(kafka))
+                let relay = OutboxRelay(pool: pool, producer: producer, logger: quiet, pollInterval: .milliseconds(10))
+                return (relay, producer)
+            }
+            // A minute unless the settings say otherwise.
+            for timeout in [nil, "30000", "300000", "0"] {
+                let (relay, producer) = try make(timeout)
+                let failure = await #expect(throws: ConfigurationError.self) { try await relay.run() }
+                #expect(failure?.description.contains("delivery.timeout.ms") == true)
+                #expect(failure?.description.contains("60000 ms (idle_in_transaction_session_timeout)") == true)
+                await producer.close()
+            }
+            let events = try await Self.enqueue(0..<3, in: bench)
+            let (fit, producer) = try make("29000")
+            try await withServices([fit]) {
+                try await eventually("the events") { try await Self.unpublished(bench) == 0 }
+            }
+            await producer.close()
+            #expect(Self.ids(try await bench.messages(of: .attempts)) == events.map(\.attributes.id))
+        }
+    }
 }

@@ -34,6 +34,12 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     /// Traces that were recorded elsewhere come again once they are verified.
     public func reads(_ type: EventType) -> Bool { type == .trace || type == .run }
 
+    /// Of a trace come rows and events in some milliseconds, and a run's traces come by the thousand.
+    public var batchLimit: Int { 32 }
+
+    /// A run has all traces that are there worked on.
+    public func isBatched(_ type: EventType) -> Bool { type == .trace }
+
     /// Works out what comes of an event.
     public func process(_ event: ReceivedEvent) async throws -> Effects {
         switch event.topic {

@@ -73,6 +73,17 @@ public protocol EventProcessor: Sendable {
     /// By default all are.
     func reads(_ type: EventType) -> Bool
 
+    /// The most messages, each of another key, whose effects may be brought about in one transaction; by default 1.
+    ///
+    /// For processors whose work is quick and whose effects are rows and events alone: what a batch holds waits for the
+    /// slowest in it, and where one fails in the transaction all are worked on once more, each by itself.
+    var batchLimit: Int { get }
+
+    /// Whether events of a type may be in a batch; one that takes long is worked on by itself.
+    ///
+    /// By default all may.
+    func isBatched(_ type: EventType) -> Bool
+
     /// Works out the effects of an event. Slow work (a teacher's answer) belongs here, outside the transaction.
     ///
     /// The same event may be processed again after a crash: work that costs something is kept under a key of its own.
@@ -84,4 +95,8 @@ public protocol EventProcessor: Sendable {
 extension EventProcessor {
     /// All types of the topics are read.
     public func reads(_ type: EventType) -> Bool { true }
+    /// Each message has a transaction of its own.
+    public var batchLimit: Int { 1 }
+    /// All types may be in a batch.
+    public func isBatched(_ type: EventType) -> Bool { true }
 }
