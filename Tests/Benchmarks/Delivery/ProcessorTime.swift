@@ -1,5 +1,5 @@
+import Dispatch
 import Foundation
-import Glibc
 
 /// Seconds of processor time that were spent up to a moment.
 struct ProcessorTime: Sendable {
