@@ -224,7 +224,19 @@ struct StoryTests {
             let eventID = try ProblemLines.eventID(of: problem)
             let payload: String = try await pool.value("SELECT payload FROM outbox WHERE event_id = \(eventID)")
             #expect(Data(payload.utf8) == (try EventCoding.encode(problem)))
+            let runEventID = try RunSubmission.eventID(of: Self.run)
+            let runs = try await pool.value("SELECT count(*) FROM outbox WHERE event_id = \(runEventID)", as: Int.self)
+            #expect(runs == 1, "the run goes out under the id that `errata runs submit` gave it")
         }
+    }
+
+    @Test("another run under the same id is another event, and the same one again is the same event")
+    func runEventIDs() throws {
+        var other = Self.run
+        other.seed += 1
+        let id = try RunSubmission.eventID(of: Self.run)
+        #expect(try RunSubmission.eventID(of: Self.run) == id)
+        #expect(try RunSubmission.eventID(of: other) != id)
     }
 
     @Test("the status tells of open dead letters, of what waits and why, and of money, and no body of a trace is in it")

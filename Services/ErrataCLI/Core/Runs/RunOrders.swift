@@ -41,12 +41,18 @@ struct RunSubmission {
     /// Sends a run.
     func send(_ run: RunEvent) async throws {
         try await system.send(
-            try OutgoingEvent(run, id: Self.eventID(of: run), source: "/errata/cli", time: Date())
+            try OutgoingEvent(run, id: try Self.eventID(of: run), source: "/errata/cli", time: Date())
         )
     }
 
     /// The id of the event by which a run is submitted.
-    static func eventID(of run: RunEvent) -> String { DeterministicID.make(cause: run.id, parts: "submitted") }
+    ///
+    /// Its content is part of it: another run under the same id is another event, which the services refuse by name
+    /// (`run-exists`).
+    static func eventID(of run: RunEvent) throws -> String {
+        let content = try EventCoding.encode(run)
+        return DeterministicID.make(cause: run.id, parts: "submitted", String(decoding: content, as: UTF8.self))
+    }
 }
 
 /// An order to a run.
