@@ -184,7 +184,7 @@ struct NeedsTests {
         }
     }
 
-    @Test("another run under a taken id is refused, and nobody is asked for it; one whose budget was changed is no other")
+    @Test("another run under a taken id is refused, and nobody is asked; one whose budget was changed is no other")
     func takenID() async throws {
         try await TestDatabase.withPool { pool in
             let bench = bench(pool)
