@@ -41,7 +41,7 @@ struct RunSubmission {
     /// Sends a run.
     func send(_ run: RunEvent) async throws {
         try await system.send(
-            try OutgoingEvent(run, id: try Self.eventID(of: run), source: "/errata/cli", time: Date())
+            try OutgoingEvent(run, id: Self.eventID(of: run), source: "/errata/cli", time: Date())
         )
     }
 
