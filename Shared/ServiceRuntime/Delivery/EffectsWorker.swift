@@ -8,7 +8,7 @@ public import ServiceLifecycle
 /// Consumes the topics of an ``EventProcessor`` and makes the effects of each message happen exactly once.
 ///
 /// For each message one transaction holds the inbox row, the effects and the outbox rows; the offset is committed after
-/// it. Messages of one key are processed in order, different keys concurrently. A transient failure is retried for as
+/// it. Messages of one topic and key are processed in order, others concurrently. A transient failure is retried for as
 /// long as it lasts while other keys go on; where messages that wait fill more than half of the worker's bounded memory,
 /// those that have waited long are parked in the database (see ``ParkedMessages``), so that they hold up their own keys
 /// only. A permanent failure goes to the dead letters, and so does a message under whose id another body came before
