@@ -377,8 +377,8 @@ let package = Package(
             tests(
                 "ErrataCLITests",
                 plumbing + [
-                    "DataSupport", "TestSupport", "ErrataCLICore", "Distillation", "LanguageModel", "PracticeDomain",
-                    "Reasoning",
+                    "DataSupport", "StageSupport", "TestSupport", "ErrataCLICore", "Distillation", "LanguageModel",
+                    "PracticeDomain", "Reasoning",
                     "Teaching",
                     "Tokenization", argumentParser,
                 ]

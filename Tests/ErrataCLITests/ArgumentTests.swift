@@ -127,6 +127,7 @@ struct ArgumentTests {
         Bad("runs submit", "<file>"),
         Bad("status --stat x", "--stat"),
         Bad("status --watch --yields", "--watch", "--yields"),
+        Bad("status --watch --json", "--watch", "--json"),
         Bad("status --watch --every 0", "--every", "0.1 to 3600"),
         Bad("nonsense", "nonsense"),
     ]
@@ -155,7 +156,7 @@ struct ArgumentTests {
             "replay --topic problems --topic errata.runs.v1 --key k --since 7d --dry-run --json", "replay -y",
             "dead-letters show x", "dead-letters replay x --body -", "dead-letters replay x y",
             "dead-letters replay --cause c --all --yes", "dead-letters drop --all --reason r --erase -y", "runs",
-            "status", "migrate --replication 3",
+            "status", "status --json", "migrate --replication 3",
             "generate", "generate --model m --prompt x --chat --system y --seed 3 --stop a --stop b",
             "generate --model m --temperature 0.7 --top-k 20 --top-p 0.8 --repetition-penalty 1.1 --max-tokens 5",
             "train sft --data d --model m --output o --epochs 2 --schedule linear --chat-template t",

@@ -159,6 +159,35 @@ struct DeliveryOutboxTests {
         }
     }
 
+    @Test("what was sent and not marked goes out again under its id and with its body: who drops repeats has each once")
+    func repeats() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let events = try await Self.enqueue(0..<20, in: bench)
+            // The end of a process between sending and marking, as the database and the broker see it.
+            try await bench.pool.execute(
+                """
+                CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN RAISE EXCEPTION 'the process ends'; END $$
+                """
+            )
+            try await bench.pool.execute(
+                "CREATE TRIGGER fail BEFORE UPDATE ON outbox FOR EACH ROW EXECUTE FUNCTION fail()"
+            )
+            await #expect(throws: PostgresError.self) { try await bench.relay.publishBatch() }
+            #expect(try await Self.unpublished(bench) == 20)
+            try await bench.pool.execute("DROP TRIGGER fail ON outbox")
+            #expect(try await bench.relay.publishBatch() == 20)
+
+            let messages = try await bench.messages(of: .attempts)
+            #expect(messages.count == 40)
+            var seen: Set<[Data?]> = []
+            let once = messages.filter { seen.insert([$0.header("ce_source"), $0.header("ce_id")]).inserted }
+            #expect(Self.ids(once) == events.map(\.attributes.id))
+            let bodies = Dictionary(uniqueKeysWithValues: events.map { ($0.attributes.id, Data($0.payload.utf8)) })
+            for (id, message) in zip(Self.ids(messages), messages) { #expect(message.value == bodies[id]) }
+        }
+    }
+
     @Test("a relay whose producer a fatal error ended goes on with a new one")
     func fatalError() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in

@@ -114,6 +114,7 @@ public struct KeyStepLocatorProcessor: EventProcessor {
 
     private func process(_ run: RunEvent) async throws -> Effects {
         try tokenizers.check(run)
+        try await RunStore.isWritten(run, in: pool)
         let writers = try await runs.make(for: run)
         guard !writers.isEmpty else {
             return Effects { transaction in try await RunStore.insert(run, in: transaction) }

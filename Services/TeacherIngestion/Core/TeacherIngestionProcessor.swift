@@ -221,9 +221,9 @@ public struct TeacherIngestionProcessor: EventProcessor {
     // MARK: Runs
 
     /// What a run needs counts once a service that trains it has accepted it: whether its student is there and fits is not
-    /// known here, and for a run that is refused nobody is asked.
+    /// known here, and for a run that is refused nobody is asked, one under the id of another included.
     private func process(_ run: RunEvent) async throws -> Effects {
-        guard try await RunStore.run(run.id, from: pool) != nil else {
+        guard try await RunStore.isWritten(run, in: pool) else {
             if let refusal = try await RunStore.refusal(of: run.id, from: pool) { throw refusal }
             let failure = PermanentFailure(
                 code: "run-not-accepted",

@@ -8,7 +8,7 @@ public import ServiceLifecycle
 /// Consumes the topics of an ``EventProcessor`` and makes the effects of each message happen exactly once.
 ///
 /// For each message one transaction holds the inbox row, the effects and the outbox rows; the offset is committed after
-/// it. Messages of one key are processed in order, different keys concurrently; where the processor allows it, several
+/// it. Messages of one topic and key are processed in order, others concurrently; where the processor allows it, several
 /// keys' messages share a transaction (``EventProcessor/batchLimit``). A transient failure is retried for as long as it
 /// lasts while other keys go on; where messages that wait fill more than half of the worker's bounded memory,
 /// those that have waited long are parked in the database (see ``ParkedMessages``), so that they hold up their own keys

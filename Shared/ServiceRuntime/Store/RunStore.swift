@@ -108,6 +108,27 @@ public enum RunStore {
             .map { try EventBody.event(RunEvent.self, of: $0) }
     }
 
+    /// Whether a run is written; every service that takes runs up asks, so that all refuse the same ones.
+    ///
+    /// What the teacher may cost is not looked at: an order may have changed it since the run came.
+    ///
+    /// - Throws: ``PermanentFailure`` `run-exists` where another run is written under its id, with the other's name and the
+    ///   cure.
+    @discardableResult
+    public static func isWritten(_ run: RunEvent, in database: some PostgresQueryable) async throws -> Bool {
+        guard var known = try await self.run(run.id, from: database) else { return false }
+        known.teacherBudget = run.teacherBudget
+        guard known == run else {
+            throw PermanentFailure(
+                code: "run-exists",
+                message:
+                    "id: there is another run with the id \(run.id), \"\(known.name)\"; submit this one under an id of "
+                    + "its own, or put it in that one's place with `errata runs replace`"
+            )
+        }
+        return true
+    }
+
     /// The runs, oldest first.
     ///
     /// Arguments:

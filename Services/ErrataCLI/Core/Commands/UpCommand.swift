@@ -16,6 +16,9 @@ struct UpCommand: AsyncParsableCommand {
 
             The embedded broker keeps its messages in memory: at most 5 MiB a partition, nothing survives a restart but \
             what PostgreSQL holds. It is fit for a trial and for tests; for more, use the compose file.
+
+            Of the environment the services get the keys of the teacher and the intake, of computing and retention, and \
+            ERRATA_CONCURRENCY, ERRATA_POSTGRES_CONNECTIONS, ERRATA_LOG_LEVEL and ERRATA_LOG_FORMAT.
             """
     )
 
@@ -40,7 +43,7 @@ struct UpCommand: AsyncParsableCommand {
     @Option(
         help: """
             An OpenAI-compatible teacher, with or without /v1; by default that of ERRATA_TEACHER_URL, else the built-in \
-            simulator. The other keys ERRATA_TEACHER_…, ERRATA_TEACHERS and those of the intake are handed on.
+            simulator.
             """
     )
     var teacherURL: String?

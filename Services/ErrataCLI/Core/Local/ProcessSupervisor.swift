@@ -2,7 +2,10 @@ import Foundation
 import Logging
 import Synchronization
 
-/// Runs programs as child processes, restarts those that die, and ends only what it started.
+/// Runs programs as child processes, restarts those that end by themselves, and ends only what it started.
+///
+/// A program that ends again and again is left alone at last (see ``RestartPolicy``), as is one that cannot be started
+/// again; ``failed`` names both.
 final class ProcessSupervisor: Sendable {
     /// A program to run.
     struct Program: Sendable {
@@ -20,8 +23,12 @@ final class ProcessSupervisor: Sendable {
 
     private struct Child {
         let program: Program
-        var process: Process
+        let process: Process
+        let began = ContinuousClock.now
+        /// How often it was restarted in a row.
         var restarts = 0
+        /// Whether it is left alone; its log file says why it ended.
+        var isGivenUp = false
     }
 
     private struct State {
@@ -31,17 +38,23 @@ final class ProcessSupervisor: Sendable {
 
     private let state = Mutex(State())
     private let logger: Logger
-    /// A child that dies this often in a row is left dead; the log file says why.
-    private let maximumRestarts = 20
+    private let policy: RestartPolicy
 
-    init(logger: Logger) {
+    init(logger: Logger, policy: RestartPolicy = RestartPolicy()) {
         self.logger = logger
+        self.policy = policy
     }
 
     /// Starts a program.
-    func start(_ program: Program) throws {
-        let process = try spawn(program)
-        state.withLock { $0.children[program.name] = Child(program: program, process: process) }
+    func start(_ program: Program) throws { try start(program, restarts: 0) }
+
+    private func start(_ program: Program, restarts: Int) throws {
+        // Under the lock: a program may end before it stands among the children, and its end is looked up there.
+        try state.withLock { state in
+            guard !state.stopping else { return }
+            let process = try spawn(program)
+            state.children[program.name] = Child(program: program, process: process, restarts: restarts)
+        }
     }
 
     /// The process ids by program name.
@@ -49,12 +62,9 @@ final class ProcessSupervisor: Sendable {
         state.withLock { $0.children.mapValues(\.process.processIdentifier) }
     }
 
-    /// Programs that died too often to be restarted again.
+    /// Programs that are not started again.
     var failed: [String] {
-        state.withLock { state in
-            state.children.values.filter { !$0.process.isRunning && $0.restarts >= maximumRestarts }
-                .map(\.program.name).sorted()
-        }
+        state.withLock { $0.children.values.filter(\.isGivenUp).map(\.program.name).sorted() }
     }
 
     /// Ends all children: SIGTERM, then SIGKILL for those that are still there after the grace time.
@@ -98,30 +108,29 @@ final class ProcessSupervisor: Sendable {
     }
 
     private func ended(_ program: Program, process: Process) {
-        let restarts = state.withLock { state -> Int? in
-            guard !state.stopping, let child = state.children[program.name], child.process === process,
-                child.restarts < maximumRestarts
-            else { return nil }
-            return child.restarts
+        let restart = state.withLock { state -> (restarts: Int, wait: Duration)? in
+            guard !state.stopping, let child = state.children[program.name], child.process === process else {
+                return nil
+            }
+            let restarts = policy.counted(child.restarts, ranFor: child.began.duration(to: .now))
+            guard let wait = policy.wait(afterRestarts: restarts) else {
+                state.children[program.name]?.isGivenUp = true
+                return nil
+            }
+            return (restarts, wait)
         }
-        guard let restarts else { return }
+        guard let restart else { return }
         logger.warning(
             "process died and is restarted",
             metadata: ["program": "\(program.name)", "status": "\(process.terminationStatus)"]
         )
         Task {
-            try? await Task.sleep(for: .milliseconds(200 * (1 << min(restarts, 5))))
-            let stopping = state.withLock(\.stopping)
-            guard !stopping else { return }
+            try? await Task.sleep(for: restart.wait)
             do {
-                let process = try spawn(program)
-                let unwanted = state.withLock { state in
-                    state.children[program.name] = Child(program: program, process: process, restarts: restarts + 1)
-                    return state.stopping
-                }
-                if unwanted { process.terminate() }
+                try start(program, restarts: restart.restarts + 1)
             } catch {
                 logger.error("process not restarted", metadata: ["program": "\(program.name)", "error": "\(error)"])
+                state.withLock { $0.children[program.name]?.isGivenUp = true }
             }
         }
     }

@@ -52,7 +52,7 @@ struct StoredEvents {
         }
         if topics.contains(.runs) {
             let runs = try await RunStore.sent(id: filter.key, since: filter.since, until: filter.until, from: pool)
-            try await body(missing(runs.compactMap { event(of: $0) { RunSubmission.eventID(of: $0) } }))
+            try await body(missing(runs.compactMap { event(of: $0) { try RunSubmission.eventID(of: $0) } }))
         }
     }
 

@@ -55,7 +55,13 @@ struct RunSubmission {
     }
 
     /// The id of the event by which a run is submitted.
-    static func eventID(of run: RunEvent) -> String { DeterministicID.make(cause: run.id, parts: "submitted") }
+    ///
+    /// Its content is part of it: another run under the same id is another event, which the services refuse by name
+    /// (`run-exists`).
+    static func eventID(of run: RunEvent) throws -> String {
+        let content = try EventCoding.encode(run)
+        return DeterministicID.make(cause: run.id, parts: "submitted", String(decoding: content, as: UTF8.self))
+    }
 }
 
 /// An order to a run.
