@@ -136,7 +136,9 @@ extension EffectsWorker {
         }
         do {
             try FaultPoint.messageBegins.reach()
-            let effects = try await processor.process(event)
+            let effects = try await MessageSpans.process(event, by: processor.consumerName, isParked: isParked) {
+                try await processor.process(event)
+            }
             try FaultPoint.messageWorked.reach()
             let outcome = try await commit(effects, of: entry, message: message, run)
             try FaultPoint.commitDone.reach()

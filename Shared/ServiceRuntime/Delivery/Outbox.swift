@@ -23,9 +23,10 @@ enum Outbox {
             let attributes = event.attributes
             let inserted = try await transaction.query(
                 """
-                INSERT INTO outbox (event_id, topic, key, type, source, subject, time, payload)
+                INSERT INTO outbox (event_id, topic, key, type, source, subject, time, payload, trace_context)
                 VALUES (\(attributes.id), \(event.topic.rawValue), \(event.key), \(attributes.type),
-                        \(attributes.source), \(attributes.subject), \(attributes.time), \(event.payload))
+                        \(attributes.source), \(attributes.subject), \(attributes.time), \(event.payload),
+                        \(attributes.trace?.text))
                 ON CONFLICT (event_id) DO NOTHING RETURNING sequence
                 """
             )

@@ -188,6 +188,8 @@ final class LocalSystem: Sendable {
     /// The environment of a service: this process's, with Errata's own keys set and no others of them.
     private func environment(of name: String) -> [String: String] {
         var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("ERRATA_") }
+        // Each service goes by a name of its own in traces.
+        environment["OTEL_SERVICE_NAME"] = nil
         environment["ERRATA_HTTP_PORT"] = String(ports[name] ?? 0)
         environment["ERRATA_EXIT_WITH_PARENT"] = "true"
         if name == Self.simulator {
