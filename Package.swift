@@ -391,7 +391,9 @@ let package = Package(
             ),
             tests(
                 "ServiceRuntimeTests",
-                plumbing + ["DataSupport", "TestSupport", hummingbird, logging, metrics, serviceLifecycle, tracing]
+                plumbing + [
+                    "DataSupport", "TestSupport", hummingbird, logging, metrics, nioCore, serviceLifecycle, tracing,
+                ]
             ),
         ],
     swiftLanguageModes: [.v6]

@@ -215,6 +215,10 @@ struct StoryTests {
             #expect(try await Republishing.start(filter, in: pool) == 1)
             #expect(try await waiting() == 1)
 
+            let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+            try await pool.execute("UPDATE problems SET trace_context = \(parent) WHERE id = 'p-1'")
+            let told = try await TraceCommand.events(of: "p-1", from: pool).first { $0.kind == .stored }
+            #expect(told?.details["traceId"] == .string("0af7651916cd43dd8448eb211c80319c"))
             let stored = StoredEvents(topics: Set(Topic.allCases), filter: filter, pool: pool)
             #expect(try await stored.counts() == [.problems: 2, .runs: 1])
             #expect(try await stored.send() == 3)
@@ -224,6 +228,8 @@ struct StoryTests {
             let eventID = try ProblemLines.eventID(of: problem)
             let payload: String = try await pool.value("SELECT payload FROM outbox WHERE event_id = \(eventID)")
             #expect(Data(payload.utf8) == (try EventCoding.encode(problem)))
+            let trace: String? = try await pool.value("SELECT trace_context FROM outbox WHERE event_id = \(eventID)")
+            #expect(trace == parent)
         }
     }
 

@@ -54,7 +54,7 @@ public struct OutgoingEvent: Sendable, Hashable {
         let topic = Swift.type(of: payload).type.topic.rawValue
         return try withSpan(
             "create \(topic)",
-            context: InstrumentationContext.current(with: trace),
+            context: InstrumentationContext.carrying(trace),
             ofKind: .producer
         ) { span in
             let event = try OutgoingEvent(payload, id: id, source: source, time: time)

@@ -26,7 +26,7 @@ enum CommandTrace {
         }
         InstrumentationSystem.bootstrap(tracing.tracer)
         let exporting = tracing.exporter.map { exporter in Task { try? await exporter.run() } }
-        let context = InstrumentationContext.current(with: trace(in: environment))
+        let context = InstrumentationContext.carrying(trace(in: environment))
         let result: Result<Void, any Error>
         do {
             try await InstrumentationContext.$current.withValue(context) { try await body() }

@@ -37,7 +37,7 @@ enum MessageSpans {
         let trace = TraceContext(headers: message.headers.map { ($0.key, $0.value ?? Data()) })
         return try withSpan(
             "give-up \(message.topic)",
-            context: InstrumentationContext.current(with: trace),
+            context: InstrumentationContext.carrying(trace),
             ofKind: .consumer
         ) { span in
             span.updateAttributes { all in
@@ -78,7 +78,7 @@ struct PublishSpans {
         }
         let span = tracer.startSpan(
             "send \(topic)",
-            context: InstrumentationContext.current(with: trace),
+            context: InstrumentationContext.carrying(trace),
             ofKind: .producer
         )
         span.updateAttributes { all in

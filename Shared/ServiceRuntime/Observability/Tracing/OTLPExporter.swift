@@ -110,16 +110,20 @@ public struct OTLPExporter: Service {
 
     private func sendRest(_ client: HTTPClient) async {
         let deadline = ContinuousClock.now + options.finalSending
+        var failures = 0
         while let spans = queue.take() {
             let left = ContinuousClock.now.duration(to: deadline)
-            guard left > .zero else {
+            guard left > .zero, failures < options.attempts else {
                 SpanQueue.lost(spans.count, .ended)
                 continue
             }
             switch await post(spans, client, timeout: min(left, options.timeout)) {
             case .taken(let rejected): SpanQueue.lost(rejected, .refused)
             case .refused: SpanQueue.lost(spans.count, .refused)
-            case .again: SpanQueue.lost(spans.count, .ended)
+            case .again(let wait, _):
+                failures += 1
+                queue.putBack(spans)
+                try? await Task.sleep(for: min(left, wait ?? options.backoff.delay(afterFailure: failures)))
             }
         }
     }

@@ -20,7 +20,7 @@ extension InstrumentationContext {
     }
 
     /// The current context with another trace, or without one.
-    public static func current(with trace: TraceContext?) -> InstrumentationContext {
+    public static func carrying(_ trace: TraceContext?) -> InstrumentationContext {
         var context = InstrumentationContext.current ?? .topLevel
         context.trace = trace
         return context

@@ -24,7 +24,7 @@ public enum Traced {
     ) async throws -> Value {
         let outcome = await withSpan(
             name,
-            context: InstrumentationContext.current(with: trace),
+            context: InstrumentationContext.carrying(trace),
             ofKind: kind,
             isolation: isolation
         ) { span -> Result<Value, any Error> in
