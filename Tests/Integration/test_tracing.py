@@ -1,4 +1,4 @@
-"""One trace from `errata submit` to the evaluation event, and its spans at a collector, read by OpenTelemetry's definitions."""
+"""One trace from `errata submit` to the evaluation event; its spans at a collector, by OpenTelemetry's definitions."""
 import base64
 import http.server
 import json

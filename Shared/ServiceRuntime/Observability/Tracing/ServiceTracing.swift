@@ -34,7 +34,7 @@ public struct ServiceTracing: Sendable {
         tracer = ServiceTracer(sampler: sampler, queue: queue)
         exporter = OTLPExporter(
             OTLPExporter.Options(
-                url: url.absoluteString,
+                url: url,
                 headers: try configuration.value(TracingKeys.headers).pairs.values,
                 timeout: .milliseconds(try configuration.value(TracingKeys.timeout)),
                 resource: resource
@@ -44,8 +44,9 @@ public struct ServiceTracing: Sendable {
         )
     }
 
-    private static func url(_ configuration: Configuration) throws -> URL? {
-        if let whole = try configuration.optionalValue(TracingKeys.tracesEndpoint) { return whole }
-        return try configuration.optionalValue(TracingKeys.endpoint)?.appending(path: "v1/traces")
+    private static func url(_ configuration: Configuration) throws -> String? {
+        if let whole = try configuration.optionalValue(TracingKeys.tracesEndpoint) { return whole.absoluteString }
+        guard let base = try configuration.optionalValue(TracingKeys.endpoint)?.absoluteString else { return nil }
+        return base + (base.hasSuffix("/") ? "v1/traces" : "/v1/traces")
     }
 }
