@@ -215,6 +215,10 @@ struct StoryTests {
             #expect(try await Republishing.start(filter, in: pool) == 1)
             #expect(try await waiting() == 1)
 
+            let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+            try await pool.execute("UPDATE problems SET trace_context = \(parent) WHERE id = 'p-1'")
+            let told = try await TraceCommand.events(of: "p-1", from: pool).first { $0.kind == .stored }
+            #expect(told?.details["traceId"] == .string("0af7651916cd43dd8448eb211c80319c"))
             let stored = StoredEvents(topics: Set(Topic.allCases), filter: filter, pool: pool)
             #expect(try await stored.counts() == [.problems: 2, .runs: 1])
             #expect(try await stored.send() == 3)
@@ -227,6 +231,8 @@ struct StoryTests {
             let runEventID = try RunSubmission.eventID(of: Self.run)
             let runs = try await pool.value("SELECT count(*) FROM outbox WHERE event_id = \(runEventID)", as: Int.self)
             #expect(runs == 1, "the run goes out under the id that `errata runs submit` gave it")
+            let trace: String? = try await pool.value("SELECT trace_context FROM outbox WHERE event_id = \(eventID)")
+            #expect(trace == parent)
         }
     }
 

@@ -4,6 +4,7 @@ import Logging
 import PostgresClient
 import Schemas
 import ServiceRuntime
+import Tracing
 
 /// Keeps runs going: judges each round's candidate, starts the next round, and ends runs that are done.
 ///
@@ -33,6 +34,16 @@ struct RoundKeeper: Sendable {
                 run
             }
         }
+
+        /// What is done, as traces name it; nil where nothing is sent, and it may be looked at again and again.
+        var spanName: String? {
+            switch self {
+            case .judge: "judge round"
+            case .giveUp: "give up round"
+            case .next: "start round"
+            case .finish, .name: nil
+            }
+        }
     }
 
     /// The service that looks for what is to be done.
@@ -44,7 +55,16 @@ struct RoundKeeper: Sendable {
             interval: interval,
             leaseName: { "run/\($0.run.id)/rounds" },
             ready: ready,
-            work: { work, lease in try await self.work(work, lease) }
+            work: { work, lease in
+                guard let name = work.spanName else { return try await self.work(work, lease) }
+                try await Traced.run(
+                    name,
+                    in: try await RunStore.trace(of: work.run.id, from: pool),
+                    attributes: ["errata.run.id": .string(work.run.id)]
+                ) { _ in
+                    try await self.work(work, lease)
+                }
+            }
         )
     }
 

@@ -3,10 +3,10 @@ import Foundation
 /// The checked configuration of a service.
 ///
 /// Values come from `ERRATA_…` environment variables and from the file that `ERRATA_CONFIG` names; the environment
-/// wins. The file holds `NAME=value` lines, or one flat JSON object. A secret can also come from the file that
+/// wins. Some keys are other standards' and have their names; only these are read of what does not begin so. The file holds `NAME=value` lines, or one flat JSON object. A secret can also come from the file that
 /// `<name>_FILE` names.
 public struct Configuration: Sendable {
-    /// The prefix of all keys.
+    /// The prefix of all keys of Errata's own.
     public static let prefix = "ERRATA_"
     /// The key that names the configuration file.
     public static let fileKey = ConfigurationKey<String>(
@@ -25,7 +25,8 @@ public struct Configuration: Sendable {
     ///
     /// - Parameters:
     ///   - keys: All keys that the service knows.
-    ///   - environment: The environment variables; those without the prefix are ignored.
+    ///   - environment: The environment variables; those without the prefix are ignored, but for declared keys that have
+    ///     none, which are not set where they are empty.
     ///   - foreign: Names, or prefixes that end in `_`, of keys of other programs that may stand in the environment.
     /// - Throws: ``ConfigurationError`` that names every unknown, missing and malformed key.
     public init(
@@ -49,13 +50,17 @@ public struct Configuration: Sendable {
                 problems += error.problems
             }
         }
-        for (name, text) in environment where name.hasPrefix(Self.prefix) {
-            if foreign.contains(where: { name == $0 || ($0.hasSuffix("_") && name.hasPrefix($0)) }) { continue }
-            given[name] = (text, "in the environment")
-        }
         var names = Set(declared.map(\.name))
         for key in declared where key.isSecret {
             names.insert(key.name + "_FILE")
+        }
+        for (name, text) in environment {
+            guard name.hasPrefix(Self.prefix) else {
+                if names.contains(name), !text.isEmpty { given[name] = (text, "in the environment") }
+                continue
+            }
+            if foreign.contains(where: { name == $0 || ($0.hasSuffix("_") && name.hasPrefix($0)) }) { continue }
+            given[name] = (text, "in the environment")
         }
         for (name, value) in given where !names.contains(name) {
             let suggestion = NearestName.find(name, among: names).map { "; did you mean \($0)?" } ?? ""

@@ -130,9 +130,11 @@ extension EffectsWorker {
 
     /// Has the processor work on the event of a message, whose events are made into rows here, for whichever transaction
     /// then holds them.
-    func work(on event: ReceivedEvent) async throws -> MessageWork {
+    func work(on event: ReceivedEvent, isParked: Bool = false) async throws -> MessageWork {
         try FaultPoint.messageBegins.reach()
-        let effects = try await processor.process(event)
+        let effects = try await MessageSpans.process(event, by: processor.consumerName, isParked: isParked) {
+            try await processor.process(event)
+        }
         try FaultPoint.messageWorked.reach()
         let rows = try Outbox.rows(of: effects.events, sizeLimit: kafka.recordSizeLimit)
         return MessageWork(apply: effects.apply, rows: rows)
@@ -153,7 +155,7 @@ extension EffectsWorker {
         case .giveUp(let tries): throw KilledItsWorker(tries: tries)
         }
         do {
-            let work = try await work(on: event)
+            let work = try await work(on: event, isParked: isParked)
             let outcome = try await commit(work, of: entry, message: message, run)
             try FaultPoint.commitDone.reach()
             run.begun.settled(entry.identity, of: message, isNew: outcome == .processed && !isParked)

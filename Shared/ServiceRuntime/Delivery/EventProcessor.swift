@@ -1,6 +1,7 @@
 public import Foundation
 public import PostgresClient
 public import Schemas
+import Tracing
 
 /// An event as it came from a topic.
 public struct ReceivedEvent: Sendable {
@@ -48,13 +49,19 @@ public struct Effects: Sendable {
     /// Events to send.
     public var events: [OutgoingEvent]
 
-    /// Creates effects.
+    /// Creates effects; they are applied within the trace in which they were worked out, whichever task applies them.
     public init(
         events: [OutgoingEvent] = [],
         apply: @escaping @Sendable (PostgresTransaction) async throws -> Void = { _ in }
     ) {
-        self.apply = apply
         self.events = events
+        guard let context = InstrumentationContext.current else {
+            self.apply = apply
+            return
+        }
+        self.apply = { transaction in
+            try await InstrumentationContext.$current.withValue(context) { try await apply(transaction) }
+        }
     }
 
     /// The message needs no action.

@@ -66,12 +66,14 @@ enum Outbox {
         let subjects = events.map(\.attributes.subject)
         let times = events.map(\.attributes.time)
         let payloads = events.map(\.payload)
+        let traces = events.map(\.attributes.trace?.text)
         let inserted = try await transaction.execute(
             """
-            INSERT INTO outbox (event_id, topic, key, type, source, subject, time, payload)
-            SELECT sent.event_id, sent.topic, sent.key, sent.type, sent.source, sent.subject, sent.time, sent.payload
-            FROM unnest(\(ids), \(topics), \(keys), \(types), \(sources), \(subjects), \(times), \(payloads))
-                WITH ORDINALITY AS sent (event_id, topic, key, type, source, subject, time, payload, place)
+            INSERT INTO outbox (event_id, topic, key, type, source, subject, time, payload, trace_context)
+            SELECT sent.event_id, sent.topic, sent.key, sent.type, sent.source, sent.subject, sent.time, sent.payload,
+                   sent.trace
+            FROM unnest(\(ids), \(topics), \(keys), \(types), \(sources), \(subjects), \(times), \(payloads), \(traces))
+                WITH ORDINALITY AS sent (event_id, topic, key, type, source, subject, time, payload, trace, place)
             ORDER BY sent.place
             ON CONFLICT (event_id) DO NOTHING
             """

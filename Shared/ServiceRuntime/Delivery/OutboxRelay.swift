@@ -164,7 +164,7 @@ public struct OutboxRelay: Service {
             guard try locked.first?.get("locked", as: Bool.self) == true else { return Published() }
             let rows = try await transaction.query(
                 """
-                SELECT sequence, event_id, topic, key, type, source, subject, time, payload FROM outbox
+                SELECT sequence, event_id, topic, key, type, source, subject, time, payload, trace_context FROM outbox
                 WHERE published_at IS NULL AND refused_at IS NULL AND topic <> ALL(\(resting))
                 ORDER BY sequence LIMIT \(batch)
                 """
@@ -172,12 +172,16 @@ public struct OutboxRelay: Service {
             guard !rows.isEmpty else { return Published() }
             var sequences: [Int64] = []
             var records: [KafkaRecord] = []
+            var spans = PublishSpans()
             for row in rows {
                 sequences.append(try row.get("sequence", as: Int64.self))
-                records.append(try record(of: row))
+                let (record, attributes) = try record(of: row)
+                records.append(record)
+                spans.add(attributes, topic: record.topic)
             }
             try FaultPoint.relayRead.reach()
             let sent = try await send(records)
+            spans.end(delivered: sent.delivered)
             try FaultPoint.relaySent.reach()
             for (index, error) in sent.refused.sorted(by: { $0.key < $1.key }) {
                 try await setAside(records[index], sequence: sequences[index], error: error, in: transaction)
@@ -272,7 +276,7 @@ public struct OutboxRelay: Service {
         )
     }
 
-    private func record(of row: Row) throws -> KafkaRecord {
+    private func record(of row: Row) throws -> (KafkaRecord, CloudEvent) {
         let type = try row.get("type", as: String.self)
         let attributes = CloudEvent(
             id: try row.get("event_id", as: String.self),
@@ -280,13 +284,15 @@ public struct OutboxRelay: Service {
             type: type,
             time: try row.get("time", as: Date.self),
             subject: try row.get("subject", as: String?.self),
-            dataschema: EventType(rawValue: type)?.schemaIdentifier
+            dataschema: EventType(rawValue: type)?.schemaIdentifier,
+            trace: try row.traceContext()
         )
-        return KafkaRecord(
+        let record = KafkaRecord(
             topic: try row.get("topic", as: String.self),
             key: Data(try row.get("key", as: String.self).utf8),
             value: Data(try row.get("payload", as: String.self).utf8),
             headers: try attributes.headers().map { KafkaHeader(key: $0.0, value: $0.1) }
         )
+        return (record, attributes)
     }
 }

@@ -23,6 +23,8 @@ public enum EvaluationJobStore {
         public let waitedSeconds: Double
         /// The solved problems that a few-shot suite shows before each question, in order.
         public let shots: [String]
+        /// The trace in which it was asked for.
+        public let trace: TraceContext?
     }
 
     /// Some of a job's problems.
@@ -85,8 +87,9 @@ public enum EvaluationJobStore {
     ) async throws {
         try await transaction.execute(
             """
-            INSERT INTO evaluation_jobs (id, run_id, checkpoint_id, suite, round)
-            VALUES (\(id), \(run), \(checkpoint), \(suite), \(round)) ON CONFLICT DO NOTHING
+            INSERT INTO evaluation_jobs (id, run_id, checkpoint_id, suite, round, trace_context)
+            VALUES (\(id), \(run), \(checkpoint), \(suite), \(round), \(TraceContext.current?.text))
+            ON CONFLICT DO NOTHING
             """
         )
     }
@@ -104,6 +107,7 @@ public enum EvaluationJobStore {
         try await pool.query(
             """
             SELECT job.id, job.run_id, job.checkpoint_id, job.suite, job.round, job.state, job.reason, job.shots,
+                   job.trace_context,
                    extract(epoch FROM now() - job.created_at)::float8 AS waited
             FROM evaluation_jobs AS job JOIN runs ON runs.id = job.run_id
             WHERE (\(run)::text IS NULL OR job.run_id = \(run))
@@ -120,7 +124,8 @@ public enum EvaluationJobStore {
                 state: try row.get("state", as: String.self),
                 reason: try row.get("reason", as: String?.self),
                 waitedSeconds: try row.get("waited", as: Double.self),
-                shots: try row.get("shots", as: [String].self)
+                shots: try row.get("shots", as: [String].self),
+                trace: try row.traceContext()
             )
         }
     }

@@ -1,5 +1,6 @@
 import Foundation
 public import PostgresClient
+public import Schemas
 
 /// A stage in a round of a run.
 public struct StageID: Sendable, Hashable {
@@ -40,6 +41,8 @@ public enum JobStore {
         public let waitedSeconds: Double
         /// Whether what it learns from is written down: it was started before.
         public let hasInputs: Bool
+        /// The trace that its run came in.
+        public let trace: TraceContext?
     }
 
     /// Jobs by run and state; without arguments all.
@@ -56,7 +59,7 @@ public enum JobStore {
             """
             SELECT job.run_id, job.round, job.stage, job.state, job.error, job.step, job.total_steps, job.loss, job.tokens,
                    extract(epoch FROM now() - job.created_at)::float8 AS waited,
-                   job.started_at IS NOT NULL AS has_inputs
+                   job.started_at IS NOT NULL AS has_inputs, runs.trace_context
             FROM training_jobs AS job JOIN runs ON runs.id = job.run_id
             WHERE (\(run)::text IS NULL OR job.run_id = \(run))
               AND (\(states)::text[] IS NULL OR job.state = ANY(\(states)))
@@ -77,7 +80,8 @@ public enum JobStore {
                 loss: try row.get("loss", as: Double?.self),
                 tokens: try row.get("tokens", as: Int.self),
                 waitedSeconds: try row.get("waited", as: Double.self),
-                hasInputs: try row.get("has_inputs", as: Bool.self)
+                hasInputs: try row.get("has_inputs", as: Bool.self),
+                trace: try row.traceContext()
             )
         }
     }

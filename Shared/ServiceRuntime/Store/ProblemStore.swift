@@ -31,17 +31,17 @@ public enum ProblemStore {
         )
     }
 
-    /// The problems of a data set that have no answer, in order of id.
+    /// The problems of a data set that have no answer, in order of id, each with the trace that it came in.
     public static func unanswered(
         dataset: String,
         from database: some PostgresQueryable
-    ) async throws -> [String] {
-        try await database.values(
+    ) async throws -> [(id: String, trace: TraceContext?)] {
+        try await database.query(
             """
-            SELECT id FROM problems WHERE dataset = \(dataset) AND state = 'unanswered' ORDER BY id COLLATE "C"
-            """,
-            as: String.self
-        )
+            SELECT id, trace_context FROM problems WHERE dataset = \(dataset) AND state = 'unanswered'
+            ORDER BY id COLLATE "C"
+            """
+        ).map { (try $0.get("id", as: String.self), try $0.traceContext()) }
     }
 
     /// How far the teacher's work on a problem has come.
@@ -89,10 +89,10 @@ public enum ProblemStore {
         try await transaction.execute(
             """
             INSERT INTO problems (id, dataset, split, question, solution, answer, answer_source, family, steps, state,
-                                  taught)
+                                  taught, trace_context)
             VALUES (\(problem.id), \(problem.dataset), \(problem.split.rawValue), \(problem.question),
                     \(problem.solution), \(problem.answer), \(problem.answerSource?.rawValue), \(problem.family),
-                    \(problem.steps), \(state.rawValue), \(taught.names))
+                    \(problem.steps), \(state.rawValue), \(taught.names), \(TraceContext.current?.text))
             ON CONFLICT (id) DO NOTHING
             """
         )

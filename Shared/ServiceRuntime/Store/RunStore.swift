@@ -10,8 +10,9 @@ public enum RunStore {
     public static func insert(_ run: RunEvent, in transaction: PostgresTransaction) async throws {
         try await transaction.execute(
             """
-            INSERT INTO runs (id, name, dataset, body)
-            VALUES (\(run.id), \(run.name), \(run.dataset), \(try EventBody.text(of: run))::jsonb)
+            INSERT INTO runs (id, name, dataset, body, trace_context)
+            VALUES (\(run.id), \(run.name), \(run.dataset), \(try EventBody.text(of: run))::jsonb,
+                    \(TraceContext.current?.text))
             ON CONFLICT (id) DO NOTHING
             """
         )
@@ -127,6 +128,11 @@ public enum RunStore {
             )
         }
         return true
+    }
+
+    /// The trace that a run came in; nil where it came in none.
+    public static func trace(of run: String, from database: some PostgresQueryable) async throws -> TraceContext? {
+        try await database.first("SELECT trace_context FROM runs WHERE id = \(run)")?.traceContext()
     }
 
     /// The runs, oldest first.

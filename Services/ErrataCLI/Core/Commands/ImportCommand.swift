@@ -104,7 +104,7 @@ struct TraceLines {
     mutating func add(_ line: Substring, sizeLimit: Int) throws {
         let (trace, problem) = try Self.read(line, dataset: dataset, split: split)
         if let problem { try known.add(problem, line: submitted.count + 1) }
-        let record = try OutgoingEvent(
+        let record = try OutgoingEvent.created(
             trace,
             id: DeterministicID.make(cause: trace.id, parts: "imported"),
             source: "/errata/cli",

@@ -41,7 +41,9 @@ struct DemoRunner: Sendable {
             try await waitForTraces(problems)
             let run = try await makeRun(problems)
             let id = DeterministicID.make(cause: run.id, parts: "submitted")
-            _ = try await producer.send(try OutgoingEvent(run, id: id, source: "/errata/cli", time: Date()).record())
+            _ = try await producer.send(
+                try OutgoingEvent.created(run, id: id, source: "/errata/cli", time: Date()).record()
+            )
             try await waitForRound(1, of: run)
             let events = try await readEvaluationEvents(run)
             try await report(run, events: events)

@@ -191,6 +191,8 @@ final class LocalSystem: Sendable {
         let own = ProcessInfo.processInfo.environment
         var environment = own.filter { !$0.key.hasPrefix("ERRATA_") }
         environment.merge(HandedOnKeys.taken(by: name, of: own)) { $1 }
+        // Each service goes by a name of its own in traces.
+        environment["OTEL_SERVICE_NAME"] = nil
         environment["ERRATA_HTTP_PORT"] = String(ports[name] ?? 0)
         environment["ERRATA_EXIT_WITH_PARENT"] = "true"
         if name == Self.simulator {

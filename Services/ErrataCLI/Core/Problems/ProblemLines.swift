@@ -126,7 +126,7 @@ enum ProblemLines {
 
     /// The Kafka record of a problem.
     static func record(of event: ProblemEvent) throws -> KafkaRecord {
-        try OutgoingEvent(event, id: eventID(of: event), source: "/errata/cli", time: Date()).record()
+        try OutgoingEvent.created(event, id: eventID(of: event), source: "/errata/cli", time: Date()).record()
     }
 
     /// The id of the event by which a problem is submitted.

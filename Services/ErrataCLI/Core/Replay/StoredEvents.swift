@@ -47,7 +47,7 @@ struct StoredEvents {
                 )
                 try await body(missing(problems.compactMap { event(of: $0) { try ProblemLines.eventID(of: $0) } }))
                 guard problems.count == Self.page, let end = problems.last else { break }
-                last = end.id
+                last = end.payload.id
             }
         }
         if topics.contains(.runs) {
@@ -57,9 +57,20 @@ struct StoredEvents {
     }
 
     /// The event of what is stored; nil, with a word to the user, where this version refuses it.
-    private func event<Payload: EventPayload>(of payload: Payload, _ id: (Payload) throws -> String) -> OutgoingEvent? {
+    private func event<Payload: EventPayload>(
+        of sent: SentEvent<Payload>,
+        _ id: (Payload) throws -> String
+    ) -> OutgoingEvent? {
+        let payload = sent.payload
         do {
-            return try OutgoingEvent(payload, id: id(payload), source: "/errata/cli", time: Date())
+            // It goes on in the trace that it came in.
+            return try OutgoingEvent(
+                payload,
+                id: id(payload),
+                source: "/errata/cli",
+                time: Date(),
+                trace: sent.trace ?? TraceContext.current
+            )
         } catch {
             Terminal.error("\(payload.id) is left out: \(error)")
             return nil

@@ -18,8 +18,14 @@ enum RunArrival {
     static func wait(for run: RunEvent, in pool: PostgresPool) async throws -> Bool {
         let end = ContinuousClock.now + patience
         while true {
-            if try await !RunStore.checkpoints(run: run.id, from: pool).isEmpty { return true }
-            if let refusal = try await RunStore.refusal(of: run.id, from: pool) {
+            do {
+                if let refusal = try await RunStore.refusal(of: run.id, from: pool) { throw refusal }
+                if try await RunStore.isWritten(run, in: pool),
+                    try await !RunStore.checkpoints(run: run.id, from: pool).isEmpty
+                {
+                    return true
+                }
+            } catch let refusal as PermanentFailure {
                 throw CLIError("the run \(run.id) was refused: \(refusal.message)")
             }
             guard ContinuousClock.now < end else { return false }

@@ -43,7 +43,7 @@ struct RunSubmission {
     /// - Throws: ``CLIError`` where a service refuses it, and what sending throws.
     func send(_ run: RunEvent) async throws {
         try await system.send(
-            try OutgoingEvent(run, id: Self.eventID(of: run), source: "/errata/cli", time: Date())
+            try OutgoingEvent.created(run, id: Self.eventID(of: run), source: "/errata/cli", time: Date())
         )
         Terminal.out("submitted run \(run.id)")
         guard try await system.withDatabase({ try await RunArrival.wait(for: run, in: $0) }) else {
@@ -91,7 +91,7 @@ struct OrderOptions: ParsableArguments {
             by: Operator.name(),
             teacherBudget: teacherBudget
         )
-        try await system.send(try OutgoingEvent(order, id: order.id, source: "/errata/cli", time: Date()))
+        try await system.send(try OutgoingEvent.created(order, id: order.id, source: "/errata/cli", time: Date()))
         Terminal.out(
             "told the run \(run.id): \(action.rawValue); `errata runs show \(run.id.prefix(8))` shows what came of it"
         )
