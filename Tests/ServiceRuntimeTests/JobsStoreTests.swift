@@ -65,9 +65,9 @@ struct JobsStoreTests {
             let jobs = try await JobStore.jobs(from: pool)
             #expect(Set(jobs.map(\.id)) == Set(["hsft", "krsl", "dpo", "plain"].map(Self.id)))
             #expect(jobs.count == 4)
-            #expect(jobs.allSatisfy { $0.state == "waiting" && !$0.hasInputs && $0.waitedSeconds >= 0 })
+            #expect(jobs.allSatisfy { $0.state == .waiting && !$0.hasInputs && $0.waitedSeconds >= 0 })
             #expect(try await JobStore.jobs(run: "r-2", from: pool).isEmpty)
-            #expect(try await JobStore.jobs(states: ["running", "done"], from: pool).isEmpty)
+            #expect(try await JobStore.jobs(states: [.running, .done], from: pool).isEmpty)
             let initial = CheckpointEvent.id(run: "r-1", round: 1, stage: "initial")
             let rounds = try await RoundStore.rounds(of: "r-1", from: pool)
             #expect(rounds.map(\.number) == [1] && rounds.map(\.champion) == [initial])
@@ -90,8 +90,8 @@ struct JobsStoreTests {
                     )
                 }
             }
-            #expect(try await JobStore.jobs(states: ["running"], from: pool).map(\.id.stage) == ["hsft"])
-            #expect(try await JobStore.jobs(states: ["failed"], from: pool).map(\.id.stage) == ["plain"])
+            #expect(try await JobStore.jobs(states: [.running], from: pool).map(\.id.stage) == ["hsft"])
+            #expect(try await JobStore.jobs(states: [.failed], from: pool).map(\.id.stage) == ["plain"])
         }
     }
 
@@ -133,18 +133,18 @@ struct JobsStoreTests {
             #expect(try await start("hsft", ["p-3"]) == JobStore.Inputs(problems: ["p-1", "p-2"]))
             try await progress()
             let running = try await job("hsft")
-            #expect(running.state == "running")
+            #expect(running.state == .running)
             #expect(running.step == 3)
             #expect(running.totalSteps == 20)
             #expect(running.loss == 1.25)
             #expect(running.tokens == 99)
             try await fail("hsft", "no templates")
-            #expect(try await job("hsft").state == "failed")
+            #expect(try await job("hsft").state == .failed)
             #expect(try await job("hsft").error == "no templates")
             // Nothing is to wait for ever.
-            #expect(try await job("krsl").state == "failed")
+            #expect(try await job("krsl").state == .failed)
             #expect(try #require(await job("krsl").error).contains("hsft"))
-            #expect(try await job("plain").state == "failed")
+            #expect(try await job("plain").state == .failed)
             // What has failed is not begun again.
             #expect(try await start("krsl") == nil)
 
@@ -155,7 +155,7 @@ struct JobsStoreTests {
             #expect(try await RunStore.checkpoints(run: "r-1", from: pool) == [checkpoint])
             #expect(try await RunStore.checkpoints(run: "r-2", from: pool).isEmpty)
             let done = try await job("hsft")
-            #expect(done.state == "done")
+            #expect(done.state == .done)
             #expect(done.step == 20)
             #expect(done.totalSteps == 20)
             #expect(done.loss == 0.5)
@@ -164,9 +164,9 @@ struct JobsStoreTests {
             #expect(try await start("hsft") == nil)
             try await fail("hsft", "late")
             try await progress()
-            #expect(try await job("hsft").state == "done")
+            #expect(try await job("hsft").state == .done)
             #expect(try await job("hsft").step == 20)
-            #expect(try await JobStore.jobs(states: ["done"], from: pool).map(\.id.stage) == ["hsft"])
+            #expect(try await JobStore.jobs(states: [.done], from: pool).map(\.id.stage) == ["hsft"])
         }
     }
 
@@ -382,7 +382,7 @@ struct RunStateStoreTests {
                 return try await pool.withTransaction { try await JobStore.start(id, inputs: inputs, in: $0) }
             }
             /// The states of the stages a and b in both rounds.
-            func states() async throws -> [String] {
+            func states() async throws -> [JobStore.State] {
                 let jobs = try await JobStore.jobs(run: "r", from: pool)
                 return jobs.sorted { ($0.id.round, $0.id.stage) < ($1.id.round, $1.id.stage) }.map(\.state)
             }
@@ -396,7 +396,7 @@ struct RunStateStoreTests {
                 let id = StageID(run: "r", round: 2, stage: "a")
                 try await JobStore.failed(id, followers: ["b"], error: "planted", in: $0)
             }
-            #expect(try await states() == ["running", "waiting", "failed", "failed"])
+            #expect(try await states() == [.running, .waiting, .failed, .failed])
             func checkpoint(_ round: Int) -> CheckpointEvent {
                 CheckpointEvent(
                     id: CheckpointEvent.id(run: "r", round: round, stage: "a"),
@@ -412,7 +412,7 @@ struct RunStateStoreTests {
                 )
             }
             try await pool.withTransaction { try await RunStore.insert(checkpoint(1), in: $0) }
-            #expect(try await states() == ["done", "waiting", "failed", "failed"])
+            #expect(try await states() == [.done, .waiting, .failed, .failed])
             #expect(try await RunStore.checkpoint(run: "r", round: 1, stage: "a", from: pool)?.modelHash == "m-1")
             #expect(try await RunStore.checkpoint(run: "r", round: 2, stage: "a", from: pool) == nil)
         }
@@ -465,7 +465,7 @@ struct RoundStoreTests {
             #expect(rounds.last?.champion == "c-1" && rounds.last?.start == "c-0")
             #expect(rounds.allSatisfy { !$0.isOver && $0.secondsOver == 0 })
             let jobs = try await JobStore.jobs(run: "r", from: pool).filter { $0.id.round == 2 }
-            #expect(jobs.map(\.id.stage) == ["a", "b"] && jobs.allSatisfy { $0.state == "waiting" })
+            #expect(jobs.map(\.id.stage) == ["a", "b"] && jobs.allSatisfy { $0.state == .waiting })
             func end() async throws {
                 try await pool.withTransaction { try await RoundStore.end("r", round: 2, in: $0) }
             }
@@ -585,7 +585,7 @@ struct EvaluationJobStoreTests {
             let job = try #require(try await Self.jobs(pool).first)
             #expect(try await Self.jobs(pool).count == 1)
             #expect(job.id == id && job.run == "r" && job.checkpoint == "c-1" && job.suite == "held-out")
-            #expect(job.state == "waiting" && job.reason == nil && job.waitedSeconds >= 0 && job.shots == [])
+            #expect(job.state == .waiting && job.reason == nil && job.waitedSeconds >= 0 && job.shots == [])
         }
     }
 
@@ -616,7 +616,7 @@ struct EvaluationJobStoreTests {
             try await open(["p-5", "p-1", "p-4", "p-2", "p-3"], shots: ["s-2", "s-1"])
             // Another evaluator that saw it wait opens it once more: what was opened first counts.
             try await open(["p-9"], shots: [])
-            #expect(try await Self.jobs(pool).map(\.state) == ["open"])
+            #expect(try await Self.jobs(pool).map(\.state) == [.open])
             #expect(try await Self.jobs(pool).map(\.shots) == [["s-2", "s-1"]])
             let pieces = try await EvaluationJobStore.pieces(of: id, from: pool)
             #expect(pieces.map(\.problems) == [["p-5", "p-1"], ["p-4", "p-2"], ["p-3"]])
@@ -636,7 +636,7 @@ struct EvaluationJobStoreTests {
             try await pool.withTransaction {
                 try await EvaluationJobStore.open(id, problems: [], pieceSize: 2, in: $0)
             }
-            #expect(try await Self.jobs(pool).map(\.state) == ["open"])
+            #expect(try await Self.jobs(pool).map(\.state) == [.open])
             #expect(try await EvaluationJobStore.pieces(of: id, from: pool).isEmpty)
         }
     }
@@ -655,7 +655,7 @@ struct EvaluationJobStoreTests {
             try await finish("too late")
             #expect(try await Self.jobs(pool).isEmpty)
             let job = try #require(try await EvaluationJobStore.jobs(run: "r", from: pool).first)
-            #expect(job.state == (reason == nil ? "done" : "left-out") && job.reason == reason)
+            #expect(job.state == (reason == nil ? .done : .leftOut) && job.reason == reason)
             #expect(try await EvaluationJobStore.jobs(run: "s", from: pool).isEmpty)
             // What has ended is not opened again.
             try await pool.withTransaction {
@@ -674,7 +674,7 @@ struct EvaluationJobStoreTests {
                 try await RunStore.end("r", as: .cancelled, reason: "planted", in: $0)
             }
             #expect(try await Self.jobs(pool).isEmpty)
-            #expect(try await EvaluationJobStore.jobs(run: "r", from: pool).map(\.state) == ["waiting"])
+            #expect(try await EvaluationJobStore.jobs(run: "r", from: pool).map(\.state) == [.waiting])
         }
     }
 
