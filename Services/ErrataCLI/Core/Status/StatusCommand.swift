@@ -38,8 +38,7 @@ struct StatusCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard watch else { return try await once() }
-        let interruption = Interruption()
-        interruption.install()
+        let interruption = await Interruption()
         let screen = LiveScreen()
         screen.begin()
         do {
