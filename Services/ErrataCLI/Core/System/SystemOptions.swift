@@ -56,15 +56,9 @@ struct SystemOptions: ParsableArguments {
         _ body: (PostgresPool) async throws -> Result
     ) async throws -> Result {
         let pool = Self.pool(try database())
-        do {
-            try await check(pool, schema: checksSchema)
-            let result = try await body(pool)
-            pool.close()
-            return result
-        } catch {
-            pool.close()
-            throw error
-        }
+        defer { pool.close() }
+        try await check(pool, schema: checksSchema)
+        return try await body(pool)
     }
 
     /// Runs a body on the database that there is; nil where there is none.
@@ -86,15 +80,12 @@ struct SystemOptions: ParsableArguments {
         defer { withExtendedLifetime(lock) {} }
         let server = EmbeddedPostgres(stateFolder: folder)
         let pool = Self.pool(try await server.start(), maximumConnections: 1)
-        let result: Swift.Result<Result, any Error>
-        do {
+        return try await attempting {
             try await check(pool, schema: checksSchema)
-            result = .success(try await body(pool))
-        } catch {
-            result = .failure(error)
+            return try await body(pool)
+        } finally: {
+            pool.close()
+            await server.stop()
         }
-        pool.close()
-        await server.stop()
-        return try result.get()
     }
 }
