@@ -191,7 +191,10 @@ let package = Package(
 
         // Plumbing
         shared("KafkaClient", ["CLibrdkafka", logging, serviceLifecycle]),
-        shared("PostgresClient", ["CLibpq", deque, logging, serviceLifecycle]),
+        shared(
+            "PostgresClient",
+            ["CLibpq", deque, logging, serviceLifecycle, subprocess, systemPackage]
+        ),
         shared(
             "ServiceRuntime",
             [
@@ -253,8 +256,8 @@ let package = Package(
             core: plumbing + numerics + [
                 "CompletionAPI", "CompletionClient", "Distillation", "PracticeDomain", "Reasoning", "Reproduction",
                 "RunTraining", "Teaching",
-                argumentParser, asyncHTTPClient, hummingbird, logging, nioCore, nioHTTP1, serviceLifecycle, unixSignals,
-                yams,
+                argumentParser, asyncHTTPClient, hummingbird, logging, nioCore, nioHTTP1, serviceLifecycle, subprocess,
+                systemPackage, unixSignals, yams,
             ],
             resources: [.embedInCode("Recipes")]
         )

@@ -150,14 +150,14 @@ final class LocalSystem: Sendable {
     private func startServices(say: (String) -> Void) async throws {
         var names = Self.services
         if options.teacherURL == nil { names.insert(Self.simulator, at: 0) }
-        for name in names { try supervisor.start(try program(name)) }
+        for name in names { supervisor.start(try program(name)) }
         say("Waiting for \(names.joined(separator: ", "))")
         let deadline = ContinuousClock.now + .seconds(60)
         for name in names {
             let port = ports[name] ?? 0
             while await !Self.isReady(port: port) {
-                guard ContinuousClock.now < deadline else {
-                    throw CLIError("\(name) is not ready after 60 s; see \(logFile(name).path)")
+                guard ContinuousClock.now < deadline, !failedServices.contains(name) else {
+                    throw CLIError("\(name) is not ready after 60 s, or cannot be started; see \(logFile(name).path)")
                 }
                 try await Task.sleep(for: .milliseconds(100))
             }
