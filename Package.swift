@@ -342,10 +342,7 @@ let package = Package(
                 ]
             ),
             tests("SchemasTests", ["DataSupport", "Schemas"]),
-            tests(
-                "CompletionClientTests",
-                ["CompletionClient", "DataSupport", "Schemas", hummingbird, logging, nioCore, nioHTTP1]
-            ),
+            tests("CompletionClientTests", ["CompletionClient", "DataSupport", "Schemas", nioHTTP1]),
             tests("TeachingTests", ["Reasoning", "Schemas", "Teaching"]),
             tests("KafkaClientTests", ["KafkaClient"]),
             tests("PostgresClientTests", ["PostgresClient", "TestSupport"]),
@@ -371,11 +368,13 @@ let package = Package(
             ),
             tests(
                 "RunTrainingTests",
-                plumbing + numerics + ["StageSupport", "RunTraining", "Distillation", "Reasoning", logging]
+                plumbing + numerics + [
+                    "StageSupport", "TestSupport", "RunTraining", "Distillation", "Reasoning", logging,
+                ]
             ),
             tests(
                 "EvaluatorTests",
-                plumbing + numerics + ["StageSupport", "EvaluatorCore", "Distillation", "Reasoning"]
+                plumbing + numerics + ["StageSupport", "TestSupport", "EvaluatorCore", "Distillation", "Reasoning"]
             ),
             tests(
                 "ErrataCLITests",
@@ -383,7 +382,7 @@ let package = Package(
                     "DataSupport", "TestSupport", "ErrataCLICore", "Distillation", "LanguageModel", "PracticeDomain",
                     "Reasoning",
                     "Teaching",
-                    "Tokenization", argumentParser,
+                    "Tokenization", argumentParser, logging,
                 ]
             ),
             tests(

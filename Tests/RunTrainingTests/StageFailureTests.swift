@@ -3,6 +3,7 @@ import PostgresClient
 import Schemas
 import ServiceRuntime
 import StageSupport
+import TestSupport
 import Testing
 
 @Suite("Stages that cannot be trained")

@@ -6,6 +6,7 @@ import Reasoning
 import Schemas
 import ServiceRuntime
 import StageSupport
+import TestSupport
 import Testing
 import Tokenization
 

@@ -4,6 +4,7 @@ import PostgresClient
 import Schemas
 import ServiceRuntime
 import StageSupport
+import TestSupport
 import Testing
 
 @Suite("Stages that another process takes over")
