@@ -67,12 +67,6 @@ public final class PostgresTransaction: PostgresQueryable {
         return try await connection.rows(sql, prepared: prepared)
     }
 
-    /// Runs trusted text with several statements and no parameters, such as a migration.
-    public func script(_ text: String) async throws {
-        try check()
-        _ = try await connection.simple(text)
-    }
-
     /// Lets the statements of this transaction take as long as they need, whatever
     /// ``PostgresConfiguration/statementTimeout`` says: for work that grows with what is stored.
     public func allowLongStatements() async throws {

@@ -27,8 +27,8 @@ struct ProcessSupervisorTests {
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }
         let supervisor = ProcessSupervisor(
-            grace: grace,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            grace: grace
         )
         try await attempting {
             try await body(supervisor)
@@ -46,7 +46,7 @@ struct ProcessSupervisorTests {
     func restart() async throws {
         try await withSupervisor { supervisor in
             let script = "trap 'echo ended; exit 0' TERM; echo $WORD; while :; do sleep 0.02; done"
-            supervisor.start(program("/bin/sh", ["-c", script]))
+            try supervisor.start(program("/bin/sh", ["-c", script]))
             try await eventually("the child") { lines() == ["begun"] }
             let first = try #require(supervisor.processIdentifiers["child"])
             kill(first, SIGKILL)
@@ -64,7 +64,7 @@ struct ProcessSupervisorTests {
     func stubborn() async throws {
         try await withSupervisor(grace: .milliseconds(200)) { supervisor in
             let script = "trap '' TERM; echo $WORD; while :; do sleep 0.02; done"
-            supervisor.start(program("/bin/sh", ["-c", script]))
+            try supervisor.start(program("/bin/sh", ["-c", script]))
             try await eventually("the child") { lines() == ["begun"] }
             let child = try #require(supervisor.processIdentifiers["child"])
             await supervisor.stop()
@@ -75,7 +75,7 @@ struct ProcessSupervisorTests {
     @Test("a program that cannot be started is told, and not tried again")
     func missing() async throws {
         try await withSupervisor { supervisor in
-            supervisor.start(program(folder.appending(path: "nothing").path))
+            try supervisor.start(program(folder.appending(path: "nothing").path))
             try await eventually("the failure") { supervisor.failed == ["child"] }
         }
     }

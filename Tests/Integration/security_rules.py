@@ -16,17 +16,15 @@ import tempfile
 # Text that goes into a statement unchecked: how often, and why it is never input.
 UNSAFE_SQL = {
     "Shared/PostgresClient/SQL.swift": (2, "the two declarations"),
-    "Shared/PostgresClient/PostgresTransaction.swift": (4, "a cursor's own name with a counter, and a number of rows"),
     "Services/ErrataCLI/Core/Commands/CostsCommand.swift": (2, "fixed columns, one text for each grouping"),
 }
 # Statements as plain text, which have no binds at all.
 SIMPLE_SQL = {
     "Shared/PostgresClient/EmbeddedPostgres.swift": (1, "CREATE DATABASE takes no bind; the name is quoted"),
-    "Shared/PostgresClient/Listen.swift": (1, "LISTEN takes no bind; the channel is quoted"),
-    "Shared/PostgresClient/Migration.swift": (3, "migrations, which are files of the project, and their transaction"),
-    "Shared/PostgresClient/PostgresConnection.swift": (4, "COPY with quoted names, and words without values"),
+    "Shared/PostgresClient/Migration.swift": (6, "migrations, which are files of the project, their transaction and time-out"),
+    "Shared/PostgresClient/PostgresConnection.swift": (3, "words without values, and a statement's own name with a counter"),
     "Shared/PostgresClient/PostgresPool.swift": (2, "the words of a transaction"),
-    "Shared/PostgresClient/PostgresTransaction.swift": (4, "savepoints by a counter, and the words of a transaction"),
+    "Shared/PostgresClient/PostgresTransaction.swift": (1, "a time-out without a value"),
 }
 # Where a secret's value is taken out of what hides it.
 REVEALED = {
@@ -54,9 +52,12 @@ PATHS = {
     "Shared/Reasoning/PromptFiles/PromptLibrary.swift": (3, "the folder of prompts, and the names that it lists"),
     "Shared/RunTraining/Engines/EngineJob.swift": (13, "fixed names in a stage's folder, and what its parent's folder lists"),
     "Shared/RunTraining/Engines/EngineProcess.swift": (7, "fixed names in a stage's folder, and the operator's program"),
+    "Shared/RunTraining/Retention/ModelCollection.swift": (1, "the folder of a hash, which the store checks"),
+    "Shared/RunTraining/Retention/WorkFolder.swift": (2, "names that the work folder lists"),
     "Shared/RunTraining/StageTraining.swift": (1, "the work folder with a stage's name, encoded"),
     "Shared/ServiceRuntime/Configuration/Configuration+Folder.swift": (1, "a folder of the configuration"),
-    "Shared/ServiceRuntime/Configuration/Configuration.swift": (2, "files of the configuration"),
+    "Shared/ServiceRuntime/Configuration/ConfigurationFile.swift": (1, "the file of the configuration"),
+    "Shared/ServiceRuntime/Configuration/SecretFile.swift": (1, "a file of the configuration"),
     "Shared/ServiceRuntime/Configuration/NamedEntries.swift": (1, "a file of the configuration"),
     "Shared/ServiceRuntime/Observability/PrometheusRegistry.swift": (1, "a fixed file of /proc"),
 }

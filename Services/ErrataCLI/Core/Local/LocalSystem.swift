@@ -150,7 +150,7 @@ final class LocalSystem: Sendable {
     private func startServices(say: (String) -> Void) async throws {
         var names = Self.services
         if options.teacherURL == nil { names.insert(Self.simulator, at: 0) }
-        for name in names { supervisor.start(try program(name)) }
+        for name in names { try supervisor.start(try program(name)) }
         say("Waiting for \(names.joined(separator: ", "))")
         let deadline = ContinuousClock.now + .seconds(60)
         for name in names {

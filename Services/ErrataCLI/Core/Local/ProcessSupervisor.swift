@@ -9,7 +9,10 @@ import System
 import SystemPackage
 #endif
 
-/// Runs programs as child processes, restarts those that die, and ends only what it started.
+/// Runs programs as child processes, restarts those that end by themselves, and ends only what it started.
+///
+/// A program that ends again and again is left alone at last (see ``RestartPolicy``), as is one that cannot be started;
+/// ``failed`` names both.
 final class ProcessSupervisor: Sendable {
     /// A program to run.
     struct Program: Sendable {
@@ -33,32 +36,33 @@ final class ProcessSupervisor: Sendable {
 
     private let state = Mutex(State())
     private let logger: Logger
-    /// A child that dies this often in a row is left dead; the log file says why.
-    private let maximumRestarts = 20
-    /// A child that lived this long does not die in a row with what was before.
-    private let longLife = Duration.seconds(60)
-    /// How long a child may take to end.
+    private let policy: RestartPolicy
     private let grace: Duration
 
     /// Creates a supervisor.
     ///
     /// - Parameters:
-    ///   - grace: How long a child may take to end after SIGTERM, before SIGKILL.
     ///   - logger: For deaths.
-    init(grace: Duration = .seconds(25), logger: Logger) {
-        self.grace = grace
+    ///   - policy: How often a program is started again.
+    ///   - grace: How long a child may take to end after SIGTERM, before SIGKILL.
+    init(logger: Logger, policy: RestartPolicy = RestartPolicy(), grace: Duration = .seconds(25)) {
         self.logger = logger
+        self.policy = policy
+        self.grace = grace
     }
 
-    /// Starts a program, and starts it again each time it has died.
-    func start(_ program: Program) {
+    /// Starts a program, and starts it again each time it has ended.
+    ///
+    /// - Throws: where its log cannot be written.
+    func start(_ program: Program) throws {
+        try openLog(of: program).close()
         state.withLock { $0.tasks.append(Task { await keepRunning(program) }) }
     }
 
     /// The process ids by program name; of one that has just died still the old one.
     var processIdentifiers: [String: Int32] { state.withLock(\.identifiers) }
 
-    /// Programs that cannot be started, or died too often to be started again.
+    /// Programs that are not started again.
     var failed: [String] { state.withLock { $0.failed.sorted() } }
 
     /// Ends all children: SIGTERM, then SIGKILL for those that are still there after the grace time.
@@ -83,14 +87,16 @@ final class ProcessSupervisor: Sendable {
                 return
             }
             if Task.isCancelled { return }
-            if ContinuousClock.now - begun > longLife { restarts = 0 }
-            guard restarts < maximumRestarts else { return giveUp(program, "process died too often", cause: end) }
+            restarts = policy.counted(restarts, ranFor: begun.duration(to: .now))
+            guard let wait = policy.wait(afterRestarts: restarts) else {
+                return giveUp(program, "process died too often", cause: end)
+            }
             logger.warning(
                 "process died and is restarted",
                 metadata: ["program": "\(program.name)", "status": "\(end)"]
             )
             // Cancellation ends the loop at its head.
-            try? await Task.sleep(for: .milliseconds(200 * (1 << min(restarts, 5))))
+            try? await Task.sleep(for: wait)
             restarts += 1
         }
     }
@@ -102,12 +108,7 @@ final class ProcessSupervisor: Sendable {
 
     /// Runs a program to its end; a cancelled task ends it.
     private func runOnce(_ program: Program) async throws -> TerminationStatus {
-        let log = try FileDescriptor.open(
-            FilePath(program.log.path),
-            .writeOnly,
-            options: [.append, .create],
-            permissions: [.ownerReadWrite, .groupRead, .otherRead]
-        )
+        let log = try openLog(of: program)
         var options = PlatformOptions()
         // Ctrl-C in a terminal is for this process alone, which ends its children in order.
         options.processGroupID = 0
@@ -126,5 +127,14 @@ final class ProcessSupervisor: Sendable {
             state.withLock { $0.identifiers[program.name] = execution.processIdentifier.value }
         }
         return result.terminationStatus
+    }
+
+    private func openLog(of program: Program) throws -> FileDescriptor {
+        try FileDescriptor.open(
+            FilePath(program.log.path),
+            .writeOnly,
+            options: [.append, .create],
+            permissions: [.ownerReadWrite, .groupRead, .otherRead]
+        )
     }
 }
