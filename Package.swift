@@ -232,7 +232,7 @@ let package = Package(
         )
         + service(
             "DPOTrainer",
-            core: plumbing + numerics + ["Distillation", "Reasoning", "RunTraining", logging, serviceLifecycle],
+            core: ["RunTraining", "Schemas", "ServiceRuntime", serviceLifecycle],
             main: ["ServiceRuntime"]
         )
         + service(

@@ -12,8 +12,9 @@ import Training
 public struct StageTraining: Sendable {
     /// What the trainings are at, for `/metrics`.
     public let gauges = TrainingGauges()
+    /// Where models come from and go to.
+    public let store: ModelStore
     private let pool: PostgresPool
-    private let store: ModelStore
     private let workFolder: URL
     private let engines: EngineCatalog
     private let trainer: StageTrainer
