@@ -11,7 +11,8 @@ violations in a temporary tree and checks that each of them is found, so that a 
 import pathlib
 import re
 import sys
-import tempfile
+
+from rules import planted_are_found, run
 
 # Text that goes into a statement unchecked: how often, and why it is never input.
 UNSAFE_SQL = {
@@ -158,31 +159,14 @@ def self_test() -> int:
         "Services/ErrataCLI/Core/c.swift": '\\(apiKey: shown)\nlogger.info("\\(count) secrets are set")\n',
         "Services/TeacherIngestion/Core/Teacher/HTTPTeacher.swift": "key.reveal()\nString(contentsOfFile: file)\n",
     }
-    with tempfile.TemporaryDirectory() as folder:
-        root = pathlib.Path(folder)
-        for name, text in {**planted, **allowed}.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text)
-        found = {line.split(":")[0] for line in violations(root)}
-        listed = stale(root)
-    if found != set(planted):
-        print("security rules: self-test failed:", sorted(found ^ set(planted)), file=sys.stderr)
-        return 1
-    if not any(line.startswith("Shared/ServiceRuntime/Lifecycle/EventService.swift") for line in listed):
-        print("security rules: self-test failed: an entry that allows nothing any more is not found", file=sys.stderr)
-        return 1
-    return 0
 
+    def outlived(root: pathlib.Path) -> str | None:
+        if any(line.startswith("Shared/ServiceRuntime/Lifecycle/EventService.swift") for line in stale(root)):
+            return None
+        return "an entry that allows nothing any more is not found"
 
-def main() -> int:
-    if "--self-test" in sys.argv[1:]:
-        return self_test()
-    root = pathlib.Path(__file__).resolve().parents[2]
-    found = violations(root) + stale(root)
-    for line in found:
-        print(line, file=sys.stderr)
-    return 1 if found else 0
+    return planted_are_found("security rules", violations, planted, allowed, outlived)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(lambda root: violations(root) + stale(root), self_test))
