@@ -80,12 +80,13 @@ struct SystemOptions: ParsableArguments {
         defer { withExtendedLifetime(lock) {} }
         let server = EmbeddedPostgres(stateFolder: folder)
         let pool = Self.pool(try await server.start(), maximumConnections: 1)
-        return try await attempting {
+        let result: Result = try await attempting {
             try await check(pool, schema: checksSchema)
             return try await body(pool)
         } finally: {
             pool.close()
             await server.stop()
         }
+        return result
     }
 }
