@@ -122,7 +122,7 @@ public struct StageJob: Sendable {
             work.forget()
         } catch is RunEnded {
             logger.notice("training ended with its run", metadata: metadata(of: stage))
-        } catch  where endsStage(error) {
+        } catch let error where endsStage(error) {
             logger.error("stage failed", metadata: metadata(of: stage, ["error": "\(error)"]))
             try await pool.withTransaction { transaction in
                 try await lease.verify(in: transaction)
