@@ -79,9 +79,9 @@ final class ProcessSupervisor: Sendable {
         var restarts = 0
         while !Task.isCancelled {
             let begun = ContinuousClock.now
-            let end: String
+            let status: TerminationStatus
             do {
-                end = "\(try await runOnce(program))"
+                status = try await runOnce(program)
             } catch {
                 if !Task.isCancelled { giveUp(program, "process cannot be started", cause: "\(error)") }
                 return
@@ -89,11 +89,11 @@ final class ProcessSupervisor: Sendable {
             if Task.isCancelled { return }
             restarts = policy.counted(restarts, ranFor: begun.duration(to: .now))
             guard let wait = policy.wait(afterRestarts: restarts) else {
-                return giveUp(program, "process died too often", cause: end)
+                return giveUp(program, "process died too often", cause: "\(status)")
             }
             logger.warning(
                 "process died and is restarted",
-                metadata: ["program": "\(program.name)", "status": "\(end)"]
+                metadata: ["program": "\(program.name)", "status": "\(status)"]
             )
             // Cancellation ends the loop at its head.
             try? await Task.sleep(for: wait)
