@@ -193,7 +193,10 @@ let package = Package(
 
         // Plumbing
         shared("KafkaClient", ["CLibrdkafka", logging, serviceLifecycle]),
-        shared("PostgresClient", ["CLibpq", deque, logging, serviceLifecycle]),
+        shared(
+            "PostgresClient",
+            ["CLibpq", deque, logging, serviceLifecycle, subprocess, systemPackage]
+        ),
         shared(
             "ServiceRuntime",
             [
@@ -235,7 +238,7 @@ let package = Package(
         )
         + service(
             "DPOTrainer",
-            core: plumbing + numerics + ["Distillation", "Reasoning", "RunTraining", logging, serviceLifecycle],
+            core: ["RunTraining", "Schemas", "ServiceRuntime", serviceLifecycle],
             main: ["ServiceRuntime"]
         )
         + service(
@@ -259,8 +262,8 @@ let package = Package(
             core: plumbing + numerics + [
                 "CompletionAPI", "CompletionClient", "Distillation", "PracticeDomain", "Reasoning", "Reproduction",
                 "RunTraining", "Teaching",
-                argumentParser, asyncHTTPClient, hummingbird, logging, nioCore, nioHTTP1, serviceLifecycle, tracing,
-                unixSignals, yams,
+                argumentParser, asyncHTTPClient, hummingbird, logging, nioCore, nioHTTP1, serviceLifecycle, subprocess,
+                systemPackage, tracing, unixSignals, yams,
             ],
             resources: [.embedInCode("Recipes")]
         )
@@ -345,10 +348,7 @@ let package = Package(
                 ]
             ),
             tests("SchemasTests", ["DataSupport", "Schemas"]),
-            tests(
-                "CompletionClientTests",
-                ["CompletionClient", "DataSupport", "Schemas", hummingbird, logging, nioCore, nioHTTP1]
-            ),
+            tests("CompletionClientTests", ["CompletionClient", "DataSupport", "Schemas", nioHTTP1]),
             tests("TeachingTests", ["Reasoning", "Schemas", "Teaching"]),
             tests("KafkaClientTests", ["KafkaClient"]),
             tests("PostgresClientTests", ["PostgresClient", "TestSupport"]),
@@ -374,11 +374,13 @@ let package = Package(
             ),
             tests(
                 "RunTrainingTests",
-                plumbing + numerics + ["StageSupport", "RunTraining", "Distillation", "Reasoning", logging]
+                plumbing + numerics + [
+                    "StageSupport", "TestSupport", "RunTraining", "Distillation", "Reasoning", logging,
+                ]
             ),
             tests(
                 "EvaluatorTests",
-                plumbing + numerics + ["StageSupport", "EvaluatorCore", "Distillation", "Reasoning"]
+                plumbing + numerics + ["StageSupport", "TestSupport", "EvaluatorCore", "Distillation", "Reasoning"]
             ),
             tests(
                 "ErrataCLITests",
@@ -386,7 +388,7 @@ let package = Package(
                     "DataSupport", "StageSupport", "TestSupport", "ErrataCLICore", "Distillation", "LanguageModel",
                     "PracticeDomain", "Reasoning",
                     "Teaching",
-                    "Tokenization", argumentParser,
+                    "Tokenization", argumentParser, logging,
                 ]
             ),
             tests(

@@ -133,22 +133,6 @@ public final class KafkaConsumer: Sendable, Service {
         return try await BlockingCalls.run { try handle.lag(partitions, timeout: timeout) }
     }
 
-    /// Stops messages of these partitions until they are resumed, also those that wait in the buffer; partitions that
-    /// are not held here are ignored, and a partition that is taken away is no longer paused.
-    public func pause(_ partitions: [TopicPartition]) async throws {
-        try await core.pause(partitions)
-    }
-
-    /// Lets messages of paused partitions come again, none lost or doubled.
-    public func resume(_ partitions: [TopicPartition]) async throws {
-        try await core.resume(partitions)
-    }
-
-    /// Goes on reading held partitions from these offsets; what is buffered of them is dropped.
-    public func seek(_ offsets: [TopicPartitionOffset]) async throws {
-        try await core.seek(offsets)
-    }
-
     /// Ends ``batches`` at once, leaves the group, and awaits both.
     ///
     /// Closing twice is harmless.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import KafkaClient
 import PostgresClient
+import ServiceRuntime
 import Testing
 
 @testable import ErrataCLICore
@@ -212,14 +213,14 @@ struct ArgumentTests {
         ])
         #expect(database.url(includingPassword: true).hasPrefix("postgres://me:hush@host:5433/db"))
 
-        let both = #expect(throws: CLIError.self) {
+        let both = #expect(throws: ConfigurationError.self) {
             try options.kafka(environment: [
                 "ERRATA_KAFKA_BOOTSTRAP_SERVERS": "a:1", "ERRATA_KAFKA_SETTINGS": "a=b",
                 "ERRATA_KAFKA_SETTINGS_FILE": "/x",
             ])
         }
         #expect(both?.description.contains("both given") == true)
-        let missing = #expect(throws: CLIError.self) {
+        let missing = #expect(throws: ConfigurationError.self) {
             try options.database(environment: ["ERRATA_POSTGRES_URL_FILE": "/no/such/file"])
         }
         #expect(missing?.description.contains("ERRATA_POSTGRES_URL_FILE names /no/such/file") == true)

@@ -1,5 +1,6 @@
 import Foundation
 import StageSupport
+import TestSupport
 import Testing
 
 @testable import ErrataCLICore

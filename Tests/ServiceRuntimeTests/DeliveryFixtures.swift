@@ -9,24 +9,6 @@ import TestSupport
 
 @testable import ServiceRuntime
 
-struct DeadlinePassed: Error, CustomStringConvertible {
-    let what: String
-    var description: String { "the deadline passed while waiting for \(what)" }
-}
-
-/// Looks again until the condition holds; throws when that takes longer than `limit`.
-func eventually(
-    _ what: String,
-    limit: Duration = .seconds(90),
-    _ condition: () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + limit
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else { throw DeadlinePassed(what: what) }
-        try await Task.sleep(for: .milliseconds(10))
-    }
-}
-
 let quiet = Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() }
 
 /// Runs services while the body runs, then shuts them down gracefully; at once when the body throws.

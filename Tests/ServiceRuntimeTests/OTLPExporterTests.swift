@@ -3,6 +3,7 @@ import Hummingbird
 import NIOCore
 import Schemas
 import Synchronization
+import TestSupport
 import Testing
 import Tracing
 

@@ -96,7 +96,7 @@ public struct EvaluationWork: Sendable {
         var steps: [Step] = []
         for job in try await EvaluationJobStore.jobs(unfinished: true, from: pool) {
             guard let run = try await RunStore.run(job.run, from: pool) else { continue }
-            if job.state == "waiting" {
+            if job.state == .waiting {
                 if let step = try await opening(job, run) { steps.append(step) }
                 continue
             }

@@ -135,7 +135,7 @@ public struct StageJob: Sendable {
             work.forget()
         } catch is RunEnded {
             logger.notice("training ended with its run", metadata: metadata(of: stage))
-        } catch  where endsStage(error) {
+        } catch let error where endsStage(error) {
             logger.error("stage failed", metadata: metadata(of: stage, ["error": "\(error)"]))
             span.recordError(error)
             span.setStatus(SpanStatus(code: .error))

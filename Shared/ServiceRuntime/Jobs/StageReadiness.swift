@@ -68,7 +68,7 @@ public struct StageReadiness: Sendable {
     public func candidates() async throws -> [Candidate] {
         var result: [Candidate] = []
         var runs: [String: RunEvent] = [:]
-        for job in try await JobStore.jobs(states: ["waiting", "running"], active: true, from: pool) {
+        for job in try await JobStore.jobs(states: [.waiting, .running], active: true, from: pool) {
             if runs[job.id.run] == nil { runs[job.id.run] = try await RunStore.run(job.id.run, from: pool) }
             guard let run = runs[job.id.run], let stage = run.stage(job.id.stage), trains(stage) else { continue }
             result.append(Candidate(job: job, run: run, stage: stage))

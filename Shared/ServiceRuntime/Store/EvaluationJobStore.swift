@@ -3,6 +3,18 @@ public import Schemas
 
 /// The tables `evaluation_jobs`, `evaluation_pieces` and `evaluation_results`: what evaluators do, piece by piece.
 public enum EvaluationJobStore {
+    /// How far an evaluation is.
+    public enum State: String, Sendable {
+        /// For its problems.
+        case waiting
+        /// Its pieces are being done.
+        case open
+        /// There are scores.
+        case done
+        /// Nothing comes of it.
+        case leftOut = "left-out"
+    }
+
     /// The scoring of a checkpoint on a suite, or its roll-out for a round.
     public struct Job: Sendable, Hashable {
         /// The id of the evaluation that comes of it; of a roll-out an id of its own.
@@ -15,8 +27,8 @@ public enum EvaluationJobStore {
         public let suite: String?
         /// The round that a roll-out is for.
         public let round: Int
-        /// `waiting` for problems, `open`, `done` or `left-out`.
-        public let state: String
+        /// How far it is.
+        public let state: State
         /// Why it was left out.
         public let reason: String?
         /// Seconds since it was asked for.
@@ -121,7 +133,7 @@ public enum EvaluationJobStore {
                 checkpoint: try row.get("checkpoint_id", as: String.self),
                 suite: try row.get("suite", as: String?.self),
                 round: try row.get("round", as: Int.self),
-                state: try row.get("state", as: String.self),
+                state: try row.named("state", in: "evaluation_jobs"),
                 reason: try row.get("reason", as: String?.self),
                 waitedSeconds: try row.get("waited", as: Double.self),
                 shots: try row.get("shots", as: [String].self),
@@ -173,9 +185,10 @@ public enum EvaluationJobStore {
         leftOut reason: String? = nil,
         in transaction: PostgresTransaction
     ) async throws {
+        let state: State = reason == nil ? .done : .leftOut
         try await transaction.execute(
             """
-            UPDATE evaluation_jobs SET state = \(reason == nil ? "done" : "left-out"), reason = \(reason), finished_at = now()
+            UPDATE evaluation_jobs SET state = \(state.rawValue), reason = \(reason), finished_at = now()
             WHERE id = \(id) AND state IN ('waiting', 'open')
             """
         )

@@ -21,12 +21,24 @@ public struct StageID: Sendable, Hashable {
 
 /// The tables `training_jobs` and `stage_inputs`.
 public enum JobStore {
+    /// How far the training of a stage is.
+    public enum State: String, Sendable {
+        /// It has not begun, or begins again.
+        case waiting
+        /// Somebody trains it, or did until a moment ago.
+        case running
+        /// There is a checkpoint.
+        case done
+        /// It cannot be trained.
+        case failed
+    }
+
     /// A stage to be trained, being trained, or done.
     public struct Job: Sendable {
         /// Which it is.
         public let id: StageID
-        /// `waiting`, `running`, `done` or `failed`.
-        public let state: String
+        /// How far it is.
+        public let state: State
         /// Why it failed.
         public let error: String?
         /// Optimizer steps done and planned.
@@ -51,11 +63,12 @@ public enum JobStore {
     ///   - active: only those of runs that are active.
     public static func jobs(
         run: String? = nil,
-        states: [String]? = nil,
+        states: [State]? = nil,
         active: Bool = false,
         from pool: PostgresPool
     ) async throws -> [Job] {
-        try await pool.query(
+        let states = states?.map(\.rawValue)
+        return try await pool.query(
             """
             SELECT job.run_id, job.round, job.stage, job.state, job.error, job.step, job.total_steps, job.loss, job.tokens,
                    extract(epoch FROM now() - job.created_at)::float8 AS waited,
@@ -73,7 +86,7 @@ public enum JobStore {
                     round: try row.get("round", as: Int.self),
                     stage: try row.get("stage", as: String.self)
                 ),
-                state: try row.get("state", as: String.self),
+                state: try row.named("state", in: "training_jobs"),
                 error: try row.get("error", as: String?.self),
                 step: try row.get("step", as: Int.self),
                 totalSteps: try row.get("total_steps", as: Int.self),

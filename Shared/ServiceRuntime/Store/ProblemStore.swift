@@ -106,8 +106,7 @@ public enum ProblemStore {
         guard let row = try await database.first("SELECT state, taught FROM problems WHERE id = \(id)") else {
             return nil
         }
-        let name = try row.get("state", as: String.self)
-        guard let state = State(rawValue: name) else { throw StoreError(table: "problems", what: "state '\(name)'") }
+        let state = try row.named("state", in: "problems", as: State.self)
         return (state, Set(names: try row.get("taught", as: [String].self)))
     }
 
@@ -214,14 +213,10 @@ public enum ProblemStore {
 
     /// The problem of a row with all columns of it.
     static func problem(of row: Row) throws -> ProblemEvent {
-        let split = try row.get("split", as: String.self)
-        guard let split = ProblemSplit(rawValue: split) else {
-            throw StoreError(table: "problems", what: "split '\(split)'")
-        }
-        return ProblemEvent(
+        ProblemEvent(
             id: try row.get("id", as: String.self),
             dataset: try row.get("dataset", as: String.self),
-            split: split,
+            split: try row.named("split", in: "problems"),
             question: try row.get("question", as: String.self),
             solution: try row.get("solution", as: String?.self),
             answer: try row.get("answer", as: String.self),
@@ -229,18 +224,5 @@ public enum ProblemStore {
             family: try row.get("family", as: String?.self),
             steps: try row.get("steps", as: Int?.self)
         )
-    }
-}
-
-/// A row that this version of Errata cannot read.
-public struct StoreError: Error, Sendable, CustomStringConvertible {
-    /// The table.
-    public let table: String
-    /// What is not understood.
-    public let what: String
-
-    /// The whole in a sentence, safe to log.
-    public var description: String {
-        "The table \(table) holds \(what), which this version does not know; run all services at one version."
     }
 }

@@ -45,9 +45,7 @@ public enum RunStore {
         guard
             let row = try await pool.query("SELECT state, state_reason FROM runs WHERE id = \(run)").first
         else { return nil }
-        let name = try row.get("state", as: String.self)
-        guard let state = State(rawValue: name) else { throw StoreError(table: "runs", what: "state '\(name)'") }
-        return (state, try row.get("state_reason", as: String?.self))
+        return (try row.named("state", in: "runs", as: State.self), try row.get("state_reason", as: String?.self))
     }
 
     /// Why a service that trains has refused a run; nil where none has, or the run was sent again since.

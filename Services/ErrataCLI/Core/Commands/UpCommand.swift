@@ -82,8 +82,7 @@ struct UpCommand: AsyncParsableCommand {
         }
         options.engines = engines.map { URL(fileURLWithPath: $0).absoluteURL }
         options.students = students.map { URL(fileURLWithPath: $0).absoluteURL }
-        let interruption = Interruption()
-        interruption.install()
+        let interruption = await Interruption()
         let system = try await LocalSystem.start(options, logger: logger) { Terminal.out($0) }
         do {
             try await interruption.cancelling {
@@ -145,39 +144,5 @@ struct UpCommand: AsyncParsableCommand {
         Watch events:     errata watch evaluations --state \(system.options.state.path)
         Press Ctrl-C to stop.
         """
-    }
-}
-
-/// SIGINT and SIGTERM as cancellation of the work in progress, so that everything that was started is ended.
-final class Interruption: @unchecked Sendable {
-    private let lock = NSLock()
-    private var task: Task<Void, any Error>?
-    private var interrupted = false
-    private var sources: [any DispatchSourceSignal] = []
-
-    /// Begins to watch the signals.
-    func install() {
-        for number in [SIGINT, SIGTERM] {
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { [self] in
-                lock.withLock {
-                    interrupted = true
-                    task?.cancel()
-                }
-            }
-            source.resume()
-            sources.append(source)
-        }
-    }
-
-    /// Runs a body that a signal cancels.
-    func cancelling(_ body: @escaping @Sendable () async throws -> Void) async throws {
-        let task = Task { try await body() }
-        lock.withLock {
-            self.task = task
-            if interrupted { task.cancel() }
-        }
-        try await task.value
     }
 }

@@ -156,8 +156,8 @@ final class LocalSystem: Sendable {
         for name in names {
             let port = ports[name] ?? 0
             while await !Self.isReady(port: port) {
-                guard ContinuousClock.now < deadline else {
-                    throw CLIError("\(name) is not ready after 60 s; see \(logFile(name).path)")
+                guard ContinuousClock.now < deadline, !failedServices.contains(name) else {
+                    throw CLIError("\(name) is not ready after 60 s, or cannot be started; see \(logFile(name).path)")
                 }
                 try await Task.sleep(for: .milliseconds(100))
             }

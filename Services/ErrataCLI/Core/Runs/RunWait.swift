@@ -33,7 +33,7 @@ extension RunsCommand {
                         Terminal.out("")
                         try await RunReport(run: run, pool: pool).print()
                         let jobs = try await JobStore.jobs(run: run.id, from: pool)
-                        return state != .finished || jobs.contains { $0.state == "failed" }
+                        return state != .finished || jobs.contains { $0.state == .failed }
                     }
                     try await Task.sleep(for: .seconds(1))
                 }

@@ -48,8 +48,7 @@ struct StatusCommand: AsyncParsableCommand {
     func run() async throws {
         guard !json else { return try await report() }
         guard watch else { return try await once() }
-        let interruption = Interruption()
-        interruption.install()
+        let interruption = await Interruption()
         let screen = LiveScreen()
         screen.begin()
         do {

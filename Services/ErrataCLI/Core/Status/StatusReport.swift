@@ -181,7 +181,7 @@ enum StatusReport {
     private static func evaluation(_ job: EvaluationJobStore.Job) -> JSONValue {
         [
             "run": .string(job.run), "checkpoint": .string(job.checkpoint), "suite": text(job.suite),
-            "round": count(job.round), "state": .string(job.state), "reason": text(job.reason),
+            "round": count(job.round), "state": .string(job.state.rawValue), "reason": text(job.reason),
             "seconds": number(job.waitedSeconds),
         ]
     }

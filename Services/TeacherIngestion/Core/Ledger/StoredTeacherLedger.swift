@@ -130,13 +130,10 @@ public struct StoredTeacherLedger: TeacherLedger {
                 return answer
             }
         } while await !flights.begin(call.key)
-        do {
-            let answer = try await payAlone(call)
+        return try await attempting {
+            try await payAlone(call)
+        } finally: {
             await flights.end(call.key)
-            return answer
-        } catch {
-            await flights.end(call.key)
-            throw error
         }
     }
 
@@ -149,13 +146,10 @@ public struct StoredTeacherLedger: TeacherLedger {
             }
             try await Task.sleep(for: .milliseconds(200))
         }
-        do {
-            let answer = try await pay(call)
+        return try await attempting {
+            try await pay(call)
+        } finally: {
             await locks.unlock(call.key)
-            return answer
-        } catch {
-            await locks.unlock(call.key)
-            throw error
         }
     }
 
