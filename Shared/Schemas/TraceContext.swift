@@ -134,7 +134,8 @@ public struct TraceContext: Sendable, Hashable {
     public init?(headers: [(String, Data)]) {
         for prefix in ["ce_", ""] {
             func values(_ name: String) -> [String?] {
-                headers.filter { $0.0 == prefix + name && !$0.1.isEmpty }.map { String(validating: $0.1, as: UTF8.self) }
+                headers.filter { $0.0 == prefix + name && !$0.1.isEmpty }
+                    .map { String(validating: $0.1, as: UTF8.self) }
             }
             let parents = values("traceparent")
             guard parents.count == 1, let parent = parents[0] else { continue }
@@ -167,7 +168,8 @@ enum TraceState {
     static func normalized(_ text: String) -> String? {
         var members: [(key: ArraySlice<UInt8>, text: String)] = []
         for part in Array(text.utf8).split(separator: UInt8(ascii: ",")) {
-            guard let start = part.firstIndex(where: { !isSpace($0) }), let end = part.lastIndex(where: { !isSpace($0) })
+            guard let start = part.firstIndex(where: { !isSpace($0) }),
+                let end = part.lastIndex(where: { !isSpace($0) })
             else { continue }
             let member = part[start...end]
             guard members.count < memberLimit, let mark = member.firstIndex(of: UInt8(ascii: "=")) else { return nil }

@@ -62,7 +62,7 @@ private final class CollectorStub: Sendable {
         let body = try JSONDecoder().decode(Body.self, from: Data(text.utf8))
         let post = Post(
             path: request.uri.path,
-            key: HTTPField.Name("x-key").flatMap { request.headers[$0] },
+            key: request.headers.first { $0.name.canonicalName == "x-key" }?.value,
             contentType: request.headers[.contentType],
             names: body.resourceSpans.flatMap(\.scopeSpans).flatMap(\.spans).map(\.name)
         )

@@ -131,15 +131,4 @@ struct TeacherGateTests {
         try await gate.enter()
         #expect(ContinuousClock.now - start >= .milliseconds(40))
     }
-
-    @Test("who gives up while it waits takes no place")
-    func cancelled() async throws {
-        let gate = gate(1)
-        try await gate.enter()
-        let waiting = Task { try await gate.enter() }
-        waiting.cancel()
-        await gate.leave(.answered(pause: nil))
-        await #expect(throws: CancellationError.self) { try await waiting.value }
-        try await gate.enter()
-    }
 }

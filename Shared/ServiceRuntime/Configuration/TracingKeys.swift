@@ -1,4 +1,4 @@
-import Foundation
+public import Foundation
 
 /// The keys of tracing: OpenTelemetry's own names, so that what is set for other programs holds here too.
 ///
