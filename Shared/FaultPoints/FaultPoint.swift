@@ -3,6 +3,8 @@
 /// A build has them only where the flag `ERRATA_FAULTS` is defined (`swift build -Xswiftc -DERRATA_FAULTS`), as that of the
 /// tests does; in any other they are empty.
 public enum FaultPoint: String, CaseIterable, Sendable {
+    /// A message is stored before it is worked on, and its offset is not committed.
+    case messageStored = "message.stored"
     /// A message is about to be worked on.
     case messageBegins = "message.begins"
     /// What comes of a message is known, and nothing of it is written.

@@ -8,6 +8,7 @@ TRAINERS = ["template-distiller", "dpo-trainer"]
 # The places where a program can be hit (Shared/FaultPoints), the programs that pass them, and how often one passes at least
 # in the workload: a fault is planted at a passing up to that.
 POINTS = {
+    "message.stored": (SERVICES[:1], 60),
     "message.begins": (SERVICES[:2], 60),
     "message.worked": (SERVICES[:2], 60),
     "commit.ahead": (SERVICES[:2], 60),

@@ -210,6 +210,8 @@ def settle(system: System) -> None:
     eventually(lambda: query("SELECT state FROM runs") == [("finished",)], timeout=240, what="the end of the run")
     waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL AND refused_at IS NULL"
     eventually(lambda: query(waiting) == [(0,)], timeout=60, what="an empty outbox")
+    # The teacher is asked about problems that the run has not waited for.
+    eventually(lambda: query("SELECT count(*) FROM parked_messages") == [(0,)], timeout=60, what="no message that waits")
     # Key steps come of traces that nothing of the run waits for.
     lacking = """SELECT count(*) FROM traces WHERE kind = 'dual' AND verified
                  AND NOT EXISTS (SELECT FROM key_steps WHERE key_steps.trace_id = traces.id)"""

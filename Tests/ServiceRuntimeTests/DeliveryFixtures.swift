@@ -38,7 +38,12 @@ struct ClosureProcessor: EventProcessor {
     var consumerName = "tested"
     var topics: [Topic] = [.problems]
     var batchLimit = 1
+    /// Which events are stored first; nil: none is.
+    var stores: (@Sendable (ReceivedEvent) -> Bool)?
     let body: @Sendable (ReceivedEvent) async throws -> Effects
+
+    var storesFirst: Bool { stores != nil }
+    func isStoredFirst(_ event: ReceivedEvent) -> Bool { stores?(event) ?? false }
 
     func process(_ event: ReceivedEvent) async throws -> Effects { try await body(event) }
 }

@@ -56,6 +56,29 @@ struct DeliveryOutboxTests {
         }
     }
 
+    @Test("a batch ends at so many bytes, and an event that has more goes by itself")
+    func bytes() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let events = try (0..<7).map { number in
+                try DeliveryBench.attempt(
+                    at: "p",
+                    cause: "e-\(number)",
+                    output: String(repeating: "x", count: 10_000)
+                )
+            }
+            try await bench.pool.withTransaction { try await Outbox.enqueue(events, in: $0) }
+            func publish(bytes: Int) async throws -> Int {
+                try await OutboxRelay(pool: bench.pool, producer: bench.producer, logger: quiet, batchBytes: bytes)
+                    .publishBatch()
+            }
+            #expect(try await publish(bytes: 1) == 1)
+            #expect(try await publish(bytes: 25_000) == 3)
+            #expect(try await publish(bytes: 1_000_000) == 3)
+            #expect(try await Self.unpublished(bench) == 0)
+            #expect(Self.ids(try await bench.messages(of: .attempts)) == events.map(\.attributes.id))
+        }
+    }
+
     @Test("two relays at once publish each row exactly once and in order")
     func twoRelays() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in

@@ -188,11 +188,11 @@ struct DeliveryParkingTests {
             #expect(other.message.offset == 9)
             #expect(try await Self.claim("two", pool)?.sequence == nil)
             try await pool.execute("UPDATE parked_messages SET claimed_until = now() - interval '1 second'")
-            try await ParkedMessages.renew(other, lasting: .seconds(60), in: pool)
+            try await ParkedMessages.renew([other.sequence], by: "two", lasting: .seconds(60), in: pool)
             let taken = try #require(try await Self.claim("two", pool))
             #expect(taken.sequence == mine.sequence)
             // Who lost it neither keeps it nor gives it back.
-            try await ParkedMessages.renew(mine, lasting: .seconds(3600), in: pool)
+            try await ParkedMessages.renew([mine.sequence], by: "one", lasting: .seconds(3600), in: pool)
             try await ParkedMessages.put(back: mine, tries: 9, wait: .zero, reason: "late", in: pool)
             #expect(try await Self.claim("one", pool)?.sequence == nil)
             try await ParkedMessages.remove(taken, from: pool)

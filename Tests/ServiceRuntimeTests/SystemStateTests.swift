@@ -64,7 +64,19 @@ struct SystemStateTests {
                 VALUES ('tested', 't', 0, 1, '[]', now(), 1, now(), 'planted')
                 """
             )
+            for _ in 0..<2 {
+                try await pool.execute(
+                    """
+                    INSERT INTO parked_messages (consumer, topic, partition, "offset", headers, parked_at, tries, next_try,
+                                                 reason, on_arrival)
+                    VALUES ('tested', 't', 0, 2, '[]', now() - interval '100 s', 0, now(), 'planted', true)
+                    """
+                )
+            }
             let full = try await samples()
+            let stored = full.filter { [.storedMessages, .storedOldestAge].contains($0.name) }
+            #expect(stored.first == MetricSample(.storedMessages, 2, ["consumer": "tested"]))
+            #expect((100..<200).contains(stored.last?.value ?? 0))
             #expect(
                 full.filter { $0.name == .parkedMessages } == [MetricSample(.parkedMessages, 1, ["consumer": "tested"])]
             )

@@ -47,6 +47,28 @@ public struct TeacherIngestionProcessor: EventProcessor {
     /// Of the traces those that were recorded elsewhere; its own come back to it.
     public func reads(_ type: EventType) -> Bool { type != .trace }
 
+    /// Where there is a teacher to wait for.
+    public var storesFirst: Bool { needs.scope.asks }
+
+    /// So many messages are stored together; what is worked on has a transaction of its own.
+    public var batchLimit: Int { storesFirst ? 32 : 1 }
+
+    /// Nothing but storing is done in batches: a problem's fingerprint is compared under a lock.
+    public func isBatched(_ type: EventType) -> Bool { false }
+
+    /// What the teacher may have to be asked about is stored first, as it may be away for longer than topics keep messages.
+    ///
+    /// Problems of evaluation sets and right attempts are not: they wait for nobody, and nobody's work is to keep them waiting.
+    public func isStoredFirst(_ event: ReceivedEvent) -> Bool {
+        // What cannot be read is refused when it is worked on.
+        switch EventType(rawValue: event.attributes.type) {
+        case .problem: (try? event.decode(ProblemEvent.self))?.split == .train
+        case .attempt: (try? event.decode(AttemptEvent.self))?.correct == false
+        case .teachingOrder: true
+        default: false
+        }
+    }
+
     private func pipeline(_ ledger: StoredTeacherLedger) -> TeachingPipeline {
         TeachingPipeline(
             ledger: ledger,

@@ -21,6 +21,8 @@ public enum DatabaseSchema {
             migration(13, "delivery-identity", PackageResources.V0013_delivery_identity_sql),
             migration(14, "operators", PackageResources.V0014_operators_sql),
             migration(15, "snapshots-and-retention", PackageResources.V0015_snapshots_and_retention_sql),
+            migration(16, "trace-context", PackageResources.V0016_trace_context_sql),
+            migration(17, "messages-stored-first", PackageResources.V0017_messages_stored_first_sql),
         ]
     }
 

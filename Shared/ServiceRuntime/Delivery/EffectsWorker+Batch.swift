@@ -18,6 +18,8 @@ struct Batched: Sendable {
 // fails, it ended processes, it waits behind a parked one) is put out of the batch and worked on by itself afterwards: tries,
 // waits, dead letters and parking are there and only there. So a batch either brings about the effects of a message or
 // leaves no trace of it.
+//
+// What is stored first is stored in one statement, and the rest of the batch goes on without it.
 extension EffectsWorker {
     /// The bytes of messages with which a batch is full.
     private static var batchBytes: Int { 4 << 20 }
@@ -90,6 +92,7 @@ extension EffectsWorker {
         let member: Batched
         let event: ReceivedEvent
         let entry: InboxEntry
+        let isStoredFirst: Bool
 
         var identity: EventIdentity { entry.identity }
     }
@@ -102,6 +105,9 @@ extension EffectsWorker {
         var begun: [EventIdentity] = []
         do {
             candidates = try await look(candidates, &left, run)
+            let arriving = candidates.filter { $0.isStoredFirst }
+            candidates.removeAll { $0.isStoredFirst }
+            left += await keep(arriving, run)
             let suspected = try await run.begun.begin(candidates.map { ($0.identity, $0.member.message) })
             left += candidates.filter { suspected.contains($0.identity) }.map(\.member)
             candidates.removeAll { suspected.contains($0.identity) }
@@ -142,10 +148,24 @@ extension EffectsWorker {
         }
     }
 
+    /// Stores the messages that are to be stored first, which are at their end so; returns them where that fails.
+    private func keep(_ arriving: [Candidate], _ run: Run) async -> [Batched] {
+        let members = arriving.map(\.member)
+        let messages = members.map(\.message)
+        guard !messages.isEmpty else { return [] }
+        guard await store(messages, run) else { return members }
+        for message in messages { finish(message, run) }
+        return []
+    }
+
     private func finish(_ message: KafkaMessage, as outcome: Outcome, _ run: Run) {
         count(outcome, message)
+        finish(message, run)
+    }
+
+    private func finish(_ message: KafkaMessage, _ run: Run) {
         run.progress.finished(message)
-        run.room.release()
+        run.room.leave(message)
     }
 
     /// Reads messages; what is not for the processor is at its end, and of messages with one identity the first is read.
@@ -157,7 +177,7 @@ extension EffectsWorker {
             let message = member.message
             // Its partition went, and whoever holds it now gets the message.
             guard run.consumer.holds(message) else {
-                run.room.release()
+                run.room.leave(message)
                 continue
             }
             guard let event = try? Self.read(message), let type = EventType(rawValue: event.attributes.type) else {
@@ -169,8 +189,9 @@ extension EffectsWorker {
                 continue
             }
             let entry = InboxEntry(of: event)
-            if processor.isBatched(type), identities.insert(entry.identity).inserted {
-                candidates.append(Candidate(member: member, event: event, entry: entry))
+            let isStored = isStoredFirst(event)
+            if isStored || processor.isBatched(type), identities.insert(entry.identity).inserted {
+                candidates.append(Candidate(member: member, event: event, entry: entry, isStoredFirst: isStored))
             } else {
                 left.append(member)
             }
@@ -191,6 +212,8 @@ extension EffectsWorker {
             case .finished where !Sabotage.inboxOff.isPlanted:
                 finish(candidate.member.message, as: .duplicate, run)
             case .open, .finished: open.append(candidate)
+            // It is stored behind the others of its key.
+            case .behindParked where candidate.isStoredFirst: open.append(candidate)
             case .taken, .behindParked: left.append(candidate.member)
             }
         }

@@ -22,6 +22,8 @@ extension EffectsWorker {
         case settled
         /// It is to be tried at once, while nothing else is in work: processes have ended over it.
         case suspected
+        /// It has come, and is to be stored before it is worked on.
+        case arriving
         /// It is to be parked, behind an earlier message of its key that is.
         case behind
         /// It is to be tried again, later each time; how it failed.
@@ -34,6 +36,7 @@ extension EffectsWorker {
         case processed
         case duplicate
         case passedOver = "passed_over"
+        case stored
     }
 
     /// So many processes ended while they worked on the message.
@@ -75,10 +78,12 @@ extension EffectsWorker {
             }
             let read = InboxEntry(of: event)
             let lane = isParked ? nil : ParkedMessages.lane(of: message)
+            let isArriving = !isParked && isStoredFirst(event)
             switch try await Inbox.standing(of: read, lane: lane, with: processor.consumerName, in: pool) {
             case .finished where !Sabotage.inboxOff.isPlanted:
                 count(.duplicate, message)
                 return .settled
+            case .open where isArriving, .behindParked where isArriving: return .arriving
             case .behindParked: return .behind
             case .open, .finished, .taken: break
             }
@@ -120,6 +125,9 @@ extension EffectsWorker {
             return .failed("\(error)")
         }
     }
+
+    /// Whether the message of an event is stored before it is worked on.
+    func isStoredFirst(_ event: ReceivedEvent) -> Bool { processor.storesFirst && processor.isStoredFirst(event) }
 
     static func read(_ message: KafkaMessage) throws -> ReceivedEvent {
         guard let topic = Topic(rawValue: message.topic) else {

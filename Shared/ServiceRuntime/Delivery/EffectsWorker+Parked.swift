@@ -1,4 +1,4 @@
-import Foundation
+import FaultPoints
 import KafkaClient
 import Logging
 import PostgresClient
@@ -43,34 +43,88 @@ extension EffectsWorker {
         return true
     }
 
-    /// Works on parked messages as they are due, until graceful shutdown or cancellation; what is in work is finished.
+    /// Stores messages that have come before they are worked on, so that they are at their end here; says whether that is
+    /// done.
+    func store(_ messages: [KafkaMessage], _ run: Run) async -> Bool {
+        do {
+            try await ParkedMessages.store(messages, of: processor.consumerName, in: pool)
+            for _ in messages { try FaultPoint.messageStored.reach() }
+        } catch {
+            if !(error is CancellationError) {
+                logger.warning(
+                    "messages not stored yet",
+                    metadata: ["messages": "\(messages.count)", "error": "\(error)"]
+                )
+            }
+            return false
+        }
+        for message in messages { count(.stored, message) }
+        run.parked.look()
+        return true
+    }
+
+    /// Works on the messages in the database as they are due, until graceful shutdown or cancellation; what is in work is
+    /// finished.
     func workOnParked(_ run: Run) async {
-        let holder = UUID().uuidString
+        let renewal = Task { await renewRegularly(run.parked) }
+        defer { renewal.cancel() }
         await withDiscardingTaskGroup { group in
+            group.addTask { await lookRegularly(run.parked) }
+            var looks = run.parked.looks.makeAsyncIterator()
             while !Task.isShuttingDownGracefully, !Task.isCancelled {
-                guard (try? await cancelWhenGracefulShutdown { try await run.work.acquire() }) != nil else { return }
-                // Claimed with a slot in hand: a claim that waits would keep the message from a worker that is free.
-                if let claimed = await claim(by: holder) {
-                    group.addTask { await work(on: claimed, run) }
-                } else {
-                    run.work.release()
+                if run.parked.isToRest(after: concurrency) {
                     let pause = parking.pollInterval
                     guard (try? await cancelWhenGracefulShutdown { try await Task.sleep(for: pause) }) != nil else {
                         return
                     }
                 }
+                guard (try? await cancelWhenGracefulShutdown { try await run.parkedWork.acquire() }) != nil else {
+                    return
+                }
+                // Claimed with a slot in hand: a claim that waits would keep the message from a worker that is free.
+                if let claimed = await claim(run.parked) {
+                    group.addTask { await work(on: claimed, run) }
+                } else {
+                    run.parkedWork.release()
+                    guard await looks.next() != nil else { return }
+                }
             }
         }
     }
 
-    private func claim(by holder: String) async -> ParkedMessages.Claimed? {
+    /// Has the worker look for messages that are due, which other workers may have stored, until it is told to stop.
+    private func lookRegularly(_ parked: ParkedWork) async {
+        defer { parked.finish() }
+        let pause = processor.storesFirst ? min(parking.pollInterval, .milliseconds(250)) : parking.pollInterval
+        try? await cancelWhenGracefulShutdown {
+            while !Task.isCancelled {
+                try await Task.sleep(for: pause)
+                parked.look()
+            }
+        }
+    }
+
+    private func renewRegularly(_ parked: ParkedWork) async {
+        while !Task.isCancelled {
+            try? await Task.sleep(for: parking.claim / 3)
+            let sequences = parked.sequences
+            guard !sequences.isEmpty else { continue }
+            // Where that fails, another worker may do the same work; its effects are still single.
+            try? await ParkedMessages.renew(sequences, by: parked.holder, lasting: parking.claim, in: pool)
+        }
+    }
+
+    private func claim(_ parked: ParkedWork) async -> ParkedMessages.Claimed? {
         do {
-            return try await ParkedMessages.claim(
+            let claimed = try await ParkedMessages.claim(
                 for: processor.consumerName,
-                by: holder,
+                by: parked.holder,
                 lasting: parking.claim,
+                except: parked.sequences,
                 from: pool
             )
+            if let claimed { parked.begin(claimed.sequence) }
+            return claimed
         } catch {
             if !(error is CancellationError) {
                 logger.warning("parked messages not read", metadata: ["error": "\(error)"])
@@ -79,25 +133,18 @@ extension EffectsWorker {
         }
     }
 
-    /// Tries a parked message once, with a slot of `work` that this gives back.
+    /// Tries a parked message once, with a slot of `parkedWork` that this gives back.
     private func work(on claimed: ParkedMessages.Claimed, _ run: Run) async {
-        let renewal = Task {
-            while !Task.isCancelled {
-                try await Task.sleep(for: parking.claim / 3)
-                // Where that fails, another worker may do the same work; its effects are still single.
-                try? await ParkedMessages.renew(claimed, lasting: parking.claim, in: pool)
-            }
-        }
-        defer { renewal.cancel() }
+        defer { run.parked.end(claimed.sequence) }
         let ending = try? await tryOnce(parked: claimed, alone: concurrency == 1, run)
-        run.work.release()
-        guard case .suspected? = ending else { return await note(ending, of: claimed) }
+        run.parkedWork.release()
+        guard case .suspected? = ending else { return await note(ending, of: claimed, run) }
         do {
-            try await cancelWhenGracefulShutdown { try await run.work.acquire(concurrency) }
-            defer { run.work.release(concurrency) }
-            await note(try? await tryOnce(parked: claimed, alone: true, run), of: claimed)
+            try await cancelWhenGracefulShutdown { try await run.parkedWork.acquire(concurrency) }
+            defer { run.parkedWork.release(concurrency) }
+            await note(try? await tryOnce(parked: claimed, alone: true, run), of: claimed, run)
         } catch {
-            await note(nil, of: claimed)
+            await note(nil, of: claimed, run)
         }
     }
 
@@ -113,7 +160,12 @@ extension EffectsWorker {
     }
 
     /// Writes down what came of a try; nil: it was cut off.
-    private func note(_ trial: Trial?, of claimed: ParkedMessages.Claimed) async {
+    private func note(_ trial: Trial?, of claimed: ParkedMessages.Claimed, _ run: Run) async {
+        switch trial {
+        case .settled?: run.parked.tried(inVain: false)
+        case .failed?, .postponed?: run.parked.tried(inVain: true)
+        case .suspected?, .behind?, .arriving?, nil: break
+        }
         // In a task of its own: this one may be cancelled, and then the pool would refuse it.
         let noting = Task {
             switch trial {
@@ -121,11 +173,11 @@ extension EffectsWorker {
                 try await ParkedMessages.remove(claimed, from: pool)
             case .failed(let reason)?:
                 let tries = claimed.tries + 1
-                let wait = parking.backoff.delay(afterFailure: tries)
+                let wait = (claimed.isArrival ? backoff : parking.backoff).delay(afterFailure: tries)
                 try await ParkedMessages.put(back: claimed, tries: tries, wait: wait, reason: reason, in: pool)
             case .postponed(let wait, let reason)?:
                 try await ParkedMessages.put(back: claimed, tries: claimed.tries, wait: wait, reason: reason, in: pool)
-            case .suspected?, .behind?, nil:
+            case .suspected?, .behind?, .arriving?, nil:
                 try await ParkedMessages.put(back: claimed, tries: claimed.tries, wait: .zero, reason: nil, in: pool)
             }
         }

@@ -12,7 +12,8 @@ public import ServiceLifecycle
 /// keys' messages share a transaction (``EventProcessor/batchLimit``). A transient failure is retried for as long as it
 /// lasts while other keys go on; where messages that wait fill more than half of the worker's bounded memory,
 /// those that have waited long are parked in the database (see ``ParkedMessages``), so that they hold up their own keys
-/// only. A permanent failure goes to the dead letters, and so does a message under whose id another body came before
+/// only. What the processor says is stored there as soon as it comes, before it is worked on
+/// (``EventProcessor/isStoredFirst(_:)``). A permanent failure goes to the dead letters, and so does a message under whose id another body came before
 /// (`event-id-taken`) and one that ended its process again and again (`killed-its-worker`). On graceful shutdown the
 /// work in progress is finished, its offsets are committed and the group is left; what waits for its turn or its next
 /// try is given up and comes again. Of a partition that goes to another member what is in work is finished, and what is
@@ -23,15 +24,16 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     let kafka: KafkaConfiguration
     let logger: Logger
     let concurrency: Int
-    private let backoff: Backoff
+    let backoff: Backoff
     private let crashLimit: Int
     let parking: ParkingPolicy
 
     /// Creates a worker.
     ///
     /// Arguments:
-    ///   - concurrency: the number of messages, each of another key, that are worked on at the same time; eight times
-    ///     as many are held in memory, or four batches where that is more.
+    ///   - concurrency: the number of messages, each of another key, that are worked on at the same time, and as many of
+    ///     those that wait in the database where some are stored first; eight times as many are held in memory, or four
+    ///     batches where that is more, and at most 64 MiB of them.
     ///   - backoff: the waits between tries of a message that fails transiently.
     ///   - crashLimit: how many times a process may end (a trap, memory that runs out, a kill) while it works on a
     ///     message before the message goes to the dead letters; the first end may go uncounted. Orderly stops,
@@ -64,14 +66,18 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         /// The lanes whose next messages may go into a batch.
         let ready = ReadyLanes()
         /// Bounds the messages in memory: the consumer is not asked for more while this many wait or work.
-        let room: SlotLimiter
+        let room: MessageRoom
         /// Bounds the work; a message that waits for its next try holds none of these.
         let work: SlotLimiter
+        /// Bounds the work on messages that wait in the database: by the same slots, except where messages are stored first,
+        /// so that long work keeps none from being stored.
+        let parkedWork: SlotLimiter
+        let parked = ParkedWork()
         let progress = Progress()
         let begun: BegunWork
 
         /// Whether messages that wait fill more than half of the memory.
-        var isCrowded: Bool { room.taken - work.taken > room.limit / 2 }
+        var isCrowded: Bool { room.isCrowded(beside: work.taken) }
     }
 
     /// Whether messages share transactions.
@@ -86,10 +92,12 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             logger: logger
         )
         let held = isBatching ? max(concurrency * 8, processor.batchLimit * 4) : concurrency * 8
+        let work = SlotLimiter(limit: concurrency)
         let run = Run(
             consumer: consumer,
-            room: SlotLimiter(limit: held),
-            work: SlotLimiter(limit: concurrency),
+            room: MessageRoom(messages: held),
+            work: work,
+            parkedWork: processor.storesFirst ? SlotLimiter(limit: concurrency) : work,
             begun: BegunWork(
                 consumer: processor.consumerName,
                 pool: pool,
@@ -163,10 +171,10 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         do {
             for try await batch in run.consumer.batches {
                 for message in batch {
-                    try await run.room.acquire()
+                    try await run.room.enter(message)
                     try Task.checkCancellation()
                     guard run.consumer.holds(message) else {
-                        run.room.release()
+                        run.room.leave(message)
                         continue
                     }
                     run.progress.started(message)
@@ -211,12 +219,12 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             // Nothing behind it may be done before it, so that the whole lane is left.
             case .givenUp: return
             }
-            run.room.release()
+            run.room.leave(message)
         }
     }
 
     private enum Ending {
-        /// Done, known already, among the dead letters, or parked.
+        /// Done, known already, among the dead letters, or in the database to be worked on from there.
         case settled
         /// Its partition went, and whoever holds it now gets the message.
         case elsewhere
@@ -264,6 +272,15 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
                 case .suspected:
                     isAlone = true
                     continue
+                case .arriving:
+                    if await store([message], run) { return .settled }
+                    failures += 1
+                    waiting = Waiting(
+                        failures: failures,
+                        wait: backoff.delay(afterFailure: failures),
+                        parkedWait: .zero,
+                        reason: "its first try"
+                    )
                 case .behind:
                     waiting = Waiting(
                         failures: failures,

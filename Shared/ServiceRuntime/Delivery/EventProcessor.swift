@@ -91,6 +91,16 @@ public protocol EventProcessor: Sendable {
     /// By default all may.
     func isBatched(_ type: EventType) -> Bool
 
+    /// Whether some events are stored before they are worked on; by default none is.
+    var storesFirst: Bool { get }
+
+    /// Whether an event's message is stored in the database as soon as it comes, and worked on from there: its offset goes on
+    /// at once, so that its topic's retention cannot lose it, and no message waits behind the work on others.
+    ///
+    /// For work that waits for others, such as a teacher who may be away. Asked only where ``storesFirst`` is true, and of each
+    /// message; as many as a batch holds are stored together.
+    func isStoredFirst(_ event: ReceivedEvent) -> Bool
+
     /// Works out the effects of an event. Slow work (a teacher's answer) belongs here, outside the transaction.
     ///
     /// The same event may be processed again after a crash: work that costs something is kept under a key of its own.
@@ -106,4 +116,8 @@ extension EventProcessor {
     public var batchLimit: Int { 1 }
     /// All types may be in a batch.
     public func isBatched(_ type: EventType) -> Bool { true }
+    /// Messages are worked on as they come.
+    public var storesFirst: Bool { false }
+    /// No event is stored first.
+    public func isStoredFirst(_ event: ReceivedEvent) -> Bool { false }
 }

@@ -23,6 +23,7 @@ public struct OutboxRelay: Service {
     private let producer: KafkaProducer
     private let logger: Logger
     private let batch: Int
+    private let batchBytes: Int
     private let pollInterval: Duration
 
     /// The advisory lock that the publishing relay holds ("errata" in ASCII).
@@ -33,18 +34,21 @@ public struct OutboxRelay: Service {
     /// Arguments:
     ///   - producer: renewed when a fatal error ends it.
     ///   - batch: the most rows published at a time.
+    ///   - batchBytes: the bytes of events with which a batch is full; 8 MiB by default.
     ///   - pollInterval: how long a relay waits when the outbox is empty or another relay is publishing.
     public init(
         pool: PostgresPool,
         producer: KafkaProducer,
         logger: Logger,
         batch: Int = 500,
+        batchBytes: Int = 8 << 20,
         pollInterval: Duration = .milliseconds(100)
     ) {
         self.pool = pool
         self.producer = producer
         self.logger = logger
         self.batch = batch
+        self.batchBytes = batchBytes
         self.pollInterval = pollInterval
     }
 
@@ -67,7 +71,7 @@ public struct OutboxRelay: Service {
                 let published = try await publish(except: rests.topics(at: .now))
                 failures = 0
                 note(published, in: &rests)
-                wait = published.rows < batch || !published.failures.isEmpty ? pollInterval : .zero
+                wait = published.isFull && published.failures.isEmpty ? .zero : pollInterval
             } catch is CancellationError {
                 return
             } catch let error as ConfigurationError {
@@ -152,6 +156,8 @@ public struct OutboxRelay: Service {
     private struct Published: Sendable {
         /// The rows that were looked at.
         var rows = 0
+        /// Whether more may stand behind them.
+        var isFull = false
         /// Their topics.
         var topics: Set<String> = []
         /// The topics of which a row was not taken and may be later, each with its first error.
@@ -164,12 +170,19 @@ public struct OutboxRelay: Service {
             guard try locked.first?.get("locked", as: Bool.self) == true else { return Published() }
             let rows = try await transaction.query(
                 """
-                SELECT sequence, event_id, topic, key, type, source, subject, time, payload, trace_context FROM outbox
-                WHERE published_at IS NULL AND refused_at IS NULL AND topic <> ALL(\(resting))
-                ORDER BY sequence LIMIT \(batch)
+                SELECT * FROM (
+                    SELECT waiting.*, sum(octet_length(payload)) OVER (ORDER BY sequence) AS bytes FROM (
+                        SELECT sequence, event_id, topic, key, type, source, subject, time, payload, trace_context
+                        FROM outbox
+                        WHERE published_at IS NULL AND refused_at IS NULL AND topic <> ALL(\(resting))
+                        ORDER BY sequence LIMIT \(batch)
+                    ) AS waiting
+                ) AS measured
+                WHERE bytes - octet_length(payload) < \(batchBytes) ORDER BY sequence
                 """
             )
-            guard !rows.isEmpty else { return Published() }
+            guard let last = rows.last else { return Published() }
+            let bytes = try last.get("bytes", as: Int.self)
             var sequences: [Int64] = []
             var records: [KafkaRecord] = []
             var spans = PublishSpans()
@@ -188,7 +201,12 @@ public struct OutboxRelay: Service {
             }
             let published = sent.delivered.map { sequences[$0] }
             try await transaction.execute("UPDATE outbox SET published_at = now() WHERE sequence = ANY(\(published))")
-            return Published(rows: rows.count, topics: Set(records.map(\.topic)), failures: sent.failures)
+            return Published(
+                rows: rows.count,
+                isFull: rows.count >= batch || bytes >= batchBytes,
+                topics: Set(records.map(\.topic)),
+                failures: sent.failures
+            )
         }
     }
 

@@ -2,10 +2,10 @@ public import PostgresClient
 
 /// What the tables say of the system's state, for `/metrics`: each a few queries over indexes or small tables.
 public enum DatabaseFigures {
-    /// More unpublished events than this are not counted one by one.
+    /// More unpublished events, or stored messages, than this are not counted one by one.
     private static let mostCounted = 100_000
 
-    /// The outbox, the dead letters and the parked messages.
+    /// The outbox, the dead letters, and the messages that wait in the database.
     static func delivery(in transaction: PostgresTransaction) async throws -> [MetricSample] {
         var samples: [MetricSample] = []
         let outbox = try await transaction.first(
@@ -37,10 +37,27 @@ public enum DatabaseFigures {
             samples.append(MetricSample(.deadLetters, count: try row.get("letters", as: Int.self), labels))
         }
         for row in try await transaction.query(
-            "SELECT consumer, count(*) AS messages FROM parked_messages GROUP BY consumer ORDER BY consumer LIMIT 100"
+            """
+            SELECT consumer, count(*) AS messages FROM parked_messages WHERE NOT on_arrival
+            GROUP BY consumer ORDER BY consumer LIMIT 100
+            """
         ) {
             let labels = ["consumer": try row.get("consumer", as: String.self)]
             samples.append(MetricSample(.parkedMessages, count: try row.get("messages", as: Int.self), labels))
+        }
+        for row in try await transaction.query(
+            """
+            SELECT consumer, count(*) AS messages, extract(epoch FROM now() - min(parked_at))::float8 AS age
+            FROM (
+                SELECT consumer, parked_at FROM parked_messages WHERE on_arrival
+                ORDER BY consumer, sequence LIMIT \(mostCounted)
+            ) AS arrivals
+            GROUP BY consumer ORDER BY consumer LIMIT 100
+            """
+        ) {
+            let labels = ["consumer": try row.get("consumer", as: String.self)]
+            samples.append(MetricSample(.storedMessages, count: try row.get("messages", as: Int.self), labels))
+            samples.append(MetricSample(.storedOldestAge, max(0, try row.get("age", as: Double.self)), labels))
         }
         return samples
     }

@@ -11,7 +11,7 @@ extension MetricName {
                 kind: .counter,
                 labels: ["consumer", "topic", "outcome"],
                 help:
-                    "Messages worked on, by outcome: processed, duplicate, passed_over, postponed, retried, parked or "
+                    "Messages worked on, by outcome: processed, duplicate, passed_over, postponed, retried, stored, parked or "
                     + "dead_lettered. A message that is tried again counts at each try."
             )
         case .consumerLag:
@@ -87,6 +87,24 @@ extension MetricName {
                 help:
                     "Messages that wait in the database instead of on their topic, so that they hold up their own keys "
                     + "only; the series of all consumers that have some."
+            )
+        case .storedMessages:
+            .init(
+                kind: .gauge,
+                scope: .system,
+                labels: ["consumer"],
+                help:
+                    "Messages that were stored when they came and are not worked off yet, such as problems that wait for a "
+                    + "teacher; the series of all consumers that have some; 100000 stands for as many or more."
+            )
+        case .storedOldestAge:
+            .init(
+                kind: .gauge,
+                scope: .system,
+                labels: ["consumer"],
+                help:
+                    "Age of the oldest message that was stored when it came and is not worked off yet; the series of all "
+                    + "consumers that have some."
             )
         // Database
         case .poolConnections:

@@ -18,6 +18,8 @@ public enum MetricName: String, CaseIterable, Sendable {
     case outboxOldestAge = "errata_outbox_oldest_unpublished_age_seconds"
     case deadLetters = "errata_dead_letters"
     case parkedMessages = "errata_parked_messages"
+    case storedMessages = "errata_stored_messages"
+    case storedOldestAge = "errata_stored_messages_oldest_age_seconds"
 
     // Database
     case poolConnections = "errata_database_pool_connections"

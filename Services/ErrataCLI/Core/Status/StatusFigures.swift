@@ -11,12 +11,16 @@ struct StatusFigures: Sendable {
     let letters: [DeadLetters.Cause]
     let waiting: [StageWaiting.Reason]
     let evaluations: [EvaluationJobStore.Job]
-    /// Messages that wait off their topics, and those of them that have waited longest.
+    /// Messages that wait off their topics as they held others up, and those of them that have waited longest.
     let parkedCount: Int
     let parked: [ParkedMessages.Entry]
+    /// Messages that were stored when they came and are not worked off, and what most of them wait for.
+    let storedCount: Int
+    let stored: [ParkedMessages.Arrivals]
 
     static func read(from pool: PostgresPool) async throws -> StatusFigures {
-        StatusFigures(
+        let stored = try await ParkedMessages.arrivals(limit: 5, from: pool)
+        return StatusFigures(
             counts: try await PipelineCounts.read(from: pool),
             ledger: try await LedgerSummary.read(from: pool),
             system: try await SystemFigures.read(from: pool),
@@ -24,7 +28,9 @@ struct StatusFigures: Sendable {
             waiting: try await StageWaiting.reasons(from: pool),
             evaluations: try await EvaluationJobStore.jobs(unfinished: true, from: pool),
             parkedCount: try await ParkedMessages.count(from: pool),
-            parked: try await ParkedMessages.list(limit: 5, from: pool)
+            parked: try await ParkedMessages.list(limit: 5, from: pool),
+            storedCount: stored.total,
+            stored: stored.kinds
         )
     }
 }

@@ -68,7 +68,12 @@ enum StatusReport {
         ("evaluationJobs[].state", "waiting (for problems) or open"),
         ("evaluationJobs[].reason", "why it does not go on"),
         ("evaluationJobs[].seconds", "seconds since it was asked for"),
-        ("parked.total", "messages that wait off their topics"),
+        ("stored.total", "messages that were stored when they came and are not worked off"),
+        ("stored.kinds[].consumer", "who waits, of the five kinds that are most"),
+        ("stored.kinds[].reason", "what these messages wait for, or how they failed"),
+        ("stored.kinds[].count", "how many they are"),
+        ("stored.kinds[].oldestSeconds", "seconds since the oldest of them was stored"),
+        ("parked.total", "messages that wait off their topics as they held others up"),
         ("parked.oldest[].consumer", "who waits, of the five that have waited longest"),
         ("parked.oldest[].origin", "topic/partition/offset"),
         ("parked.oldest[].tries", "how often it has failed"),
@@ -79,7 +84,7 @@ enum StatusReport {
         ("consumers", "how far each consumer group is behind; null where the broker does not answer"),
         ("consumers[].group", "the consumer group"),
         ("consumers[].topics", "the topics that it reads"),
-        ("consumers[].lag", "messages that it has not finished"),
+        ("consumers[].lag", "messages that it has neither finished nor stored"),
     ]
 
     /// The object; `lags` is nil where the broker did not answer.
@@ -99,6 +104,7 @@ enum StatusReport {
             "trainings": .array(figures.system.trainings.map(training)),
             "waiting": .array(figures.waiting.map(waiting)),
             "evaluationJobs": .array(figures.evaluations.map(evaluation)),
+            "stored": stored(figures),
             "parked": parked(figures),
             "tables": .array(figures.system.tables.map(table)),
             "consumers": consumers(lags),
@@ -184,6 +190,16 @@ enum StatusReport {
             "round": count(job.round), "state": .string(job.state.rawValue), "reason": text(job.reason),
             "seconds": number(job.waitedSeconds),
         ]
+    }
+
+    private static func stored(_ figures: StatusFigures) -> JSONValue {
+        let kinds = figures.stored.map { kind -> JSONValue in
+            [
+                "consumer": .string(kind.consumer), "reason": .string(kind.reason), "count": count(kind.count),
+                "oldestSeconds": number(kind.oldestSeconds),
+            ]
+        }
+        return ["total": count(figures.storedCount), "kinds": .array(kinds)]
     }
 
     private static func parked(_ figures: StatusFigures) -> JSONValue {

@@ -25,6 +25,7 @@ enum StatusText {
         if !figures.system.trainings.isEmpty { blocks.append(trainings(figures.system.trainings, rates)) }
         let waits = waiting(figures)
         if !waits.isEmpty { blocks.append(shortened(waits, "waits").joined(separator: "\n")) }
+        if figures.storedCount > 0 { blocks.append(stored(figures)) }
         if figures.parkedCount > 0 { blocks.append(parked(figures)) }
         blocks.append(tables(figures.system.tables))
         return blocks.joined(separator: "\n\n")
@@ -102,6 +103,18 @@ enum StatusText {
                 "\(what) of checkpoint \(job.checkpoint.prefix(8)) is \(job.state == .waiting ? "waiting" : "under way")\(why)"
         }
         return (stages + evaluations).map { TextTable.oneLine($0, atMost: shownReason) }
+    }
+
+    private static func stored(_ figures: StatusFigures) -> String {
+        let lines = figures.stored.map { kind in
+            let oldest = time(kind.oldestSeconds)
+            return TextTable.oneLine(
+                "  \(kind.count) of \(kind.consumer), the oldest for \(oldest): \(kind.reason)",
+                atMost: shownReason
+            )
+        }
+        let first = "\(figures.storedCount) messages are stored and not worked off; what most wait for:"
+        return ([first] + lines).joined(separator: "\n")
     }
 
     private static func parked(_ figures: StatusFigures) -> String {
