@@ -231,8 +231,8 @@ struct StoryTests {
             let runEventID = try RunSubmission.eventID(of: Self.run)
             let runs = try await pool.value("SELECT count(*) FROM outbox WHERE event_id = \(runEventID)", as: Int.self)
             #expect(runs == 1, "the run goes out under the id that `errata runs submit` gave it")
-            let trace: String? = try await pool.value("SELECT trace_context FROM outbox WHERE event_id = \(eventID)")
-            #expect(trace == parent)
+            let carried: String? = try await pool.value("SELECT trace_context FROM outbox WHERE event_id = \(eventID)")
+            #expect(carried == parent)
         }
     }
 
