@@ -77,6 +77,9 @@ enum WaitHeaders {
 
     /// The three forms of RFC 9110.
     private static func date(_ text: String) -> Date? {
+        // All three are of printable ASCII, and Foundation's formatter ends the process where a match of its own would end
+        // within a character.
+        guard text.utf8.allSatisfy({ (0x20...0x7E).contains($0) }) else { return nil }
         let formatter = DateFormatter()
         formatter.locale = Locale(identifier: "en_US_POSIX")
         formatter.timeZone = TimeZone(secondsFromGMT: 0)

@@ -24,6 +24,7 @@ struct WaitHeaderTests {
             (["retry-after": "1m30s"], .seconds(90)),
             (["retry-after": "1e300"], .seconds(600)),
             (["retry-after": "inf"], nil), (["retry-after": "nan"], nil), (["retry-after": "-1"], nil),
+            (["retry-after": "W\u{301}ed, 21 Oct 2017:28:00 GMT"], nil), (["retry-after": "We\r\nd, 21 Oct"], nil),
             (["retry-after": "soon"], nil), (["retry-after": ""], nil), ([:], nil),
         ] as [([String: String], Duration?)]
     )

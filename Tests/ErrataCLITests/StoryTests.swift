@@ -313,8 +313,10 @@ struct StoryTests {
             try await pool.execute("INSERT INTO teacher_pauses (server, reason) VALUES ('http://t', 'away')")
             try await pool.execute(
                 """
-                INSERT INTO parked_messages (consumer, topic, partition, "offset", headers, first_seen, tries, next_try, reason)
-                VALUES ('evaluator', 'errata.checkpoints.v1', 0, 1, '[]', now(), 1, now(), 'so')
+                INSERT INTO parked_messages (consumer, topic, partition, "offset", headers, first_seen, tries, next_try, reason,
+                                             on_arrival)
+                VALUES ('evaluator', 'errata.checkpoints.v1', 0, 1, '[]', now(), 1, now(), 'so', false),
+                       ('teacher-ingestion', 'errata.problems.v1', 0, 1, '[]', NULL, 0, now(), 'so', true)
                 """
             )
             #expect(try await paths(lags).union(["consumers"]) == documented)
