@@ -19,3 +19,13 @@ extension Unicode.Scalar {
         }
     }
 }
+
+extension String {
+    /// The scalars of a text; those of ASCII are its bytes.
+    var scalarArray: [Unicode.Scalar] {
+        var text = self
+        return text.withUTF8 { bytes in
+            bytes.allSatisfy { $0 < 0x80 } ? bytes.map { Unicode.Scalar($0) } : nil
+        } ?? Array(unicodeScalars)
+    }
+}

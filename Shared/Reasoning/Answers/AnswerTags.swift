@@ -31,6 +31,11 @@ enum AnswerTags {
         }
         var index = 0
         while index < bytes.count {
+            if content == nil {
+                // Outside of an answer only tags count.
+                guard let next = bytes[index...].firstIndex(of: UInt8(ascii: "<")) else { break }
+                index = next
+            }
             guard bytes[index] == UInt8(ascii: "<"), let (tag, end) = tag(bytes, at: index) else {
                 content?.append(bytes[index])
                 index += 1

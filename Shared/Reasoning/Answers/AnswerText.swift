@@ -6,6 +6,12 @@ enum AnswerText {
 
     /// A text without Markdown's emphasis and code marks around it.
     static func withoutMarkup(_ text: String) -> String {
+        var text = text
+        return text.withUTF8 { withoutMarkup($0) } ?? withoutMarkupOfAny(text)
+    }
+
+    /// The general path of ``withoutMarkup(_:)-(String)``.
+    static func withoutMarkupOfAny(_ text: String) -> String {
         var result = text.trimmed
         let count = result.utf8.count
         for mark in ["**", "__", "`"] where result.utf8.contains(mark.utf8.first ?? 0) {
@@ -20,7 +26,13 @@ enum AnswerText {
 
     /// A text without emphasis, the delimiters of LaTeX, quotation marks around it and a closing stop.
     static func trimmedMarks(_ text: String) -> String {
-        var scalars = Array(withoutMarkup(text).unicodeScalars)[...]
+        var text = text
+        return text.withUTF8 { trimmedMarks($0) } ?? trimmedMarksOfAny(text)
+    }
+
+    /// The general path of ``trimmedMarks(_:)-(String)``.
+    static func trimmedMarksOfAny(_ text: String) -> String {
+        var scalars = Array(withoutMarkupOfAny(text).unicodeScalars)[...]
         for _ in 0..<8 {
             let count = scalars.count
             scalars = scalars.drop { $0.isWhitespace || $0 == "*" || $0 == ":" || $0 == "=" }
@@ -94,9 +106,8 @@ enum AnswerText {
 
     /// A line to the end of its first sentence: a stop, question or exclamation mark before a blank.
     static func sentence(_ line: String) -> String {
-        let scalars = Array(line.unicodeScalars)
-        for index in scalars.indices.dropLast()
-        where ".?!".unicodeScalars.contains(scalars[index]) && scalars[index + 1].isWhitespace {
+        let scalars = line.scalarArray
+        for index in scalars.indices.dropLast() where isStop(scalars[index]) && scalars[index + 1].isWhitespace {
             let word = scalars[..<index].reversed().prefix { !$0.isWhitespace }.prefix(12).reversed()
             if scalars[index] == ".", abbreviations.contains(String(String.UnicodeScalarView(word)).lowercased()) {
                 continue
@@ -105,6 +116,8 @@ enum AnswerText {
         }
         return line
     }
+
+    private static func isStop(_ scalar: Unicode.Scalar) -> Bool { scalar == "." || scalar == "?" || scalar == "!" }
 
     /// Whether a line is more than a few words.
     static func isSentence(_ line: String) -> Bool { line.split(separator: " ", maxSplits: 6).count > 6 }
@@ -115,19 +128,45 @@ enum AnswerText {
         return ["not", "correct", "incorrect", "wrong", "right", "unclear"].contains(String(first).lowercased())
     }
 
-    /// Whether one of ``verdicts`` may follow the marks with which a text begins, told by a single byte, so that the many
-    /// texts that are none need not be rid of their marks.
+    /// Whether one of ``verdicts`` may follow the marks with which a text begins, told by the first letter and the length of
+    /// its word, so that the many texts that are none need not be rid of their marks.
     private static func mayBeVerdict(_ text: String) -> Bool {
-        for byte in text.utf8 {
+        for (place, byte) in text.utf8.enumerated() {
             switch byte {
             case 0x20, 0x09...0x0D, UInt8(ascii: "*"), UInt8(ascii: ":"), UInt8(ascii: "="), UInt8(ascii: "_"),
                 UInt8(ascii: "`"), UInt8(ascii: "$"), UInt8(ascii: "\\"), UInt8(ascii: "("), UInt8(ascii: "["),
                 UInt8(ascii: "\""):
                 continue
-            default: return byte >= 0x80 || "yntfvi".utf8.contains(byte | 0x20)
+            default: return byte >= 0x80 || mayBeVerdict(text.utf8.dropFirst(place))
             }
         }
         return false
+    }
+
+    /// Whether a word of ASCII may be a verdict; marks of emphasis inside it do not count.
+    private static func mayBeVerdict(_ text: Substring.UTF8View) -> Bool {
+        guard let first = text.first else { return false }
+        var length = 0
+        for byte in text {
+            switch byte {
+            case UInt8(ascii: "*"), UInt8(ascii: "_"), UInt8(ascii: "`"), 0x80...: return true
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): length += 1
+            default: return isLength(length, ofVerdict: first)
+            }
+            if length > 7 { return false }
+        }
+        return isLength(length, ofVerdict: first)
+    }
+
+    private static func isLength(_ length: Int, ofVerdict first: UInt8) -> Bool {
+        switch first | 0x20 {
+        case UInt8(ascii: "n"): length == 2
+        case UInt8(ascii: "y"): length == 3
+        case UInt8(ascii: "t"): length == 4
+        case UInt8(ascii: "f"), UInt8(ascii: "v"): length == 5
+        case UInt8(ascii: "i"): length == 7
+        default: false
+        }
     }
 
     private static let verdicts: Set<String> = ["yes", "no", "true", "false", "valid", "invalid"]
@@ -168,7 +207,7 @@ enum AnswerText {
     /// `y = 2x + 1` stay, for their sides may matter.
     static func result(_ text: String) -> String {
         guard text.utf8.contains(UInt8(ascii: "=")), text.utf8.count <= 2_000 else { return text }
-        let scalars = Array(text.unicodeScalars)
+        let scalars = text.scalarArray
         let tokens = ArithmeticTokenizer.tokens(scalars[...])
         guard let sign = tokens.lastIndex(where: { $0.kind == .equals }), sign + 1 < tokens.count else { return text }
         let left = tokens[..<sign]

@@ -78,7 +78,8 @@ enum OptionLetter {
     /// The option that a last line names without announcing it: the line is one, or has one bracketed letter in it.
     static func closing(_ line: String) -> String? {
         if let whole = leading(line), !AnswerText.isSentence(line) || whole.hasPrefix("(") { return whole }
-        let scalars = Array(line.unicodeScalars)
+        guard line.utf8.contains(UInt8(ascii: "(")) else { return nil }
+        let scalars = line.scalarArray
         var found: Set<Unicode.Scalar> = []
         for index in scalars.indices.dropLast(2) where scalars[index] == "(" && scalars[index + 2] == ")" {
             let isApart = index == 0 || !scalars[index - 1].isAlphabetic

@@ -25,8 +25,10 @@ enum RunOn {
         var index = 0
         var isLineStart = true
         while index < bytes.count, tried < maximumHeadings {
-            let mayBeMark = bytes[index] == UInt8(ascii: "<") || bytes[index] == UInt8(ascii: "[")
-            let isMark = mayBeMark && marks.contains { stands($0, in: bytes, at: index) }
+            // Most bytes neither begin a line nor a mark.
+            if !isLineStart { index = bytes[index...].firstIndex(where: isRelevant) ?? bytes.count }
+            guard index < bytes.count else { break }
+            let isMark = mayBeMark(bytes, at: index) && marks.contains { stands($0, in: bytes, at: index) }
             let heading = isLineStart ? heading(bytes, at: index) : nil
             // A text that numbers its questions splits up the one that was asked.
             let isPart = heading?.number != nil && isNumbered
@@ -42,6 +44,20 @@ enum RunOn {
             index += 1
         }
         return bytes
+    }
+
+    /// Whether a line ends with a byte, or a mark may begin with it.
+    private static func isRelevant(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "<") || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
+            || byte == UInt8(ascii: "[")
+    }
+
+    /// Whether one of ``marks`` may begin here, told by its first two bytes: the `<<` of a calculation begins none.
+    private static func mayBeMark(_ bytes: [UInt8], at index: Int) -> Bool {
+        guard bytes[index] == UInt8(ascii: "<") || bytes[index] == UInt8(ascii: "["), index + 1 < bytes.count else {
+            return false
+        }
+        return "|e/I".utf8.contains(bytes[index + 1])
     }
 
     private static func stands(_ mark: [UInt8], in bytes: [UInt8], at start: Int) -> Bool {
