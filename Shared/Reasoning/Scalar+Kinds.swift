@@ -25,7 +25,54 @@ extension String {
     var scalarArray: [Unicode.Scalar] {
         var text = self
         return text.withUTF8 { bytes in
-            bytes.allSatisfy { $0 < 0x80 } ? bytes.map { Unicode.Scalar($0) } : nil
+            guard bytes.isASCII else { return nil }
+            return Array(unsafeUninitializedCapacity: bytes.count) { scalars, count in
+                for (place, byte) in bytes.enumerated() { scalars[place] = Unicode.Scalar(byte) }
+                count = bytes.count
+            }
         } ?? Array(unicodeScalars)
     }
+
+    /// The text of scalars; made at once, where a view to which they are appended grows with each.
+    init(scalars: ArraySlice<Unicode.Scalar>) {
+        let length = scalars.reduce(0) { $0 + UTF8.width($1) }
+        self.init(unsafeUninitializedCapacity: length) { bytes in
+            var place = 0
+            for scalar in scalars {
+                if scalar.isASCII {
+                    bytes[place] = UInt8(truncatingIfNeeded: scalar.value)
+                    place += 1
+                } else {
+                    for byte in scalar.utf8 {
+                        bytes[place] = byte
+                        place += 1
+                    }
+                }
+            }
+            return place
+        }
+    }
+
+    /// Whether a byte of ASCII stands in a text.
+    func hasByte(_ byte: UInt8) -> Bool {
+        var text = self
+        return text.withUTF8 { $0.hasByte(byte) }
+    }
+
+    /// Whether a run of bytes stands in a text.
+    func hasBytes(_ run: [UInt8]) -> Bool {
+        guard let first = run.first else { return true }
+        var text = self
+        return text.withUTF8 { bytes in
+            bytes.indices.contains { bytes[$0] == first && bytes[$0...].starts(with: run) }
+        }
+    }
+}
+
+extension UnsafeBufferPointer<UInt8> {
+    /// Whether all bytes are ASCII's; looks at all of them, many at a time.
+    var isASCII: Bool { reduce(0, |) < 0x80 }
+
+    /// Whether a byte is among them; looks at all of them, many at a time.
+    func hasByte(_ byte: UInt8) -> Bool { reduce(0 as UInt8) { $0 | ($1 == byte ? 1 : 0) } != 0 }
 }

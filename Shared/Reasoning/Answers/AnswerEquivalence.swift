@@ -83,8 +83,11 @@ public enum AnswerEquivalence {
 
     /// Whether the letters of options are the same; nil where one of the answers is no option.
     private static func options(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool? {
-        guard let a = OptionAnswer.read(gold), let b = OptionAnswer.read(predicted) else {
-            return optionText(gold, predicted, policy)
+        let first = OptionAnswer.read(gold)
+        let second = OptionAnswer.read(predicted)
+        guard let a = first, let b = second else {
+            return first.flatMap { optionText($0, predicted, policy) }
+                ?? second.flatMap { optionText($0, gold, policy) }
         }
         // Two letters alone may be variables.
         guard a.isMarked || b.isMarked || a.letter == b.letter || "ABCDEFGHIJ".contains(a.letter.uppercased()) else {
@@ -98,9 +101,8 @@ public enum AnswerEquivalence {
     }
 
     /// An option given by its text alone, the other by letter and text.
-    private static func optionText(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool? {
-        let gold = OptionAnswer.read(gold).map { ($0, predicted) } ?? OptionAnswer.read(predicted).map { ($0, gold) }
-        guard let (option, other) = gold, option.isMarked, !option.text.isEmpty else { return nil }
+    private static func optionText(_ option: OptionAnswer, _ other: String, _ policy: GradingPolicy) -> Bool? {
+        guard option.isMarked, !option.text.isEmpty else { return nil }
         let exactly = AnswerWords.hasDigit(option.text)
         let isSame = [option.text, "\(option.letter) \(option.text)"].contains {
             AnswerWords.areSame($0, other, folded: policy.foldsText, exactly: exactly)
@@ -139,9 +141,10 @@ public enum AnswerEquivalence {
         if gold.form != nil, predicted.form != nil { return (false, rule(gold, predicted)) }
         let isMathematics = gold.form != nil || predicted.form != nil
         let exactly = isMathematics && (AnswerWords.hasDigit(gold.text) || AnswerWords.hasDigit(predicted.text))
-        if AnswerWords.areSame(gold.text, predicted.text, folded: policy.foldsText, exactly: exactly) {
-            return (true, .text)
-        }
+        let isSame =
+            policy.foldsText && exactly
+            ? AnswerWords.areSame(gold.text, predicted.text, folded: true, exactly: true) : a == b
+        if isSame { return (true, .text) }
         // `n!` is no `no`, and `f'` not `false`.
         let acceptsLetter = ![gold.text, predicted.text].contains { $0.contains("!") || $0.contains("'") }
         if policy.foldsText, let one = AnswerWords.truth(a, acceptsLetter: acceptsLetter),

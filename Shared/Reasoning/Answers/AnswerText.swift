@@ -44,7 +44,7 @@ enum AnswerText {
             for (open, close) in wrappings { scalars = unwrapped(scalars, open, close) }
             if scalars.count == count { break }
         }
-        return String(String.UnicodeScalarView(scalars)).trimmed
+        return String(scalars: scalars).trimmed
     }
 
     private static func isFactorial(_ scalars: ArraySlice<Unicode.Scalar>) -> Bool {
@@ -66,7 +66,7 @@ enum AnswerText {
 
     /// A text without its calculator marks, looked for only where there is a sign of one.
     static func withoutCalculations(_ text: String) -> String {
-        text.utf8.contains(UInt8(ascii: "<")) ? WorkedSolution.withoutMarks(text) : text
+        text.hasByte(UInt8(ascii: "<")) ? WorkedSolution.withoutMarks(text) : text
     }
 
     // MARK: Labels and sentences
@@ -81,7 +81,7 @@ enum AnswerText {
 
     /// A line without "Answer:" or "Final answer:" before what it holds.
     static func withoutLabel(_ line: String) -> String {
-        guard line.utf8.contains(UInt8(ascii: ":")), let colon = line.firstIndex(of: ":"),
+        guard line.hasByte(UInt8(ascii: ":")), let colon = line.firstIndex(of: ":"),
             isLabel(String(line[...colon]))
         else { return line }
         let rest = String(line[line.index(after: colon)...])
@@ -108,11 +108,12 @@ enum AnswerText {
     static func sentence(_ line: String) -> String {
         let scalars = line.scalarArray
         for index in scalars.indices.dropLast() where isStop(scalars[index]) && scalars[index + 1].isWhitespace {
-            let word = scalars[..<index].reversed().prefix { !$0.isWhitespace }.prefix(12).reversed()
-            if scalars[index] == ".", abbreviations.contains(String(String.UnicodeScalarView(word)).lowercased()) {
+            let blank = scalars[..<index].lastIndex(where: \.isWhitespace) ?? -1
+            let word = scalars[max(blank + 1, index - 12)..<index]
+            if scalars[index] == ".", abbreviations.contains(String(scalars: word).lowercased()) {
                 continue
             }
-            return String(String.UnicodeScalarView(scalars[..<index]))
+            return String(scalars: scalars[..<index])
         }
         return line
     }
@@ -206,7 +207,7 @@ enum AnswerText {
     /// What a calculation, or an equation of words, ends with: of `48 + 24 = 72` and `Total = 72` it is 72; `x = 5` and
     /// `y = 2x + 1` stay, for their sides may matter.
     static func result(_ text: String) -> String {
-        guard text.utf8.contains(UInt8(ascii: "=")), text.utf8.count <= 2_000 else { return text }
+        guard text.hasByte(UInt8(ascii: "=")), text.utf8.count <= 2_000 else { return text }
         let scalars = text.scalarArray
         let tokens = ArithmeticTokenizer.tokens(scalars[...])
         guard let sign = tokens.lastIndex(where: { $0.kind == .equals }), sign + 1 < tokens.count else { return text }
@@ -221,6 +222,6 @@ enum AnswerText {
         }
         let calculates = left.contains { $0.isOperation || $0.kind == .fraction || $0.isWord } || left.isEmpty
         guard isCalculation, calculates, Quantity.isNumeric(tokens[(sign + 1)...]) else { return text }
-        return String(String.UnicodeScalarView(scalars[tokens[sign].range.upperBound...])).trimmed
+        return String(scalars: scalars[tokens[sign].range.upperBound...]).trimmed
     }
 }

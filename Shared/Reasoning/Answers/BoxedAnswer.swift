@@ -5,7 +5,7 @@ enum BoxedAnswer {
     /// Where a box stands, and what it holds.
     typealias Box = (range: Range<Int>, content: String)
 
-    private static let names = ["\\boxed", "\\fbox"].map { Array($0.utf8) }
+    static let names = ["\\boxed", "\\fbox"].map { Array($0.utf8) }
 
     /// The most boxes that are looked at, from the end.
     private static let maximumBoxes = 20

@@ -312,7 +312,7 @@ struct Quantity {
         }
         let start =
             isNegative ? part.dropFirst().first?.range.lowerBound ?? first.range.lowerBound : first.range.lowerBound
-        let written = String(String.UnicodeScalarView(scalars[start..<last.range.upperBound]))
+        let written = String(scalars: scalars[start..<last.range.upperBound])
         return (isNegative ? "-" : "") + written.drop { $0 == "$" }
     }
 }

@@ -120,7 +120,7 @@ struct ArithmeticTokenizer {
 
     /// A text in lower case; ASCII's is made of its bytes.
     private static func lowercased(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
-        guard scalars.allSatisfy(\.isASCII) else { return String(String.UnicodeScalarView(scalars)).lowercased() }
+        guard scalars.allSatisfy(\.isASCII) else { return String(scalars: scalars).lowercased() }
         return String(unsafeUninitializedCapacity: scalars.count) { bytes in
             for (place, scalar) in scalars.enumerated() {
                 let byte = UInt8(truncatingIfNeeded: scalar.value)
@@ -214,7 +214,7 @@ struct ArithmeticTokenizer {
     private mutating func command() {
         var end = position + 1
         while let scalar = at(end), scalar.isASCII, Self.isLetter(scalar) { end += 1 }
-        let name = String(String.UnicodeScalarView(scalars[(position + 1)..<end]))
+        let name = String(scalars: scalars[(position + 1)..<end])
         let count = end - position
         if name.isEmpty { return escaped() }
         switch name {

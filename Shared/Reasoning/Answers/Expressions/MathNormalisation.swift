@@ -2,6 +2,7 @@
 enum MathNormalisation {
     /// The text in ASCII where there is an ASCII or LaTeX spelling, backslashes that were escaped twice made single.
     static func scalars(of text: String) -> [Unicode.Scalar] {
+        if text.utf8.allSatisfy({ $0 < 0x80 }) { return withSingleBackslashes(text.scalarArray) }
         var result: [Unicode.Scalar] = []
         result.reserveCapacity(text.utf8.count)
         var raised = ""

@@ -79,7 +79,7 @@ struct AnswerReading {
 
     /// What stands behind a thought, and between the tags of an answer.
     private static func withoutTags(_ answer: String) -> String {
-        guard answer.utf8.contains(UInt8(ascii: "<")), answer.contains("</") else { return answer }
+        guard answer.hasByte(UInt8(ascii: "<")), answer.contains("</") else { return answer }
         var text = answer[...]
         if let end = text.range(of: "</think>", options: .backwards) { text = text[end.upperBound...] }
         for tag in ["answer", "Answer"] {
@@ -106,10 +106,10 @@ enum Boxes {
     /// What the boxes hold, by commas where there are several; nil where there is none, or where they stand in the midst of
     /// mathematics.
     static func contents(of text: String) -> String? {
-        guard text.utf8.contains(UInt8(ascii: "\\")), text.contains("boxed") || text.contains("fbox") else {
+        guard text.hasByte(UInt8(ascii: "\\")), BoxedAnswer.names.contains(where: { text.hasBytes($0) }) else {
             return nil
         }
-        let scalars = Array(text.unicodeScalars)
+        let scalars = text.scalarArray
         let names = ["\\boxed{", "\\fbox{", "\\boxed {"].map { Array($0.unicodeScalars) }
         var contents: [String] = []
         var outside = ""

@@ -6,10 +6,10 @@ enum AnswerWords {
     static func normalised(_ text: String, folded: Bool) -> String {
         let scalars = withoutCommands(MathNormalisation.scalars(of: text))
         var words: [String] = []
-        var word = ""
+        var word: [Unicode.Scalar] = []
         func flush() {
-            if !word.isEmpty { words.append(word) }
-            word = ""
+            if !word.isEmpty { words.append(String(scalars: word[...])) }
+            word.removeAll(keepingCapacity: true)
         }
         for (index, scalar) in scalars.enumerated() {
             let before = index > 0 ? scalars[index - 1] : " "
@@ -17,9 +17,9 @@ enum AnswerWords {
             if scalar.isAlphabetic || isDigit(scalar)
                 || !scalar.isASCII && scalar.properties.canonicalCombiningClass != .notReordered
             {
-                word.unicodeScalars.append(scalar)
+                word.append(scalar)
             } else if isPartOfNumber(scalar, before: before, after: after) {
-                word.unicodeScalars.append(scalar)
+                word.append(scalar)
             } else if scalar == "'" {
                 continue
             } else {
