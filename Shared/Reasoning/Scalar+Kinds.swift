@@ -68,11 +68,3 @@ extension String {
         }
     }
 }
-
-extension UnsafeBufferPointer<UInt8> {
-    /// Whether all bytes are ASCII's; looks at all of them, many at a time.
-    var isASCII: Bool { reduce(0, |) < 0x80 }
-
-    /// Whether a byte is among them; looks at all of them, many at a time.
-    func hasByte(_ byte: UInt8) -> Bool { reduce(0 as UInt8) { $0 | ($1 == byte ? 1 : 0) } != 0 }
-}

@@ -53,13 +53,15 @@ public enum Thoughts {
 
     /// Nil where there are no thoughts, so that most texts are not copied.
     private static func split(_ bytes: UnsafeBufferPointer<UInt8>) -> Split? {
+        var search = ByteSearch(bytes, for: [UInt8(ascii: "<"), UInt8(ascii: "["), 0xE2, 0xE2])
         var start = 0
         // An opening mark that was not closed yet: where it starts, and where what is thought does.
         var open: (mark: Int, content: Int)?
         var draft: Range<Int>?
         var index = 0
-        while index < bytes.count {
-            guard isFirst(bytes[index]), let found = mark(bytes, at: index) else {
+        while let place = search.next(from: index) {
+            index = place
+            guard let found = mark(bytes, at: index) else {
                 index += 1
                 continue
             }
@@ -99,10 +101,6 @@ public enum Thoughts {
 
     /// Blanks inside a mark are passed over this far from its start.
     private static let longestBlank = 48
-
-    private static func isFirst(_ byte: UInt8) -> Bool {
-        byte == UInt8(ascii: "<") || byte == UInt8(ascii: "[") || byte == 0xE2
-    }
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 

@@ -130,6 +130,12 @@ public enum AnswerEquivalence {
         _ predicted: AnswerReading,
         _ policy: GradingPolicy
     ) -> (isEqual: Bool, rule: GradingRule) {
+        // Two of mathematics of which one has a figure, so that they have words.
+        if gold.form != nil, predicted.form != nil,
+            AnswerWords.keepsDigit(gold.text) || AnswerWords.keepsDigit(predicted.text)
+        {
+            return (false, rule(gold, predicted))
+        }
         let a = AnswerWords.normalised(gold.text, folded: policy.foldsText)
         let b = AnswerWords.normalised(predicted.text, folded: policy.foldsText)
         let hasWords = (a + b).unicodeScalars.contains { $0.isAlphabetic || MathScanner.isDigit($0) }

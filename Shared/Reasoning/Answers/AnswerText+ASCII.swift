@@ -1,4 +1,16 @@
 extension AnswerText {
+    /// See ``lastLine(of:)-(String)``; nil where the text does not end with a line of ASCII.
+    static func lastLine(of bytes: UnsafeBufferPointer<UInt8>) -> String? {
+        var end = bytes.count
+        while end > 0, isBlank(bytes[end - 1]) { end -= 1 }
+        var start = end
+        while start > 0, !(0x0A...0x0D).contains(bytes[start - 1]) {
+            guard bytes[start - 1] < 0x80 else { return nil }
+            start -= 1
+        }
+        return string(trimmed(bytes[start..<end]))
+    }
+
     // MARK: Marks in texts of ASCII
 
     /// See ``withoutMarkup(_:)-(String)``; nil for a text that is not of ASCII alone.

@@ -98,6 +98,12 @@ enum AnswerText {
 
     /// The last line that holds something, without blanks around it; empty where there is none.
     static func lastLine(of text: String) -> String {
+        var text = text
+        return text.withUTF8 { lastLine(of: $0) } ?? lastLineOfAny(text)
+    }
+
+    /// The general path of ``lastLine(of:)-(String)``.
+    static func lastLineOfAny(_ text: String) -> String {
         let scalars = text.unicodeScalars
         guard let end = scalars.lastIndex(where: { !$0.isWhitespace && $0 != "\u{200B}" }) else { return "" }
         let newline = scalars[..<end].lastIndex(where: \.isNewline)

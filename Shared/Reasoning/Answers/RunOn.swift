@@ -20,14 +20,24 @@ enum RunOn {
 
     /// The bytes before the first new question that follows an answer; all of them where there is none.
     static func asked(_ bytes: [UInt8]) -> [UInt8] {
+        let end = bytes.withUnsafeBufferPointer { buffer in
+            newQuestion(in: bytes, ByteSearch(buffer, for: [UInt8(ascii: "<"), UInt8(ascii: "["), 0x0A, 0x0D]))
+        }
+        return end.map { Array(bytes[..<$0]) } ?? bytes
+    }
+
+    /// Where the first new question begins; nil where there is none. `search` finds where lines end and marks may begin.
+    private static func newQuestion(in bytes: [UInt8], _ search: ByteSearch) -> Int? {
+        var search = search
         var tried = 0
         var isNumbered = false
         var index = 0
         var isLineStart = true
         while index < bytes.count, tried < maximumHeadings {
-            // Most bytes neither begin a line nor a mark.
-            if !isLineStart { index = bytes[index...].firstIndex(where: isRelevant) ?? bytes.count }
-            guard index < bytes.count else { break }
+            if !isLineStart {
+                guard let place = search.next(from: index) else { break }
+                index = place
+            }
             let isMark = mayBeMark(bytes, at: index) && marks.contains { stands($0, in: bytes, at: index) }
             let heading = isLineStart ? heading(bytes, at: index) : nil
             // A text that numbers its questions splits up the one that was asked.
@@ -37,19 +47,13 @@ enum RunOn {
                 tried += 1
                 let before = Array(bytes[..<index])
                 if AnswerExtraction.named(in: before) != nil || heading != nil && endsInCalculation(before) {
-                    return before
+                    return index
                 }
             }
             isLineStart = bytes[index] == UInt8(ascii: "\n") || bytes[index] == UInt8(ascii: "\r")
             index += 1
         }
-        return bytes
-    }
-
-    /// Whether a line ends with a byte, or a mark may begin with it.
-    private static func isRelevant(_ byte: UInt8) -> Bool {
-        byte == UInt8(ascii: "<") || byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r")
-            || byte == UInt8(ascii: "[")
+        return nil
     }
 
     /// Whether one of ``marks`` may begin here, told by its first two bytes: the `<<` of a calculation begins none.
@@ -57,7 +61,10 @@ enum RunOn {
         guard bytes[index] == UInt8(ascii: "<") || bytes[index] == UInt8(ascii: "["), index + 1 < bytes.count else {
             return false
         }
-        return "|e/I".utf8.contains(bytes[index + 1])
+        return switch bytes[index + 1] {
+        case UInt8(ascii: "|"), UInt8(ascii: "e"), UInt8(ascii: "/"), UInt8(ascii: "I"): true
+        default: false
+        }
     }
 
     private static func stands(_ mark: [UInt8], in bytes: [UInt8], at start: Int) -> Bool {
@@ -88,7 +95,7 @@ enum RunOn {
             }
             index += 1
         }
-        while index < bytes.count, "*_ ".utf8.contains(bytes[index]) { index += 1 }
+        while index < bytes.count, isEmphasis(bytes[index]) { index += 1 }
         let isEnd = index >= bytes.count || bytes[index] == UInt8(ascii: "\n") || bytes[index] == UInt8(ascii: "\r")
         guard index < bytes.count && bytes[index] == UInt8(ascii: ":") || hasHash && isEnd else { return nil }
         // Last, since few lines come as far: it makes a string.
@@ -103,6 +110,10 @@ enum RunOn {
             let sign = line.utf8.lastIndex(of: UInt8(ascii: "="))
         else { return false }
         return line.utf8[sign...].contains(where: isDigit)
+    }
+
+    private static func isEmphasis(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "*") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: " ")
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }

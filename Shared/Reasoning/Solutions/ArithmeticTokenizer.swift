@@ -278,6 +278,7 @@ struct ArithmeticTokenizer {
         _ tokens: [ArithmeticToken],
         _ scalars: ArraySlice<Unicode.Scalar>
     ) -> [ArithmeticToken] {
+        guard tokens.contains(where: isOpen) else { return tokens }
         var result: [ArithmeticToken] = []
         result.reserveCapacity(tokens.count)
         for (index, token) in tokens.enumerated() {
@@ -295,6 +296,14 @@ struct ArithmeticTokenizer {
             result.append(token)
         }
         return result
+    }
+
+    /// Whether neighbours may decide what a token is.
+    private static func isOpen(_ token: ArithmeticToken) -> Bool {
+        switch token.kind {
+        case .word("x"), .word("and"), .operation("*"): true
+        default: false
+        }
     }
 
     private static func isTimes(

@@ -50,6 +50,16 @@ enum AnswerWords {
         return normalised(a, folded: false).lowercased() == normalised(b, folded: false).lowercased()
     }
 
+    /// Whether a figure stands in a text that is there in ``normalised(_:folded:)``, too: all are but one behind a backslash.
+    static func keepsDigit(_ text: String) -> Bool {
+        var before: UInt8 = 0
+        for byte in text.utf8 {
+            if (0x30...0x39).contains(byte), before != UInt8(ascii: "\\") { return true }
+            before = byte
+        }
+        return false
+    }
+
     static func hasDigit(_ text: String) -> Bool { text.utf8.contains { (0x30...0x39).contains($0) } }
 
     private static func isPartOfNumber(_ scalar: Unicode.Scalar, before: Unicode.Scalar, after: Unicode.Scalar) -> Bool
