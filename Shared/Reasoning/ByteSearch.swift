@@ -29,7 +29,7 @@ extension UnsafeBufferPointer<UInt8> {
     func hasByte(_ byte: UInt8) -> Bool { place(of: byte) != nil }
 }
 
-extension Array<UInt8> {
+extension [UInt8] {
     /// The first place of a byte from a place on.
     func place(of byte: UInt8, from start: Int = 0) -> Int? {
         withUnsafeBufferPointer { $0.place(of: byte, from: start) }

@@ -47,19 +47,23 @@ public enum Thoughts {
     /// Linear in the text's length.
     public static func split(_ text: String) -> Split {
         var text = text
-        return text.withUTF8 { split($0) }
-            ?? Split(answer: withoutTurnEnd(text), thoughts: nil, endsInThoughts: false)
+        let found = text.withUTF8 { bytes in
+            var search = ByteSearch(bytes, for: [UInt8(ascii: "<"), UInt8(ascii: "["), 0xE2, 0xE2])
+            return split(bytes) { search.next(from: $0) }
+        }
+        return found ?? Split(answer: withoutTurnEnd(text), thoughts: nil, endsInThoughts: false)
     }
 
     /// Nil where there are no thoughts, so that most texts are not copied.
-    private static func split(_ bytes: UnsafeBufferPointer<UInt8>) -> Split? {
-        var search = ByteSearch(bytes, for: [UInt8(ascii: "<"), UInt8(ascii: "["), 0xE2, 0xE2])
+    ///
+    /// `next` gives the first byte from a place on with which a mark may begin; it may give others, too.
+    static func split(_ bytes: UnsafeBufferPointer<UInt8>, next: (Int) -> Int?) -> Split? {
         var start = 0
         // An opening mark that was not closed yet: where it starts, and where what is thought does.
         var open: (mark: Int, content: Int)?
         var draft: Range<Int>?
         var index = 0
-        while let place = search.next(from: index) {
+        while let place = next(index) {
             index = place
             guard let found = mark(bytes, at: index) else {
                 index += 1

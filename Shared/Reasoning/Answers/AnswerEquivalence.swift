@@ -54,22 +54,24 @@ public enum AnswerEquivalence {
         _ predicted: String,
         _ policy: GradingPolicy
     ) -> (isEqual: Bool, rule: GradingRule) {
-        let first = AnswerReading(gold)
-        let second = AnswerReading(predicted)
-        guard !first.text.isEmpty, !second.text.isEmpty else { return (false, .missing) }
-        if first.text == second.text { return (true, .identical) }
+        let bareGold = AnswerReading.unwrapped(gold)
+        let barePredicted = AnswerReading.unwrapped(predicted)
+        guard !bareGold.isEmpty, !barePredicted.isEmpty else { return (false, .missing) }
+        if bareGold == barePredicted { return (true, .identical) }
         // The same sentence: "The answer is 42!" ends with a mark, not with a factorial.
-        if policy.foldsText, first.isAnnounced, second.isAnnounced,
+        if policy.foldsText, AnswerPhrases.announces(gold), AnswerPhrases.announces(predicted),
             AnswerWords.areSame(gold, predicted, folded: true, exactly: false)
         {
             return (true, .text)
         }
-        if let isSame = options(first.text, second.text, policy) { return (isSame, .option) }
-        if policy != .strict, let a = LetterSet.read(first.text), let b = LetterSet.read(second.text),
+        if let isSame = options(bareGold, barePredicted, policy) { return (isSame, .option) }
+        if policy != .strict, let a = LetterSet.read(bareGold), let b = LetterSet.read(barePredicted),
             a.isRun != b.isRun
         {
             return (a.letters == b.letters, .option)
         }
+        let first = AnswerReading(bareGold)
+        let second = AnswerReading(barePredicted)
         var comparison = AnswerComparison(policy)
         if let a = first.form, let b = second.form, let rule = comparison.rule(a, b) { return (true, rule) }
         if first.alternative != nil || second.alternative != nil, let a = first.alternative ?? first.form,
@@ -115,10 +117,14 @@ public enum AnswerEquivalence {
         _ predicted: AnswerReading,
         _ comparison: inout AnswerComparison
     ) -> GradingRule? {
-        if let text = DecimalComma.withPoint(gold.text), let a = AnswerReading(text).form, let b = predicted.form {
+        if let text = DecimalComma.withPoint(gold.text), let b = predicted.form,
+            let a = AnswerReading(AnswerReading.unwrapped(text)).form
+        {
             return comparison.rule(a, b)
         }
-        if let text = DecimalComma.withPoint(predicted.text), let b = AnswerReading(text).form, let a = gold.form {
+        if let text = DecimalComma.withPoint(predicted.text), let a = gold.form,
+            let b = AnswerReading(AnswerReading.unwrapped(text)).form
+        {
             return comparison.rule(a, b)
         }
         return nil

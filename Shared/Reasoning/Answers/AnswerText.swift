@@ -180,7 +180,11 @@ enum AnswerText {
 
     /// Yes, no and their like, with which an answer begins; `alone`, nothing but a mark may follow.
     static func verdict(_ text: String, alone: Bool = false) -> String? {
-        guard mayBeVerdict(text) else { return nil }
+        mayBeVerdict(text) ? verdictOfAny(text, alone: alone) : nil
+    }
+
+    /// The general path of ``verdict(_:alone:)``.
+    static func verdictOfAny(_ text: String, alone: Bool = false) -> String? {
         let bare = trimmedMarks(text).unicodeScalars
         let word = String(bare.prefix { $0.isAlphabetic })
         guard verdicts.contains(word.lowercased()) else { return nil }

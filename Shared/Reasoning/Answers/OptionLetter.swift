@@ -7,7 +7,11 @@ enum OptionLetter {
     ///
     /// A text that names several options, such as `(A) and (C)`, names none.
     static func leading(_ text: String) -> String? {
-        guard mayLead(text) else { return nil }
+        mayLead(text) ? leadingOfAny(text) : nil
+    }
+
+    /// The general path of ``leading(_:)``.
+    static func leadingOfAny(_ text: String) -> String? {
         var scalars = Array(AnswerText.withoutMarkup(text).unicodeScalars)[...]
         scalars = scalars.drop { " \"'$\u{201C}".unicodeScalars.contains($0) }
         for word in ["option ", "choice ", "letter "] {

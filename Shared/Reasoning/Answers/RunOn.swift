@@ -21,21 +21,23 @@ enum RunOn {
     /// The bytes before the first new question that follows an answer; all of them where there is none.
     static func asked(_ bytes: [UInt8]) -> [UInt8] {
         let end = bytes.withUnsafeBufferPointer { buffer in
-            newQuestion(in: bytes, ByteSearch(buffer, for: [UInt8(ascii: "<"), UInt8(ascii: "["), 0x0A, 0x0D]))
+            var search = ByteSearch(buffer, for: [UInt8(ascii: "<"), UInt8(ascii: "["), 0x0A, 0x0D])
+            return newQuestion(in: bytes) { search.next(from: $0) }
         }
         return end.map { Array(bytes[..<$0]) } ?? bytes
     }
 
-    /// Where the first new question begins; nil where there is none. `search` finds where lines end and marks may begin.
-    private static func newQuestion(in bytes: [UInt8], _ search: ByteSearch) -> Int? {
-        var search = search
+    /// Where the first new question begins; nil where there is none.
+    ///
+    /// `next` gives the first byte from a place on that ends a line or with which a mark may begin; it may give others, too.
+    static func newQuestion(in bytes: [UInt8], next: (Int) -> Int?) -> Int? {
         var tried = 0
         var isNumbered = false
         var index = 0
         var isLineStart = true
         while index < bytes.count, tried < maximumHeadings {
             if !isLineStart {
-                guard let place = search.next(from: index) else { break }
+                guard let place = next(index) else { break }
                 index = place
             }
             let isMark = mayBeMark(bytes, at: index) && marks.contains { stands($0, in: bytes, at: index) }
