@@ -22,6 +22,7 @@ let nioHTTP1: Target.Dependency = .product(name: "NIOHTTP1", package: "swift-nio
 let nioPosix: Target.Dependency = .product(name: "NIOPosix", package: "swift-nio")
 let subprocess: Target.Dependency = .product(name: "Subprocess", package: "swift-subprocess")
 let systemPackage: Target.Dependency = .product(name: "SystemPackage", package: "swift-system")
+let tracing: Target.Dependency = .product(name: "Tracing", package: "swift-distributed-tracing")
 let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let coreMetrics: Target.Dependency = .product(name: "CoreMetrics", package: "swift-metrics")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
@@ -108,6 +109,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/apple/swift-metrics", from: "2.5.0"),
         .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
@@ -191,12 +193,16 @@ let package = Package(
 
         // Plumbing
         shared("KafkaClient", ["CLibrdkafka", logging, serviceLifecycle]),
-        shared("PostgresClient", ["CLibpq", deque, logging, serviceLifecycle]),
+        shared(
+            "PostgresClient",
+            ["CLibpq", deque, logging, serviceLifecycle, subprocess, systemPackage]
+        ),
         shared(
             "ServiceRuntime",
             [
-                "Digests", "FaultPoints", "KafkaClient", "PostgresClient", "Schemas", deque, coreMetrics, hummingbird,
-                logging, metrics, nioCore, serviceLifecycle, unixSignals,
+                "Digests", "FaultPoints", "KafkaClient", "PostgresClient", "Schemas", asyncHTTPClient, deque,
+                coreMetrics,
+                hummingbird, logging, metrics, nioCore, nioHTTP1, serviceLifecycle, tracing, unixSignals,
             ],
             resources: [.embedInCode("Migrations")]
         ),
@@ -211,6 +217,7 @@ let package = Package(
             "TeacherIngestion",
             core: plumbing + [
                 "CompletionClient", "Reasoning", "Teaching", asyncHTTPClient, logging, metrics, serviceLifecycle,
+                tracing,
             ],
             main: ["ServiceRuntime"]
         )
@@ -224,19 +231,21 @@ let package = Package(
         )
         + service(
             "TemplateDistiller",
-            core: plumbing + numerics + ["Distillation", "Reasoning", "RunTraining", logging, serviceLifecycle],
+            core: plumbing + numerics + [
+                "Distillation", "Reasoning", "RunTraining", logging, serviceLifecycle, tracing,
+            ],
             main: ["ServiceRuntime"]
         )
         + service(
             "DPOTrainer",
-            core: plumbing + numerics + ["Distillation", "Reasoning", "RunTraining", logging, serviceLifecycle],
+            core: ["RunTraining", "Schemas", "ServiceRuntime", serviceLifecycle],
             main: ["ServiceRuntime"]
         )
         + service(
             "Evaluator",
             core: plumbing + numerics + [
                 "CompletionClient", "Distillation", "FaultPoints", "Reasoning", logging, serviceLifecycle, subprocess,
-                systemPackage,
+                systemPackage, tracing,
             ],
             main: ["ServiceRuntime"]
         )
@@ -253,8 +262,8 @@ let package = Package(
             core: plumbing + numerics + [
                 "CompletionAPI", "CompletionClient", "Distillation", "PracticeDomain", "Reasoning", "Reproduction",
                 "RunTraining", "Teaching",
-                argumentParser, asyncHTTPClient, hummingbird, logging, nioCore, nioHTTP1, serviceLifecycle, unixSignals,
-                yams,
+                argumentParser, asyncHTTPClient, hummingbird, logging, nioCore, nioHTTP1, serviceLifecycle, subprocess,
+                systemPackage, tracing, unixSignals, yams,
             ],
             resources: [.embedInCode("Recipes")]
         )
@@ -339,10 +348,7 @@ let package = Package(
                 ]
             ),
             tests("SchemasTests", ["DataSupport", "Schemas"]),
-            tests(
-                "CompletionClientTests",
-                ["CompletionClient", "DataSupport", "Schemas", hummingbird, logging, nioCore, nioHTTP1]
-            ),
+            tests("CompletionClientTests", ["CompletionClient", "DataSupport", "Schemas", nioHTTP1]),
             tests("TeachingTests", ["Reasoning", "Schemas", "Teaching"]),
             tests("KafkaClientTests", ["KafkaClient"]),
             tests("PostgresClientTests", ["PostgresClient", "TestSupport"]),
@@ -368,24 +374,28 @@ let package = Package(
             ),
             tests(
                 "RunTrainingTests",
-                plumbing + numerics + ["StageSupport", "RunTraining", "Distillation", "Reasoning", logging]
+                plumbing + numerics + [
+                    "StageSupport", "TestSupport", "RunTraining", "Distillation", "Reasoning", logging,
+                ]
             ),
             tests(
                 "EvaluatorTests",
-                plumbing + numerics + ["StageSupport", "EvaluatorCore", "Distillation", "Reasoning"]
+                plumbing + numerics + ["StageSupport", "TestSupport", "EvaluatorCore", "Distillation", "Reasoning"]
             ),
             tests(
                 "ErrataCLITests",
                 plumbing + [
-                    "DataSupport", "TestSupport", "ErrataCLICore", "Distillation", "LanguageModel", "PracticeDomain",
-                    "Reasoning",
+                    "DataSupport", "StageSupport", "TestSupport", "ErrataCLICore", "Distillation", "LanguageModel",
+                    "PracticeDomain", "Reasoning",
                     "Teaching",
-                    "Tokenization", argumentParser,
+                    "Tokenization", argumentParser, logging,
                 ]
             ),
             tests(
                 "ServiceRuntimeTests",
-                plumbing + ["DataSupport", "TestSupport", logging, metrics, serviceLifecycle]
+                plumbing + [
+                    "DataSupport", "TestSupport", hummingbird, logging, metrics, nioCore, serviceLifecycle, tracing,
+                ]
             ),
         ],
     swiftLanguageModes: [.v6]

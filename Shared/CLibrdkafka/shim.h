@@ -23,9 +23,3 @@ static inline rd_kafka_resp_err_t errata_kafka_produce(
         RD_KAFKA_V_TIMESTAMP(timestamp_ms), RD_KAFKA_V_KEY(key, key_length),
         RD_KAFKA_V_VALUE((void *)value, value_length), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
 }
-
-/// Makes one broker of an embedded cluster answer its next request of kind `api_key` with `error` after `delay_ms`.
-static inline rd_kafka_resp_err_t errata_kafka_mock_push_broker_error(
-    rd_kafka_mock_cluster_t *cluster, int32_t broker_id, int16_t api_key, rd_kafka_resp_err_t error, int delay_ms) {
-    return rd_kafka_mock_broker_push_request_error_rtts(cluster, broker_id, api_key, 1, error, delay_ms);
-}

@@ -113,20 +113,6 @@ public final class EmbeddedBroker: Sendable {
         try withCluster { rd_kafka_mock_push_request_errors_array($0, request.rawValue, errors.count, errors) }
     }
 
-    /// Makes one broker answer its next request of a kind late, and with an error if one is given.
-    public func injectDelay(
-        _ delay: Duration,
-        error: KafkaError.Code? = nil,
-        into request: Request,
-        broker: Int32 = 1
-    ) throws {
-        let code = rd_kafka_resp_err_t(rawValue: error?.rawValue ?? 0)
-        let result = try withCluster {
-            errata_kafka_mock_push_broker_error($0, broker, request.rawValue, code, delay.milliseconds)
-        }
-        try KafkaError.check(result, "broker \(broker)")
-    }
-
     /// Takes back injected errors of a kind.
     public func clearErrors(of request: Request) throws {
         try withCluster { rd_kafka_mock_clear_request_errors($0, request.rawValue) }
@@ -143,11 +129,6 @@ public final class EmbeddedBroker: Sendable {
     /// Messages are kept.
     public func takeDown(broker: Int32? = nil) throws {
         try KafkaError.check(try withCluster { rd_kafka_mock_broker_set_down($0, broker ?? -1) }, "taking down")
-    }
-
-    /// Brings a broker, or all, back.
-    public func bringUp(broker: Int32? = nil) throws {
-        try KafkaError.check(try withCluster { rd_kafka_mock_broker_set_up($0, broker ?? -1) }, "bringing up")
     }
 
     /// Ends the brokers; their messages are gone.

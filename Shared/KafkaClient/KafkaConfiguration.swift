@@ -34,6 +34,15 @@ public struct KafkaConfiguration: Sendable, CustomStringConvertible {
     /// A broker's own limit (`message.max.bytes`, a topic's `max.message.bytes`) must not be smaller.
     public var recordSizeLimit: Int { settings["message.max.bytes"].flatMap { Int($0) } ?? 1_000_000 }
 
+    /// How long a producer tries to deliver a record: the setting `delivery.timeout.ms`, by default librdkafka's 5 minutes;
+    /// nil where it is 0, by which there is no end.
+    public var deliveryTimeout: Duration? {
+        // One setting under two names.
+        let text = settings["delivery.timeout.ms"] ?? settings["message.timeout.ms"]
+        let milliseconds = text.flatMap { Int($0) } ?? 300_000
+        return milliseconds > 0 ? .milliseconds(milliseconds) : nil
+    }
+
     /// The settings of one client: our defaults, then the user's, then those that the client depends on.
     func merged(defaults: [String: String], required: [String: String]) -> [String: String] {
         var result = defaults

@@ -14,6 +14,11 @@ public import ServiceLifecycle
 /// A member that dies is noticed after 6 s, from when on the others have its partitions (`session.timeout.ms`, with a
 /// heartbeat every 2 s; where the broker sets these times itself, `group.protocol=consumer`, they are left to it).
 ///
+/// With the setting `group.instance.id` a member keeps its partitions while it is away for less than the session time: it
+/// does not leave the group when it closes, and comes back without a rebalance. Two members of one name are not possible:
+/// the reading of the earlier one ends with ``KafkaError/Code/fencedInstance``. ``EmbeddedBroker`` takes one that comes back
+/// for a new member, and keeps the old one's partitions from all until its session has run out.
+///
 /// `enable.auto.commit` and `enable.auto.offset.store` are off and cannot be turned on. As a `Service` it stays until
 /// graceful shutdown and then leaves the group.
 public final class KafkaConsumer: Sendable, Service {
@@ -126,22 +131,6 @@ public final class KafkaConsumer: Sendable, Service {
         let partitions = assignment.sorted()
         let handle = try core.withHandle()
         return try await BlockingCalls.run { try handle.lag(partitions, timeout: timeout) }
-    }
-
-    /// Stops messages of these partitions until they are resumed, also those that wait in the buffer; partitions that
-    /// are not held here are ignored, and a partition that is taken away is no longer paused.
-    public func pause(_ partitions: [TopicPartition]) async throws {
-        try await core.pause(partitions)
-    }
-
-    /// Lets messages of paused partitions come again, none lost or doubled.
-    public func resume(_ partitions: [TopicPartition]) async throws {
-        try await core.resume(partitions)
-    }
-
-    /// Goes on reading held partitions from these offsets; what is buffered of them is dropped.
-    public func seek(_ offsets: [TopicPartitionOffset]) async throws {
-        try await core.seek(offsets)
     }
 
     /// Ends ``batches`` at once, leaves the group, and awaits both.

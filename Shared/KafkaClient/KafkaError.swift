@@ -61,12 +61,6 @@ extension KafkaError.Code {
     public static let messageTooLarge = Self(rawValue: 10)
     /// The topic or partition does not exist at the broker.
     public static let unknownTopicOrPartition = Self(rawValue: 3)
-    /// The topic is there already.
-    public static let topicAlreadyExists = Self(rawValue: 36)
-    /// The group moved on while this consumer held an older generation.
-    public static let illegalGeneration = Self(rawValue: 22)
-    /// The group does not know this member (it was expelled or has left).
-    public static let unknownMember = Self(rawValue: 25)
     /// The group is being rebalanced.
     public static let rebalanceInProgress = Self(rawValue: 27)
     /// Not enough replicas are in sync.
@@ -75,18 +69,12 @@ extension KafkaError.Code {
     public static let notLeaderForPartition = Self(rawValue: 6)
     /// The request took too long at the broker.
     public static let requestTimedOut = Self(rawValue: 7)
-    /// The group's coordinator is not ready.
-    public static let coordinatorNotAvailable = Self(rawValue: 15)
-    /// The broker is not the group's coordinator.
-    public static let notCoordinator = Self(rawValue: 16)
     /// This principal may not touch the topic.
     public static let topicAuthorizationFailed = Self(rawValue: 29)
     /// This principal may not use the group.
     public static let groupAuthorizationFailed = Self(rawValue: 30)
     /// A setting or argument is refused.
     public static let invalidArgument = Self(rawValue: -186)
-    /// The local queue has no room.
-    public static let queueFull = Self(rawValue: -184)
     /// The call took longer than allowed.
     public static let timedOut = Self(rawValue: -185)
     /// The message was not delivered within `delivery.timeout.ms`.
@@ -101,10 +89,10 @@ extension KafkaError.Code {
     public static let unsupportedFeature = Self(rawValue: -165)
     /// The client cannot go on.
     public static let fatal = Self(rawValue: -150)
+    /// Another member has joined the group under this one's `group.instance.id`.
+    public static let fencedInstance = Self(rawValue: 82)
     /// Another client with the same identity took over.
     public static let fenced = Self(rawValue: -144)
-    /// The message was dropped from the local queue at close.
-    public static let purged = Self(rawValue: -152)
     /// The client is closed.
     public static let closed = Self(rawValue: -197)
     /// The offset, partition or state does not fit the call.
@@ -125,6 +113,7 @@ extension KafkaError.Code {
     /// Codes on which a consumer gives up instead of trying again.
     static let hopeless: Set<Self> = [
         .topicAuthorizationFailed, .groupAuthorizationFailed, .authentication, .fatal, .fenced,
+        .fencedInstance,
     ]
 }
 

@@ -6,12 +6,14 @@ import Synchronization
 ///
 /// Every call awaits the broker's own delivery report. Records that one task sends one after the other, or in one
 /// batch, keep their order in a partition. When the local queue (`queue.buffering.max.messages`) is full a call waits
-/// for room instead of failing. Delivery is tried until `delivery.timeout.ms` (librdkafka's default, 5 minutes).
+/// for room instead of failing. Delivery is tried for ``deliveryTimeout``.
 ///
 /// A record counts as delivered when a broker has said so; `acks=0`, by which none would, is refused.
 ///
 /// As a `Service` it stays until graceful shutdown and then closes: put it before what uses it.
 public final class KafkaProducer: Sendable, Service {
+    /// How long a record is tried; nil: without an end.
+    public let deliveryTimeout: Duration?
     private let settings: [String: String]
     private let logger: Logger
     private let onStatistics: (@Sendable (KafkaStatistics) -> Void)?
@@ -24,6 +26,7 @@ public final class KafkaProducer: Sendable, Service {
     /// The brokers are not contacted yet.
     public init(_ configuration: KafkaConfiguration, logger: Logger = Logger(label: "kafka.producer")) throws {
         try Self.checkAcknowledgement(configuration)
+        deliveryTimeout = configuration.deliveryTimeout
         settings = configuration.merged(
             defaults: [
                 "client.id": "errata",

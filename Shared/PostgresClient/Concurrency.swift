@@ -4,7 +4,7 @@ import Synchronization
 
 /// Runs an actor's work on a thread of its own, so that libpq's blocking calls never hold the cooperative pool.
 final class ConnectionExecutor: SerialExecutor {
-    let queue: DispatchQueue
+    private let queue: DispatchQueue
 
     init(label: String) {
         queue = DispatchQueue(label: label)

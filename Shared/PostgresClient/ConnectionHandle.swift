@@ -71,32 +71,15 @@ final class ConnectionHandle {
     }
 
     var isBroken: Bool { PQstatus(pointer) != CONNECTION_OK }
-    var socket: Int32 { PQsocket(pointer) }
     var transactionStatus: PGTransactionStatusType { PQtransactionStatus(pointer) }
     var backendProcessID: Int32 { PQbackendPID(pointer) }
-    var serverVersion: Int32 { PQserverVersion(pointer) }
-
-    /// Reads what has arrived without waiting; false when the connection is gone.
-    func consumeInput() -> Bool {
-        PQconsumeInput(pointer) == 1 && !isBroken
-    }
 
     /// A connection at rest has nothing to read but notices; end of file means that the server closed it.
     func isAlive() -> Bool {
         guard !isBroken else { return false }
-        var entry = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+        var entry = pollfd(fd: PQsocket(pointer), events: Int16(POLLIN), revents: 0)
         guard poll(&entry, 1, 0) > 0 else { return true }
-        return consumeInput()
-    }
-
-    func nextNotification() -> PostgresNotification? {
-        guard let note = PQnotifies(pointer) else { return nil }
-        defer { PQfreemem(note) }
-        return PostgresNotification(
-            channel: String(cString: note.pointee.relname),
-            payload: note.pointee.extra.map { String(cString: $0) } ?? "",
-            processID: note.pointee.be_pid
-        )
+        return PQconsumeInput(pointer) == 1 && !isBroken
     }
 
     // MARK: Statements
@@ -144,49 +127,24 @@ final class ConnectionHandle {
         )
     }
 
-    // MARK: COPY
-
-    func putCopyData(_ bytes: [UInt8]) throws {
-        let sent = bytes.withUnsafeBytes { buffer in
-            PQputCopyData(pointer, buffer.baseAddress?.assumingMemoryBound(to: CChar.self), Int32(buffer.count))
-        }
-        guard sent == 1 else { throw connectionError(statement: "COPY") }
-    }
-
-    /// Ends a COPY; with a reason, the server throws the rows away.
-    ///
-    /// Returns the number of rows.
-    func endCopy(failure: String?) throws -> Int {
-        let ended = failure.map { PQputCopyEnd(pointer, $0) } ?? PQputCopyEnd(pointer, nil)
-        guard ended == 1 else { throw connectionError(statement: "COPY") }
-        var rows = 0
-        var problem: (any Error)?
-        while let next = PQgetResult(pointer) {
-            do {
-                rows = try take(next, statement: "COPY").affectedRows
-            } catch {
-                problem = problem ?? error
-            }
-        }
-        if let problem { throw problem }
-        return rows
-    }
-
     // MARK: Results
 
     private func take(_ result: OpaquePointer?, statement: String?) throws -> ResultSet {
         guard let result else { throw connectionError(statement: statement) }
         switch PQresultStatus(result) {
-        case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_COPY_IN, PGRES_EMPTY_QUERY, PGRES_SINGLE_TUPLE:
+        case PGRES_TUPLES_OK, PGRES_COMMAND_OK, PGRES_EMPTY_QUERY, PGRES_SINGLE_TUPLE:
             return ResultSet(result)
-        case PGRES_COPY_OUT, PGRES_COPY_BOTH:
+        case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+            endCopy(PQresultStatus(result))
             PQclear(result)
             while let rest = PQgetResult(pointer) {
-                let isCopy = PQresultStatus(rest) == PGRES_COPY_OUT
+                endCopy(PQresultStatus(rest))
                 PQclear(rest)
-                if isCopy { drainCopy() }
             }
-            throw PostgresError(kind: .usage, message: "COPY … TO STDOUT is not supported; stream a query instead")
+            throw PostgresError(
+                kind: .usage,
+                message: "COPY is not supported; insert from arrays with unnest, and read with a query"
+            )
         default:
             defer { PQclear(result) }
             func field(_ code: Int) -> String? {
@@ -209,7 +167,10 @@ final class ConnectionHandle {
         }
     }
 
-    private func drainCopy() {
+    /// Ends a COPY that a statement began: the connection would stay in a state that nothing else ends.
+    private func endCopy(_ status: ExecStatusType) {
+        if status == PGRES_COPY_IN { _ = PQputCopyEnd(pointer, "COPY is not supported") }
+        guard status == PGRES_COPY_OUT else { return }
         var buffer: UnsafeMutablePointer<CChar>?
         while PQgetCopyData(pointer, &buffer, 0) > 0 {
             if let part = buffer { PQfreemem(part) }
@@ -251,7 +212,7 @@ struct BoundParameters {
             throw PostgresError(
                 kind: .encoding,
                 message: "\(values.count) parameters in one statement, at most \(RenderedSQL.maximumParameters) are "
-                    + "possible; pass arrays or use COPY"
+                    + "possible; pass arrays"
             )
         }
         for value in values {

@@ -142,6 +142,7 @@ public actor EmbeddedPostgres {
         _ = FileManager.default.createFile(atPath: logFile.path, contents: nil, attributes: [.posixPermissions: 0o600])
         guard let log = try? FileHandle(forWritingTo: logFile) else { throw failure("cannot write \(logFile.path)") }
         defer { try? log.close() }
+        // Not by swift-subprocess, which ends what it began: the server must outlive a starter that is killed.
         let process = Process()
         let command = owner.command(programs.appendingPathComponent("postgres"), arguments)
         process.executableURL = command.program

@@ -38,9 +38,7 @@ struct PoolStateMachine {
         self.minimumConnections = min(max(0, minimumConnections), self.maximumConnections)
     }
 
-    var idleCount: Int { idle.count }
     var leasedCount: Int { leased.count }
-    var connectingCount: Int { connecting.count }
     var waitingCount: Int { waiters.count }
     var totalCount: Int { idle.count + leased.count + connecting.count }
 

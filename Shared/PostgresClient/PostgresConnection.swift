@@ -12,7 +12,6 @@ public actor PostgresConnection {
     private let nextToken = Atomic<UInt64>(0)
     private var handle: ConnectionHandle?
     private var statements: StatementCache
-    private var isCopying = false
 
     /// The thread of this connection.
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
@@ -42,7 +41,6 @@ public actor PostgresConnection {
         canceller.install(from: nil)
         handle = nil
         statements.removeAll()
-        isCopying = false
     }
 
     /// The process id of the server process behind this connection.
@@ -59,7 +57,7 @@ public actor PostgresConnection {
 
     /// Makes the connection fit for its next user; false when it must be replaced.
     func reset() -> Bool {
-        guard let handle, !isCopying, !handle.isBroken else { return false }
+        guard let handle, !handle.isBroken else { return false }
         switch handle.transactionStatus {
         case PQTRANS_IDLE: return true
         case PQTRANS_INTRANS, PQTRANS_INERROR:
@@ -83,23 +81,8 @@ public actor PostgresConnection {
         }
     }
 
-    var socketDescriptor: Int32? { handle?.socket }
-
-    func takeNotifications() throws -> [PostgresNotification] {
-        let handle = try opened()
-        guard handle.consumeInput() else {
-            throw PostgresError(kind: .connection, message: "the connection that listens is lost")
-        }
-        var notes: [PostgresNotification] = []
-        while let note = handle.nextNotification() { notes.append(note) }
-        return notes
-    }
-
     private func opened() throws -> ConnectionHandle {
         guard let handle else { throw PostgresError(kind: .usage, message: "the connection is closed") }
-        guard !isCopying else {
-            throw PostgresError(kind: .usage, message: "a COPY is under way on this connection; end it first")
-        }
         return handle
     }
 
@@ -140,13 +123,13 @@ public actor PostgresConnection {
         defer { if !canceller.end() { close() } }
         // Cancelled before the token was known: the request had nothing to stop.
         try Task.checkCancellation()
-        guard prepared else { return try copyGuard(handle.execute(text: sql.text, parameters: parameters), handle) }
+        guard prepared else { return try handle.execute(text: sql.text, parameters: parameters) }
         do {
-            return try copyGuard(executePrepared(sql, parameters, handle), handle)
+            return try executePrepared(sql, parameters, handle)
         } catch let error as PostgresError where error.isStalePlan {
             statements.remove(text: sql.text, types: parameters.types, isKnownToServer: error.sqlState != "26000")
             guard handle.transactionStatus == PQTRANS_IDLE else { throw error }
-            return try copyGuard(executePrepared(sql, parameters, handle), handle)
+            return try executePrepared(sql, parameters, handle)
         }
     }
 
@@ -167,30 +150,6 @@ public actor PostgresConnection {
         return try handle.executePrepared(name: name, parameters: parameters, text: sql.text)
     }
 
-    /// A COPY that somebody started with `query` would leave the connection in a state that nothing ends.
-    private func copyGuard(_ result: ResultSet, _ handle: ConnectionHandle) throws -> ResultSet {
-        guard handle.transactionStatus == PQTRANS_ACTIVE else { return result }
-        _ = try? handle.endCopy(failure: "COPY needs copy(into:columns:rows:)")
-        throw PostgresError(kind: .usage, message: "COPY … FROM STDIN needs copy(into:columns:rows:)")
-    }
-
-    // MARK: COPY
-
-    func beginCopy(_ text: String) throws {
-        _ = try opened().simple(text)
-        isCopying = true
-    }
-
-    func copy(_ bytes: [UInt8]) throws {
-        guard let handle, isCopying else { throw PostgresError(kind: .usage, message: "no COPY is under way") }
-        try handle.putCopyData(bytes)
-    }
-
-    func endCopy(failure: String?) throws -> Int {
-        guard let handle, isCopying else { throw PostgresError(kind: .usage, message: "no COPY is under way") }
-        isCopying = false
-        return try handle.endCopy(failure: failure)
-    }
 }
 
 /// Names of the prepared statements of one connection, least recently used out first.

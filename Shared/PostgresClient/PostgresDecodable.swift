@@ -6,7 +6,7 @@ public protocol PostgresDecodable {
     static func decode(_ field: PostgresField) throws -> Self
 }
 
-private func number<Number>(_ field: PostgresField, _ text: String, _ make: (String) -> Number?) throws -> Number {
+private func number<Number>(_ text: String, _ make: (String) -> Number?) throws -> Number {
     guard let value = make(text) else { throw PostgresMismatch("the number does not fit", value: text) }
     return value
 }
@@ -15,7 +15,7 @@ extension Int: PostgresDecodable {
     /// Reads smallint, integer, bigint, oid, and a numeric without fraction.
     public static func decode(_ field: PostgresField) throws -> Int {
         let text = try field.accept(TypeID.int8, TypeID.int4, TypeID.int2, TypeID.oid, TypeID.numeric)
-        return try number(field, text) { Int($0) }
+        return try number(text) { Int($0) }
     }
 }
 
@@ -30,7 +30,7 @@ extension Int32: PostgresDecodable {
     /// Reads what `Int` reads, where it fits.
     public static func decode(_ field: PostgresField) throws -> Int32 {
         let text = try field.accept(TypeID.int4, TypeID.int2, TypeID.int8, TypeID.oid, TypeID.numeric)
-        return try number(field, text) { Int32($0) }
+        return try number(text) { Int32($0) }
     }
 }
 
@@ -45,7 +45,7 @@ extension Double: PostgresDecodable {
             TypeID.int4,
             TypeID.int2
         )
-        return try number(field, text) { Double($0) }
+        return try number(text) { Double($0) }
     }
 }
 
@@ -60,7 +60,7 @@ extension Float: PostgresDecodable {
             TypeID.int4,
             TypeID.int2
         )
-        return try number(field, text) { Float($0) }
+        return try number(text) { Float($0) }
     }
 }
 

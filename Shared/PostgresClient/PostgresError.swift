@@ -70,9 +70,6 @@ public struct PostgresError: Error, Sendable, Hashable {
         }
     }
 
-    /// A unique constraint was violated (23505).
-    public var isUniqueViolation: Bool { sqlState == "23505" }
-
     /// A plan that the server kept for a prepared statement no longer fits the tables.
     var isStalePlan: Bool {
         sqlState == "26000" || (sqlState == "0A000" && message.contains("cached plan"))

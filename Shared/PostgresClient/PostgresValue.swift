@@ -73,7 +73,7 @@ public struct PostgresValue: Sendable, Hashable {
         self.content = content
     }
 
-    /// The text form, as COPY and array literals use it; nil is NULL.
+    /// The text form, as parameters and array literals use it; nil is NULL.
     func textForm() throws -> String? {
         switch content {
         case .null: return nil
@@ -92,7 +92,7 @@ public struct PostgresValue: Sendable, Hashable {
     }
 }
 
-/// A type whose values can be bound to a statement or copied into a table.
+/// A type whose values can be bound to a statement.
 public protocol PostgresEncodable: Sendable {
     /// The object id of the PostgreSQL type, 0 to let the server infer it.
     static var postgresType: UInt32 { get }

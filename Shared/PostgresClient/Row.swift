@@ -28,7 +28,7 @@ final class ResultSet: @unchecked Sendable {
 
     var rows: [Row] { (0..<rowCount).map { Row(result: self, index: $0) } }
 
-    /// Rows that an INSERT, UPDATE, DELETE, COPY, … touched, or that a SELECT returned.
+    /// Rows that an INSERT, UPDATE, DELETE, … touched, or that a SELECT returned.
     var affectedRows: Int {
         PQcmdTuples(result).flatMap { Int(String(cString: $0)) } ?? 0
     }

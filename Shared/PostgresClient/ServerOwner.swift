@@ -1,4 +1,11 @@
 import Foundation
+import Subprocess
+
+#if canImport(System)
+import System
+#else
+import SystemPackage
+#endif
 
 /// Whom the embedded server runs as: PostgreSQL refuses root.
 struct ServerOwner: Sendable {
@@ -48,33 +55,28 @@ struct ServerOwner: Sendable {
 
 /// A short program run to its end.
 enum Command {
-    /// Runs a program and returns its status and everything it wrote.
+    /// The most that a program may write, in bytes.
+    private static let outputLimit = 1 << 20
+
+    /// Runs a program and returns its status and everything it wrote; one that a signal ended has no status.
     static func run(
         _ program: URL,
         _ arguments: [String],
         owner: ServerOwner? = nil
-    ) async throws -> (status: Int32, output: String) {
-        let process = Process()
+    ) async throws -> (status: Int32?, output: String) {
         let command = owner?.command(program, arguments) ?? (program: program, arguments: arguments)
-        process.executableURL = command.program
-        process.arguments = command.arguments
-        process.currentDirectoryURL = URL(fileURLWithPath: "/")
-        process.standardInput = FileHandle.nullDevice
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        process.standardError = pipe
-        let ended = Promise<Int32>()
-        process.terminationHandler = { ended.complete(.success($0.terminationStatus)) }
         do {
-            try process.run()
-        } catch {
+            let result = try await Subprocess.run(
+                .path(FilePath(command.program.path)),
+                arguments: Arguments(command.arguments),
+                workingDirectory: FilePath("/"),
+                output: .string(limit: outputLimit),
+                error: .combinedWithOutput
+            )
+            guard case .exited(let status) = result.terminationStatus else { return (nil, result.standardOutput) }
+            return (status, result.standardOutput)
+        } catch let error as SubprocessError {
             throw PostgresError(kind: .embedded, message: "cannot run \(command.program.path): \(error)")
         }
-        // Reading on a thread of its own keeps a full pipe from blocking the program.
-        let output = Promise<Data>()
-        let reader = pipe.fileHandleForReading
-        DispatchQueue.global().async { output.complete(.success(reader.readDataToEndOfFile())) }
-        let data = try await output.value()
-        return (try await ended.value(), String(decoding: data, as: UTF8.self))
     }
 }

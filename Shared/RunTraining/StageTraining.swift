@@ -12,8 +12,9 @@ import Training
 public struct StageTraining: Sendable {
     /// What the trainings are at, for `/metrics`.
     public let gauges = TrainingGauges()
+    /// Where models come from and go to.
+    public let store: ModelStore
     private let pool: PostgresPool
-    private let store: ModelStore
     private let workFolder: URL
     private let engines: EngineCatalog
     private let trainer: StageTrainer
@@ -73,7 +74,7 @@ public struct StageTraining: Sendable {
         let readiness = StageReadiness(pool: pool, trains: trains)
         var trainable: [StageReadiness.Candidate] = []
         for candidate in try await readiness.candidates() {
-            guard candidate.job.state == "waiting", let engine = candidate.stage.engine, engines.engines[engine] == nil
+            guard candidate.job.state == .waiting, let engine = candidate.stage.engine, engines.engines[engine] == nil
             else {
                 trainable.append(candidate)
                 continue
@@ -97,7 +98,7 @@ public struct StageTraining: Sendable {
     }
 
     private func prepare(_ ready: ReadyStage, _ snapshot: JobSnapshot) async throws -> StageJob.Work {
-        let unfinished = try await JobStore.jobs(states: ["waiting", "running"], active: true, from: pool)
+        let unfinished = try await JobStore.jobs(states: [.waiting, .running], active: true, from: pool)
         WorkFolder(folder: workFolder).removeFinished(unfinished: unfinished.map(\.id))
         let changed = try await JobSnapshotStore.changed(since: snapshot, from: pool)
         if !changed.isEmpty {

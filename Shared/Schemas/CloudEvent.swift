@@ -23,8 +23,8 @@ public struct CloudEvent: Sendable, Hashable {
     public var subject: String?
     /// The `$id` of the JSON Schema of the body.
     public var dataschema: String?
-    /// The W3C trace context, handed on from the causing event.
-    public var traceparent: String?
+    /// The trace that the event belongs to, and the span that made it: CloudEvents' Distributed Tracing extension.
+    public var trace: TraceContext?
     /// Extension attributes that Errata does not know, kept so that they can be handed on.
     public var extensions: [String: String]
 
@@ -36,7 +36,7 @@ public struct CloudEvent: Sendable, Hashable {
         time: Date? = nil,
         subject: String? = nil,
         dataschema: String? = nil,
-        traceparent: String? = nil,
+        trace: TraceContext? = nil,
         extensions: [String: String] = [:]
     ) {
         self.id = id
@@ -45,7 +45,7 @@ public struct CloudEvent: Sendable, Hashable {
         self.time = time
         self.subject = subject
         self.dataschema = dataschema
-        self.traceparent = traceparent
+        self.trace = trace
         self.extensions = extensions
     }
 
@@ -55,7 +55,7 @@ public struct CloudEvent: Sendable, Hashable {
         source: String,
         time: Date?,
         payload: some EventPayload,
-        traceparent: String? = nil
+        trace: TraceContext? = nil
     ) {
         let type = Swift.type(of: payload).type
         self.init(
@@ -65,7 +65,7 @@ public struct CloudEvent: Sendable, Hashable {
             time: time,
             subject: payload.id,
             dataschema: type.schemaIdentifier,
-            traceparent: traceparent
+            trace: trace
         )
     }
 
@@ -103,7 +103,6 @@ extension CloudEvent {
         if let time { attributes.append(("time", try Timestamp.format(time))) }
         if let subject { attributes.append(("subject", subject)) }
         if let dataschema { attributes.append(("dataschema", dataschema)) }
-        if let traceparent { attributes.append(("traceparent", traceparent)) }
         for (name, value) in extensions.sorted(by: { $0.key < $1.key }) {
             guard Self.isLegalName(name), !Self.ownAttributes.contains(name) else {
                 throw SchemasError(
@@ -119,13 +118,15 @@ extension CloudEvent {
             try Self.check(value, name: name)
             headers.append(("ce_\(name)", Data(value.utf8)))
         }
+        if let trace { headers += trace.headers }
         headers.append(("content-type", Data(Self.contentType.utf8)))
         return headers
     }
 
     /// Reads the attributes from the headers of a Kafka record in binary content mode.
     ///
-    /// Headers that are not CloudEvents' are ignored.
+    /// Headers that are not CloudEvents' are ignored, but for those of a trace: see ``TraceContext/init(headers:)``. One that
+    /// is not valid is ignored too.
     ///
     /// - Throws: ``SchemasError`` that names the attribute which is missing, doubled or malformed, an unknown
     ///   specversion, or a content type other than JSON.
@@ -134,7 +135,7 @@ extension CloudEvent {
         var contentType: String?
         for (header, data) in headers {
             let isContentType = header.lowercased() == "content-type"
-            guard isContentType || header.hasPrefix("ce_") else { continue }
+            guard isContentType || header.hasPrefix("ce_"), !Self.traceHeaders.contains(header) else { continue }
             // Kafka's headers may be null, and some producers write every attribute: one without a value is not there.
             guard !data.isEmpty else { continue }
             guard data.count <= Self.longestAttribute, let value = String(validating: data, as: UTF8.self) else {
@@ -172,14 +173,16 @@ extension CloudEvent {
         }
         subject = attributes.removeValue(forKey: "subject")
         dataschema = attributes.removeValue(forKey: "dataschema")
-        traceparent = attributes.removeValue(forKey: "traceparent")
+        trace = TraceContext(headers: headers)
         attributes.removeValue(forKey: "datacontenttype")
         extensions = attributes.filter { Self.isLegalName($0.key) }
     }
 
     private static let ownAttributes: Set<String> = [
         "specversion", "id", "source", "type", "time", "subject", "dataschema", "datacontenttype", "traceparent",
+        "tracestate",
     ]
+    private static let traceHeaders: Set<String> = ["ce_traceparent", "ce_tracestate"]
 
     private static func isLegalName(_ name: String) -> Bool {
         (1...64).contains(name.utf8.count)

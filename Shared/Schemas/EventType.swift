@@ -69,7 +69,7 @@ public enum Topic: String, Sendable, Hashable, Codable, CaseIterable {
     case checkpoints = "errata.checkpoints.v1"
     /// Evaluations, from Evaluator, for downstream tools.
     case evaluations = "errata.evaluations.v1"
-    /// Verdicts on candidates, from Evaluator and TemplateDistiller, for downstream tools.
+    /// Verdicts on candidates, from TemplateDistiller, for downstream tools.
     case verdicts = "errata.verdicts.v1"
     /// Problems that are left out, from TeacherIngestion, for downstream tools.
     case removals = "errata.removals.v1"
@@ -139,7 +139,8 @@ public enum Topic: String, Sendable, Hashable, Codable, CaseIterable {
 
     /// How long the broker keeps a record, in milliseconds (`retention.ms`).
     ///
-    /// PostgreSQL is the source of truth, so nothing is lost when the broker forgets.
+    /// What a service has worked on is in PostgreSQL, and `errata replay` publishes it again. Of what none has worked on yet
+    /// the topic has the only copy: services must not be away for so long.
     public var retentionMilliseconds: Int64 {
         let day: Int64 = 24 * 60 * 60 * 1000
         return switch self {

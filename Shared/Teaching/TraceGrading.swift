@@ -108,12 +108,7 @@ public enum TraceGrading {
         _ grader: Grader
     ) -> [TraceVerdict] {
         guard !body.steps.isEmpty, !body.answer.isEmpty, isDecidedByText(trace) else { return [] }
-        let template = ThoughtTemplate(
-            steps: body.steps.map { TemplateStep(text: $0.text, keyNotes: $0.keyNotes) },
-            generalization: body.generalization,
-            answer: body.answer
-        )
-        let failure = template.failure(gold: problem.answer, grader: grader)
+        let failure = ThoughtTemplate(body).failure(gold: problem.answer, grader: grader)
         return [verified(trace, answer: body.answer, failure: failure, problem, grader)]
     }
 

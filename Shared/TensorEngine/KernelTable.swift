@@ -10,9 +10,6 @@ public struct KernelTable: Sendable, Hashable, CustomStringConvertible {
     /// `baseline`, `avx2`, `avx512` or `avx512-bf16`; on ARM `neon`.
     public var name: String { String(cString: pointer.pointee.name) }
 
-    /// Whether products of bfloat16 have an instruction of their own; elsewhere they are widened and are slow.
-    public var multipliesBFloat16: Bool { pointer.pointee.multiplies_bfloat16 != 0 }
-
     /// Whether our own packed product is faster than sgemm on large matrices; see `Tests/Benchmarks/LOG.md`.
     var isWide: Bool { pointer.pointee.is_wide != 0 }
 

@@ -275,6 +275,5 @@ struct CorrectionGradingTests {
             .map { (own: $0, teacher: teacher) }
         )
         #expect(skill.attempts == 6 && skill.readable == 4 && skill.located == 2 && skill.corrected == 2)
-        #expect(skill.locateRate == 2.0 / 6 && CorrectionSkill([]).correctRate == 0)
     }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import KafkaClient
 import PostgresClient
+import ServiceRuntime
 import Testing
 
 @testable import ErrataCLICore
@@ -127,6 +128,7 @@ struct ArgumentTests {
         Bad("runs submit", "<file>"),
         Bad("status --stat x", "--stat"),
         Bad("status --watch --yields", "--watch", "--yields"),
+        Bad("status --watch --json", "--watch", "--json"),
         Bad("status --watch --every 0", "--every", "0.1 to 3600"),
         Bad("nonsense", "nonsense"),
     ]
@@ -155,7 +157,7 @@ struct ArgumentTests {
             "replay --topic problems --topic errata.runs.v1 --key k --since 7d --dry-run --json", "replay -y",
             "dead-letters show x", "dead-letters replay x --body -", "dead-letters replay x y",
             "dead-letters replay --cause c --all --yes", "dead-letters drop --all --reason r --erase -y", "runs",
-            "status", "migrate --replication 3",
+            "status", "status --json", "migrate --replication 3",
             "generate", "generate --model m --prompt x --chat --system y --seed 3 --stop a --stop b",
             "generate --model m --temperature 0.7 --top-k 20 --top-p 0.8 --repetition-penalty 1.1 --max-tokens 5",
             "train sft --data d --model m --output o --epochs 2 --schedule linear --chat-template t",
@@ -211,14 +213,14 @@ struct ArgumentTests {
         ])
         #expect(database.url(includingPassword: true).hasPrefix("postgres://me:hush@host:5433/db"))
 
-        let both = #expect(throws: CLIError.self) {
+        let both = #expect(throws: ConfigurationError.self) {
             try options.kafka(environment: [
                 "ERRATA_KAFKA_BOOTSTRAP_SERVERS": "a:1", "ERRATA_KAFKA_SETTINGS": "a=b",
                 "ERRATA_KAFKA_SETTINGS_FILE": "/x",
             ])
         }
         #expect(both?.description.contains("both given") == true)
-        let missing = #expect(throws: CLIError.self) {
+        let missing = #expect(throws: ConfigurationError.self) {
             try options.database(environment: ["ERRATA_POSTGRES_URL_FILE": "/no/such/file"])
         }
         #expect(missing?.description.contains("ERRATA_POSTGRES_URL_FILE names /no/such/file") == true)

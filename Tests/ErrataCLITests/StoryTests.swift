@@ -215,6 +215,10 @@ struct StoryTests {
             #expect(try await Republishing.start(filter, in: pool) == 1)
             #expect(try await waiting() == 1)
 
+            let parent = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+            try await pool.execute("UPDATE problems SET trace_context = \(parent) WHERE id = 'p-1'")
+            let told = try await TraceCommand.events(of: "p-1", from: pool).first { $0.kind == .stored }
+            #expect(told?.details["traceId"] == .string("0af7651916cd43dd8448eb211c80319c"))
             let stored = StoredEvents(topics: Set(Topic.allCases), filter: filter, pool: pool)
             #expect(try await stored.counts() == [.problems: 2, .runs: 1])
             #expect(try await stored.send() == 3)
@@ -224,7 +228,21 @@ struct StoryTests {
             let eventID = try ProblemLines.eventID(of: problem)
             let payload: String = try await pool.value("SELECT payload FROM outbox WHERE event_id = \(eventID)")
             #expect(Data(payload.utf8) == (try EventCoding.encode(problem)))
+            let runEventID = try RunSubmission.eventID(of: Self.run)
+            let runs = try await pool.value("SELECT count(*) FROM outbox WHERE event_id = \(runEventID)", as: Int.self)
+            #expect(runs == 1, "the run goes out under the id that `errata runs submit` gave it")
+            let trace: String? = try await pool.value("SELECT trace_context FROM outbox WHERE event_id = \(eventID)")
+            #expect(trace == parent)
         }
+    }
+
+    @Test("another run under the same id is another event, and the same one again is the same event")
+    func runEventIDs() throws {
+        var other = Self.run
+        other.seed += 1
+        let id = try RunSubmission.eventID(of: Self.run)
+        #expect(try RunSubmission.eventID(of: Self.run) == id)
+        #expect(try RunSubmission.eventID(of: other) != id)
     }
 
     @Test("the status tells of open dead letters, of what waits and why, and of money, and no body of a trace is in it")
@@ -259,5 +277,60 @@ struct StoryTests {
                     && !running.contains("waits for its parent")
             )
         }
+    }
+
+    @Test("the status as JSON has the documented keys and no others, each of them always")
+    func statusAsJSON() async throws {
+        try await withStory { pool in
+            let time = Date(timeIntervalSince1970: 0)
+            func paths(_ lags: [ConsumerLag]?) async throws -> Set<String> {
+                let object = try StatusReport.object(of: try await StatusFigures.read(from: pool), lags: lags, at: time)
+                let written = try EventCoding.encodeJSON(object)
+                return Self.paths(of: try EventCoding.decodeJSON(JSONValue.self, from: written))
+            }
+            let documented = Set(StatusReport.keys.map(\.path))
+            let lags = [ConsumerLag(group: "g", topics: [.runs], messages: 3)]
+            // Lists that are empty show none of their elements' keys.
+            let first = try await paths(nil)
+            let unseen = documented.subtracting(first)
+            #expect(first.isSubset(of: documented) && unseen.allSatisfy { $0.contains("[]") })
+
+            var second = Self.run
+            second.id = "run-2"
+            second.teacherBudget = RunTeacherBudget(tokens: 900)
+            var third = Self.run
+            third.id = "run-3"
+            let runs = [second, third]
+            try await pool.withTransaction { transaction in
+                for run in runs { try await RunStore.insert(run, in: transaction) }
+                try await EvaluationJobStore.insertRollout(checkpoint: "c", run: "run-2", round: 1, in: transaction)
+            }
+            try await pool.execute(
+                """
+                UPDATE training_jobs SET state = 'running', started_at = now(), loss = 'NaN' WHERE run_id = 'run-2'
+                """
+            )
+            try await pool.execute("INSERT INTO teacher_pauses (server, reason) VALUES ('http://t', 'away')")
+            try await pool.execute(
+                """
+                INSERT INTO parked_messages (consumer, topic, partition, "offset", headers, first_seen, tries, next_try, reason)
+                VALUES ('evaluator', 'errata.checkpoints.v1', 0, 1, '[]', now(), 1, now(), 'so')
+                """
+            )
+            #expect(try await paths(lags).union(["consumers"]) == documented)
+        }
+    }
+
+    /// The keys of a value, as the documentation writes them.
+    private static func paths(of value: JSONValue, at path: String = "") -> Set<String> {
+        if let members = value.objectValue {
+            return members.reduce(into: []) { paths, member in
+                paths.formUnion(Self.paths(of: member.value, at: path.isEmpty ? member.key : "\(path).\(member.key)"))
+            }
+        }
+        guard let elements = value.arrayValue, !elements.contains(where: { $0.objectValue == nil }) else {
+            return [path]
+        }
+        return elements.reduce(into: []) { $0.formUnion(Self.paths(of: $1, at: "\(path)[]")) }
     }
 }

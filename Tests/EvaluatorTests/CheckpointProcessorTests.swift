@@ -29,7 +29,7 @@ struct CheckpointProcessorTests {
             #expect(try await asked(checkpoints[2], bench) == ["all"])
             #expect(try await asked(checkpoints[1], bench) == ["all", "some"])
             let jobs = try await EvaluationJobStore.jobs(from: bench.pool)
-            #expect(jobs.count == 5 && jobs.allSatisfy { $0.state == "waiting" && $0.run == "r1" })
+            #expect(jobs.count == 5 && jobs.allSatisfy { $0.state == .waiting && $0.run == "r1" })
             #expect(try await bench.outbox(EvaluationEvent.self).isEmpty)
         }
     }

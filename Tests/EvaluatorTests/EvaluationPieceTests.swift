@@ -177,10 +177,10 @@ struct EvaluationPieceTests {
             // Work on another run goes on, and passes this one by.
             try await bench.ask(other)
             try await bench.run(work, until: "the other run's evaluation") {
-                try await bench.evaluationJob(other).state == "done"
+                try await bench.evaluationJob(other).state == .done
             }
             #expect(try await bench.donePieces(job) == [0])
-            #expect(try await bench.evaluationJob(checkpoint).state == "open")
+            #expect(try await bench.evaluationJob(checkpoint).state == .open)
             #expect(try await bench.results(checkpoint).count == 2)
             #expect(try await bench.outbox(EvaluationEvent.self).map(\.runId) == ["r2"])
         }

@@ -42,7 +42,7 @@ struct EvaluationTests {
             #expect(results.allSatisfy { $0.grader == Grader().stamp })
             #expect(try await EvaluationStore.evaluations(run: "r1", from: bench.pool) == [event])
             #expect(try await bench.outbox(EvaluationEvent.self) == [event])
-            #expect(try await bench.evaluationJob(checkpoint).state == "done")
+            #expect(try await bench.evaluationJob(checkpoint).state == .done)
             let row = try #require(try await bench.pool.query("SELECT topic, key FROM outbox").first)
             #expect(try row.get("topic", as: String.self) == Topic.evaluations.rawValue)
             #expect(try row.get("key", as: String.self) == "r1")
@@ -191,7 +191,7 @@ struct EvaluationTests {
             try await bench.ask(checkpoint)
             try await bench.finish()
             let job = try await bench.evaluationJob(checkpoint)
-            #expect(job.state == "left-out" && job.reason?.contains("no chat template") == true)
+            #expect(job.state == .leftOut && job.reason?.contains("no chat template") == true)
             #expect(try await bench.outbox(EvaluationEvent.self).isEmpty)
 
             let other = bench.run("r2", stages: [.templates("hsft")], suites: [.ofSix()])
@@ -203,7 +203,7 @@ struct EvaluationTests {
             let log = LogBook()
             try await bench.run(bench.work(log: log), until: "a warning") { log.count("job will be retried") > 0 }
             #expect(log.text.contains { $0.contains("job will be retried") && $0.contains(hash) })
-            #expect(try await bench.evaluationJob(missing).state == "open")
+            #expect(try await bench.evaluationJob(missing).state == .open)
         }
     }
 }

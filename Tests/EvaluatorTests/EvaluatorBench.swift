@@ -6,6 +6,7 @@ import Reasoning
 import Schemas
 import ServiceRuntime
 import StageSupport
+import TestSupport
 import Testing
 import Tokenization
 import Training
@@ -117,7 +118,7 @@ extension StageBench {
     /// Lets a process work until nothing is left to do.
     func finish(_ work: EvaluationWork? = nil, as holder: String = "first") async throws {
         try await run(work ?? self.work(), as: holder, until: "the end of all jobs") {
-            try await EvaluationJobStore.jobs(from: pool).allSatisfy { $0.state == "done" || $0.state == "left-out" }
+            try await EvaluationJobStore.jobs(from: pool).allSatisfy { $0.state == .done || $0.state == .leftOut }
         }
     }
 

@@ -94,7 +94,7 @@ struct FewShotTests {
             try await bench.age(bench.evaluationJob(checkpoint), by: 3601)
             try await bench.finish()
             let job = try await bench.evaluationJob(checkpoint)
-            #expect(job.state == "left-out")
+            #expect(job.state == .leftOut)
             #expect(
                 job.reason
                     == "it shows 2 solved problems of sums, of which 1 came within 3600 s"

@@ -62,7 +62,7 @@ struct SuiteWaitTests {
             let log = LogBook()
             try await bench.finish(bench.work(log: log))
             let job = try await bench.evaluationJob(checkpoint)
-            #expect(job.state == "left-out")
+            #expect(job.state == .leftOut)
             #expect(job.reason == "none of its 6 problems (sums, test) came within 600 s")
             #expect(log.count("suite left out") == 1 && log.count("suite=held") == 1)
             #expect(try await bench.outbox(EvaluationEvent.self).isEmpty)

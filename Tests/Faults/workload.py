@@ -10,7 +10,7 @@ import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Integration"))
 
-from conftest import System, binary, eventually, generated, tiny_student  # noqa: E402
+from conftest import CHAINS, System, binary, eventually, generated, stage, tiny_student  # noqa: E402
 from schedules import Fault  # noqa: E402
 
 TRAINING, ROLLOUT, HELD_OUT = 120, 24, 40
@@ -25,27 +25,12 @@ def recipe(**changes) -> dict:
         "seed": 5,
         "student": {"model": "student"},
         "stages": [
-            {
-                "name": "chains",
-                "supervised": {"sources": [{"kind": "rightChains"}, {"kind": "rectifiedChains"}]},
-                "start": {"examples": TRAINING, "waitSeconds": 60},
-                "training": {"learningRate": 1e-3, "maximumSteps": 20, "batchSequences": 8},
-            },
-            {
-                "name": "keys",
-                "parent": "chains",
-                "keySteps": {"form": "chains", "gamma": 0.1},
-                "data": {"pairs": "rectified"},
-                "start": {"examples": 10, "waitSeconds": 30},
-                "training": {"learningRate": 1e-3, "maximumSteps": 15, "batchSequences": 8},
-            },
-            {
-                "name": "prefer",
-                "parent": "chains",
-                "preferences": {"layout": "prefix"},
-                "start": {"waitSeconds": 60},
-                "training": {"learningRate": 1e-4, "maximumSteps": 12, "batchSequences": 4},
-            },
+            stage("chains", 20, 8, examples=TRAINING, **CHAINS),
+            stage(
+                "keys", 15, 8, examples=10, wait=30, parent="chains", keySteps={"form": "chains", "gamma": 0.1},
+                data={"pairs": "rectified"},
+            ),
+            stage("prefer", 12, 4, rate=1e-4, parent="chains", preferences={"layout": "prefix"}),
         ],
         "suites": [{"name": "held-out", "dataset": "faults", "split": "test", "expectedProblems": HELD_OUT}],
         "rollout": {"split": "rollout", "samples": 1, "temperature": 0.7},

@@ -1,4 +1,5 @@
 """A running Errata system for the integration tests: started by `errata up`, ended by its process id."""
+import copy
 import json
 import os
 import pathlib
@@ -98,6 +99,20 @@ def generated(count: int, split: str, seed: int = 9) -> list[bytes]:
     lines = subprocess.run(command, capture_output=True, check=True).stdout.splitlines()
     assert len(lines) == count
     return lines
+
+
+# The method of a stage that learns right chains and those that the teacher rectified.
+CHAINS = {"supervised": {"sources": [{"kind": "rightChains"}, {"kind": "rectifiedChains"}]}}
+
+
+def stage(name: str, steps: int, sequences: int, rate=1e-3, examples: int | None = None, wait=60, **more) -> dict:
+    """A stage of a recipe: so many updates of so many sequences, after so many examples or seconds."""
+    return {
+        "name": name,
+        **copy.deepcopy(more),
+        "start": ({} if examples is None else {"examples": examples}) | {"waitSeconds": wait},
+        "training": {"learningRate": rate, "maximumSteps": steps, "batchSequences": sequences},
+    }
 
 
 class System:
@@ -227,7 +242,7 @@ def problem(number: int, question: str | None = None, **more) -> dict:
         else f"Ana has {first} shells. She finds {second} more shells. How many shells does Ana have now?",
         "solution": f"Ana has {first} + {second} = <<{first}+{second}={total}>>{total} shells.\n#### {total}",
         "answer": str(total),
-        **more,
+        **copy.deepcopy(more),
     }
 
 

@@ -11,22 +11,21 @@ violations in a temporary tree and checks that each of them is found, so that a 
 import pathlib
 import re
 import sys
-import tempfile
+
+from rules import planted_are_found, run
 
 # Text that goes into a statement unchecked: how often, and why it is never input.
 UNSAFE_SQL = {
     "Shared/PostgresClient/SQL.swift": (2, "the two declarations"),
-    "Shared/PostgresClient/PostgresTransaction.swift": (4, "a cursor's own name with a counter, and a number of rows"),
     "Services/ErrataCLI/Core/Commands/CostsCommand.swift": (2, "fixed columns, one text for each grouping"),
 }
 # Statements as plain text, which have no binds at all.
 SIMPLE_SQL = {
     "Shared/PostgresClient/EmbeddedPostgres.swift": (1, "CREATE DATABASE takes no bind; the name is quoted"),
-    "Shared/PostgresClient/Listen.swift": (1, "LISTEN takes no bind; the channel is quoted"),
-    "Shared/PostgresClient/Migration.swift": (3, "migrations, which are files of the project, and their transaction"),
-    "Shared/PostgresClient/PostgresConnection.swift": (4, "COPY with quoted names, and words without values"),
+    "Shared/PostgresClient/Migration.swift": (6, "migrations, which are files of the project, their transaction and time-out"),
+    "Shared/PostgresClient/PostgresConnection.swift": (3, "words without values, and a statement's own name with a counter"),
     "Shared/PostgresClient/PostgresPool.swift": (2, "the words of a transaction"),
-    "Shared/PostgresClient/PostgresTransaction.swift": (4, "savepoints by a counter, and the words of a transaction"),
+    "Shared/PostgresClient/PostgresTransaction.swift": (1, "a time-out without a value"),
 }
 # Where a secret's value is taken out of what hides it.
 REVEALED = {
@@ -53,10 +52,14 @@ PATHS = {
     "Shared/Distillation/Stages/StageTrainer.swift": (8, "the work folder with a stage's name, encoded, and a checked hash"),
     "Shared/Reasoning/PromptFiles/PromptLibrary.swift": (3, "the folder of prompts, and the names that it lists"),
     "Shared/RunTraining/Engines/EngineJob.swift": (13, "fixed names in a stage's folder, and what its parent's folder lists"),
-    "Shared/RunTraining/Engines/EngineProcess.swift": (7, "fixed names in a stage's folder, and the operator's program"),
+    "Shared/RunTraining/Engines/EngineMetrics.swift": (1, "a fixed name in a stage's folder"),
+    "Shared/RunTraining/Engines/EngineProcess.swift": (8, "fixed names in a stage's folder, and the operator's program"),
+    "Shared/RunTraining/Retention/ModelCollection.swift": (1, "the folder of a hash, which the store checks"),
+    "Shared/RunTraining/Retention/WorkFolder.swift": (2, "names that the work folder lists"),
     "Shared/RunTraining/StageTraining.swift": (1, "the work folder with a stage's name, encoded"),
     "Shared/ServiceRuntime/Configuration/Configuration+Folder.swift": (1, "a folder of the configuration"),
-    "Shared/ServiceRuntime/Configuration/Configuration.swift": (2, "files of the configuration"),
+    "Shared/ServiceRuntime/Configuration/ConfigurationFile.swift": (1, "the file of the configuration"),
+    "Shared/ServiceRuntime/Configuration/SecretFile.swift": (1, "a file of the configuration"),
     "Shared/ServiceRuntime/Configuration/NamedEntries.swift": (1, "a file of the configuration"),
     "Shared/ServiceRuntime/Observability/PrometheusRegistry.swift": (1, "a fixed file of /proc"),
 }
@@ -157,31 +160,14 @@ def self_test() -> int:
         "Services/ErrataCLI/Core/c.swift": '\\(apiKey: shown)\nlogger.info("\\(count) secrets are set")\n',
         "Services/TeacherIngestion/Core/Teacher/HTTPTeacher.swift": "key.reveal()\nString(contentsOfFile: file)\n",
     }
-    with tempfile.TemporaryDirectory() as folder:
-        root = pathlib.Path(folder)
-        for name, text in {**planted, **allowed}.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text)
-        found = {line.split(":")[0] for line in violations(root)}
-        listed = stale(root)
-    if found != set(planted):
-        print("security rules: self-test failed:", sorted(found ^ set(planted)), file=sys.stderr)
-        return 1
-    if not any(line.startswith("Shared/ServiceRuntime/Lifecycle/EventService.swift") for line in listed):
-        print("security rules: self-test failed: an entry that allows nothing any more is not found", file=sys.stderr)
-        return 1
-    return 0
 
+    def outlived(root: pathlib.Path) -> str | None:
+        if any(line.startswith("Shared/ServiceRuntime/Lifecycle/EventService.swift") for line in stale(root)):
+            return None
+        return "an entry that allows nothing any more is not found"
 
-def main() -> int:
-    if "--self-test" in sys.argv[1:]:
-        return self_test()
-    root = pathlib.Path(__file__).resolve().parents[2]
-    found = violations(root) + stale(root)
-    for line in found:
-        print(line, file=sys.stderr)
-    return 1 if found else 0
+    return planted_are_found("security rules", violations, planted, allowed, outlived)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(lambda root: violations(root) + stale(root), self_test))

@@ -8,7 +8,8 @@ in a temporary tree and checks that each of them is found, so that a green run m
 import pathlib
 import re
 import sys
-import tempfile
+
+from rules import planted_are_found, run
 
 # Continuous integration has the folder beside its checkout, and these rules spell it.
 EXEMPT = {".ci/run", "Tests/Integration/standalone_rules.py"}
@@ -58,26 +59,8 @@ def self_test() -> int:
         "Tests/BTests/b.swift": 'let sources = "../Shared/Reasoning"\nlet file = "../sharedness"\n',
         ".build/checkouts/a/b.swift": '"../shared/data"\n',
     }
-    with tempfile.TemporaryDirectory() as folder:
-        root = pathlib.Path(folder)
-        for name, text in {**planted, **allowed}.items():
-            (root / name).parent.mkdir(parents=True, exist_ok=True)
-            (root / name).write_text(text)
-        found = {line.split(":")[0] for line in violations(root)}
-    if found != set(planted):
-        print("standalone rules: self-test failed:", sorted(found ^ set(planted)), file=sys.stderr)
-        return 1
-    return 0
-
-
-def main() -> int:
-    if "--self-test" in sys.argv[1:]:
-        return self_test()
-    found = violations(pathlib.Path(__file__).resolve().parents[2])
-    for line in found:
-        print(line, file=sys.stderr)
-    return 1 if found else 0
+    return planted_are_found("standalone rules", violations, planted, allowed)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(violations, self_test))

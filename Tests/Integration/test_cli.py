@@ -113,6 +113,9 @@ def test_overlaps_are_left_out_and_told(system):
     told = [json.loads(line) for line in system.errata("problems", "--dataset", "overlap").stdout.splitlines()]
     assert {(line["leftOut"], line["kind"]) for line in told} == {("contaminated", "contains"), ("duplicate", "exact")}
     assert b"left out as duplicates" in system.errata("status").stdout
+    status = json.loads(system.errata("status", "--json").stdout)
+    assert status["problems"]["duplicates"] >= 1 and status["problems"]["contaminated"] >= 1
+    assert {one["group"] for one in status["consumers"]} >= {"teacher-ingestion", "evaluator"}
 
 
 def test_an_estimate_sends_nothing_and_names_bad_lines(system, tmp_path):

@@ -125,6 +125,23 @@ def test_each_table_can_be_written_by_those_that_its_comment_names():
     assert missing_grants(text.replace("GRANT INSERT, UPDATE, DELETE ON key_steps", "GRANT SELECT ON key_steps"))
 
 
+def test_whoever_stores_a_run_may_write_all_of_it():
+    text = (COMPOSE / "postgres/grants.sql").read_text()
+    tables = set()
+    for store, function in (("RunStore", "insert(_ run: RunEvent"), ("RoundStore", "start(")):
+        source = (MIGRATIONS.parent / f"Store/{store}.swift").read_text()
+        body = source[source.index(f"public static func {function}"):]
+        tables |= set(re.findall(r"INSERT INTO (\w+)", body[:body.index("\n    }\n")]))
+    assert tables == {"runs", "rounds", "training_jobs"}
+
+    def refused(text: str) -> set[str]:
+        writers = granted(text)
+        return {table for table in tables if not {"key-step-locator", "template-distiller"} <= writers[table]}
+
+    assert refused(text) == set()
+    assert refused(text.replace("INSERT ON runs, rounds, training_jobs", "INSERT ON runs")) == {"rounds", "training_jobs"}
+
+
 def test_grants_name_the_services_and_no_table_is_open_to_all():
     text = (COMPOSE / "postgres/grants.sql").read_text()
     roles = set(re.findall(r'"([\w-]+)"', text))

@@ -6,7 +6,7 @@ import pathlib
 import signal
 import time
 
-from conftest import System, eventually, generated, tiny_student
+from conftest import CHAINS, System, eventually, generated, stage, tiny_student
 
 SERVICES = ["teacher-ingestion", "key-step-locator", "template-distiller", "dpo-trainer", "evaluator"]
 ROUNDS, SHARE = 3, 200
@@ -19,28 +19,15 @@ RECIPE = {
     "seed": 11,
     "student": {"model": "tiny"},
     "stages": [
-        {
-            "name": "chains",
-            "supervised": {"sources": [{"kind": "rightChains"}, {"kind": "rectifiedChains"}]},
-            "start": {"examples": SHARE, "waitSeconds": 40},
-            "training": {"learningRate": 1e-3, "maximumSteps": 60, "batchSequences": 8},
-        },
-        {
-            "name": "keys",
-            "parent": "chains",
-            "keySteps": {"form": "chains", "gamma": 0.1},
-            "data": {"pairs": "rectified"},
-            "start": {"examples": 10, "waitSeconds": 20},
-            "training": {"learningRate": 1e-3, "maximumSteps": 40, "batchSequences": 8},
-        },
-        {
-            "name": "preferences",
-            "parent": "keys",
-            "preferences": {"layout": "duals"},
-            "data": {"pairs": "rectified"},
-            "start": {"examples": 10, "waitSeconds": 20},
-            "training": {"learningRate": 1e-4, "maximumSteps": 30, "batchSequences": 4},
-        },
+        stage("chains", 60, 8, examples=SHARE, wait=40, **CHAINS),
+        stage(
+            "keys", 40, 8, examples=10, wait=20, parent="chains", keySteps={"form": "chains", "gamma": 0.1},
+            data={"pairs": "rectified"},
+        ),
+        stage(
+            "preferences", 30, 4, rate=1e-4, examples=10, wait=20, parent="keys", preferences={"layout": "duals"},
+            data={"pairs": "rectified"},
+        ),
     ],
     "suites": [{"name": "gate", "dataset": "rounds", "split": "development", "expectedProblems": 80}],
     "decoding": {"temperature": 0, "maximumNewTokens": 24},

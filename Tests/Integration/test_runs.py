@@ -9,7 +9,7 @@ import time
 import uuid
 
 import pytest
-from conftest import System, binary, cloud_event_headers, eventually, problem, program, tiny_student
+from conftest import CHAINS, System, binary, cloud_event_headers, eventually, problem, program, stage, tiny_student
 
 STUB = """#!{python}
 # An engine that stands for TRL: it checks what it was handed, tells of updates and gives its parent back, one number changed.
@@ -69,14 +69,7 @@ def recipe(dataset: str, **changes) -> dict:
         "dataset": dataset,
         "seed": 3,
         "student": {"model": "tiny"},
-        "stages": [
-            {
-                "name": "chains",
-                "supervised": {"sources": [{"kind": "rightChains"}, {"kind": "rectifiedChains"}]},
-                "start": {"examples": 10, "waitSeconds": 60},
-                "training": {"learningRate": 1e-3, "maximumSteps": 4, "batchSequences": 4},
-            }
-        ],
+        "stages": [stage("chains", 4, 4, examples=10, **CHAINS)],
         "suites": [{"name": "gate", "dataset": dataset, "split": "development", "expectedProblems": 8}],
         "decoding": {"temperature": 0, "maximumNewTokens": 16},
     }

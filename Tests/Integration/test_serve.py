@@ -7,7 +7,7 @@ import sys
 
 import openai
 import pytest
-from conftest import System, binary, eventually, program, tiny_student
+from conftest import CHAINS, System, binary, eventually, program, stage, tiny_student
 from test_runs import recipe, submit_problems, submitted
 
 LOAD = """#!{python}
@@ -162,19 +162,8 @@ def test_a_student_behind_a_server_is_scored_as_by_our_own_engine(running):
     submit_problems(running, "served", "development", range(40, 52))
     submit_problems(running, "served", "rollout", range(60, 66))
     stages = [
-        {
-            "name": "chains",
-            "supervised": {"sources": [{"kind": "rightChains"}, {"kind": "rectifiedChains"}]},
-            "start": {"examples": 18, "waitSeconds": 60},
-            "training": {"learningRate": 1e-3, "maximumSteps": 4, "batchSequences": 4},
-        },
-        {
-            "name": "prefer",
-            "parent": "chains",
-            "preferences": {"layout": "prefix"},
-            "start": {"waitSeconds": 60},
-            "training": {"learningRate": 1e-4, "maximumSteps": 2, "batchSequences": 2},
-        },
+        stage("chains", 4, 4, examples=18, **CHAINS),
+        stage("prefer", 2, 2, rate=1e-4, parent="chains", preferences={"layout": "prefix"}),
     ]
     common = {
         "stages": stages,

@@ -39,8 +39,6 @@ struct ConsumerTests {
         let second = try KafkaConsumer(broker.configuration, group: "g", topics: ["t"])
         let rest = try await second.batches.take(100 - batch.count)
         #expect(rest.map(\.offset) == Array(Int64(batch.count)..<100))
-        try await second.seek([.init(topic: "t", partition: 0, offset: 90)])
-        #expect(try await second.batches.take(10).map(\.offset) == Array(90..<100))
         await second.close()
         await #expect(throws: KafkaError.self) { try await second.commit(after: rest) }
     }
@@ -115,31 +113,6 @@ struct ConsumerTests {
         let statistics = try #require(last)
         #expect(statistics.group?.rebalances == 1)
         #expect(statistics.partitions.filter(\.isFetched).count == 2)
-        await consumer.close()
-    }
-
-    @Test("a paused partition is silent until it is resumed, and then nothing is lost or doubled")
-    func pause() async throws {
-        let broker = try await filled(400, partitions: 2)
-        let consumer = try KafkaConsumer(
-            broker.configuration,
-            group: "g",
-            topics: ["t"],
-            limits: .init(batchMessages: 10, bufferedMessages: 50)
-        )
-        var messages = try await consumer.batches.take(1)
-        let paused = TopicPartition(topic: "t", partition: 0)
-        try await consumer.pause([paused])
-        while messages.filter({ $0.partition == 1 }).count < 200 {
-            let more = try await consumer.batches.take(1)
-            #expect(more.allSatisfy { $0.partition == 1 })
-            messages += more
-        }
-        try await consumer.resume([paused])
-        messages += try await consumer.batches.take(400 - messages.count)
-        let offsets = messages.filter { $0.partition == 0 }.map(\.offset)
-        #expect(offsets == Array(0..<200))
-        #expect(messages.count == 400)
         await consumer.close()
     }
 

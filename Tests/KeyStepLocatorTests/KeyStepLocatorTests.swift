@@ -477,4 +477,20 @@ struct KeyStepLocatorTests {
             #expect(mismatch?.code == "tokenizer-mismatch")
         }
     }
+
+    @Test("another run under a taken id is refused for good, and has no key steps")
+    func takenID() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            try await ingest("p1", into: pool)
+            _ = try await process(run(tokenizer, krsl: nil), processor, pool)
+            let taken = await #expect(throws: PermanentFailure.self) {
+                try await process(run(tokenizer), processor, pool)
+            }
+            #expect(taken?.code == "run-exists")
+            let located = try await pool.value("SELECT count(*) FROM key_steps", as: Int.self)
+            #expect(located == 0)
+        }
+    }
 }

@@ -161,7 +161,7 @@ struct AlignmentTests {
     }
 
     @Test("lengths around the 64 cells of a word")
-    func words() {
+    func lengthsAroundAWord() {
         var source = ReasoningRandom(seed: 13)
         for count in [1, 63, 64, 65, 127, 128, 129, 255, 256, 257, 319, 320, 321] {
             for letters in [4, 500] {

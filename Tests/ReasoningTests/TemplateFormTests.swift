@@ -373,9 +373,6 @@ struct TemplateFormTests {
         #expect(kind(["2 + 3 = 6."]) == .arithmetic)
         #expect(kind(["2 + 3 = 5."], "") == .noGeneralization)
         #expect(kind(["As the reference solution says, 2 + 3 = 5."]) == .leak)
-        let bare = ThoughtTemplate(steps: [.init(text: "a")], generalization: "g", answer: "5")
-        let noted = ThoughtTemplate(steps: [.init(text: "a", keyNotes: ["k"])], generalization: "g", answer: "5")
-        #expect(!bare.hasKeyNotes && noted.hasKeyNotes)
     }
 }
 

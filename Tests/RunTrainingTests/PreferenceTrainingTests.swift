@@ -4,6 +4,7 @@ import PostgresClient
 import Schemas
 import ServiceRuntime
 import StageSupport
+import TestSupport
 import Testing
 import Training
 
@@ -49,7 +50,7 @@ struct PreferenceTrainingTests {
             #expect(checkpoint.options["pairs"]?.objectValue?["layout"] == .string("step"))
             #expect(checkpoint.metrics?["rewards/margins"]?.isFinite == true)
             #expect(try await bench.outbox(CheckpointEvent.self) == [checkpoint])
-            #expect(try await bench.job("corrections")?.state == "done")
+            #expect(try await bench.job("corrections")?.state == .done)
         }
     }
 
@@ -60,7 +61,7 @@ struct PreferenceTrainingTests {
             try await rollout.correct(20, verified: false)
             try await rollout.correct(21, with: "So she has 3 pears.")
             try await whileRunning(rollout.bench.runner()) {
-                try await eventually("the failure") { try await rollout.bench.job("corrections")?.state == "failed" }
+                try await eventually("the failure") { try await rollout.bench.job("corrections")?.state == .failed }
             }
             #expect(
                 try await rollout.bench.job("corrections")?.error
@@ -76,7 +77,7 @@ struct PreferenceTrainingTests {
             try await rollout.insert([rollout.attempt(20)])
             try await rollout.bench.pool.execute("UPDATE rollouts SET created_at = now() - interval '3601 seconds'")
             try await whileRunning(rollout.bench.runner()) {
-                try await eventually("the failure") { try await rollout.bench.job("corrections")?.state == "failed" }
+                try await eventually("the failure") { try await rollout.bench.job("corrections")?.state == .failed }
             }
             #expect(
                 try await rollout.bench.job("corrections")?.error

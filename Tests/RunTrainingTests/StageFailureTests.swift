@@ -3,6 +3,7 @@ import PostgresClient
 import Schemas
 import ServiceRuntime
 import StageSupport
+import TestSupport
 import Testing
 
 @Suite("Stages that cannot be trained")
@@ -20,7 +21,7 @@ struct StageFailureTests {
                 try await eventually("the second run") { try await bench.checkpoint("templates", run: "r2") != nil }
             }
             let job = try #require(try await bench.job("templates"))
-            #expect(job.state == "failed")
+            #expect(job.state == .failed)
             #expect(job.error?.contains("lower the learning rate") == true, "\(job.error ?? "")")
             #expect(try await bench.checkpoint("templates") == nil)
             #expect(try await bench.outbox(CheckpointEvent.self).map(\.runId) == ["r2"])
@@ -42,7 +43,7 @@ struct StageFailureTests {
             try await bench.age(jobs: 61, checkpoints: 61)
             try await whileRunning(bench.runner()) {
                 try await eventually("the failures") {
-                    try await JobStore.jobs(run: "r1", states: ["failed"], from: bench.pool).count == 3
+                    try await JobStore.jobs(run: "r1", states: [.failed], from: bench.pool).count == 3
                 }
             }
             #expect(
@@ -77,7 +78,7 @@ struct StageFailureTests {
             )
             for stage in ["b", "control"] {
                 let job = try await bench.job(stage)
-                #expect(job?.state == "failed" && job?.error == "not trained, as the stage a failed")
+                #expect(job?.state == .failed && job?.error == "not trained, as the stage a failed")
             }
         }
     }
@@ -89,7 +90,7 @@ struct StageFailureTests {
             let event = try await bench.insertKeySteps(problem: 0, extra: 3)
             try await bench.insert(bench.run(stages: [.keySteps()]))
             try await whileRunning(bench.runner()) {
-                try await eventually("the failure") { try await bench.job("keys")?.state == "failed" }
+                try await eventually("the failure") { try await bench.job("keys")?.state == .failed }
             }
             let error = try await bench.job("keys")?.error ?? ""
             #expect(error.contains("\(event.right.tokens)") && error.contains("\(event.right.tokens - 3)"), "\(error)")
@@ -103,7 +104,7 @@ struct StageFailureTests {
             stage.engine = "trl"
             try await bench.insert(bench.run(stages: [stage, .templates("after", parent: "templates")]))
             try await whileRunning(bench.runner()) {
-                try await eventually("the failure") { try await bench.job("templates")?.state == "failed" }
+                try await eventually("the failure") { try await bench.job("templates")?.state == .failed }
             }
             let error = try await bench.job("templates")?.error ?? ""
             #expect(error.contains("'trl'") && error.contains("ERRATA_ENGINES"), "\(error)")

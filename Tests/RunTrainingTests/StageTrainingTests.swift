@@ -6,6 +6,7 @@ import Reasoning
 import Schemas
 import ServiceRuntime
 import StageSupport
+import TestSupport
 import Testing
 import Tokenization
 
@@ -50,7 +51,7 @@ struct StageTrainingTests {
             let source = try await bench.pool.value("SELECT source FROM outbox", as: String.self)
             #expect(source == "/errata/tested")
             let job = try #require(try await bench.job("templates"))
-            #expect(job.state == "done" && job.step == 6 && job.totalSteps == 6 && job.tokens == 3 * epoch)
+            #expect(job.state == .done && job.step == 6 && job.totalSteps == 6 && job.tokens == 3 * epoch)
             #expect(try await bench.pool.value("SELECT count(*) FROM leases", as: Int.self) == 0)
             #expect(try FileManager.default.contentsOfDirectory(atPath: bench.workFolder.path).isEmpty)
         }
@@ -102,7 +103,7 @@ struct StageTrainingTests {
                 try await eventually("the checkpoint") { try await bench.checkpoint("keys") != nil }
             }
             #expect(try await bench.checkpoint("templates") == nil)
-            #expect(try await bench.job("templates")?.state == "waiting")
+            #expect(try await bench.job("templates")?.state == .waiting)
         }
     }
 
@@ -128,7 +129,7 @@ struct StageTrainingTests {
             #expect(second.round == 2 && second.parentCheckpointId == first.id && second.id != first.id)
             #expect(second.modelHash != first.modelHash)
             #expect(try await bench.outbox(CheckpointEvent.self).map(\.round) == [1, 2])
-            for round in 1...2 { #expect(try await bench.job("templates", round: round)?.state == "done") }
+            for round in 1...2 { #expect(try await bench.job("templates", round: round)?.state == .done) }
         }
     }
 
@@ -142,12 +143,12 @@ struct StageTrainingTests {
             let log = LogBook()
             try await whileRunning(bench.runner(log: log)) {
                 try await eventually("a second try") { log.count("will be retried") >= 2 }
-                #expect(try await bench.job("templates")?.state == "running")
+                #expect(try await bench.job("templates")?.state == .running)
                 #expect(try await bench.job("templates")?.error == nil)
                 try FileManager.default.moveItem(at: away, to: bench.student.folder)
                 try await eventually("the checkpoint") { try await bench.checkpoint("templates") != nil }
             }
-            #expect(try await bench.job("templates")?.state == "done")
+            #expect(try await bench.job("templates")?.state == .done)
             #expect(log.count("stage failed") == 0)
         }
     }

@@ -4,6 +4,7 @@ import PostgresClient
 import Schemas
 import ServiceRuntime
 import StageSupport
+import TestSupport
 import Testing
 
 @Suite("Stages that another process takes over")
@@ -22,7 +23,7 @@ struct TakeOverTests {
         }
         let saved = try #require(bench.savedStep("r1,\(stage)"))
         #expect(try await bench.checkpoint(stage) == nil, "the first holder must not be done")
-        #expect(try await bench.job(stage)?.state == "running")
+        #expect(try await bench.job(stage)?.state == .running)
         #expect(try await bench.pool.value("SELECT count(*) FROM leases", as: Int.self) == 0)
         return saved
     }
@@ -119,7 +120,7 @@ struct TakeOverTests {
             try await bench.pool.execute("DELETE FROM traces WHERE problem_id = 'p02'")
             let log = LogBook()
             try await whileRunning(bench.runner(holder: "second", log: log)) {
-                try await eventually("the failure") { try await bench.job("templates")?.state == "failed" }
+                try await eventually("the failure") { try await bench.job("templates")?.state == .failed }
             }
             #expect(log.count("another content") == 1)
             let error = try await bench.job("templates")?.error ?? ""
@@ -145,7 +146,7 @@ struct TakeOverTests {
                 )
                 try await eventually("the end of the training") { log.count("left to another process") > 0 }
                 #expect(try await bench.job("templates")?.step == 0)
-                #expect(try await bench.job("templates")?.state == "running")
+                #expect(try await bench.job("templates")?.state == .running)
             }
             #expect(try await bench.checkpoint("templates") == nil)
             #expect(try await bench.pool.values("SELECT holder FROM leases", as: String.self) == ["second"])

@@ -9,7 +9,7 @@ struct EnvelopeTests {
         source: "/errata/test",
         time: Date(timeIntervalSince1970: 1_700_000_000.25),
         payload: Samples.problem,
-        traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+        trace: TraceContext(traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "a=1")
     )
 
     private func code(_ body: () throws -> Void) -> SchemasError? {
@@ -56,7 +56,7 @@ struct EnvelopeTests {
         }
         let read = try CloudEvent(headers: headers + [("ce_partner", Data()), ("other", Data())])
         #expect(read.id == event.id && read.type == event.type)
-        #expect(read.time == nil && read.subject == nil && read.traceparent == nil)
+        #expect(read.time == nil && read.subject == nil && read.trace == nil)
         #expect(read.extensions.isEmpty)
     }
 

@@ -50,7 +50,7 @@ struct EventFuzzTests {
             source: "/errata/test",
             time: Date(timeIntervalSince1970: 1_700_000_000.25),
             payload: Samples.problem,
-            traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+            trace: TraceContext(traceparent: "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", tracestate: "a=1")
         )
         event.extensions = ["partner": "x"]
         let headers = try event.headers()

@@ -2,6 +2,7 @@ import Foundation
 import KafkaClient
 import PostgresClient
 import Schemas
+import TestSupport
 import Testing
 
 @testable import ServiceRuntime

@@ -9,24 +9,6 @@ import TestSupport
 
 @testable import ServiceRuntime
 
-struct DeadlinePassed: Error, CustomStringConvertible {
-    let what: String
-    var description: String { "the deadline passed while waiting for \(what)" }
-}
-
-/// Looks again until the condition holds; throws when that takes longer than `limit`.
-func eventually(
-    _ what: String,
-    limit: Duration = .seconds(90),
-    _ condition: () async throws -> Bool
-) async throws {
-    let deadline = ContinuousClock.now + limit
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else { throw DeadlinePassed(what: what) }
-        try await Task.sleep(for: .milliseconds(10))
-    }
-}
-
 let quiet = Logger(label: "quiet") { _ in SwiftLogNoOpLogHandler() }
 
 /// Runs services while the body runs, then shuts them down gracefully; at once when the body throws.
@@ -55,6 +37,7 @@ func withServices<Value: Sendable>(
 struct ClosureProcessor: EventProcessor {
     var consumerName = "tested"
     var topics: [Topic] = [.problems]
+    var batchLimit = 1
     let body: @Sendable (ReceivedEvent) async throws -> Effects
 
     func process(_ event: ReceivedEvent) async throws -> Effects { try await body(event) }
@@ -112,10 +95,11 @@ struct DeliveryBench: Sendable {
 
     func worker(
         concurrency: Int = 16,
+        batch: Int = 1,
         _ body: @escaping @Sendable (ReceivedEvent) async throws -> Effects
     ) -> EffectsWorker<ClosureProcessor> {
         EffectsWorker(
-            processor: ClosureProcessor(body: body),
+            processor: ClosureProcessor(batchLimit: batch, body: body),
             pool: pool,
             kafka: broker.configuration,
             logger: quiet,

@@ -2,6 +2,7 @@ import Foundation
 import KafkaClient
 import PostgresClient
 import Schemas
+import TestSupport
 import Testing
 
 @testable import ServiceRuntime
@@ -156,6 +157,35 @@ struct DeliveryOutboxTests {
             try bench.broker.setRoundTripTime(.zero)
             #expect(try await bench.relay.publishBatch() == 0)
             #expect(Self.ids(try await bench.messages(of: .attempts)) == events.map(\.attributes.id))
+        }
+    }
+
+    @Test("what was sent and not marked goes out again under its id and with its body: who drops repeats has each once")
+    func repeats() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let events = try await Self.enqueue(0..<20, in: bench)
+            // The end of a process between sending and marking, as the database and the broker see it.
+            try await bench.pool.execute(
+                """
+                CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN RAISE EXCEPTION 'the process ends'; END $$
+                """
+            )
+            try await bench.pool.execute(
+                "CREATE TRIGGER fail BEFORE UPDATE ON outbox FOR EACH ROW EXECUTE FUNCTION fail()"
+            )
+            await #expect(throws: PostgresError.self) { try await bench.relay.publishBatch() }
+            #expect(try await Self.unpublished(bench) == 20)
+            try await bench.pool.execute("DROP TRIGGER fail ON outbox")
+            #expect(try await bench.relay.publishBatch() == 20)
+
+            let messages = try await bench.messages(of: .attempts)
+            #expect(messages.count == 40)
+            var seen: Set<[Data?]> = []
+            let once = messages.filter { seen.insert([$0.header("ce_source"), $0.header("ce_id")]).inserted }
+            #expect(Self.ids(once) == events.map(\.attributes.id))
+            let bodies = Dictionary(uniqueKeysWithValues: events.map { ($0.attributes.id, Data($0.payload.utf8)) })
+            for (id, message) in zip(Self.ids(messages), messages) { #expect(message.value == bodies[id]) }
         }
     }
 
@@ -317,6 +347,38 @@ struct DeliveryOutboxTests {
             #expect(try await relay.publishBatch() == 1)
             await producer.close()
             #expect(try await bench.messages(of: .attempts).count == 1)
+        }
+    }
+
+    @Test("a relay does not start where the database would end its transaction while it waits for the broker")
+    func times() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            var configuration = bench.pool.configuration
+            configuration.options["options"] = "-c idle_in_transaction_session_timeout=60s"
+            let pool = PostgresPool(configuration: configuration, maximumConnections: 2)
+            defer { pool.close() }
+            func make(_ timeout: String?) throws -> (relay: OutboxRelay, producer: KafkaProducer) {
+                var kafka = bench.broker.configuration
+                kafka.settings["delivery.timeout.ms"] = timeout
+                let producer = try KafkaProducer(OutboxRelay.configuration(kafka))
+                let relay = OutboxRelay(pool: pool, producer: producer, logger: quiet, pollInterval: .milliseconds(10))
+                return (relay, producer)
+            }
+            // A minute unless the settings say otherwise.
+            for timeout in [nil, "30000", "300000", "0"] {
+                let (relay, producer) = try make(timeout)
+                let failure = await #expect(throws: ConfigurationError.self) { try await relay.run() }
+                #expect(failure?.description.contains("delivery.timeout.ms") == true)
+                #expect(failure?.description.contains("60000 ms (idle_in_transaction_session_timeout)") == true)
+                await producer.close()
+            }
+            let events = try await Self.enqueue(0..<3, in: bench)
+            let (fit, producer) = try make("29000")
+            try await withServices([fit]) {
+                try await eventually("the events") { try await Self.unpublished(bench) == 0 }
+            }
+            await producer.close()
+            #expect(Self.ids(try await bench.messages(of: .attempts)) == events.map(\.attributes.id))
         }
     }
 }

@@ -4,6 +4,7 @@ import PostgresClient
 import Schemas
 import ServiceLifecycle
 import Synchronization
+import TestSupport
 import Testing
 
 @testable import ServiceRuntime

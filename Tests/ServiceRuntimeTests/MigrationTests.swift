@@ -110,7 +110,7 @@ struct MigrationTests {
             let round = try #require(try await RoundStore.rounds(of: "r", from: pool).first)
             #expect(round.number == 1 && round.champion == "c0" && round.start == "c0" && !round.isOver)
             let job = try #require(try await JobStore.jobs(run: "r", from: pool).first)
-            #expect(job.id == StageID(run: "r", round: 1, stage: "hsft") && job.state == "done")
+            #expect(job.id == StageID(run: "r", round: 1, stage: "hsft") && job.state == .done)
             #expect(try await EvaluationStore.outcomes(checkpoint: "c1", suite: "s", from: pool) == ["p": true])
             let results = try await EvaluationJobStore.results(of: "e", from: pool)
             #expect(results.map(\.output) == ["x"] && results.allSatisfy { !$0.truncated && $0.tokens == nil })
@@ -207,7 +207,7 @@ struct MigrationTests {
             let read = try #require(try await RunStore.checkpoint("c", from: pool))
             #expect(read.stage == "hsft" && read.round == nil && read.examples == ["templates": 7])
             let job = try await JobStore.jobs(run: "r", from: pool).first { $0.id.stage == "hsft" }
-            #expect(job?.id.round == 1 && job?.state == "done")
+            #expect(job?.id.round == 1 && job?.state == .done)
             let score = try #require(try await EvaluationStore.evaluations(run: "r", from: pool).first)
             #expect(score.correct == 1 && score.stage == "hsft" && score.round == nil && score.groups == nil)
             #expect(score.comparisons.map(\.againstStage) == ["initial"] && score.comparisons.first?.problems == nil)
@@ -266,7 +266,11 @@ struct MigrationTests {
             // The same pair can be located in another form now.
             var chain = event("k-3", "of-a-student")
             chain.format = "chain"
-            try await pool.withTransaction { [chain] in try await TraceStore.insert(chain, in: $0) }
+            let body = String(decoding: try EventCoding.encodeJSON(chain), as: UTF8.self)
+            let isThere = try await pool.withTransaction { [chain] in
+                try await TraceStore.insert([(event: chain, body: body)], in: $0)
+            }
+            #expect(isThere)
             #expect(try await ids("of-a-student", "chain") == ["k-3"])
         }
     }

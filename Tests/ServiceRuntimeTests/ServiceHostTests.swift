@@ -3,6 +3,7 @@ import Logging
 import ServiceLifecycle
 import ServiceRuntime
 import Synchronization
+import TestSupport
 import Testing
 
 #if canImport(FoundationNetworking)

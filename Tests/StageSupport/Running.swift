@@ -2,21 +2,6 @@ package import Logging
 package import ServiceLifecycle
 import Synchronization
 
-/// The time that a test waits for something is over.
-package struct DeadlinePassed: Error, CustomStringConvertible {
-    let what: String
-    package var description: String { "the deadline passed while waiting for \(what)" }
-}
-
-/// Looks again until the condition holds; throws when that takes longer than a minute.
-package func eventually(_ what: String, _ condition: () async throws -> Bool) async throws {
-    let deadline = ContinuousClock.now + .seconds(60)
-    while try await !condition() {
-        guard ContinuousClock.now < deadline else { throw DeadlinePassed(what: what) }
-        try await Task.sleep(for: .milliseconds(5))
-    }
-}
-
 /// Runs a service while the body runs, then cancels it, as the end of its process would, and waits for its end.
 package func whileRunning<Value: Sendable>(
     _ service: some Service,

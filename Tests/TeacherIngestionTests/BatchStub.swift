@@ -3,7 +3,6 @@ import Hummingbird
 import NIOCore
 import Schemas
 import Synchronization
-import Testing
 
 /// A server of the batch API that keeps files and jobs in memory and answers by a script.
 final class BatchStub: Sendable {
@@ -53,22 +52,8 @@ final class BatchStub: Sendable {
 
     /// Serves while the body runs, which is given the address.
     func serving(_ body: @escaping @Sendable (String) async throws -> Void) async throws {
-        let (ports, port) = AsyncStream.makeStream(of: Int.self)
-        let application = Application(
-            router: router(),
-            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { channel in
-                port.yield(channel.localAddress?.port ?? 0)
-                port.finish()
-            },
-            logger: quiet
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await application.runService(gracefulShutdownSignals: []) }
-            var iterator = ports.makeAsyncIterator()
-            let number = try #require(await iterator.next())
-            defer { group.cancelAll() }
-            try await body("http://127.0.0.1:\(number)/v1")
+        try await whileServing(router()) { port in
+            try await body("http://127.0.0.1:\(port)/v1")
         }
     }
 

@@ -68,14 +68,6 @@ struct BatchTeacherTests {
         }
     }
 
-    private static func eventually(_ check: @Sendable () async throws -> Bool) async throws {
-        let deadline = ContinuousClock.now + .seconds(30)
-        while try await !check() {
-            try #require(ContinuousClock.now < deadline, "what is waited for does not come")
-            try await Task.sleep(for: .milliseconds(5))
-        }
-    }
-
     private static func count(_ sql: SQL, _ pool: PostgresPool) async throws -> Int {
         try await pool.value(sql, as: Int.self)
     }
@@ -141,7 +133,7 @@ struct BatchTeacherTests {
                     group.addTask { try await first.run() }
                     group.addTask { _ = try await Self.ask(first, 0..<4) }
                     defer { group.cancelAll() }
-                    try await Self.eventually {
+                    try await eventually("the batch") {
                         try await Self.count("SELECT count(*) FROM teacher_batches WHERE state = 'created'", pool) == 1
                     }
                 }
@@ -340,7 +332,7 @@ struct BatchTeacherTests {
             try await stub.serving { url in
                 try await running(try teacher(url, pool, gate: gate)) { teacher in
                     async let text = teacher.complete(Self.question(0)).text
-                    try await Self.eventually { await gate.closure != nil }
+                    try await eventually("the closure") { await gate.closure != nil }
                     stub.lock(false)
                     let answer = try await text
                     #expect(answer == "to q0")

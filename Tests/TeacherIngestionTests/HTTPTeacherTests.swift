@@ -55,23 +55,10 @@ struct HTTPTeacherTests {
                 body: .init(byteBuffer: ByteBuffer(string: answer.body))
             )
         }
-        let (ports, port) = AsyncStream.makeStream(of: Int.self)
-        let application = Application(
-            router: router,
-            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { channel in
-                port.yield(channel.localAddress?.port ?? 0)
-                port.finish()
-            },
-            logger: quiet
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await application.runService(gracefulShutdownSignals: []) }
-            var iterator = ports.makeAsyncIterator()
-            let number = try #require(await iterator.next())
+        try await whileServing(router) { port in
             let teacher = HTTPTeacher(
                 options: .init(
-                    baseURL: "http://127.0.0.1:\(number)/v1/",
+                    baseURL: "http://127.0.0.1:\(port)/v1/",
                     model: "asked",
                     apiKey: apiKey,
                     timeout: .seconds(60),
@@ -81,7 +68,6 @@ struct HTTPTeacherTests {
                 backoff: Backoff(base: .milliseconds(1), cap: .milliseconds(2)),
                 logger: quiet
             )
-            defer { group.cancelAll() }
             try await body(teacher)
         }
         return seen.withLock { $0 }

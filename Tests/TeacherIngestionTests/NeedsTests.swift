@@ -184,6 +184,25 @@ struct NeedsTests {
         }
     }
 
+    @Test("another run under a taken id is refused, and nobody is asked; one whose budget was changed is no other")
+    func takenID() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool)
+            let first = run("r1", templates)
+            try await bench.accept(first)
+            let taken = await #expect(throws: PermanentFailure.self) { try await bench.run(run("r1", keys)) }
+            #expect(taken?.code == "run-exists")
+            let budget = RunTeacherBudget(tokens: 7)
+            try await bench.apply(
+                RunControlEvent(id: "o1", runId: "r1", action: .setTeacherBudget, teacherBudget: budget)
+            )
+            try await bench.apply(first)
+            #expect(try await RunStore.run("r1", from: pool)?.teacherBudget == budget)
+            let wants = try await TeachingWantStore.wants(of: "test", from: pool)
+            #expect(wants.map(\.parts) == [[.templates]])
+        }
+    }
+
     @Test("a run that comes while a problem is worked on is not missed")
     func race() async throws {
         try await TestDatabase.withPool { pool in

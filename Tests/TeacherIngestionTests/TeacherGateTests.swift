@@ -38,6 +38,21 @@ struct TeacherGateTests {
         #expect(gauge.most == 3)
     }
 
+    @Test("a call that is given up while it waits goes at once, and its place is not lost", .timeLimit(.minutes(1)))
+    func cancelled() async throws {
+        let gate = gate(1)
+        try await gate.enter()
+        let waiting = Task { try await gate.enter() }
+        let next = Task { try await gate.enter() }
+        waiting.cancel()
+        // The first call is still under way: nothing but the cancellation can have ended it.
+        await #expect(throws: CancellationError.self) { try await waiting.value }
+        await gate.leave(.answered(pause: nil))
+        try await next.value
+        await gate.leave(.answered(pause: nil))
+        try await gate.enter()
+    }
+
     /// Counts what runs at the same time.
     private final class Gauge: Sendable {
         private let state = Mutex((running: 0, most: 0))

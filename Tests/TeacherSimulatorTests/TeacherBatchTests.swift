@@ -1,6 +1,5 @@
 import AsyncHTTPClient
 import Foundation
-import Logging
 import NIOCore
 import NIOHTTP1
 import PracticeDomain
@@ -74,21 +73,8 @@ struct TeacherBatchTests {
     }
 
     private func serving(delay: Duration = .zero, _ body: @escaping (Server) async throws -> Void) async throws {
-        let (ports, port) = AsyncStream.makeStream(of: Int.self)
-        let server = TeacherServer(
-            teacher: SimulatedTeacher(seed: 1),
-            batchDelay: delay,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            onListening: {
-                port.yield($0)
-                port.finish()
-            }
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await server.run() }
-            defer { group.cancelAll() }
-            var iterator = ports.makeAsyncIterator()
-            try await body(Server(port: try #require(await iterator.next())))
+        try await whileServing(SimulatedTeacher(seed: 1), batchDelay: delay) { port in
+            try await body(Server(port: port))
         }
     }
 

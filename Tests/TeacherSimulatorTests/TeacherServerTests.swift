@@ -1,7 +1,6 @@
 import AsyncHTTPClient
 import CompletionAPI
 import Foundation
-import Logging
 import NIOCore
 import NIOHTTP1
 import PracticeDomain
@@ -47,20 +46,8 @@ struct TeacherServerTests {
     private static let question = "Ann has 3 baskets with 4 pears each. How many pears has she?"
 
     private func serving(errorRate: Double = 0.5, _ body: @escaping (Server) async throws -> Void) async throws {
-        let (ports, port) = AsyncStream.makeStream(of: Int.self)
-        let server = TeacherServer(
-            teacher: SimulatedTeacher(seed: 1, errorRate: errorRate),
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
-            onListening: {
-                port.yield($0)
-                port.finish()
-            }
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await server.run() }
-            defer { group.cancelAll() }
-            var iterator = ports.makeAsyncIterator()
-            try await body(Server(port: try #require(await iterator.next())))
+        try await whileServing(SimulatedTeacher(seed: 1, errorRate: errorRate)) { port in
+            try await body(Server(port: port))
         }
     }
 

@@ -5,6 +5,7 @@ import PostgresClient
 import Schemas
 import ServiceRuntime
 import StageSupport
+import TestSupport
 import Testing
 
 @testable import TemplateDistillerCore

@@ -35,8 +35,8 @@ struct RoundKeeperTests {
             let round = try #require(try await gates.rounds().last)
             #expect(round.number == 2 && !round.isOver)
             #expect(round.champion == champion.id && round.start == champion.id)
-            #expect(try await gates.bench.job("templates", round: 2)?.state == "waiting")
-            #expect(try await gates.bench.job("templates", round: 1)?.state == "done")
+            #expect(try await gates.bench.job("templates", round: 2)?.state == .waiting)
+            #expect(try await gates.bench.job("templates", round: 1)?.state == .done)
             let reasons = try await gates.bench.pool.values(
                 "SELECT reason FROM rounds ORDER BY number",
                 as: String.self
@@ -124,7 +124,7 @@ struct RoundKeeperTests {
             try await gates.keep("the next round") { try await gates.rounds().count == 2 }
             let jobs = try await EvaluationJobStore.jobs(run: "r1", from: gates.bench.pool).filter { $0.suite == nil }
             #expect(jobs.map(\.checkpoint) == [champion.id])
-            #expect(jobs.map(\.round) == [2] && jobs.map(\.state) == ["waiting"])
+            #expect(jobs.map(\.round) == [2] && jobs.map(\.state) == [.waiting])
         }
     }
 

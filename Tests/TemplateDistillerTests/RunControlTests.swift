@@ -77,7 +77,7 @@ struct RunControlTests {
             #expect(try await gates.rounds().map(\.number) == [1, 2])
             let reason = try await gates.bench.pool.value("SELECT reason FROM rounds WHERE number = 2", as: String.self)
             #expect(reason == "by Ada")
-            #expect(try await gates.bench.job("templates", round: 2)?.state == "waiting")
+            #expect(try await gates.bench.job("templates", round: 2)?.state == .waiting)
             #expect(try await gates.rounds().last?.champion == gates.initial.id)
             let failure = await gates.bench.refusal(.startRound)
             #expect(failure?.message == "action: round 2 of the run is not over")

@@ -23,7 +23,7 @@ struct RunProcessorTests {
             #expect(try await RunStore.run("r1", from: bench.pool) == run)
             let jobs = try await JobStore.jobs(run: "r1", from: bench.pool)
             #expect(jobs.map(\.id.stage).sorted() == ["keys", "plain", "templates"])
-            #expect(jobs.allSatisfy { $0.state == "waiting" && $0.id.round == 1 && !$0.hasInputs })
+            #expect(jobs.allSatisfy { $0.state == .waiting && $0.id.round == 1 && !$0.hasInputs })
             let event = try #require(effects.events.first)
             #expect(effects.events.count == 1)
             #expect(event.topic == .checkpoints && event.key == "r1")
@@ -52,7 +52,7 @@ struct RunProcessorTests {
             let second = try await bench.process(run)
             #expect(first.events.map(\.attributes.id) == second.events.map(\.attributes.id))
             #expect(first.events.map(\.payload) == second.events.map(\.payload))
-            #expect(try await bench.job("templates")?.state == "running")
+            #expect(try await bench.job("templates")?.state == .running)
             for (table, rows) in [("runs", 1), ("rounds", 1), ("checkpoints", 1), ("training_jobs", 3)] {
                 let count = try await bench.pool.value("SELECT count(*) FROM \(identifier: table)", as: Int.self)
                 #expect(count == rows, "\(table)")

@@ -21,9 +21,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON problems, problem_fingerprints, problem_
 TO "teacher-ingestion";
 GRANT UPDATE ON runs TO "teacher-ingestion";
 
--- Key steps. The run is stored by whoever of the two reads it first.
+-- Key steps. The run, with its first round and stages, is stored by whoever of the two reads it first.
 GRANT INSERT, UPDATE, DELETE ON key_steps TO "key-step-locator";
-GRANT INSERT ON runs TO "key-step-locator";
+GRANT INSERT ON runs, rounds, training_jobs TO "key-step-locator";
 
 -- Runs, their rounds and stages; a round's roll-out is ordered from the evaluator by a row.
 GRANT INSERT, UPDATE, DELETE ON runs, rounds, verdicts TO "template-distiller";

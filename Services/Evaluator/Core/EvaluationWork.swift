@@ -7,6 +7,7 @@ public import PostgresClient
 import Reasoning
 import Schemas
 public import ServiceRuntime
+import Tracing
 
 /// Does the evaluators' work piece by piece: a piece's results are kept as soon as it is done, a crash redoes one piece,
 /// and several evaluators share a checkpoint.
@@ -46,6 +47,21 @@ public struct EvaluationWork: Sendable {
             case .finish(let job): "evaluate/\(job.id)/finish"
             }
         }
+
+        var job: EvaluationJobStore.Job {
+            switch self {
+            case .open(let job, _, _, _), .piece(let job, _), .finish(let job): job
+            }
+        }
+
+        /// What is done, as traces name it.
+        var spanName: String {
+            switch self {
+            case .open: "open evaluation"
+            case .piece(let job, _): job.suite == nil ? "roll out" : "evaluate"
+            case .finish: "finish evaluation"
+            }
+        }
     }
 
     /// The service that looks for what is to be done, and does it.
@@ -57,7 +73,19 @@ public struct EvaluationWork: Sendable {
             interval: interval,
             leaseName: { $0.name },
             ready: ready,
-            work: { step, lease in try await work(step, lease) }
+            work: { step, lease in
+                var attributes: SpanAttributes = [
+                    "errata.run.id": .string(step.job.run), "errata.checkpoint.id": .string(step.job.checkpoint),
+                ]
+                attributes["errata.suite"] = step.job.suite
+                if case .piece(_, let piece) = step {
+                    attributes["errata.piece"] = piece.number
+                    attributes["errata.problems"] = piece.problems.count
+                }
+                try await Traced.run(step.spanName, in: step.job.trace, attributes: attributes) { _ in
+                    try await work(step, lease)
+                }
+            }
         )
     }
 
@@ -68,7 +96,7 @@ public struct EvaluationWork: Sendable {
         var steps: [Step] = []
         for job in try await EvaluationJobStore.jobs(unfinished: true, from: pool) {
             guard let run = try await RunStore.run(job.run, from: pool) else { continue }
-            if job.state == "waiting" {
+            if job.state == .waiting {
                 if let step = try await opening(job, run) { steps.append(step) }
                 continue
             }

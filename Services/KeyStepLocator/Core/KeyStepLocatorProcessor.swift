@@ -34,6 +34,12 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     /// Traces that were recorded elsewhere come again once they are verified.
     public func reads(_ type: EventType) -> Bool { type == .trace || type == .run }
 
+    /// Of a trace come rows and events in some milliseconds, and a run's traces come by the thousand.
+    public var batchLimit: Int { 32 }
+
+    /// A run has all traces that are there worked on.
+    public func isBatched(_ type: EventType) -> Bool { type == .trace }
+
     /// Works out what comes of an event.
     public func process(_ event: ReceivedEvent) async throws -> Effects {
         switch event.topic {
@@ -108,6 +114,7 @@ public struct KeyStepLocatorProcessor: EventProcessor {
 
     private func process(_ run: RunEvent) async throws -> Effects {
         try tokenizers.check(run)
+        try await RunStore.isWritten(run, in: pool)
         let writers = try await runs.make(for: run)
         guard !writers.isEmpty else {
             return Effects { transaction in try await RunStore.insert(run, in: transaction) }

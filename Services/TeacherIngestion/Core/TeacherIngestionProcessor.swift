@@ -221,19 +221,15 @@ public struct TeacherIngestionProcessor: EventProcessor {
     // MARK: Runs
 
     /// What a run needs counts once a service that trains it has accepted it: whether its student is there and fits is not
-    /// known here, and for a run that is refused nobody is asked.
+    /// known here, and for a run that is refused nobody is asked, one under the id of another included.
     private func process(_ run: RunEvent) async throws -> Effects {
-        guard try await RunStore.run(run.id, from: pool) != nil else {
+        guard try await RunStore.isWritten(run, in: pool) else {
             if let refusal = try await RunStore.refusal(of: run.id, from: pool) { throw refusal }
-            let failure = PermanentFailure(
-                code: "run-not-accepted",
-                message: "no service that trains has accepted or refused the run \(run.id); submit it again once "
-                    + "they run"
-            )
-            throw Postponement(
-                reason: "run \(run.id) has not been accepted yet",
+            throw Self.waiting(
+                "run \(run.id) has not been accepted yet",
                 wait: .milliseconds(500),
-                end: .init(after: Self.patience, failure)
+                orElse: "run-not-accepted",
+                "no service that trains has accepted or refused the run \(run.id); submit it again once they run"
             )
         }
         return Effects { [needs] transaction in try await needs.enter(run, in: transaction) }
@@ -251,23 +247,33 @@ public struct TeacherIngestionProcessor: EventProcessor {
         }
     }
 
-    // MARK: Recorded traces
-
     /// How long a recorded trace waits for its problem, which may come on another topic at the same time, and a run for the
     /// service that accepts it.
     private static let patience = Duration.seconds(600)
 
+    /// A wait for what comes from elsewhere; after a while the message goes to the dead letters with a code and a cure.
+    private static func waiting(
+        _ reason: String,
+        wait: Duration,
+        orElse code: String,
+        _ message: String
+    ) -> Postponement {
+        Postponement(
+            reason: reason,
+            wait: wait,
+            end: .init(after: patience, PermanentFailure(code: code, message: message))
+        )
+    }
+
+    // MARK: Recorded traces
+
     private func process(_ recorded: RecordedTraceEvent) async throws -> Effects {
         guard let problem = try await ProblemStore.problem(recorded.problemId, from: pool) else {
-            let failure = PermanentFailure(
-                code: "unknown-problem",
-                message: "there is no problem \(recorded.problemId), which the trace \(recorded.id) is about; "
-                    + "submit it first"
-            )
-            throw Postponement(
-                reason: "problem \(recorded.problemId) has not come yet",
+            throw Self.waiting(
+                "problem \(recorded.problemId) has not come yet",
                 wait: .seconds(1),
-                end: .init(after: Self.patience, failure)
+                orElse: "unknown-problem",
+                "there is no problem \(recorded.problemId), which the trace \(recorded.id) is about; submit it first"
             )
         }
         var attempt: AttemptEvent?

@@ -93,9 +93,10 @@ struct TeachingNeedsReader: Sendable {
             if let agreement = run.agreement {
                 let orders = try await ProblemStore.unanswered(dataset: dataset, from: transaction).map {
                     try OutgoingEvent(
-                        Self.order(of: $0, agreement, for: run.id, attempt: attempt),
+                        Self.order(of: $0.id, agreement, for: run.id, attempt: attempt),
                         source: TeacherIngestionProcessor.source,
-                        time: time
+                        time: time,
+                        trace: $0.trace ?? TraceContext.current
                     )
                 }
                 try await transaction.send(orders)
@@ -105,7 +106,9 @@ struct TeachingNeedsReader: Sendable {
                 try OutgoingEvent(
                     Self.order(of: $0.problemID, $0.missing, for: run.id, attempt: attempt),
                     source: TeacherIngestionProcessor.source,
-                    time: time
+                    time: time,
+                    // What comes of it belongs to the problem's own story.
+                    trace: $0.trace ?? TraceContext.current
                 )
             }
             try await transaction.send(orders)

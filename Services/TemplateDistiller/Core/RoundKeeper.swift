@@ -4,6 +4,7 @@ import Logging
 import PostgresClient
 import Schemas
 import ServiceRuntime
+import Tracing
 
 /// Keeps runs going: judges each round's candidate, starts the next round, and ends runs that are done.
 ///
@@ -33,6 +34,16 @@ struct RoundKeeper: Sendable {
                 run
             }
         }
+
+        /// What is done, as traces name it; nil where nothing is sent, and it may be looked at again and again.
+        var spanName: String? {
+            switch self {
+            case .judge: "judge round"
+            case .giveUp: "give up round"
+            case .next: "start round"
+            case .finish, .name: nil
+            }
+        }
     }
 
     /// The service that looks for what is to be done.
@@ -44,7 +55,16 @@ struct RoundKeeper: Sendable {
             interval: interval,
             leaseName: { "run/\($0.run.id)/rounds" },
             ready: ready,
-            work: { work, lease in try await self.work(work, lease) }
+            work: { work, lease in
+                guard let name = work.spanName else { return try await self.work(work, lease) }
+                try await Traced.run(
+                    name,
+                    in: try await RunStore.trace(of: work.run.id, from: pool),
+                    attributes: ["errata.run.id": .string(work.run.id)]
+                ) { _ in
+                    try await self.work(work, lease)
+                }
+            }
         )
     }
 
@@ -69,12 +89,12 @@ struct RoundKeeper: Sendable {
     private func work(for run: RunEvent) async throws -> Work? {
         guard let round = try await RoundStore.rounds(of: run.id, from: pool).last else { return nil }
         let jobs = try await JobStore.jobs(run: run.id, from: pool).filter { $0.id.round == round.number }
-        let isTrained = jobs.allSatisfy { $0.state == "done" || $0.state == "failed" }
+        let isTrained = jobs.allSatisfy { $0.state == .done || $0.state == .failed }
         guard round.isOver else {
             guard let gate = run.gate, let stage = run.candidateStage else {
                 return isTrained ? .finish(run, round) : nil
             }
-            if let job = jobs.first(where: { $0.id.stage == stage && $0.state == "failed" }) {
+            if let job = jobs.first(where: { $0.id.stage == stage && $0.state == .failed }) {
                 return .giveUp(run, round, reason: "the stage \(stage) failed: \(job.error ?? "no reason given")")
             }
             guard
@@ -113,14 +133,14 @@ struct RoundKeeper: Sendable {
                 let id = EvaluationJobStore.evaluationID(checkpoint: checkpoint, suite: suite)
                 guard let job = jobs.first(where: { $0.id == id }) else { return nil }
                 switch job.state {
-                case "done": continue
-                case "left-out":
+                case .done: continue
+                case .leftOut:
                     return .giveUp(
                         run,
                         round,
                         reason: "there are no scores on \(suite): \(job.reason ?? "it was left out")"
                     )
-                default: return nil
+                case .waiting, .open: return nil
                 }
             }
         }
@@ -157,7 +177,7 @@ struct RoundKeeper: Sendable {
             try await lease.commit(Effects { try await next.start(in: $0) }, in: pool)
         case .finish(let run, let round):
             let unfinished = try await EvaluationJobStore.jobs(run: run.id, from: pool)
-                .contains { $0.state == "waiting" || $0.state == "open" }
+                .contains { $0.state == .waiting || $0.state == .open }
             // The checkpoints' own events ask for their evaluation: these must have been seen first.
             let scored = try await Self.allScored(run, pool)
             guard !unfinished, scored else { return }

@@ -44,14 +44,7 @@ public struct RunProcessor: EventProcessor {
 
     private func takeUp(_ run: RunEvent) async throws -> Effects {
         let folder = try RunCheck.check(run, store: store)
-        if let known = try await RunStore.run(run.id, from: pool), known != run {
-            throw PermanentFailure(
-                code: "run-exists",
-                message:
-                    "id: there is another run with the id \(run.id), \"\(known.name)\"; submit this one under an id of "
-                    + "its own, or put it in that one's place with `errata runs replace`"
-            )
-        }
+        try await RunStore.isWritten(run, in: pool)
         let checkpoint = CheckpointEvent.initial(of: run, path: folder.lastPathComponent)
         let outgoing = try OutgoingEvent(checkpoint, source: Self.source, time: clock())
         return Effects(events: [outgoing]) { transaction in

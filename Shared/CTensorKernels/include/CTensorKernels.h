@@ -62,8 +62,6 @@ typedef struct {
     const char *name;
     /// Whether `packed_product` has the registers to outdo a BLAS that knows the processor (AVX-512).
     int is_wide;
-    /// Whether products of bfloat16 have an instruction of their own.
-    int multiplies_bfloat16;
     /// Rows of a tile of the left operand of `packed_product`.
     long tile_rows;
     CTK_KERNELS(CTK_MEMBER)

@@ -19,22 +19,15 @@
 #else
 #define CTK_IS_WIDE 0
 #endif
-#ifdef CTK_BF16
-#define CTK_MULTIPLIES_BF16 1
-#else
-#define CTK_MULTIPLIES_BF16 0
-#endif
 #define CTK_ENTRY(name, params) .name = CTK_T(name),
 static const ctk_table CTK_T(table) = {
     .name = CTK_NAME,
     .is_wide = CTK_IS_WIDE,
-    .multiplies_bfloat16 = CTK_MULTIPLIES_BF16,
     .tile_rows = CTK_TILE_ROWS,
     CTK_KERNELS(CTK_ENTRY)
 };
 #undef CTK_ENTRY
 #undef CTK_IS_WIDE
-#undef CTK_MULTIPLIES_BF16
 #undef CTK_TILE_ROWS
 #undef CTK_NAME
 #undef CTK_SUFFIX

@@ -62,9 +62,4 @@ public struct CorrectionSkill: Sendable, Hashable, Codable {
         located = corrections.count { CorrectionGrading.isLocated($0.own, teacher: $0.teacher) }
         corrected = corrections.count { CorrectionGrading.isRight($0.own, teacher: $0.teacher) }
     }
-
-    /// The share of attempts whose first wrong step is named, 0 to 1; 0 of none.
-    public var locateRate: Double { attempts == 0 ? 0 : Double(located) / Double(attempts) }
-    /// The share of attempts that are corrected rightly, 0 to 1; 0 of none.
-    public var correctRate: Double { attempts == 0 ? 0 : Double(corrected) / Double(attempts) }
 }

@@ -23,9 +23,6 @@ extension PreferencePairs {
             case .prefix: nil
             }
         }
-
-        /// Whether a pair depends on what the student wrote when it corrected itself.
-        public var usesSelfCorrection: Bool { self != .instance }
     }
 
     /// What becomes of an attempt whose self-correction is not a wrong correction of the wrong step.

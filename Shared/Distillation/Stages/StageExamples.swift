@@ -174,8 +174,8 @@ public struct StageExamples {
         }
     }
 
-    /// The teacher's corrections of wrong chains; where it gave none of any problem, what the dual pairs themselves say, with the pattern of
-    /// the mistake as the cause.
+    /// The teacher's corrections of wrong chains; where it gave none of any problem, what the dual pairs themselves say,
+    /// with the pattern of the mistake as the cause.
     private func corrections() throws -> [SupervisedExample] {
         let asked = material.traces.compactMap { trace -> (ProblemEvent, CorrectionTrace)? in
             guard case .correction(let body) = trace.body, let problem = problems[trace.problemId] else { return nil }

@@ -1,8 +1,7 @@
 /// Messages between the thread that polls and those who read them, and which partitions should be paused.
 ///
 /// A pure state machine: it says what to do, the thread does it. When the messages reach a limit every assigned
-/// partition is to be held (paused), and released when half of it is read. Messages of a partition that the user
-/// pauses are set aside until it is resumed, so that they do not block the others.
+/// partition is to be held (paused), and released when half of it is read.
 struct ConsumerBuffer {
     struct Limits: Sendable {
         var messages: Int
@@ -20,12 +19,10 @@ struct ConsumerBuffer {
     /// The held partitions, each with the number of the assignment that brought it.
     private var assignments: [TopicPartition: UInt64] = [:]
     private var lastAssignment: UInt64 = 0
-    private(set) var paused: Set<TopicPartition> = []
     private(set) var isHolding = false
     private var queue: [KafkaMessage] = []
     private var head = 0
     private(set) var bytes = 0
-    private var aside: [TopicPartition: [KafkaMessage]] = [:]
 
     init(limits: Limits) {
         self.limits = limits
@@ -40,9 +37,6 @@ struct ConsumerBuffer {
     /// Messages that can be read now.
     var count: Int { queue.count - head }
 
-    /// Whether nothing at all is kept, set aside or not.
-    var isEmpty: Bool { count == 0 && aside.isEmpty }
-
     /// Whether the thread has partitions to release.
     var wantsRelease: Bool { isHolding && count <= limits.messages / 2 && bytes <= limits.bytes / 2 }
 
@@ -52,12 +46,8 @@ struct ConsumerBuffer {
         guard let assignment = assignments[partition] else { return }
         var message = message
         message.assignment = assignment
-        if paused.contains(partition) {
-            aside[partition, default: []].append(message)
-        } else {
-            queue.append(message)
-            bytes += message.byteCount
-        }
+        queue.append(message)
+        bytes += message.byteCount
     }
 
     /// Takes up to a batch, in order.
@@ -81,11 +71,11 @@ struct ConsumerBuffer {
     mutating func flow() -> FlowAction {
         if !isHolding, count >= limits.messages || bytes >= limits.bytes {
             isHolding = true
-            return .pause(assigned.subtracting(paused).sorted())
+            return .pause(assigned.sorted())
         }
         if wantsRelease {
             isHolding = false
-            return .resume(assigned.subtracting(paused).sorted())
+            return .resume(assigned.sorted())
         }
         return .none
     }
@@ -100,46 +90,9 @@ struct ConsumerBuffer {
     /// Forgets partitions and all their messages.
     mutating func revoke(_ partitions: [TopicPartition]) {
         for partition in partitions { assignments[partition] = nil }
-        paused.subtract(partitions)
-        drop(partitions)
-    }
-
-    /// Drops the messages of partitions, which are going to be read again from elsewhere.
-    mutating func drop(_ partitions: [TopicPartition]) {
-        let dropped = Set(partitions)
-        for partition in dropped { aside[partition] = nil }
-        replaceQueue(with: queue[head...].filter { !dropped.contains($0.topicPartition) })
-    }
-
-    /// Notes the user's wish; gives the partitions that the thread must pause.
-    mutating func pause(_ partitions: [TopicPartition]) -> [TopicPartition] {
-        let new = Set(partitions).intersection(assigned).subtracting(paused)
-        guard !new.isEmpty else { return [] }
-        paused.formUnion(new)
-        var kept: [KafkaMessage] = []
-        for message in queue[head...] {
-            if new.contains(message.topicPartition) {
-                aside[message.topicPartition, default: []].append(message)
-            } else {
-                kept.append(message)
-            }
-        }
-        replaceQueue(with: kept)
-        return isHolding ? [] : new.sorted()
-    }
-
-    /// Notes the user's wish; gives the partitions that the thread must resume.
-    mutating func resume(_ partitions: [TopicPartition]) -> [TopicPartition] {
-        let new = Set(partitions).intersection(paused).sorted()
-        paused.subtract(new)
-        let back = new.flatMap { aside.removeValue(forKey: $0) ?? [] }
-        if !back.isEmpty { replaceQueue(with: back + queue[head...]) }
-        return isHolding ? [] : new
-    }
-
-    private mutating func replaceQueue(with messages: [KafkaMessage]) {
-        queue = messages
+        let revoked = Set(partitions)
+        queue = queue[head...].filter { !revoked.contains($0.topicPartition) }
         head = 0
-        bytes = messages.reduce(0) { $0 + $1.byteCount }
+        bytes = queue.reduce(0) { $0 + $1.byteCount }
     }
 }

@@ -11,16 +11,10 @@ final class ConsumerCore: Sendable {
         case partitions([TopicPartitionOffset], stopAtEnd: Bool)
     }
 
-    private struct Command {
-        let promise: Promise<Void>
-        let body: @Sendable (ClientHandle) throws -> Void
-    }
-
     private struct State {
         var handle: ClientHandle?
         var buffer: ConsumerBuffer
         var readers: [Promise<Void>] = []
-        var commands: [Command] = []
         var unfinished: Set<TopicPartition>?
         var failure: KafkaError?
         var isClosing = false
@@ -123,7 +117,7 @@ final class ConsumerCore: Sendable {
         if !batch.isEmpty { return .batch(batch, release: state.buffer.wantsRelease ? state.handle : nil) }
         if let failure = state.failure { throw failure }
         if state.isFinished { return .end }
-        if let unfinished = state.unfinished, unfinished.isEmpty, state.buffer.isEmpty { return .end }
+        if let unfinished = state.unfinished, unfinished.isEmpty { return .end }
         let promise = Promise<Void>()
         state.readers.append(promise)
         return .wait(promise)
@@ -183,60 +177,12 @@ final class ConsumerCore: Sendable {
         try await promise.cancellableValue()
     }
 
-    func pause(_ partitions: [TopicPartition]) async throws {
-        try await onThread { [self] handle in
-            apply(.pause(state.withLock { $0.buffer.pause(partitions) }), handle)
-        }
-    }
-
-    func resume(_ partitions: [TopicPartition]) async throws {
-        try await onThread { [self] handle in
-            apply(.resume(state.withLock { $0.buffer.resume(partitions) }), handle)
-            wakeReaders()
-        }
-    }
-
-    func seek(_ offsets: [TopicPartitionOffset]) async throws {
-        guard !offsets.isEmpty else { return }
-        try await onThread { [self] handle in
-            let list = TopicPartitionList(offsets)
-            // Without a limit: a seek asks no broker and is always answered, and librdkafka before 2.1 takes the
-            // milliseconds of a limit for microseconds, so that on a busy machine one of 10 s runs out.
-            let error = handle.withClient { client in
-                list.withPointer { rd_kafka_seek_partitions(client, $0, -1) }
-            }
-            if let error { throw KafkaError(consuming: error, "\(name): seek") }
-            try list.checkElements("\(name): seek")
-            state.withLock { $0.buffer.drop(offsets.map(\.topicPartition)) }
-        }
-    }
-
-    /// Runs a command between two polls and awaits it.
-    private func onThread(_ body: @escaping @Sendable (ClientHandle) throws -> Void) async throws {
-        let promise = Promise<Void>()
-        let handle = try state.withLock { state -> ClientHandle in
-            guard let handle = state.handle, !state.isClosing else { throw KafkaError.closed(name) }
-            state.commands.append(Command(promise: promise, body: body))
-            return handle
-        }
-        handle.wake()
-        try await promise.value()
-    }
-
     // MARK: The thread
 
     private func poll() {
         var handle = state.withLock { $0.handle }
         while let client = handle {
-            let (isClosing, commands, flow) = state.withLock { state in
-                defer { state.commands.removeAll() }
-                return (state.isClosing, state.commands, state.buffer.flow())
-            }
-            for command in commands {
-                command.promise.complete(
-                    isClosing ? .failure(KafkaError.closed(name)) : Result { try command.body(client) }
-                )
-            }
+            let (isClosing, flow) = state.withLock { ($0.isClosing, $0.buffer.flow()) }
             if isClosing { break }
             apply(flow, client)
             if pollMessages(client) { wakeReaders() }
@@ -365,14 +311,11 @@ final class ConsumerCore: Sendable {
         if let error = handle?.withClient({ rd_kafka_consumer_close($0) }), error != RD_KAFKA_RESP_ERR_NO_ERROR {
             context.logger.warning("\(KafkaError(error, "\(name): leaving the group"))")
         }
-        let commands = state.withLock { state in
+        state.withLock { state in
             state.isFinished = true
             state.handle = nil
             state.buffer.revoke(Array(state.buffer.assigned))
-            defer { state.commands.removeAll() }
-            return state.commands
         }
-        for command in commands { command.promise.complete(.failure(KafkaError.closed(name))) }
         handle = nil
         context.finish()
         rebalanceEvents.finish()

@@ -2,6 +2,8 @@ import Dispatch
 import Synchronization
 
 /// A one-shot result that a callback completes and tasks await; the first completion wins.
+///
+/// Every record has one, so that it stands in this module, where it is specialised.
 final class Promise<Value: Sendable>: Sendable {
     private struct State {
         var result: Result<Value, any Error>?

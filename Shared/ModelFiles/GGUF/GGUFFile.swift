@@ -4,7 +4,7 @@ public import Foundation
 /// tensor is touched.
 public final class GGUFFile: Sendable {
     /// What the header says about one tensor.
-    public struct Entry: Sendable, Equatable {
+    public struct Entry: Sendable, Equatable, TensorEntry {
         /// The tensor's name.
         public let name: String
         /// Its element type.
@@ -25,21 +25,19 @@ public final class GGUFFile: Sendable {
     /// The keys and values.
     public let metadata: GGUFMetadata
     /// The tensors, in the order of their bytes.
-    public let entries: [Entry]
-    private let file: MappedFile
-    private let indexByName: [String: Int]
+    public var entries: [Entry] { tensors.entries }
+    private let tensors: MappedTensors<Entry>
 
     /// Maps `url` and checks its header.
     ///
     /// - Throws: `ModelFileError` that names the file, the key or tensor, and what is wrong with it.
     public init(url: URL) throws {
         self.url = url
-        file = try MappedFile(url: url)
+        let file = try MappedFile(url: url)
         let header = try file.withBytes { try GGUFHeader(bytes: $0, place: url.path) }
         version = header.version
         metadata = header.metadata
-        entries = header.entries
-        indexByName = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.name, $0) })
+        tensors = MappedTensors(header.entries, of: file)
     }
 
     /// Whether `url` is a file, and no folder, that goes by the name of a GGUF file.
@@ -50,34 +48,21 @@ public final class GGUFFile: Sendable {
     }
 
     /// The entry of a tensor, or nil.
-    public func entry(_ name: String) -> Entry? { indexByName[name].map { entries[$0] } }
+    public func entry(_ name: String) -> Entry? { tensors.entry(name) }
 
     /// Calls `body` with a tensor's bytes (little-endian, not aligned).
     public func withBytes<Result>(_ name: String, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
-        let entry = try required(name)
-        return try file.withBytes { try body(UnsafeRawBufferPointer(rebasing: $0[entry.byteRange])) }
+        try tensors.withBytes(name, body)
     }
 
     /// A tensor as floats, dequantised where it is quantised.
     public func floats(_ name: String) throws -> [Float] {
-        let entry = try required(name)
-        return try [Float](unsafeUninitializedCapacity: entry.elementCount) { buffer, count in
-            try read(name, into: UnsafeMutableBufferPointer(rebasing: buffer.prefix(entry.elementCount)))
-            count = entry.elementCount
-        }
+        try tensors.floats(name) { try read(name, into: $0) }
     }
 
     /// Reads a tensor into `destination`, which must have exactly its element count.
     public func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
-        let entry = try required(name)
-        guard destination.count == entry.elementCount else {
-            throw ModelFileError(
-                .malformed,
-                place: url.path,
-                "tensor \(name) has \(entry.elementCount) elements (shape \(entry.shape)); "
-                    + "\(destination.count) were expected"
-            )
-        }
+        let entry = try tensors.required(name, elementCount: destination.count)
         try withBytes(name) { entry.elementType.dequantize($0, into: destination) }
     }
 
@@ -85,20 +70,12 @@ public final class GGUFFile: Sendable {
     ///
     /// Its values are read as they are, so only on processors that store the low byte first.
     package func mappedBFloat16(_ name: String) throws -> MappedBFloat16? {
-        let entry = try required(name)
-        guard entry.elementType == .bfloat16 else { return nil }
-        return file.mappedBFloat16(entry.byteRange)
+        let entry = try tensors.required(name)
+        return entry.elementType == .bfloat16 ? tensors.mappedBFloat16(entry) : nil
     }
 
     /// Lets go of the memory that reading a tensor took, where it will not be read again soon.
     package func release(_ name: String) {
-        if let entry = entry(name) { file.release(entry.byteRange) }
-    }
-
-    private func required(_ name: String) throws -> Entry {
-        guard let entry = entry(name) else {
-            throw ModelFileError(.missing, place: url.path, "has no tensor \(name)")
-        }
-        return entry
+        tensors.release(name)
     }
 }

@@ -47,7 +47,7 @@ public final class SafetensorsFile: Sendable {
     }
 
     /// What the header says about one tensor.
-    public struct Entry: Sendable, Equatable {
+    public struct Entry: Sendable, Equatable, TensorEntry {
         /// The tensor's name.
         public let name: String
         /// Its element type.
@@ -64,53 +64,38 @@ public final class SafetensorsFile: Sendable {
     /// The file.
     public let url: URL
     /// The tensors, in the order of their bytes.
-    public let entries: [Entry]
+    public var entries: [Entry] { tensors.entries }
     /// The free-form strings under `__metadata__`.
     public let metadata: [String: String]
-    private let file: MappedFile
-    private let indexByName: [String: Int]
+    private let tensors: MappedTensors<Entry>
 
     /// Maps `url` and checks its header.
     ///
     /// - Throws: `ModelFileError` that names the file, the tensor and what is wrong with it.
     public init(url: URL) throws {
         self.url = url
-        file = try MappedFile(url: url)
+        let file = try MappedFile(url: url)
         let header = try file.withBytes { try SafetensorsHeader(bytes: $0, place: url.path) }
-        entries = header.entries
+        tensors = MappedTensors(header.entries, of: file)
         metadata = header.metadata
-        indexByName = Dictionary(uniqueKeysWithValues: header.entries.enumerated().map { ($1.name, $0) })
     }
 
     /// The entry of a tensor, or nil.
-    public func entry(_ name: String) -> Entry? { indexByName[name].map { entries[$0] } }
+    public func entry(_ name: String) -> Entry? { tensors.entry(name) }
 
     /// Calls `body` with a tensor's bytes (little-endian, not aligned).
     public func withBytes<Result>(_ name: String, _ body: (UnsafeRawBufferPointer) throws -> Result) throws -> Result {
-        let entry = try required(name)
-        return try file.withBytes { try body(UnsafeRawBufferPointer(rebasing: $0[entry.byteRange])) }
+        try tensors.withBytes(name, body)
     }
 
     /// A tensor as floats, widened when it is stored in 16 bits.
     public func floats(_ name: String) throws -> [Float] {
-        let entry = try required(name)
-        return try [Float](unsafeUninitializedCapacity: entry.elementCount) { buffer, count in
-            try read(name, into: UnsafeMutableBufferPointer(rebasing: buffer.prefix(entry.elementCount)))
-            count = entry.elementCount
-        }
+        try tensors.floats(name) { try read(name, into: $0) }
     }
 
     /// Reads a tensor into `destination`, which must have exactly its element count.
     public func read(_ name: String, into destination: UnsafeMutableBufferPointer<Float>) throws {
-        let entry = try required(name)
-        guard destination.count == entry.elementCount else {
-            throw ModelFileError(
-                .malformed,
-                place: url.path,
-                "tensor \(name) has \(entry.elementCount) elements (shape \(entry.shape)); "
-                    + "\(destination.count) were expected"
-            )
-        }
+        let entry = try tensors.required(name, elementCount: destination.count)
         try withBytes(name) { bytes in
             switch entry.elementType {
             case .float32: FloatConversion.copyFloat32(bytes, into: destination)
@@ -130,20 +115,12 @@ public final class SafetensorsFile: Sendable {
     ///
     /// Its values are read as they are, so only on processors that store the low byte first.
     package func mappedBFloat16(_ name: String) throws -> MappedBFloat16? {
-        let entry = try required(name)
-        guard entry.elementType == .bfloat16 else { return nil }
-        return file.mappedBFloat16(entry.byteRange)
+        let entry = try tensors.required(name)
+        return entry.elementType == .bfloat16 ? tensors.mappedBFloat16(entry) : nil
     }
 
     /// Lets go of the memory that reading a tensor took, where it will not be read again soon.
     package func release(_ name: String) {
-        if let entry = entry(name) { file.release(entry.byteRange) }
-    }
-
-    private func required(_ name: String) throws -> Entry {
-        guard let entry = entry(name) else {
-            throw ModelFileError(.missing, place: url.path, "has no tensor \(name)")
-        }
-        return entry
+        tensors.release(name)
     }
 }

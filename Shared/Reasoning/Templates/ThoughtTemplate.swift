@@ -116,7 +116,4 @@ public struct ThoughtTemplate: Sendable, Hashable, Codable {
         if LeakFilter.mentionsReference(xml) { return Refusal(.leak, "the text mentions a reference solution") }
         return nil
     }
-
-    /// Whether a step has a key note: without one a template teaches less.
-    public var hasKeyNotes: Bool { steps.contains { !$0.keyNotes.isEmpty } }
 }

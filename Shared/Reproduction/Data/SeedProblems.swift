@@ -1,6 +1,7 @@
 public import PracticeDomain
 import Reasoning
 public import Schemas
+import Teaching
 
 /// The problems of one seed: disjoint splits of the built-in domain, and two suites outside it.
 public struct SeedProblems: Sendable, Encodable {
@@ -33,7 +34,7 @@ public struct SeedProblems: Sendable, Encodable {
         ) throws -> [ProblemEvent] {
             let dataset = Self.dataset(seed: seed, suite: suite)
             return try generator.generate(count: count, split: split).map {
-                Self.event(of: $0, dataset: dataset, split: split)
+                ProblemEvent($0, dataset: dataset, split: split)
             }
         }
         training = try events(inDomain, plan.trainingProblems, .train)
@@ -54,17 +55,4 @@ public struct SeedProblems: Sendable, Encodable {
 
     /// Families that no training problem is of.
     public static let unseenFamilies: [ProblemFamily] = [.garden, .packing, .savings, .farm]
-
-    private static func event(of problem: Problem, dataset: String, split: ProblemSplit) -> ProblemEvent {
-        ProblemEvent(
-            id: DeterministicID.make(cause: dataset, parts: problem.id),
-            dataset: dataset,
-            split: split,
-            question: problem.question,
-            solution: problem.solution,
-            answer: problem.answer,
-            family: problem.family,
-            steps: problem.steps
-        )
-    }
 }

@@ -19,7 +19,8 @@ struct EngineJob: Sendable {
     /// The version of the layout.
     static let contract = 1
 
-    private var metrics: URL { folder.appending(path: "metrics.jsonl") }
+    /// What the engine tells: its last word so far, and then each further one.
+    var metrics: EngineMetrics { EngineMetrics(folder.appending(path: "metrics.jsonl")) }
     private var checkpoint: URL { folder.appending(path: "checkpoint") }
 
     /// Whether the engine has given a checkpoint back.
@@ -129,11 +130,8 @@ struct EngineJob: Sendable {
 
     /// The last whole line of the metrics that can be read.
     func lastLine() -> Line? {
-        guard let data = try? Data(contentsOf: metrics), let end = data.lastIndex(of: UInt8(ascii: "\n")) else {
-            return nil
-        }
-        let lines = data[..<end].split(separator: UInt8(ascii: "\n"))
-        return lines.reversed().lazy.compactMap { try? JSONDecoder().decode(Line.self, from: Data($0)) }.first
+        var metrics = metrics
+        return metrics.latest()
     }
 
     /// How often the engine was interrupted since its last update, this time included.

@@ -92,11 +92,11 @@ struct EngineProcess: Sendable {
         case .exited(0) where job.isDone: return
         case .exited(0): throw DistillationError("the engine ended without a checkpoint; its output is in \(log.path)")
         case .exited(Self.tryAgain):
-            throw Interrupted(description: "the engine asks for another try: \(lastWords(log))")
+            throw Interrupted(description: "the engine asks for another try: \(Self.lastWords(log))")
         case .exited(let status):
-            throw DistillationError("the engine ended with status \(status): \(lastWords(log))")
+            throw DistillationError("the engine ended with status \(status): \(Self.lastWords(log))")
         case .signaled(let signal):
-            throw Interrupted(description: "the engine was ended by signal \(signal): \(lastWords(log))")
+            throw Interrupted(description: "the engine was ended by signal \(signal): \(Self.lastWords(log))")
         }
     }
 
@@ -106,22 +106,28 @@ struct EngineProcess: Sendable {
 
     /// Looks at the metrics until the process is gone.
     private func follow(_ process: pid_t, _ report: (EngineJob.Line) throws -> Void) async throws {
+        var metrics = job.metrics
         var last = -1
         while Self.isRunning(process) {
             try await Task.sleep(for: interval)
-            if let line = job.lastLine(), line.step != last {
+            if let line = metrics.latest(), line.step != last {
                 last = line.step
                 try report(line)
             }
         }
     }
 
-    /// The last lines of the engine's output.
-    private func lastWords(_ log: URL) -> String {
-        guard let data = try? Data(contentsOf: log) else { return "it wrote nothing" }
-        let text = String(decoding: data.suffix(4_000), as: UTF8.self)
+    /// The last lines of the engine's output; of a long one only the end is read.
+    static func lastWords(_ log: URL) -> String {
+        let nothing = "it wrote nothing"
+        guard let handle = try? FileHandle(forReadingFrom: log) else { return nothing }
+        defer { try? handle.close() }
+        guard let size = try? handle.seekToEnd(), (try? handle.seek(toOffset: size - min(size, 4_000))) != nil,
+            let data = try? handle.read(upToCount: 4_000)
+        else { return nothing }
+        let text = String(decoding: data, as: UTF8.self)
         let lines = text.split(separator: "\n").suffix(3).map { $0.trimmingCharacters(in: .whitespaces) }
-        return lines.isEmpty ? "it wrote nothing" : String(lines.joined(separator: " | ").suffix(600))
+        return lines.isEmpty ? nothing : String(lines.joined(separator: " | ").suffix(600))
     }
 
     // MARK: What was left running

@@ -1,3 +1,4 @@
+import Foundation
 public import LanguageModel
 public import Logging
 public import PostgresClient

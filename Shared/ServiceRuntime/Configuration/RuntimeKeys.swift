@@ -83,8 +83,7 @@ public enum StudentEndpointKeys {
         "ERRATA_STUDENTS",
         default: "",
         "A JSON file of the OpenAI-compatible servers that a run's decoding.endpoint may name: {\"NAME\": {\"url\": "
-            + "\"http://HOST:PORT/v1\"}} or {\"NAME\": {\"command\": [\"PROGRAM\", \"ARGUMENT\"]}}; left out, the evaluator's own "
-            + "engine writes."
+            + "\"http://HOST:PORT/v1\"}}; left out, the evaluator's own engine writes."
     )
 }
 

@@ -59,7 +59,7 @@ final class BegunWork: Sendable {
         state = Mutex(State(first: FirstMessages(limit: window)))
     }
 
-    // MARK: One event
+    // MARK: Begin and end
 
     /// Counts a try of an event; `alone` says that nothing else is in work, `isParked` that the message is parked and
     /// so no partition's, and always counted.
@@ -71,34 +71,65 @@ final class BegunWork: Sendable {
         alone: Bool,
         isParked: Bool = false
     ) async throws -> Verdict {
-        let mustCount = state.withLock { state in
-            let partition = isParked ? nil : message.topicPartition
-            var entry = state.entries[event] ?? Entry(partition: partition)
-            let isWatched = partition.map { state.first.includes($0, offset: message.offset) } ?? true
-            // Another delivery that is in work here counts for both.
-            let mustCount = isWatched && !entry.isCounted && entry.deliveries == 0 && !state.isEnding
-            entry.deliveries += 1
-            state.entries[event] = entry
-            return mustCount
+        let entry = Try(event: event, partition: isParked ? nil : message.topicPartition, offset: message.offset)
+        guard try await begin([entry], below: alone ? limit : min(limit, Self.suspicion)).isEmpty else {
+            return alone ? .giveUp(tries: limit) : .workAlone
         }
-        guard mustCount else { return .work }
+        return .work
+    }
+
+    /// Counts a try of each of several events, which are worked on beside each other; no two of them are the same.
+    ///
+    /// Except for those that are returned, ``settled(_:of:isNew:)`` or ``ended(_:)`` must follow for each.
+    ///
+    /// - Returns: those of which the verdict is ``Verdict/workAlone``; of all others it is ``Verdict/work``.
+    func begin(_ events: [(event: EventIdentity, message: KafkaMessage)]) async throws -> Set<EventIdentity> {
+        try await begin(
+            events.map { Try(event: $0.event, partition: $0.message.topicPartition, offset: $0.message.offset) },
+            below: min(limit, Self.suspicion)
+        )
+    }
+
+    private struct Try {
+        let event: EventIdentity
+        /// Nil for a parked message.
+        let partition: TopicPartition?
+        let offset: Int64
+    }
+
+    /// Returns the events that were left `bound` times or more.
+    private func begin(_ tries: [Try], below bound: Int) async throws -> Set<EventIdentity> {
+        let mustCount = state.withLock { state in
+            tries.filter { Self.enter($0, &state) }.map(\.event)
+        }
+        guard !mustCount.isEmpty else { return [] }
+        let counted: Set<EventIdentity>
         do {
-            let bound = alone ? limit : min(limit, Self.suspicion)
             // In a task of its own: a statement that is cancelled may have been run all the same.
-            guard try await Task(operation: { try await count(event, below: bound) }).value else {
-                leave(event)
-                return alone ? .giveUp(tries: limit) : .workAlone
-            }
+            counted = try await Task(operation: { try await count(mustCount, below: bound) }).value
         } catch {
-            leave(event)
+            for entry in tries { leave(entry.event) }
             throw error
         }
+        let refused = Set(mustCount).subtracting(counted)
+        for event in refused { leave(event) }
         let isTooLate = state.withLock { state in
-            state.entries[event]?.isCounted = true
+            for event in counted { state.entries[event]?.isCounted = true }
             return state.isEnding
         }
-        if isTooLate { await takeBack([event]) }
-        return .work
+        if isTooLate { await takeBack(Array(counted)) }
+        return refused
+    }
+
+    /// Notes a delivery; says whether its try must be counted.
+    private static func enter(_ entry: Try, _ state: inout State) -> Bool {
+        var known = state.entries[entry.event] ?? Entry(partition: entry.partition)
+        let isWatched = entry.partition.map { state.first.includes($0, offset: entry.offset) } ?? true
+        // Another delivery that is in work here counts for both.
+        let mustCount = isWatched && !known.isCounted && known.deliveries == 0 && !state.isEnding
+        known.deliveries += 1
+        state.entries[entry.event] = known
+        return mustCount
     }
 
     /// Whether the table has a row of the event, which the transaction of its effects must delete.
@@ -106,13 +137,16 @@ final class BegunWork: Sendable {
         state.withLock { $0.entries[event]?.isCounted ?? false }
     }
 
-    /// Deletes the row of an event that is brought to its end.
-    func delete(_ event: EventIdentity, in transaction: PostgresTransaction) async throws {
+    /// Deletes the rows of events that are brought to their end; where there are none the database is not asked.
+    func delete(_ events: [EventIdentity], in transaction: PostgresTransaction) async throws {
+        guard !events.isEmpty else { return }
+        let (ids, topics, sources) = (events.map(\.id), events.map(\.topic), events.map(\.source))
         try await transaction.execute(
             """
-            DELETE FROM work_begun
-            WHERE consumer = \(consumer) AND event_id = \(event.id) AND topic = \(event.topic)
-              AND source = \(event.source)
+            DELETE FROM work_begun AS begun
+            USING unnest(\(ids), \(topics), \(sources)) AS done (event_id, topic, source)
+            WHERE begun.consumer = \(consumer) AND begun.event_id = done.event_id AND begun.topic = done.topic
+              AND begun.source = done.source
             """
         )
     }
@@ -128,11 +162,17 @@ final class BegunWork: Sendable {
     }
 
     /// Notes that a try has ended and its process has not.
-    func ended(_ event: EventIdentity) async {
-        leave(event)
-        guard state.withLock({ $0.entries[event].map { $0.isCounted && $0.deliveries == 0 } ?? false }) else { return }
+    func ended(_ event: EventIdentity) async { await ended([event]) }
+
+    /// Notes that tries have ended and their process has not.
+    func ended(_ events: [EventIdentity]) async {
+        for event in events { leave(event) }
+        let counted = state.withLock { state in
+            events.filter { event in state.entries[event].map { $0.isCounted && $0.deliveries == 0 } ?? false }
+        }
+        guard !counted.isEmpty else { return }
         // In a task of its own: this one may be cancelled, and then the pool would refuse it.
-        await Task { await takeBack([event]) }.value
+        await Task { await takeBack(counted) }.value
     }
 
     private func leave(_ event: EventIdentity) {
@@ -175,18 +215,21 @@ final class BegunWork: Sendable {
 
     // MARK: The table
 
-    /// Counts a try, unless so many are there.
-    private func count(_ event: EventIdentity, below bound: Int) async throws -> Bool {
+    /// Counts a try of each event of which fewer than `bound` are there; returns those that it counted.
+    private func count(_ events: [EventIdentity], below bound: Int) async throws -> Set<EventIdentity> {
+        let (ids, topics, sources) = (events.map(\.id), events.map(\.topic), events.map(\.source))
         let rows = try await pool.query(
             """
             INSERT INTO work_begun AS begun (consumer, event_id, topic, source)
-            VALUES (\(consumer), \(event.id), \(event.topic), \(event.source))
+            SELECT \(consumer)::text, tried.event_id, tried.topic, tried.source
+            FROM unnest(\(ids), \(topics), \(sources)) AS tried (event_id, topic, source)
+            ORDER BY tried.event_id, tried.topic, tried.source
             ON CONFLICT (consumer, event_id, topic, source) DO UPDATE
                 SET tries = begun.tries + 1, last_try = now() WHERE begun.tries < \(bound)
-            RETURNING tries
+            RETURNING event_id, topic, source
             """
         )
-        return !rows.isEmpty
+        return Set(try rows.map { try EventIdentity($0) })
     }
 
     /// Takes one try of each event back.

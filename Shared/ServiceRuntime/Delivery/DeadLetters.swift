@@ -22,23 +22,25 @@ public enum DeadLetters {
         let headers = message.headers.map {
             DeadLetterHeader(name: $0.key, valueBase64: $0.value?.base64EncodedString())
         }
-        let event = try OutgoingEvent(
-            DeadLetterEvent(
-                id: id,
-                topic: message.topic,
-                partition: message.partition,
-                offset: message.offset,
-                recordKey: message.key,
-                consumer: consumer,
-                cause: DeadLetterCause(code: failure.code, message: failure.message),
-                payload: message.value,
-                headers: message.headers.map { ($0.key, $0.value) },
-                failedAt: time,
-                attempts: attempts
-            ),
-            source: "/errata/\(consumer)",
-            time: time
-        )
+        let event = try MessageSpans.giveUp(message, by: consumer, failure) {
+            try OutgoingEvent(
+                DeadLetterEvent(
+                    id: id,
+                    topic: message.topic,
+                    partition: message.partition,
+                    offset: message.offset,
+                    recordKey: message.key,
+                    consumer: consumer,
+                    cause: DeadLetterCause(code: failure.code, message: failure.message),
+                    payload: message.value,
+                    headers: message.headers.map { ($0.key, $0.value) },
+                    failedAt: time,
+                    attempts: attempts
+                ),
+                source: "/errata/\(consumer)",
+                time: time
+            )
+        }
         let headersJSON = String(decoding: try EventCoding.encodeJSON(headers), as: UTF8.self)
         return Effects(events: [event]) { transaction in
             try await transaction.execute(

@@ -6,6 +6,14 @@ import Metrics
 import PostgresClient
 import Schemas
 
+/// What is to come of a message.
+struct MessageWork: Sendable {
+    /// Its changes of the database.
+    let apply: @Sendable (PostgresTransaction) async throws -> Void
+    /// Its events.
+    let rows: [OutboxRow]
+}
+
 // One try of one message.
 extension EffectsWorker {
     /// What came of a try.
@@ -22,7 +30,7 @@ extension EffectsWorker {
         case postponed(Duration, String)
     }
 
-    private enum Outcome: String {
+    enum Outcome: String {
         case processed
         case duplicate
         case passedOver = "passed_over"
@@ -62,23 +70,23 @@ extension EffectsWorker {
         do {
             let event = try Self.read(message)
             if let type = EventType(rawValue: event.attributes.type), !processor.reads(type) {
-                count(Outcome.passedOver.rawValue, message)
+                count(.passedOver, message)
                 return .settled
             }
             let read = InboxEntry(of: event)
             let lane = isParked ? nil : ParkedMessages.lane(of: message)
             switch try await Inbox.standing(of: read, lane: lane, with: processor.consumerName, in: pool) {
             case .finished where !Sabotage.inboxOff.isPlanted:
-                count(Outcome.duplicate.rawValue, message)
+                count(.duplicate, message)
                 return .settled
             case .behindParked: return .behind
-            case .open, .finished: break
+            case .open, .finished, .taken: break
             }
             // Only now it is sure that the database can hold its id.
             entry = read
             let outcome = try await attempt(event, as: read, of: message, alone: alone, isParked: isParked, run)
             guard let outcome else { return .suspected }
-            count(outcome.rawValue, message)
+            count(outcome, message)
             return .settled
         } catch let failure as PermanentFailure {
             return try await bury(failure, attempts: failures + 1)
@@ -113,11 +121,23 @@ extension EffectsWorker {
         }
     }
 
-    private static func read(_ message: KafkaMessage) throws -> ReceivedEvent {
+    static func read(_ message: KafkaMessage) throws -> ReceivedEvent {
         guard let topic = Topic(rawValue: message.topic) else {
             throw PermanentFailure(code: "unknown-topic", message: "\(message.topic) is not one of Errata's topics")
         }
         return try EventReader.read(message, topic: topic)
+    }
+
+    /// Has the processor work on the event of a message, whose events are made into rows here, for whichever transaction
+    /// then holds them.
+    func work(on event: ReceivedEvent, isParked: Bool = false) async throws -> MessageWork {
+        try FaultPoint.messageBegins.reach()
+        let effects = try await MessageSpans.process(event, by: processor.consumerName, isParked: isParked) {
+            try await processor.process(event)
+        }
+        try FaultPoint.messageWorked.reach()
+        let rows = try Outbox.rows(of: effects.events, sizeLimit: kafka.recordSizeLimit)
+        return MessageWork(apply: effects.apply, rows: rows)
     }
 
     /// Works on an event; nil when that must wait until nothing else is in work.
@@ -135,10 +155,8 @@ extension EffectsWorker {
         case .giveUp(let tries): throw KilledItsWorker(tries: tries)
         }
         do {
-            try FaultPoint.messageBegins.reach()
-            let effects = try await processor.process(event)
-            try FaultPoint.messageWorked.reach()
-            let outcome = try await commit(effects, of: entry, message: message, run)
+            let work = try await work(on: event, isParked: isParked)
+            let outcome = try await commit(work, of: entry, message: message, run)
             try FaultPoint.commitDone.reach()
             run.begun.settled(entry.identity, of: message, isNew: outcome == .processed && !isParked)
             return outcome
@@ -149,7 +167,7 @@ extension EffectsWorker {
     }
 
     private func commit(
-        _ effects: Effects,
+        _ work: MessageWork,
         of entry: InboxEntry,
         message: KafkaMessage,
         _ run: Run
@@ -157,15 +175,15 @@ extension EffectsWorker {
         let consumer = processor.consumerName
         let isCounted = run.begun.isCounted(entry.identity)
         return try await pool.withTransaction { transaction in
-            if isCounted { try await run.begun.delete(entry.identity, in: transaction) }
+            if isCounted { try await run.begun.delete([entry.identity], in: transaction) }
             let isNew = try await Inbox.add(entry, of: consumer, from: message, in: transaction)
             guard isNew || Sabotage.inboxOff.isPlanted else {
                 // Another delivery was faster. It may have had another body, which this throws for.
                 _ = try await Inbox.holds(entry, of: consumer, in: transaction)
                 return .duplicate
             }
-            try await effects.apply(transaction)
-            try await Outbox.enqueue(effects.events, sizeLimit: kafka.recordSizeLimit, in: transaction)
+            try await work.apply(transaction)
+            try await Outbox.insert(work.rows, in: transaction)
             try FaultPoint.commitAhead.reach()
             return .processed
         }
@@ -193,7 +211,7 @@ extension EffectsWorker {
             let entry = InboxEntry(deadLetter: effects.events.first?.attributes.id ?? "", topic: message.topic)
             try await pool.withTransaction { transaction in
                 // Its replay begins anew.
-                if let event { try await run.begun.delete(event, in: transaction) }
+                if let event { try await run.begun.delete([event], in: transaction) }
                 guard try await Inbox.add(entry, of: consumer, from: message, in: transaction) else { return }
                 try await effects.apply(transaction)
                 // Without a limit: a dead letter that is itself too large must not keep the message from its end. The
@@ -216,6 +234,8 @@ extension EffectsWorker {
         )
         return true
     }
+
+    func count(_ outcome: Outcome, _ message: KafkaMessage) { count(outcome.rawValue, message) }
 
     func count(_ outcome: String, _ message: KafkaMessage) {
         Counter(

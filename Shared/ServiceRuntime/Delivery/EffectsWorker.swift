@@ -8,8 +8,9 @@ public import ServiceLifecycle
 /// Consumes the topics of an ``EventProcessor`` and makes the effects of each message happen exactly once.
 ///
 /// For each message one transaction holds the inbox row, the effects and the outbox rows; the offset is committed after
-/// it. Messages of one key are processed in order, different keys concurrently. A transient failure is retried for as
-/// long as it lasts while other keys go on; where messages that wait fill more than half of the worker's bounded memory,
+/// it. Messages of one topic and key are processed in order, others concurrently; where the processor allows it, several
+/// keys' messages share a transaction (``EventProcessor/batchLimit``). A transient failure is retried for as long as it
+/// lasts while other keys go on; where messages that wait fill more than half of the worker's bounded memory,
 /// those that have waited long are parked in the database (see ``ParkedMessages``), so that they hold up their own keys
 /// only. A permanent failure goes to the dead letters, and so does a message under whose id another body came before
 /// (`event-id-taken`) and one that ended its process again and again (`killed-its-worker`). On graceful shutdown the
@@ -30,7 +31,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     ///
     /// Arguments:
     ///   - concurrency: the number of messages, each of another key, that are worked on at the same time; eight times
-    ///     as many are held in memory.
+    ///     as many are held in memory, or four batches where that is more.
     ///   - backoff: the waits between tries of a message that fails transiently.
     ///   - crashLimit: how many times a process may end (a trap, memory that runs out, a kill) while it works on a
     ///     message before the message goes to the dead letters; the first end may go uncounted. Orderly stops,
@@ -60,6 +61,8 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     struct Run: Sendable {
         let consumer: KafkaConsumer
         let lanes = KeyedLanes()
+        /// The lanes whose next messages may go into a batch.
+        let ready = ReadyLanes()
         /// Bounds the messages in memory: the consumer is not asked for more while this many wait or work.
         let room: SlotLimiter
         /// Bounds the work; a message that waits for its next try holds none of these.
@@ -71,6 +74,9 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         var isCrowded: Bool { room.taken - work.taken > room.limit / 2 }
     }
 
+    /// Whether messages share transactions.
+    private var isBatching: Bool { processor.batchLimit > 1 }
+
     /// Consumes until graceful shutdown.
     public func run() async throws {
         let consumer = try KafkaConsumer(
@@ -79,7 +85,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             topics: processor.topics.map(\.rawValue),
             logger: logger
         )
-        let held = concurrency * 8
+        let held = isBatching ? max(concurrency * 8, processor.batchLimit * 4) : concurrency * 8
         let run = Run(
             consumer: consumer,
             room: SlotLimiter(limit: held),
@@ -114,25 +120,41 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         await background.value
         await commitLast(run)
         await consumer.close()
-        if let failure, !(failure is CancellationError) { throw failure }
+        if let failure, !(failure is CancellationError) { throw explained(failure) }
+    }
+
+    /// Says what to do where another process took this one's place in the group: to start again would take it back, and
+    /// then the other would.
+    private func explained(_ failure: any Error) -> any Error {
+        guard let error = failure as? KafkaError, error.code == .fencedInstance else { return failure }
+        return ConfigurationError(
+            "ERRATA_MEMBER: another process has joined the consumer group \(processor.consumerName) under the name "
+                + "\(kafka.settings["group.instance.id"] ?? ""), which this process had; give each process a name of its "
+                + "own (the value hostname takes its machine's), or leave the key out"
+        )
     }
 
     private func consume(_ run: Run) async throws {
-        let (opened, lane) = AsyncStream.makeStream(of: KeyedLanes.Lane.self)
         try await withThrowingDiscardingTaskGroup { group in
             group.addTask {
-                defer { lane.finish() }
+                defer { run.ready.finish() }
                 // Only the reading stops at shutdown: what is in flight is finished and committed by a member of the
                 // group that is still in it.
                 try await cancelWhenGracefulShutdown {
                     try await read(run) { message in
-                        if let new = run.lanes.add(message) { lane.yield(new) }
+                        if let new = run.lanes.add(message) { run.ready.add(new) }
                     }
                 }
             }
             group.addTask { await workOnParked(run) }
-            for await lane in opened {
-                group.addTask { await empty(lane, run) }
+            if isBatching {
+                await workInBatches(run)
+            } else {
+                for await _ in run.ready.additions {
+                    while let lane = run.ready.next() {
+                        group.addTask { await empty(lane, run) }
+                    }
+                }
             }
         }
     }
@@ -175,9 +197,12 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
 
     // MARK: The tries of a message
 
-    /// Settles the messages of one key, one after the other, until there is none or the worker ends.
-    private func empty(_ lane: KeyedLanes.Lane, _ run: Run) async {
-        while let message = run.lanes.next(of: lane) {
+    /// Settles the messages of one key, one after the other, until there is none or the worker ends; `first`: one that
+    /// is no longer in the lane.
+    func empty(_ lane: KeyedLanes.Lane, first: KafkaMessage? = nil, _ run: Run) async {
+        var taken = first
+        while let message = taken ?? run.lanes.next(of: lane) {
+            taken = nil
             if Sabotage.offsetsFirst.isPlanted { run.progress.finished(message) }
             switch await settle(message, run) {
             case .settled where Sabotage.offsetsFirst.isPlanted: break

@@ -1,6 +1,7 @@
 public import Foundation
 public import PostgresClient
 public import Schemas
+import Tracing
 
 /// An event as it came from a topic.
 public struct ReceivedEvent: Sendable {
@@ -48,13 +49,19 @@ public struct Effects: Sendable {
     /// Events to send.
     public var events: [OutgoingEvent]
 
-    /// Creates effects.
+    /// Creates effects; they are applied within the trace in which they were worked out, whichever task applies them.
     public init(
         events: [OutgoingEvent] = [],
         apply: @escaping @Sendable (PostgresTransaction) async throws -> Void = { _ in }
     ) {
-        self.apply = apply
         self.events = events
+        guard let context = InstrumentationContext.current else {
+            self.apply = apply
+            return
+        }
+        self.apply = { transaction in
+            try await InstrumentationContext.$current.withValue(context) { try await apply(transaction) }
+        }
     }
 
     /// The message needs no action.
@@ -73,6 +80,17 @@ public protocol EventProcessor: Sendable {
     /// By default all are.
     func reads(_ type: EventType) -> Bool
 
+    /// The most messages, each of another key, whose effects may be brought about in one transaction; by default 1.
+    ///
+    /// For processors whose work is quick and whose effects are rows and events alone: what a batch holds waits for the
+    /// slowest in it, and where one fails in the transaction all are worked on once more, each by itself.
+    var batchLimit: Int { get }
+
+    /// Whether events of a type may be in a batch; one that takes long is worked on by itself.
+    ///
+    /// By default all may.
+    func isBatched(_ type: EventType) -> Bool
+
     /// Works out the effects of an event. Slow work (a teacher's answer) belongs here, outside the transaction.
     ///
     /// The same event may be processed again after a crash: work that costs something is kept under a key of its own.
@@ -84,4 +102,8 @@ public protocol EventProcessor: Sendable {
 extension EventProcessor {
     /// All types of the topics are read.
     public func reads(_ type: EventType) -> Bool { true }
+    /// Each message has a transaction of its own.
+    public var batchLimit: Int { 1 }
+    /// All types may be in a batch.
+    public func isBatched(_ type: EventType) -> Bool { true }
 }

@@ -42,7 +42,12 @@ enum EventReader {
                 parts: key,
                 value.base64EncodedString()
             )
-            return CloudEvent(id: id, source: "/\(topic.rawValue)", type: type.rawValue)
+            return CloudEvent(
+                id: id,
+                source: "/\(topic.rawValue)",
+                type: type.rawValue,
+                trace: TraceContext(headers: headers)
+            )
         }
         do {
             let attributes = try CloudEvent(headers: headers)

@@ -22,6 +22,13 @@ struct EventIdentity: Hashable, Sendable {
         id = event.id
     }
 
+    /// As a row of one of the tables has it.
+    init(_ row: Row) throws {
+        topic = try row.get("topic", as: String.self)
+        source = try row.get("source", as: String.self)
+        id = try row.get("event_id", as: String.self)
+    }
+
     /// A message that was given up: not under its event's own id, for a mended one may come under that.
     ///
     /// No event's source is empty.
@@ -55,6 +62,8 @@ enum Inbox {
     enum Standing: Sendable, Equatable {
         /// The consumer has finished with it.
         case finished
+        /// The consumer has finished with an event of the same source, topic and id whose body was another one.
+        case taken
         /// An earlier message of its key is parked.
         case behindParked
         /// It may be worked on.
@@ -63,32 +72,53 @@ enum Inbox {
 
     /// Where an event stands, whose message has the lane (``ParkedMessages/lane(of:)``); without one it is behind nothing.
     ///
-    /// - Throws: as ``holds(_:of:in:)``.
+    /// - Throws: as ``holds(_:of:in:)``, so that ``Standing/taken`` is no answer.
     static func standing(
         of entry: InboxEntry,
         lane: Data?,
         with consumer: String,
         in database: some PostgresQueryable
     ) async throws -> Standing {
-        let event = entry.identity
-        // One statement, as every message needs both.
+        let standing = try await standings(of: [(entry, lane)], with: consumer, in: database).first
+        if standing == .taken { throw taken(entry.identity) }
+        return standing ?? .open
+    }
+
+    /// Where each of several events stands, in their order, each with its message's lane.
+    static func standings(
+        of entries: [(entry: InboxEntry, lane: Data?)],
+        with consumer: String,
+        in database: some PostgresQueryable
+    ) async throws -> [Standing] {
+        guard !entries.isEmpty else { return [] }
+        let ids = entries.map(\.entry.identity.id)
+        let topics = entries.map(\.entry.identity.topic)
+        let sources = entries.map(\.entry.identity.source)
+        let digests = entries.map(\.entry.digest)
+        let lanes = entries.map(\.lane)
+        // One statement, as every message needs both. Each event is looked up by the index: a join would be planned while
+        // the tables are small, and its plan kept.
         let rows = try await database.query(
             """
-            SELECT false AS parked, digest FROM inbox
-            WHERE consumer = \(consumer) AND event_id = \(event.id) AND topic = \(event.topic)
-              AND source IN (\(event.source), '')
-            UNION ALL
-            (SELECT true, NULL::bytea FROM parked_messages
-             WHERE consumer = \(consumer) AND topic = \(event.topic) AND lane = \(lane) LIMIT 1)
+            SELECT (
+                SELECT bool_or(known.digest IS NULL OR known.digest = event.digest) FROM inbox AS known
+                WHERE known.consumer = \(consumer) AND known.event_id = event.event_id AND known.topic = event.topic
+                  AND known.source IN (event.source, '')
+            ) AS recognised, EXISTS (
+                SELECT 1 FROM parked_messages AS parked
+                WHERE parked.consumer = \(consumer) AND parked.topic = event.topic AND parked.lane = event.lane
+            ) AS parked
+            FROM unnest(\(ids), \(topics), \(sources), \(digests), \(lanes))
+                WITH ORDINALITY AS event (event_id, topic, source, digest, lane, place)
+            ORDER BY event.place
             """
         )
-        var known: [Row] = []
-        for row in rows {
-            let isParked = try row.get("parked", as: Bool.self)
-            if !isParked { known.append(row) }
+        return try rows.map { row -> Standing in
+            guard let isRecognised = try row.get("recognised", as: Bool?.self) else {
+                return try row.get("parked", as: Bool.self) ? .behindParked : .open
+            }
+            return isRecognised ? .finished : .taken
         }
-        if try isFinished(known, entry) { return .finished }
-        return known.count < rows.count ? .behindParked : .open
     }
 
     /// Whether a consumer has finished with an event.
@@ -119,7 +149,11 @@ enum Inbox {
         for row in rows {
             guard let digest = try row.get("digest", as: Data?.self), digest != entry.digest else { return true }
         }
-        throw PermanentFailure(
+        throw taken(event)
+    }
+
+    private static func taken(_ event: EventIdentity) -> PermanentFailure {
+        PermanentFailure(
             code: "event-id-taken",
             message: "another body came before under the id \(event.id.prefix(100)) of \(event.source.prefix(100)) on "
                 + "\(event.topic), and an event is recognised by these: this one was not worked on. What it says that is "
@@ -136,15 +170,34 @@ enum Inbox {
         from message: KafkaMessage,
         in transaction: PostgresTransaction
     ) async throws -> Bool {
-        let event = entry.identity
+        try await !add([(entry, message)], of: consumer, in: transaction).isEmpty
+    }
+
+    /// Notes that a consumer finishes with entries by the caller's transaction; no two of them have one identity.
+    ///
+    /// - Returns: those that were not noted before.
+    static func add(
+        _ entries: [(entry: InboxEntry, message: KafkaMessage)],
+        of consumer: String,
+        in transaction: PostgresTransaction
+    ) async throws -> Set<EventIdentity> {
+        let ids = entries.map(\.entry.identity.id)
+        let topics = entries.map(\.entry.identity.topic)
+        let sources = entries.map(\.entry.identity.source)
+        let digests = entries.map(\.entry.digest)
+        let partitions = entries.map(\.message.partition)
+        let offsets = entries.map(\.message.offset)
+        // In one order, so that two transactions with the same events wait for each other and neither fails.
         let inserted = try await transaction.query(
             """
             INSERT INTO inbox (consumer, event_id, topic, source, digest, partition, "offset")
-            VALUES (\(consumer), \(event.id), \(event.topic), \(event.source), \(entry.digest), \(message.partition),
-                    \(message.offset))
-            ON CONFLICT DO NOTHING RETURNING event_id
+            SELECT \(consumer)::text, done.event_id, done.topic, done.source, done.digest, done.partition, done.place
+            FROM unnest(\(ids), \(topics), \(sources), \(digests), \(partitions), \(offsets))
+                AS done (event_id, topic, source, digest, partition, place)
+            ORDER BY done.event_id, done.topic, done.source
+            ON CONFLICT DO NOTHING RETURNING event_id, topic, source
             """
         )
-        return !inserted.isEmpty
+        return Set(try inserted.map { try EventIdentity($0) })
     }
 }

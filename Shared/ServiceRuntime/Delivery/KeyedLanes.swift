@@ -8,8 +8,8 @@ import Synchronization
 /// Between topics Kafka promises no order, and a message may wait for one of another topic with the same key: an attempt for
 /// its problem.
 ///
-/// A lane is open while a task empties it; it closes when that task finds nothing more, and the key's next message opens
-/// a new one. Nothing is kept of a key without messages.
+/// A lane is open while somebody works on its messages; it closes when nothing more waits in it, and the key's next
+/// message opens a new one. Nothing is kept of a key without messages.
 final class KeyedLanes: Sendable {
     /// What keeps messages in order.
     enum Lane: Hashable, Sendable {
@@ -50,6 +50,22 @@ final class KeyedLanes: Sendable {
             if let message = waiting[lane]?.popFirst() { return message }
             waiting[lane] = nil
             return nil
+        }
+    }
+
+    /// Takes the next message of an open lane, which stays open: nothing else of its key is worked on meanwhile.
+    func take(from lane: Lane) -> KafkaMessage? {
+        waiting.withLock { $0[lane]?.popFirst() }
+    }
+
+    /// Closes a lane in which nothing waits.
+    ///
+    /// - Returns: false where something does; it stays open then.
+    func close(_ lane: Lane) -> Bool {
+        waiting.withLock { waiting in
+            guard waiting[lane]?.isEmpty ?? true else { return false }
+            waiting[lane] = nil
+            return true
         }
     }
 }

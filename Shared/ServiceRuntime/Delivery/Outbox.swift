@@ -3,8 +3,16 @@ import KafkaClient
 import PostgresClient
 import Schemas
 
+/// An event on its way into the outbox, as the message that it comes of leaves it.
+struct OutboxRow: Sendable {
+    let event: OutgoingEvent
+}
+
 /// The table of events to publish.
 enum Outbox {
+    /// The most rows of one statement, and about the most bytes.
+    private static let chunk = (rows: 500, bytes: 4 << 20)
+
     /// Writes events in the caller's transaction; the relay sends them within its poll interval after the commit.
     ///
     /// An event that is there already under the same id is left alone: it is the same work done again.
@@ -18,27 +26,74 @@ enum Outbox {
         sizeLimit: Int? = nil,
         in transaction: PostgresTransaction
     ) async throws {
-        for event in events {
+        try await insert(try rows(of: events, sizeLimit: sizeLimit), in: transaction)
+    }
+
+    /// Makes the rows of events, each of which can be a record.
+    ///
+    /// - Throws: ``PermanentFailure`` when one is larger than the limit, or its attributes cannot be headers.
+    static func rows(of events: [OutgoingEvent], sizeLimit: Int? = nil) throws -> [OutboxRow] {
+        try events.map { event in
             try check(event, sizeLimit: sizeLimit)
-            let attributes = event.attributes
-            let inserted = try await transaction.query(
-                """
-                INSERT INTO outbox (event_id, topic, key, type, source, subject, time, payload)
-                VALUES (\(attributes.id), \(event.topic.rawValue), \(event.key), \(attributes.type),
-                        \(attributes.source), \(attributes.subject), \(attributes.time), \(event.payload))
-                ON CONFLICT (event_id) DO NOTHING RETURNING sequence
-                """
-            )
-            guard inserted.isEmpty else { continue }
-            let rows = try await transaction.query("SELECT payload FROM outbox WHERE event_id = \(attributes.id)")
-            // One that was published long ago has no body any more, and is known by its id alone.
-            if let known = try rows.first?.get("payload", as: String.self), !known.isEmpty, known != event.payload {
-                throw PermanentFailure(
-                    code: "conflicting-event",
-                    message: "event id \(attributes.id) of \(attributes.type) stands for a different event already"
-                )
-            }
+            return OutboxRow(event: event)
         }
+    }
+
+    /// Writes rows in their order, those of several messages too, in as many statements as their bytes need.
+    ///
+    /// - Throws: ``PermanentFailure`` when a different event stands under an id.
+    static func insert(_ rows: [OutboxRow], in transaction: PostgresTransaction) async throws {
+        var first = rows.startIndex
+        while first < rows.endIndex {
+            var end = first
+            var bytes = 0
+            while end < rows.endIndex, end - first < chunk.rows, bytes < chunk.bytes {
+                bytes += rows[end].event.payload.utf8.count
+                end += 1
+            }
+            try await insert(rows[first..<end], in: transaction)
+            first = end
+        }
+    }
+
+    private static func insert(_ rows: ArraySlice<OutboxRow>, in transaction: PostgresTransaction) async throws {
+        let events = rows.map(\.event)
+        let ids = events.map(\.attributes.id)
+        let topics = events.map(\.topic.rawValue)
+        let keys = events.map(\.key)
+        let types = events.map(\.attributes.type)
+        let sources = events.map(\.attributes.source)
+        let subjects = events.map(\.attributes.subject)
+        let times = events.map(\.attributes.time)
+        let payloads = events.map(\.payload)
+        let traces = events.map(\.attributes.trace?.text)
+        let inserted = try await transaction.execute(
+            """
+            INSERT INTO outbox (event_id, topic, key, type, source, subject, time, payload, trace_context)
+            SELECT sent.event_id, sent.topic, sent.key, sent.type, sent.source, sent.subject, sent.time, sent.payload,
+                   sent.trace
+            FROM unnest(\(ids), \(topics), \(keys), \(types), \(sources), \(subjects), \(times), \(payloads), \(traces))
+                WITH ORDINALITY AS sent (event_id, topic, key, type, source, subject, time, payload, trace, place)
+            ORDER BY sent.place
+            ON CONFLICT (event_id) DO NOTHING
+            """
+        )
+        guard inserted < events.count else { return }
+        // One that was published long ago has no body any more, and is known by its id alone.
+        let conflict = try await transaction.first(
+            """
+            SELECT sent.event_id, sent.type
+            FROM unnest(\(ids), \(types), \(payloads)) AS sent (event_id, type, payload)
+            JOIN outbox AS known ON known.event_id = sent.event_id
+            WHERE known.payload NOT IN ('', sent.payload) LIMIT 1
+            """
+        )
+        guard let conflict else { return }
+        let (id, type) = (try conflict.get("event_id", as: String.self), try conflict.get("type", as: String.self))
+        throw PermanentFailure(
+            code: "conflicting-event",
+            message: "event id \(id) of \(type) stands for a different event already"
+        )
     }
 
     /// An event that cannot be a record must not come into the table: those of all services behind it would wait.

@@ -51,18 +51,27 @@ public struct OutboxRelay: Service {
     /// Publishes until graceful shutdown, at which it finishes the batch in flight.
     ///
     /// What is then unpublished stays in the outbox for the next relay.
+    ///
+    /// - Throws: ``ConfigurationError`` when the database ends transactions that wait before the producer gives up.
     public func run() async throws {
         var rests = TopicRests()
         var failures = 0
+        var isChecked = false
         while !Task.isShuttingDownGracefully, !Task.isCancelled {
             let wait: Duration
             do {
+                if !isChecked {
+                    try await checkTimes()
+                    isChecked = true
+                }
                 let published = try await publish(except: rests.topics(at: .now))
                 failures = 0
                 note(published, in: &rests)
                 wait = published.rows < batch || !published.failures.isEmpty ? pollInterval : .zero
             } catch is CancellationError {
                 return
+            } catch let error as ConfigurationError {
+                throw error
             } catch {
                 failures += 1
                 logger.warning(
@@ -75,6 +84,35 @@ public struct OutboxRelay: Service {
             // Only the waiting ends at shutdown.
             guard (try? await cancelWhenGracefulShutdown { try await Task.sleep(for: wait) }) != nil else { return }
         }
+    }
+
+    /// The settings of a relay's producer: it waits for a broker for a minute at most unless they say otherwise, because it
+    /// does so in a transaction, and an old transaction keeps the database from clearing up.
+    static func configuration(_ kafka: KafkaConfiguration) -> KafkaConfiguration {
+        guard kafka.settings["delivery.timeout.ms"] == nil, kafka.settings["message.timeout.ms"] == nil else {
+            return kafka
+        }
+        var kafka = kafka
+        kafka.settings["delivery.timeout.ms"] = "60000"
+        return kafka
+    }
+
+    /// Checks that the database lets a transaction wait for as long as a batch may take.
+    private func checkTimes() async throws {
+        let milliseconds = try await pool.value(
+            "SELECT setting::bigint FROM pg_settings WHERE name = 'idle_in_transaction_session_timeout'",
+            as: Int.self
+        )
+        guard milliseconds > 0 else { return }
+        // A batch, and what was refused in it alone.
+        let longest = producer.deliveryTimeout.map { $0 * 2 }
+        if let longest, longest < .milliseconds(milliseconds) { return }
+        let wait = longest.map { "for \($0 / .milliseconds(1)) ms, twice that time" } ?? "for ever, as it is 0"
+        throw ConfigurationError(
+            "delivery.timeout.ms in ERRATA_KAFKA_SETTINGS: events are sent in a transaction, which may wait \(wait), and "
+                + "the database ends one that waits for \(milliseconds) ms (idle_in_transaction_session_timeout); lower the "
+                + "one or raise the other"
+        )
     }
 
     /// Rests the topics that took nothing, or renews the producer where that is the cause.
@@ -126,7 +164,7 @@ public struct OutboxRelay: Service {
             guard try locked.first?.get("locked", as: Bool.self) == true else { return Published() }
             let rows = try await transaction.query(
                 """
-                SELECT sequence, event_id, topic, key, type, source, subject, time, payload FROM outbox
+                SELECT sequence, event_id, topic, key, type, source, subject, time, payload, trace_context FROM outbox
                 WHERE published_at IS NULL AND refused_at IS NULL AND topic <> ALL(\(resting))
                 ORDER BY sequence LIMIT \(batch)
                 """
@@ -134,12 +172,16 @@ public struct OutboxRelay: Service {
             guard !rows.isEmpty else { return Published() }
             var sequences: [Int64] = []
             var records: [KafkaRecord] = []
+            var spans = PublishSpans()
             for row in rows {
                 sequences.append(try row.get("sequence", as: Int64.self))
-                records.append(try record(of: row))
+                let (record, attributes) = try record(of: row)
+                records.append(record)
+                spans.add(attributes, topic: record.topic)
             }
             try FaultPoint.relayRead.reach()
             let sent = try await send(records)
+            spans.end(delivered: sent.delivered)
             try FaultPoint.relaySent.reach()
             for (index, error) in sent.refused.sorted(by: { $0.key < $1.key }) {
                 try await setAside(records[index], sequence: sequences[index], error: error, in: transaction)
@@ -171,29 +213,40 @@ public struct OutboxRelay: Service {
     private func send(_ records: [KafkaRecord]) async throws -> Sent {
         var sent = Sent()
         var suspects: [Int] = []
-        var broken: Set<Line> = []
+        // The first record of a line that is still to be sent.
+        var broken: [Line: Int] = [:]
+        func line(_ index: Int) -> Line { Line(topic: records[index].topic, key: records[index].key) }
+        func hold(_ index: Int) { broken[line(index)] = min(broken[line(index)] ?? index, index) }
         func note(_ index: Int, _ result: Result<DeliveryReport, KafkaError>, isAlone: Bool) {
-            let record = records[index]
-            let line = Line(topic: record.topic, key: record.key)
             switch result {
-            case .success:
-                if !broken.contains(line) { sent.delivered.append(index) }
+            case .success: sent.delivered.append(index)
             case .failure(let error) where error.refusesRecord && !isAlone:
                 suspects.append(index)
             case .failure(let error) where error.refusesRecord:
                 sent.refused[index] = error
             case .failure(let error):
-                broken.insert(line)
-                if sent.failures[record.topic] == nil { sent.failures[record.topic] = error }
+                hold(index)
+                let topic = records[index].topic
+                if sent.failures[topic] == nil { sent.failures[topic] = error }
             }
         }
         for (index, result) in try await producer.deliver(records).enumerated() {
             note(index, result, isAlone: false)
         }
         // A broker refuses a whole batch for one record in it: sent alone, each shows whether it was that one.
-        for index in suspects where !broken.contains(Line(topic: records[index].topic, key: records[index].key)) {
-            for result in try await producer.deliver([records[index]]) { note(index, result, isAlone: true) }
+        var isAway = false
+        for index in suspects {
+            // Where the broker is away, it is not waited for once more with each of them.
+            guard !isAway, broken[line(index)] == nil else {
+                hold(index)
+                continue
+            }
+            for result in try await producer.deliver([records[index]]) {
+                note(index, result, isAlone: true)
+                if case .failure(let error) = result, !error.refusesRecord { isAway = true }
+            }
         }
+        sent.delivered.removeAll { index in broken[line(index)].map { $0 < index } ?? false }
         return sent
     }
 
@@ -223,7 +276,7 @@ public struct OutboxRelay: Service {
         )
     }
 
-    private func record(of row: Row) throws -> KafkaRecord {
+    private func record(of row: Row) throws -> (KafkaRecord, CloudEvent) {
         let type = try row.get("type", as: String.self)
         let attributes = CloudEvent(
             id: try row.get("event_id", as: String.self),
@@ -231,13 +284,15 @@ public struct OutboxRelay: Service {
             type: type,
             time: try row.get("time", as: Date.self),
             subject: try row.get("subject", as: String?.self),
-            dataschema: EventType(rawValue: type)?.schemaIdentifier
+            dataschema: EventType(rawValue: type)?.schemaIdentifier,
+            trace: try row.traceContext()
         )
-        return KafkaRecord(
+        let record = KafkaRecord(
             topic: try row.get("topic", as: String.self),
             key: Data(try row.get("key", as: String.self).utf8),
             value: Data(try row.get("payload", as: String.self).utf8),
             headers: try attributes.headers().map { KafkaHeader(key: $0.0, value: $0.1) }
         )
+        return (record, attributes)
     }
 }

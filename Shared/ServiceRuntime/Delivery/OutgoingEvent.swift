@@ -2,6 +2,7 @@ public import Foundation
 public import KafkaClient
 public import PostgresClient
 public import Schemas
+import Tracing
 
 /// An event to send: written to the outbox in the transaction that caused it, and published by the relay.
 public struct OutgoingEvent: Sendable, Hashable {
@@ -22,13 +23,48 @@ public struct OutgoingEvent: Sendable, Hashable {
     ///     id: see ``Schemas/DeterministicID``. Default: the payload's id.
     ///   - source: the sender, e.g. `/errata/evaluator`.
     ///   - time: when it happened.
+    ///   - trace: what it belongs to. Default: what the task works in.
     /// - Throws: ``Schemas/SchemasError`` when the payload is not valid or longer than a message may be.
-    public init(_ payload: some EventPayload, id: String? = nil, source: String, time: Date) throws {
+    public init(
+        _ payload: some EventPayload,
+        id: String? = nil,
+        source: String,
+        time: Date,
+        trace: TraceContext? = TraceContext.current
+    ) throws {
         let type = Swift.type(of: payload).type
         topic = type.topic
         key = payload.key
-        attributes = CloudEvent(id: id ?? payload.id, source: source, time: time, payload: payload)
+        attributes = CloudEvent(id: id ?? payload.id, source: source, time: time, payload: payload, trace: trace)
         self.payload = String(decoding: try EventCoding.encode(payload), as: UTF8.self)
+    }
+
+    /// Encodes a payload in a span of its own, for a sender in whose trace there is no work yet: commands are such.
+    ///
+    /// Without a trace a new one begins with the event.
+    ///
+    /// Arguments as of ``init(_:id:source:time:trace:)``.
+    public static func created(
+        _ payload: some EventPayload,
+        id: String? = nil,
+        source: String,
+        time: Date,
+        trace: TraceContext? = TraceContext.current
+    ) throws -> OutgoingEvent {
+        let topic = Swift.type(of: payload).type.topic.rawValue
+        return try withSpan(
+            "create \(topic)",
+            context: InstrumentationContext.carrying(trace),
+            ofKind: .producer
+        ) { span in
+            let event = try OutgoingEvent(payload, id: id, source: source, time: time)
+            span.updateAttributes { all in
+                all.merge(MessageSpans.attributes(topic: topic, operation: "create"))
+                all["messaging.message.id"] = event.attributes.id
+                all["cloudevents.event_type"] = event.attributes.type
+            }
+            return event
+        }
     }
 
     /// The Kafka record of the event in CloudEvents' binary mode, for a sender that has no outbox.

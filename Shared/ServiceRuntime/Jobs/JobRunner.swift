@@ -4,8 +4,8 @@ public import ServiceLifecycle
 
 /// Long work that waits for a condition: found by polling, done by one process at a time under a lease.
 ///
-/// A job that fails transiently is tried again with backoff, while those behind it go on; when its process dies, another takes the job over once the
-/// lease has run out.
+/// A job that fails transiently is tried again with backoff, while those behind it go on; when its process dies, another
+/// takes the job over once the lease has run out.
 public struct JobRunner<Job: Sendable>: Service {
     private let pool: PostgresPool
     private let holder: String

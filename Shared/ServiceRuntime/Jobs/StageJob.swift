@@ -3,6 +3,7 @@ import Foundation
 public import Logging
 public import PostgresClient
 public import Schemas
+import Tracing
 
 /// What training the stages of runs has in common, whatever is trained on whatever data.
 ///
@@ -95,11 +96,22 @@ public struct StageJob: Sendable {
             interval: interval,
             leaseName: { "run/\($0.run.id)/\($0.round)/\($0.stage.name)" },
             ready: ready,
-            work: { stage, lease in try await train(stage, lease: lease) }
+            work: { stage, lease in
+                try await Traced.run(
+                    "train \(stage.stage.name)",
+                    in: stage.trace,
+                    attributes: [
+                        "errata.run.id": .string(stage.run.id), "errata.round": .int64(Int64(stage.round)),
+                        "errata.stage": .string(stage.stage.name),
+                    ]
+                ) { span in
+                    try await train(stage, lease: lease, span)
+                }
+            }
         )
     }
 
-    private func train(_ stage: ReadyStage, lease: JobLease) async throws {
+    private func train(_ stage: ReadyStage, lease: JobLease, _ span: any Tracing.Span) async throws {
         let wanted = try await inputs(stage)
         // The stage may have been finished between the look and the lease.
         let snapshot = try await pool.withTransaction { transaction -> JobSnapshot? in
@@ -113,6 +125,7 @@ public struct StageJob: Sendable {
         try FaultPoint.stageBegins.reach()
         do {
             let work = try await prepare(stage, snapshot)
+            span.attributes["errata.examples"] = work.examples
             let checkpoint = try await checkpoint(of: stage, work, lease)
             try FaultPoint.stageStored.reach()
             let event = try OutgoingEvent(checkpoint, source: source, time: Date())
@@ -122,8 +135,10 @@ public struct StageJob: Sendable {
             work.forget()
         } catch is RunEnded {
             logger.notice("training ended with its run", metadata: metadata(of: stage))
-        } catch  where endsStage(error) {
+        } catch let error where endsStage(error) {
             logger.error("stage failed", metadata: metadata(of: stage, ["error": "\(error)"]))
+            span.recordError(error)
+            span.setStatus(SpanStatus(code: .error))
             try await pool.withTransaction { transaction in
                 try await lease.verify(in: transaction)
                 try await JobStore.failed(

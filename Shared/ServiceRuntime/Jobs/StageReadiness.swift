@@ -13,14 +13,24 @@ public struct ReadyStage: Sendable {
     public let parent: CheckpointEvent
     /// The tokens to train on where the stage is to take as many as others took.
     public let tokens: Int?
+    /// The trace that its run came in.
+    public let trace: TraceContext?
 
     /// Creates a ready stage.
-    public init(run: RunEvent, round: Int, stage: RunStage, parent: CheckpointEvent, tokens: Int? = nil) {
+    public init(
+        run: RunEvent,
+        round: Int,
+        stage: RunStage,
+        parent: CheckpointEvent,
+        tokens: Int? = nil,
+        trace: TraceContext? = nil
+    ) {
         self.run = run
         self.round = round
         self.stage = stage
         self.parent = parent
         self.tokens = tokens
+        self.trace = trace
     }
 
     /// Its name among all.
@@ -58,7 +68,7 @@ public struct StageReadiness: Sendable {
     public func candidates() async throws -> [Candidate] {
         var result: [Candidate] = []
         var runs: [String: RunEvent] = [:]
-        for job in try await JobStore.jobs(states: ["waiting", "running"], active: true, from: pool) {
+        for job in try await JobStore.jobs(states: [.waiting, .running], active: true, from: pool) {
             if runs[job.id.run] == nil { runs[job.id.run] = try await RunStore.run(job.id.run, from: pool) }
             guard let run = runs[job.id.run], let stage = run.stage(job.id.stage), trains(stage) else { continue }
             result.append(Candidate(job: job, run: run, stage: stage))
@@ -88,7 +98,8 @@ public struct StageReadiness: Sendable {
             round: job.id.round,
             stage: stage,
             parent: parent.checkpoint,
-            tokens: tokens == 0 ? nil : tokens
+            tokens: tokens == 0 ? nil : tokens,
+            trace: job.trace
         )
         if job.hasInputs { return ready }
         let waited = min(job.waitedSeconds, parent.ageSeconds)

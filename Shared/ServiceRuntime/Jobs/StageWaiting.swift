@@ -16,7 +16,7 @@ public enum StageWaiting {
     /// The waiting stages of active runs, in order.
     public static func reasons(from pool: PostgresPool) async throws -> [Reason] {
         let readiness = StageReadiness(pool: pool) { _ in true }
-        let candidates = try await readiness.candidates().filter { $0.job.state == "waiting" }
+        let candidates = try await readiness.candidates().filter { $0.job.state == .waiting }
         let ready = Set(try await readiness.ready(among: candidates).map(\.id))
         var reasons: [Reason] = []
         for candidate in candidates {

@@ -16,7 +16,7 @@ public struct EventService: Sendable {
     )
 
     /// The keys of the parts.
-    public static let keys: [any AnyConfigurationKey] = KafkaKeys.all + DatabaseKeys.all + [concurrency]
+    public static let keys: [any AnyConfigurationKey] = KafkaKeys.all + DatabaseKeys.all + [concurrency, member]
 
     /// The database.
     public let pool: PostgresPool
@@ -104,7 +104,10 @@ public struct EventService: Sendable {
             EffectsWorker(
                 processor: processor,
                 pool: pool,
-                kafka: figures.following(.consumer(processor.consumerName), kafka),
+                kafka: figures.following(
+                    .consumer(processor.consumerName),
+                    try Self.consumer(kafka, named: context.configuration.optionalValue(Self.member))
+                ),
                 logger: context.logger,
                 concurrency: try concurrency ?? context.configuration.value(Self.concurrency)
             )
@@ -116,7 +119,10 @@ public struct EventService: Sendable {
     /// The broker and all topics are added to what the service must reach to be ready: the relay of each service publishes
     /// for all of them.
     public func publishers() throws -> [any Service] {
-        let producer = try KafkaProducer(figures.following(.producer, kafka), logger: context.logger)
+        let producer = try KafkaProducer(
+            figures.following(.producer, OutboxRelay.configuration(kafka)),
+            logger: context.logger
+        )
         // Less than a check may take, so that the broker's own words are told.
         let contact = BrokerContact(servers: kafka.bootstrapServers) {
             try await producer.metadata(timeout: .milliseconds(1500))

@@ -2,6 +2,7 @@ import Foundation
 import Logging
 import Metrics
 public import ServiceLifecycle
+import Tracing
 import UnixSignals
 
 /// What an executable declares about its service.
@@ -33,7 +34,7 @@ public struct ServiceDefinition: Sendable {
     }
 
     /// All keys: the runtime's and the service's own.
-    public var allKeys: [any AnyConfigurationKey] { RuntimeKeys.all + keys }
+    public var allKeys: [any AnyConfigurationKey] { RuntimeKeys.all + TracingKeys.all + keys }
 
     /// The text of `--help`.
     public var help: String {
@@ -85,7 +86,7 @@ public enum ServiceMain {
     ///   - definition: The service.
     ///   - arguments: The arguments without the program's name.
     ///   - environment: The environment variables.
-    ///   - isProcess: Whether the global log and metrics systems are set up and signals are taken.
+    ///   - isProcess: Whether the global log, metrics and tracing systems are set up and signals are taken.
     ///   - sink: Where log lines go.
     ///   - output: Where `--help` and `--check` write.
     ///   - complaints: Where wrong arguments and configurations are told.
@@ -154,8 +155,12 @@ public enum ServiceMain {
                 // Without what libraries do at the end: a thread that still computes would fall over what they free.
                 onStuck: { if isProcess { _exit(ExitCode.software.rawValue) } }
             )
+            let tracing = try ServiceTracing(configuration, name: definition.name, logger: logger)
+            if isProcess { InstrumentationSystem.bootstrap(tracing.tracer) }
             logger.info("starting")
-            try await host.run(try await definition.makeServices(context))
+            // The exporter is the last to stop, so that it sends what the others did at last.
+            let exporter: [any Service] = tracing.exporter.map { [$0] } ?? []
+            try await host.run(exporter + (try await definition.makeServices(context)))
             logger.info("ended")
             return .success
         } catch let error as ConfigurationError {

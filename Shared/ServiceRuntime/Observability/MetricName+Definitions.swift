@@ -167,6 +167,14 @@ extension MetricName {
             )
         case .droppedSeries:
             .init(kind: .counter, help: "Series that were dropped because there were too many.")
+        case .spansDropped:
+            .init(
+                kind: .counter,
+                labels: ["reason"],
+                help:
+                    "Spans of traces that were not exported, by reason: queue_full, unreachable, refused, or ended (with the "
+                    + "process)."
+            )
         case .residentMemory:
             .init(kind: .gauge, help: "Memory of the process that is resident.")
         // Training and evaluation

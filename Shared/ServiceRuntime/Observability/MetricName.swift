@@ -60,6 +60,7 @@ public enum MetricName: String, CaseIterable, Sendable {
     // The service itself
     case sourceUp = "errata_metrics_source_up"
     case droppedSeries = "errata_metrics_dropped_series_total"
+    case spansDropped = "errata_spans_dropped_total"
     case residentMemory = "process_resident_memory_bytes"
 
     /// Whose figure it is.

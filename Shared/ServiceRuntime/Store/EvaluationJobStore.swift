@@ -3,6 +3,18 @@ public import Schemas
 
 /// The tables `evaluation_jobs`, `evaluation_pieces` and `evaluation_results`: what evaluators do, piece by piece.
 public enum EvaluationJobStore {
+    /// How far an evaluation is.
+    public enum State: String, Sendable {
+        /// For its problems.
+        case waiting
+        /// Its pieces are being done.
+        case open
+        /// There are scores.
+        case done
+        /// Nothing comes of it.
+        case leftOut = "left-out"
+    }
+
     /// The scoring of a checkpoint on a suite, or its roll-out for a round.
     public struct Job: Sendable, Hashable {
         /// The id of the evaluation that comes of it; of a roll-out an id of its own.
@@ -15,14 +27,16 @@ public enum EvaluationJobStore {
         public let suite: String?
         /// The round that a roll-out is for.
         public let round: Int
-        /// `waiting` for problems, `open`, `done` or `left-out`.
-        public let state: String
+        /// How far it is.
+        public let state: State
         /// Why it was left out.
         public let reason: String?
         /// Seconds since it was asked for.
         public let waitedSeconds: Double
         /// The solved problems that a few-shot suite shows before each question, in order.
         public let shots: [String]
+        /// The trace in which it was asked for.
+        public let trace: TraceContext?
     }
 
     /// Some of a job's problems.
@@ -85,8 +99,9 @@ public enum EvaluationJobStore {
     ) async throws {
         try await transaction.execute(
             """
-            INSERT INTO evaluation_jobs (id, run_id, checkpoint_id, suite, round)
-            VALUES (\(id), \(run), \(checkpoint), \(suite), \(round)) ON CONFLICT DO NOTHING
+            INSERT INTO evaluation_jobs (id, run_id, checkpoint_id, suite, round, trace_context)
+            VALUES (\(id), \(run), \(checkpoint), \(suite), \(round), \(TraceContext.current?.text))
+            ON CONFLICT DO NOTHING
             """
         )
     }
@@ -104,6 +119,7 @@ public enum EvaluationJobStore {
         try await pool.query(
             """
             SELECT job.id, job.run_id, job.checkpoint_id, job.suite, job.round, job.state, job.reason, job.shots,
+                   job.trace_context,
                    extract(epoch FROM now() - job.created_at)::float8 AS waited
             FROM evaluation_jobs AS job JOIN runs ON runs.id = job.run_id
             WHERE (\(run)::text IS NULL OR job.run_id = \(run))
@@ -117,10 +133,11 @@ public enum EvaluationJobStore {
                 checkpoint: try row.get("checkpoint_id", as: String.self),
                 suite: try row.get("suite", as: String?.self),
                 round: try row.get("round", as: Int.self),
-                state: try row.get("state", as: String.self),
+                state: try row.named("state", in: "evaluation_jobs"),
                 reason: try row.get("reason", as: String?.self),
                 waitedSeconds: try row.get("waited", as: Double.self),
-                shots: try row.get("shots", as: [String].self)
+                shots: try row.get("shots", as: [String].self),
+                trace: try row.traceContext()
             )
         }
     }
@@ -168,9 +185,10 @@ public enum EvaluationJobStore {
         leftOut reason: String? = nil,
         in transaction: PostgresTransaction
     ) async throws {
+        let state: State = reason == nil ? .done : .leftOut
         try await transaction.execute(
             """
-            UPDATE evaluation_jobs SET state = \(reason == nil ? "done" : "left-out"), reason = \(reason), finished_at = now()
+            UPDATE evaluation_jobs SET state = \(state.rawValue), reason = \(reason), finished_at = now()
             WHERE id = \(id) AND state IN ('waiting', 'open')
             """
         )

@@ -199,11 +199,7 @@ public enum JobSnapshotStore {
     }
 
     private static func source(of row: Row) throws -> JobSnapshot.Source {
-        let name = try row.get("source", as: String.self)
-        guard let source = JobSnapshot.Source(rawValue: name) else {
-            throw StoreError(table: "job_snapshots", what: "source '\(name)'")
-        }
-        return source
+        try row.named("source", in: "job_snapshots")
     }
 }
 

@@ -1,5 +1,6 @@
 import Foundation
 public import PostgresClient
+public import Schemas
 
 /// A stage in a round of a run.
 public struct StageID: Sendable, Hashable {
@@ -20,12 +21,24 @@ public struct StageID: Sendable, Hashable {
 
 /// The tables `training_jobs` and `stage_inputs`.
 public enum JobStore {
+    /// How far the training of a stage is.
+    public enum State: String, Sendable {
+        /// It has not begun, or begins again.
+        case waiting
+        /// Somebody trains it, or did until a moment ago.
+        case running
+        /// There is a checkpoint.
+        case done
+        /// It cannot be trained.
+        case failed
+    }
+
     /// A stage to be trained, being trained, or done.
     public struct Job: Sendable {
         /// Which it is.
         public let id: StageID
-        /// `waiting`, `running`, `done` or `failed`.
-        public let state: String
+        /// How far it is.
+        public let state: State
         /// Why it failed.
         public let error: String?
         /// Optimizer steps done and planned.
@@ -40,6 +53,8 @@ public enum JobStore {
         public let waitedSeconds: Double
         /// Whether what it learns from is written down: it was started before.
         public let hasInputs: Bool
+        /// The trace that its run came in.
+        public let trace: TraceContext?
     }
 
     /// Jobs by run and state; without arguments all.
@@ -48,15 +63,16 @@ public enum JobStore {
     ///   - active: only those of runs that are active.
     public static func jobs(
         run: String? = nil,
-        states: [String]? = nil,
+        states: [State]? = nil,
         active: Bool = false,
         from pool: PostgresPool
     ) async throws -> [Job] {
-        try await pool.query(
+        let states = states?.map(\.rawValue)
+        return try await pool.query(
             """
             SELECT job.run_id, job.round, job.stage, job.state, job.error, job.step, job.total_steps, job.loss, job.tokens,
                    extract(epoch FROM now() - job.created_at)::float8 AS waited,
-                   job.started_at IS NOT NULL AS has_inputs
+                   job.started_at IS NOT NULL AS has_inputs, runs.trace_context
             FROM training_jobs AS job JOIN runs ON runs.id = job.run_id
             WHERE (\(run)::text IS NULL OR job.run_id = \(run))
               AND (\(states)::text[] IS NULL OR job.state = ANY(\(states)))
@@ -70,14 +86,15 @@ public enum JobStore {
                     round: try row.get("round", as: Int.self),
                     stage: try row.get("stage", as: String.self)
                 ),
-                state: try row.get("state", as: String.self),
+                state: try row.named("state", in: "training_jobs"),
                 error: try row.get("error", as: String?.self),
                 step: try row.get("step", as: Int.self),
                 totalSteps: try row.get("total_steps", as: Int.self),
                 loss: try row.get("loss", as: Double?.self),
                 tokens: try row.get("tokens", as: Int.self),
                 waitedSeconds: try row.get("waited", as: Double.self),
-                hasInputs: try row.get("has_inputs", as: Bool.self)
+                hasInputs: try row.get("has_inputs", as: Bool.self),
+                trace: try row.traceContext()
             )
         }
     }

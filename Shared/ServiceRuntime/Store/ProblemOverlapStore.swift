@@ -207,14 +207,10 @@ public enum ProblemOverlapStore {
     }
 
     private static func problem(of row: Row) throws -> ProblemEvent {
-        let split = try row.get("split", as: String.self)
-        guard let split = ProblemSplit(rawValue: split) else {
-            throw StoreError(table: "problem_fingerprints", what: "split '\(split)'")
-        }
-        return ProblemEvent(
+        ProblemEvent(
             id: try row.get("problem_id", as: String.self),
             dataset: try row.get("dataset", as: String.self),
-            split: split,
+            split: try row.named("split", in: "problem_fingerprints"),
             question: try row.get("question", as: String.self),
             answer: try row.get("answer", as: String.self)
         )

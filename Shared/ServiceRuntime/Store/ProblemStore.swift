@@ -31,17 +31,17 @@ public enum ProblemStore {
         )
     }
 
-    /// The problems of a data set that have no answer, in order of id.
+    /// The problems of a data set that have no answer, in order of id, each with the trace that it came in.
     public static func unanswered(
         dataset: String,
         from database: some PostgresQueryable
-    ) async throws -> [String] {
-        try await database.values(
+    ) async throws -> [(id: String, trace: TraceContext?)] {
+        try await database.query(
             """
-            SELECT id FROM problems WHERE dataset = \(dataset) AND state = 'unanswered' ORDER BY id COLLATE "C"
-            """,
-            as: String.self
-        )
+            SELECT id, trace_context FROM problems WHERE dataset = \(dataset) AND state = 'unanswered'
+            ORDER BY id COLLATE "C"
+            """
+        ).map { (try $0.get("id", as: String.self), try $0.traceContext()) }
     }
 
     /// How far the teacher's work on a problem has come.
@@ -89,10 +89,10 @@ public enum ProblemStore {
         try await transaction.execute(
             """
             INSERT INTO problems (id, dataset, split, question, solution, answer, answer_source, family, steps, state,
-                                  taught)
+                                  taught, trace_context)
             VALUES (\(problem.id), \(problem.dataset), \(problem.split.rawValue), \(problem.question),
                     \(problem.solution), \(problem.answer), \(problem.answerSource?.rawValue), \(problem.family),
-                    \(problem.steps), \(state.rawValue), \(taught.names))
+                    \(problem.steps), \(state.rawValue), \(taught.names), \(TraceContext.current?.text))
             ON CONFLICT (id) DO NOTHING
             """
         )
@@ -106,8 +106,7 @@ public enum ProblemStore {
         guard let row = try await database.first("SELECT state, taught FROM problems WHERE id = \(id)") else {
             return nil
         }
-        let name = try row.get("state", as: String.self)
-        guard let state = State(rawValue: name) else { throw StoreError(table: "problems", what: "state '\(name)'") }
+        let state = try row.named("state", in: "problems", as: State.self)
         return (state, Set(names: try row.get("taught", as: [String].self)))
     }
 
@@ -214,14 +213,10 @@ public enum ProblemStore {
 
     /// The problem of a row with all columns of it.
     static func problem(of row: Row) throws -> ProblemEvent {
-        let split = try row.get("split", as: String.self)
-        guard let split = ProblemSplit(rawValue: split) else {
-            throw StoreError(table: "problems", what: "split '\(split)'")
-        }
-        return ProblemEvent(
+        ProblemEvent(
             id: try row.get("id", as: String.self),
             dataset: try row.get("dataset", as: String.self),
-            split: split,
+            split: try row.named("split", in: "problems"),
             question: try row.get("question", as: String.self),
             solution: try row.get("solution", as: String?.self),
             answer: try row.get("answer", as: String.self),
@@ -229,18 +224,5 @@ public enum ProblemStore {
             family: try row.get("family", as: String?.self),
             steps: try row.get("steps", as: Int?.self)
         )
-    }
-}
-
-/// A row that this version of Errata cannot read.
-public struct StoreError: Error, Sendable, CustomStringConvertible {
-    /// The table.
-    public let table: String
-    /// What is not understood.
-    public let what: String
-
-    /// The whole in a sentence, safe to log.
-    public var description: String {
-        "The table \(table) holds \(what), which this version does not know; run all services at one version."
     }
 }

@@ -144,7 +144,8 @@ public enum ProblemStory {
     private static func stored(_ id: String) -> SQL {
         """
         SELECT created_at AS at, jsonb_build_object('dataset', dataset, 'split', split, 'state', state, 'taught', taught,
-                   'answerSource', answer_source, 'family', family, 'question', left(question, 500)) AS details
+                   'answerSource', answer_source, 'family', family, 'question', left(question, 500),
+                   'traceId', split_part(trace_context, '-', 2)) AS details
         FROM problems WHERE id = \(id)
         """
     }

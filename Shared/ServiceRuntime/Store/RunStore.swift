@@ -10,8 +10,9 @@ public enum RunStore {
     public static func insert(_ run: RunEvent, in transaction: PostgresTransaction) async throws {
         try await transaction.execute(
             """
-            INSERT INTO runs (id, name, dataset, body)
-            VALUES (\(run.id), \(run.name), \(run.dataset), \(try EventBody.text(of: run))::jsonb)
+            INSERT INTO runs (id, name, dataset, body, trace_context)
+            VALUES (\(run.id), \(run.name), \(run.dataset), \(try EventBody.text(of: run))::jsonb,
+                    \(TraceContext.current?.text))
             ON CONFLICT (id) DO NOTHING
             """
         )
@@ -44,9 +45,7 @@ public enum RunStore {
         guard
             let row = try await pool.query("SELECT state, state_reason FROM runs WHERE id = \(run)").first
         else { return nil }
-        let name = try row.get("state", as: String.self)
-        guard let state = State(rawValue: name) else { throw StoreError(table: "runs", what: "state '\(name)'") }
-        return (state, try row.get("state_reason", as: String?.self))
+        return (try row.named("state", in: "runs", as: State.self), try row.get("state_reason", as: String?.self))
     }
 
     /// Why a service that trains has refused a run; nil where none has, or the run was sent again since.
@@ -106,6 +105,32 @@ public enum RunStore {
     public static func run(_ id: String, from database: some PostgresQueryable) async throws -> RunEvent? {
         try await database.query("SELECT body::text AS body FROM runs WHERE id = \(id)").first
             .map { try EventBody.event(RunEvent.self, of: $0) }
+    }
+
+    /// Whether a run is written; every service that takes runs up asks, so that all refuse the same ones.
+    ///
+    /// What the teacher may cost is not looked at: an order may have changed it since the run came.
+    ///
+    /// - Throws: ``PermanentFailure`` `run-exists` where another run is written under its id, with the other's name and the
+    ///   cure.
+    @discardableResult
+    public static func isWritten(_ run: RunEvent, in database: some PostgresQueryable) async throws -> Bool {
+        guard var known = try await self.run(run.id, from: database) else { return false }
+        known.teacherBudget = run.teacherBudget
+        guard known == run else {
+            throw PermanentFailure(
+                code: "run-exists",
+                message:
+                    "id: there is another run with the id \(run.id), \"\(known.name)\"; submit this one under an id of "
+                    + "its own, or put it in that one's place with `errata runs replace`"
+            )
+        }
+        return true
+    }
+
+    /// The trace that a run came in; nil where it came in none.
+    public static func trace(of run: String, from database: some PostgresQueryable) async throws -> TraceContext? {
+        try await database.first("SELECT trace_context FROM runs WHERE id = \(run)")?.traceContext()
     }
 
     /// The runs, oldest first.

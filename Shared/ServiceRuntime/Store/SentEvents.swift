@@ -2,6 +2,14 @@ public import Foundation
 public import PostgresClient
 public import Schemas
 
+/// What is stored of an event that somebody has sent.
+public struct SentEvent<Payload: EventPayload>: Sendable {
+    /// What it said.
+    public let payload: Payload
+    /// The trace that it came in.
+    public let trace: TraceContext?
+}
+
 extension ProblemStore {
     /// Problems as they were sent, a page in order of id: an answer that a teacher's samples agreed on is none.
     ///
@@ -16,10 +24,10 @@ extension ProblemStore {
         after last: String = "",
         limit: Int,
         from pool: PostgresPool
-    ) async throws -> [ProblemEvent] {
+    ) async throws -> [SentEvent<ProblemEvent>] {
         try await pool.query(
             """
-            SELECT id, dataset, split, question, solution, answer, answer_source, family, steps FROM problems
+            SELECT id, dataset, split, question, solution, answer, answer_source, family, steps, trace_context FROM problems
             WHERE id COLLATE "C" > \(last)
               AND (\(id)::text IS NULL OR id = \(id))
               AND (\(since)::timestamptz IS NULL OR created_at >= \(since))
@@ -30,7 +38,7 @@ extension ProblemStore {
             var sent = try ProblemStore.problem(of: row)
             if sent.answerSource == .agreed { sent.answer = "" }
             sent.answerSource = nil
-            return sent
+            return SentEvent(payload: sent, trace: try row.traceContext())
         }
     }
 }
@@ -46,15 +54,15 @@ extension RunStore {
         since: Date? = nil,
         until: Date? = nil,
         from pool: PostgresPool
-    ) async throws -> [RunEvent] {
+    ) async throws -> [SentEvent<RunEvent>] {
         try await pool.query(
             """
-            SELECT body::text AS body FROM runs
+            SELECT body::text AS body, trace_context FROM runs
             WHERE (\(id)::text IS NULL OR id = \(id))
               AND (\(since)::timestamptz IS NULL OR created_at >= \(since))
               AND (\(until)::timestamptz IS NULL OR created_at < \(until))
             ORDER BY created_at, id
             """
-        ).map { try EventBody.event(RunEvent.self, of: $0) }
+        ).map { SentEvent(payload: try EventBody.event(RunEvent.self, of: $0), trace: try $0.traceContext()) }
     }
 }

@@ -17,6 +17,8 @@ public enum TeachingWantStore {
         public let problemID: String
         /// What is missing.
         public let missing: Set<TeachingPart>
+        /// The trace that it came in.
+        public let trace: TraceContext?
     }
 
     /// Keeps problems and runs from passing each other unseen, until the transaction ends: a problem is written under the
@@ -75,7 +77,7 @@ public enum TeachingWantStore {
     ) async throws -> [Backlog] {
         try await database.query(
             """
-            SELECT id, taught FROM problems
+            SELECT id, taught, trace_context FROM problems
             WHERE dataset = \(dataset) AND split = 'train' AND state IN ('registered', 'ingested')
               AND NOT taught @> \(parts.names)
             ORDER BY id COLLATE "C"
@@ -83,7 +85,8 @@ public enum TeachingWantStore {
         ).map {
             Backlog(
                 problemID: try $0.get("id", as: String.self),
-                missing: parts.subtracting(Set(names: try $0.get("taught", as: [String].self)))
+                missing: parts.subtracting(Set(names: try $0.get("taught", as: [String].self))),
+                trace: try $0.traceContext()
             )
         }
     }

@@ -118,16 +118,6 @@ public enum RecordedTraces {
     }
 }
 
-extension ThoughtTemplate {
-    fileprivate init(_ body: TemplateBody) {
-        self.init(
-            steps: body.steps.map { TemplateStep(text: $0.text, keyNotes: $0.keyNotes) },
-            generalization: body.generalization,
-            answer: body.answer
-        )
-    }
-}
-
 extension CorrectionTrace {
     fileprivate init(_ body: CorrectionBody) {
         self.init(

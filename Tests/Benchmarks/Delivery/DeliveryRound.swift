@@ -92,7 +92,7 @@ struct DeliveryRound {
     }
 
     /// Prints the rates of rounds, and where the time of the last one went.
-    static func print(_ rounds: [Figures], messages: Int, concurrency: Int, what: String, isEmbedded: Bool) {
+    static func print(_ rounds: [Figures], what: String, isEmbedded: Bool) {
         var table = Table("\(what) a second", "median", "worst")
         for (name, rates) in [
             ("committed", rounds.map(\.committed)), ("published, the last event on its topic", rounds.map(\.published)),
@@ -101,18 +101,14 @@ struct DeliveryRound {
         }
         table.print()
         guard let last = rounds.last else { return }
-        // So many are in work at any time, so that this is what one takes with all its waits.
-        let whole = 1e6 * Double(concurrency) / last.committed
         func mean(_ sum: Duration) -> Double { 1e6 * (sum / .seconds(1)) / Double(max(1, last.sums.messages)) }
-        let parts = [
-            ("processing", mean(last.sums.processing)), ("connection, BEGIN and inbox", mean(last.sums.opening)),
-            ("rows", mean(last.sums.applying)),
-        ]
-        var stages = Table("stage of the last round", "us", "share")
-        for (name, time) in parts + [
-            ("outbox, COMMIT, lookup in the inbox, waits", whole - parts.map(\.1).reduce(0, +))
+        // By the clock, waits included: of a batch each message waits for the others.
+        var stages = Table("stage of a message in the last round", "us")
+        for (name, time) in [
+            ("processing", last.sums.processing), ("connection, BEGIN, inbox, those before it", last.sums.opening),
+            ("its rows", last.sums.applying),
         ] {
-            stages.add(name, time.text(0), (time / whole).text(2))
+            stages.add(name, mean(time).text(0))
         }
         stages.print()
         Swift.print(

@@ -70,7 +70,7 @@ struct PairRounds: AsyncParsableCommand {
             "\(pairs) pairs a round, \(runs) active runs and \(endedRuns) ended ones, \(concurrency) at a time on "
                 + "\(connections) connections, \(rounds) rounds"
         )
-        DeliveryRound.print(figures, messages: pairs, concurrency: concurrency, what: "pairs", isEmbedded: isEmbedded)
+        DeliveryRound.print(figures, what: "pairs", isEmbedded: isEmbedded)
         let median = figures.map(\.published).median
         if let atLeast, !(median >= atLeast) {
             throw BenchmarkError("\(median.text(0)) pairs a second, \(atLeast.text(0)) were asked for")

@@ -11,7 +11,10 @@ struct ProbedProcessor: EventProcessor {
     var consumerName: String { inner.consumerName }
     var topics: [Topic] { inner.topics }
 
+    var batchLimit: Int { inner.batchLimit }
+
     func reads(_ type: EventType) -> Bool { inner.reads(type) }
+    func isBatched(_ type: EventType) -> Bool { inner.isBatched(type) }
 
     func process(_ event: ReceivedEvent) async throws -> Effects {
         let began = ContinuousClock.now

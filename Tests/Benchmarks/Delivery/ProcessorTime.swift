@@ -1,3 +1,4 @@
+import Dispatch
 import Foundation
 
 /// Seconds of processor time that were spent up to a moment.

@@ -17,12 +17,13 @@ struct WorkerRounds: AsyncParsableCommand {
     @Option(help: "Rounds, each with a new broker and a new database.") var rounds = 3
     @Option(help: "Partitions of the topic.") var partitions = 16
     @Option(help: "Messages that are worked on at the same time.") var concurrency = 16
+    @Option(help: "The most messages of one transaction.") var batch = 64
     @Option(help: "Connections of the pool.") var connections = 8
     @Option(help: "Fail where the median of what is committed a second is lower than this.") var atLeast: Double?
     @OptionGroup var database: DatabaseOptions
 
     func validate() throws {
-        guard messages > 0, rounds > 0, partitions > 0, concurrency > 0, connections > 1 else {
+        guard messages > 0, rounds > 0, partitions > 0, concurrency > 0, batch > 0, connections > 1 else {
             throw ValidationError("all numbers must be positive, and --connections at least 2")
         }
     }
@@ -41,14 +42,11 @@ struct WorkerRounds: AsyncParsableCommand {
                 }
             }
         }
-        print("\(messages) messages a round, \(concurrency) at a time on \(connections) connections, \(rounds) rounds")
-        DeliveryRound.print(
-            figures,
-            messages: messages,
-            concurrency: concurrency,
-            what: "messages",
-            isEmbedded: isEmbedded
+        print(
+            "\(messages) messages a round, \(concurrency) at a time in batches of at most \(batch) on \(connections) "
+                + "connections, \(rounds) rounds"
         )
+        DeliveryRound.print(figures, what: "messages", isEmbedded: isEmbedded)
         let median = figures.map(\.committed).median
         if let atLeast, !(median >= atLeast) {
             throw BenchmarkError("\(median.text(0)) messages a second, \(atLeast.text(0)) were asked for")
@@ -81,7 +79,7 @@ struct WorkerRounds: AsyncParsableCommand {
             server: server,
             pool: pool,
             broker: broker,
-            processor: OneRowOneEvent(time: time),
+            processor: OneRowOneEvent(time: time, batchLimit: batch),
             messages: messages,
             concurrency: concurrency
         ).run()
@@ -99,6 +97,7 @@ struct WorkerRounds: AsyncParsableCommand {
 /// One row and one event of each problem.
 private struct OneRowOneEvent: EventProcessor {
     let time: Date
+    let batchLimit: Int
     let consumerName = "benchmark"
     let topics: [Topic] = [.problems]
 

@@ -20,11 +20,14 @@ public struct ErrataCommand: AsyncParsableCommand {
     /// Parses the process's arguments, runs the command and ends the process.
     public static func start() async {
         do {
-            var command = try parseAsRoot(nil)
-            if var asynchronous = command as? any AsyncParsableCommand {
-                try await asynchronous.run()
-            } else {
-                try command.run()
+            let command = try parseAsRoot(nil)
+            try await CommandTrace.run {
+                var command = command
+                if var asynchronous = command as? any AsyncParsableCommand {
+                    try await asynchronous.run()
+                } else {
+                    try command.run()
+                }
             }
         } catch {
             exit(withError: Explanation.of(error))

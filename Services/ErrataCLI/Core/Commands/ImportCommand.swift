@@ -54,7 +54,7 @@ struct ImportCommand: AsyncParsableCommand {
             _ = try await producer.send(batch.problems + batch.traces)
             sent = (sent.problems + batch.problems.count, sent.traces + batch.traces.count)
         }
-        do {
+        try await attempting {
             for (number, text) in try ProblemLines.lines(of: InputFile.read(file)) {
                 do {
                     try lines.add(text, sizeLimit: kafka.recordSizeLimit)
@@ -66,11 +66,9 @@ struct ImportCommand: AsyncParsableCommand {
                 if lines.isBatchFull { try await flush() }
             }
             try await flush()
-        } catch {
+        } finally: {
             await producer.close()
-            throw error
         }
-        await producer.close()
         Terminal.error(
             "sent \(sent.traces) traces" + (sent.problems > 0 ? " and \(sent.problems) problems" : "")
                 + (rejected > 0 ? "; \(rejected) lines rejected" : "")
@@ -104,7 +102,7 @@ struct TraceLines {
     mutating func add(_ line: Substring, sizeLimit: Int) throws {
         let (trace, problem) = try Self.read(line, dataset: dataset, split: split)
         if let problem { try known.add(problem, line: submitted.count + 1) }
-        let record = try OutgoingEvent(
+        let record = try OutgoingEvent.created(
             trace,
             id: DeterministicID.make(cause: trace.id, parts: "imported"),
             source: "/errata/cli",

@@ -16,6 +16,9 @@ struct UpCommand: AsyncParsableCommand {
 
             The embedded broker keeps its messages in memory: at most 5 MiB a partition, nothing survives a restart but \
             what PostgreSQL holds. It is fit for a trial and for tests; for more, use the compose file.
+
+            Of the environment the services get the keys of the teacher and the intake, of computing and retention, and \
+            ERRATA_CONCURRENCY, ERRATA_POSTGRES_CONNECTIONS, ERRATA_LOG_LEVEL and ERRATA_LOG_FORMAT.
             """
     )
 
@@ -40,7 +43,7 @@ struct UpCommand: AsyncParsableCommand {
     @Option(
         help: """
             An OpenAI-compatible teacher, with or without /v1; by default that of ERRATA_TEACHER_URL, else the built-in \
-            simulator. The other keys ERRATA_TEACHER_…, ERRATA_TEACHERS and those of the intake are handed on.
+            simulator.
             """
     )
     var teacherURL: String?
@@ -79,8 +82,7 @@ struct UpCommand: AsyncParsableCommand {
         }
         options.engines = engines.map { URL(fileURLWithPath: $0).absoluteURL }
         options.students = students.map { URL(fileURLWithPath: $0).absoluteURL }
-        let interruption = Interruption()
-        interruption.install()
+        let interruption = await Interruption()
         let system = try await LocalSystem.start(options, logger: logger) { Terminal.out($0) }
         do {
             try await interruption.cancelling {
@@ -142,39 +144,5 @@ struct UpCommand: AsyncParsableCommand {
         Watch events:     errata watch evaluations --state \(system.options.state.path)
         Press Ctrl-C to stop.
         """
-    }
-}
-
-/// SIGINT and SIGTERM as cancellation of the work in progress, so that everything that was started is ended.
-final class Interruption: @unchecked Sendable {
-    private let lock = NSLock()
-    private var task: Task<Void, any Error>?
-    private var interrupted = false
-    private var sources: [any DispatchSourceSignal] = []
-
-    /// Begins to watch the signals.
-    func install() {
-        for number in [SIGINT, SIGTERM] {
-            signal(number, SIG_IGN)
-            let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
-            source.setEventHandler { [self] in
-                lock.withLock {
-                    interrupted = true
-                    task?.cancel()
-                }
-            }
-            source.resume()
-            sources.append(source)
-        }
-    }
-
-    /// Runs a body that a signal cancels.
-    func cancelling(_ body: @escaping @Sendable () async throws -> Void) async throws {
-        let task = Task { try await body() }
-        lock.withLock {
-            self.task = task
-            if interrupted { task.cancel() }
-        }
-        try await task.value
     }
 }

@@ -13,7 +13,12 @@ struct WatchCommand: AsyncParsableCommand {
 
     @OptionGroup var system: SystemOptions
 
-    @Argument(help: "problems, runs, traces, key-steps, attempts, checkpoints, evaluations, dead-letters, or a topic.")
+    @Argument(
+        help: """
+            problems, runs, traces, key-steps, attempts, checkpoints, evaluations, verdicts, removals, pauses, dead-letters, \
+            or a topic's whole name.
+            """
+    )
     var topic: String
 
     @Flag(help: "Begin with the oldest event.")

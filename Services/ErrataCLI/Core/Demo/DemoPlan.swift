@@ -2,6 +2,7 @@ import Foundation
 import PracticeDomain
 import Reasoning
 import Schemas
+import Teaching
 
 /// What the demonstration runs: sizes and hyper-parameters, chosen on the development split of other seeds.
 struct DemoPlan: Sendable {
@@ -142,7 +143,7 @@ struct DemoPlan: Sendable {
         let generator = ProblemGenerator(seed: seed, stepRange: 2...3, difficulty: .gentle)
         func events(_ count: Int, _ split: ProblemSplit) throws -> [ProblemEvent] {
             try generator.generate(count: count, split: split)
-                .map { ProblemLines.event(of: $0, dataset: dataset, split: split) }
+                .map { ProblemEvent($0, dataset: dataset, split: split) }
         }
         let training = try events(trainingProblems + laterProblems, .train)
         return Problems(

@@ -41,7 +41,9 @@ struct DemoRunner: Sendable {
             try await waitForTraces(problems)
             let run = try await makeRun(problems)
             let id = DeterministicID.make(cause: run.id, parts: "submitted")
-            _ = try await producer.send(try OutgoingEvent(run, id: id, source: "/errata/cli", time: Date()).record())
+            _ = try await producer.send(
+                try OutgoingEvent.created(run, id: id, source: "/errata/cli", time: Date()).record()
+            )
             try await waitForRound(1, of: run)
             let events = try await readEvaluationEvents(run)
             try await report(run, events: events)
@@ -155,7 +157,7 @@ struct DemoRunner: Sendable {
         var last = ""
         while true {
             let jobs = try await JobStore.jobs(run: run.id, from: system.pool).filter { $0.id.round == round }
-            if let failed = jobs.first(where: { $0.state == "failed" }) {
+            if let failed = jobs.first(where: { $0.state == .failed }) {
                 throw CLIError("stage \(failed.id.stage) failed: \(failed.error ?? "no reason given")")
             }
             let evaluations = try await EvaluationStore.evaluations(run: run.id, from: system.pool)
@@ -174,7 +176,7 @@ struct DemoRunner: Sendable {
             }
             for stage in run.stages {
                 guard let job = jobs.first(where: { $0.id.stage == stage.name }) else { continue }
-                let loss = job.loss.map { "loss \(($0 * 1000).rounded() / 1000)" } ?? job.state
+                let loss = job.loss.map { "loss \(($0 * 1000).rounded() / 1000)" } ?? job.state.rawValue
                 lines.append(
                     .init(name: "training \(stage.name)", done: job.step, total: job.totalSteps, note: loss)
                 )

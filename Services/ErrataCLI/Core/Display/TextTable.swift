@@ -1,4 +1,7 @@
 /// A table in plain text: columns as wide as their widest cell, numbers to the right.
+///
+/// Not by the package TextTable, which cuts cells whose UTF-16 form is longer than their characters are many, and of a table
+/// without rows writes nothing.
 struct TextTable {
     /// Where the text of a column stands.
     enum Alignment {

@@ -52,12 +52,3 @@ struct LocalEndpoint: Codable, Sendable {
         try? FileManager.default.removeItem(at: state.appending(path: fileName))
     }
 }
-
-/// Why a command ends without having done its work.
-struct CLIError: Error, CustomStringConvertible {
-    let description: String
-
-    init(_ description: String) {
-        self.description = description
-    }
-}

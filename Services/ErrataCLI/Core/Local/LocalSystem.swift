@@ -156,8 +156,8 @@ final class LocalSystem: Sendable {
         for name in names {
             let port = ports[name] ?? 0
             while await !Self.isReady(port: port) {
-                guard ContinuousClock.now < deadline else {
-                    throw CLIError("\(name) is not ready after 60 s; see \(logFile(name).path)")
+                guard ContinuousClock.now < deadline, !failedServices.contains(name) else {
+                    throw CLIError("\(name) is not ready after 60 s, or cannot be started; see \(logFile(name).path)")
                 }
                 try await Task.sleep(for: .milliseconds(100))
             }
@@ -185,9 +185,14 @@ final class LocalSystem: Sendable {
         )
     }
 
-    /// The environment of a service: this process's, with Errata's own keys set and no others of them.
+    /// The environment of a service: this process's, of Errata's own keys those that are handed on and those that are set
+    /// here.
     private func environment(of name: String) -> [String: String] {
-        var environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("ERRATA_") }
+        let own = ProcessInfo.processInfo.environment
+        var environment = own.filter { !$0.key.hasPrefix("ERRATA_") }
+        environment.merge(HandedOnKeys.taken(by: name, of: own)) { $1 }
+        // Each service goes by a name of its own in traces.
+        environment["OTEL_SERVICE_NAME"] = nil
         environment["ERRATA_HTTP_PORT"] = String(ports[name] ?? 0)
         environment["ERRATA_EXIT_WITH_PARENT"] = "true"
         if name == Self.simulator {
@@ -198,23 +203,11 @@ final class LocalSystem: Sendable {
         environment["ERRATA_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrapServers
         environment["ERRATA_KAFKA_SETTINGS"] = PassThroughSettings(broker.configuration.settings).configurationText
         environment["ERRATA_POSTGRES_URL"] = databaseConfiguration.url(includingPassword: true)
-        if ["template-distiller", "dpo-trainer", "evaluator"].contains(name) {
-            for key in EngineKeys.all.map(\.name) { environment[key] = ProcessInfo.processInfo.environment[key] }
-        }
         if name != "teacher-ingestion" {
             environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
         }
         switch name {
         case "teacher-ingestion":
-            // What the user's environment says of the teacher, but for what was said to this command.
-            let others = [
-                "ERRATA_PROMPTS", "ERRATA_INSPECTOR_ROUNDS", "ERRATA_CLASSIFY_MISTAKES", "ERRATA_FIND_DUPLICATES",
-                "ERRATA_DECONTAMINATION",
-            ]
-            for (name, value) in ProcessInfo.processInfo.environment
-            where name.hasPrefix("ERRATA_TEACHER") || others.contains(name) {
-                environment[name] = value
-            }
             environment["ERRATA_TEACHER_URL"] = teacherURL
             environment["ERRATA_TEACHER_MODEL"] = options.teacherModel
             if let parts = options.teacherParts { environment["ERRATA_TEACHER_PARTS"] = parts }

@@ -1,8 +1,18 @@
 import Foundation
 import Logging
+import Subprocess
 import Synchronization
 
-/// Runs programs as child processes, restarts those that die, and ends only what it started.
+#if canImport(System)
+import System
+#else
+import SystemPackage
+#endif
+
+/// Runs programs as child processes, restarts those that end by themselves, and ends only what it started.
+///
+/// A program that ends again and again is left alone at last (see ``RestartPolicy``), as is one that cannot be started;
+/// ``failed`` names both.
 final class ProcessSupervisor: Sendable {
     /// A program to run.
     struct Program: Sendable {
@@ -18,111 +28,113 @@ final class ProcessSupervisor: Sendable {
         let log: URL
     }
 
-    private struct Child {
-        let program: Program
-        var process: Process
-        var restarts = 0
-    }
-
     private struct State {
-        var children: [String: Child] = [:]
-        var stopping = false
+        var tasks: [Task<Void, Never>] = []
+        var identifiers: [String: Int32] = [:]
+        var failed: Set<String> = []
     }
 
     private let state = Mutex(State())
     private let logger: Logger
-    /// A child that dies this often in a row is left dead; the log file says why.
-    private let maximumRestarts = 20
+    private let policy: RestartPolicy
+    private let grace: Duration
 
-    init(logger: Logger) {
+    /// Creates a supervisor.
+    ///
+    /// - Parameters:
+    ///   - logger: For deaths.
+    ///   - policy: How often a program is started again.
+    ///   - grace: How long a child may take to end after SIGTERM, before SIGKILL.
+    init(logger: Logger, policy: RestartPolicy = RestartPolicy(), grace: Duration = .seconds(25)) {
         self.logger = logger
+        self.policy = policy
+        self.grace = grace
     }
 
-    /// Starts a program.
+    /// Starts a program, and starts it again each time it has ended.
+    ///
+    /// - Throws: where its log cannot be written.
     func start(_ program: Program) throws {
-        let process = try spawn(program)
-        state.withLock { $0.children[program.name] = Child(program: program, process: process) }
+        try openLog(of: program).close()
+        state.withLock { $0.tasks.append(Task { await keepRunning(program) }) }
     }
 
-    /// The process ids by program name.
-    var processIdentifiers: [String: Int32] {
-        state.withLock { $0.children.mapValues(\.process.processIdentifier) }
-    }
+    /// The process ids by program name; of one that has just died still the old one.
+    var processIdentifiers: [String: Int32] { state.withLock(\.identifiers) }
 
-    /// Programs that died too often to be restarted again.
-    var failed: [String] {
-        state.withLock { state in
-            state.children.values.filter { !$0.process.isRunning && $0.restarts >= maximumRestarts }
-                .map(\.program.name).sorted()
-        }
-    }
+    /// Programs that are not started again.
+    var failed: [String] { state.withLock { $0.failed.sorted() } }
 
     /// Ends all children: SIGTERM, then SIGKILL for those that are still there after the grace time.
-    func stop(grace: Duration = .seconds(25)) async {
-        let processes = state.withLock { state in
-            state.stopping = true
-            return state.children.mapValues(\.process)
+    func stop() async {
+        let tasks = state.withLock { state in
+            defer { state.tasks = [] }
+            return state.tasks
         }
-        for process in processes.values where process.isRunning { process.terminate() }
-        let deadline = ContinuousClock.now + grace
-        while processes.values.contains(where: \.isRunning), ContinuousClock.now < deadline {
-            try? await Task.sleep(for: .milliseconds(50))
-        }
-        for (name, process) in processes where process.isRunning {
-            logger.warning("process did not stop in time", metadata: ["program": "\(name)"])
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
-        }
+        for task in tasks { task.cancel() }
+        for task in tasks { await task.value }
     }
 
-    private func spawn(_ program: Program) throws -> Process {
-        let files = FileManager.default
-        if !files.fileExists(atPath: program.log.path) {
-            _ = files.createFile(atPath: program.log.path, contents: nil)
-        }
-        let log = try FileHandle(forWritingTo: program.log)
-        try log.seekToEnd()
-        let process = Process()
-        process.executableURL = program.executable
-        process.arguments = program.arguments
-        process.environment = program.environment
-        process.standardInput = FileHandle.nullDevice
-        process.standardOutput = log
-        process.standardError = log
-        process.terminationHandler = { [weak self] process in
-            try? log.close()
-            self?.ended(program, process: process)
-        }
-        try process.run()
-        return process
-    }
-
-    private func ended(_ program: Program, process: Process) {
-        let restarts = state.withLock { state -> Int? in
-            guard !state.stopping, let child = state.children[program.name], child.process === process,
-                child.restarts < maximumRestarts
-            else { return nil }
-            return child.restarts
-        }
-        guard let restarts else { return }
-        logger.warning(
-            "process died and is restarted",
-            metadata: ["program": "\(program.name)", "status": "\(process.terminationStatus)"]
-        )
-        Task {
-            try? await Task.sleep(for: .milliseconds(200 * (1 << min(restarts, 5))))
-            let stopping = state.withLock(\.stopping)
-            guard !stopping else { return }
+    private func keepRunning(_ program: Program) async {
+        var restarts = 0
+        while !Task.isCancelled {
+            let begun = ContinuousClock.now
+            let status: TerminationStatus
             do {
-                let process = try spawn(program)
-                let unwanted = state.withLock { state in
-                    state.children[program.name] = Child(program: program, process: process, restarts: restarts + 1)
-                    return state.stopping
-                }
-                if unwanted { process.terminate() }
+                status = try await runOnce(program)
             } catch {
-                logger.error("process not restarted", metadata: ["program": "\(program.name)", "error": "\(error)"])
+                if !Task.isCancelled { giveUp(program, "process cannot be started", cause: "\(error)") }
+                return
             }
+            if Task.isCancelled { return }
+            restarts = policy.counted(restarts, ranFor: begun.duration(to: .now))
+            guard let wait = policy.wait(afterRestarts: restarts) else {
+                return giveUp(program, "process died too often", cause: "\(status)")
+            }
+            logger.warning(
+                "process died and is restarted",
+                metadata: ["program": "\(program.name)", "status": "\(status)"]
+            )
+            // Cancellation ends the loop at its head.
+            try? await Task.sleep(for: wait)
+            restarts += 1
         }
+    }
+
+    private func giveUp(_ program: Program, _ message: Logger.Message, cause: String) {
+        state.withLock { _ = $0.failed.insert(program.name) }
+        logger.error(message, metadata: ["program": "\(program.name)", "cause": "\(cause)"])
+    }
+
+    /// Runs a program to its end; a cancelled task ends it.
+    private func runOnce(_ program: Program) async throws -> TerminationStatus {
+        let log = try openLog(of: program)
+        var options = PlatformOptions()
+        // Ctrl-C in a terminal is for this process alone, which ends its children in order.
+        options.processGroupID = 0
+        options.teardownSequence = [.send(signal: .terminate, allowedDurationToNextStep: grace)]
+        var environment: [Environment.Key: String] = [:]
+        for (name, value) in program.environment { environment[Environment.Key(stringLiteral: name)] = value }
+        let result: ExecutionResult<Void, FileDescriptorOutput, CombinedErrorOutput> = try await Subprocess.run(
+            .path(FilePath(program.executable.path)),
+            arguments: Arguments(program.arguments),
+            environment: .custom(environment),
+            platformOptions: options,
+            input: .none,
+            output: .fileDescriptor(log, closeAfterSpawningProcess: true),
+            error: .combinedWithOutput
+        ) { execution in
+            state.withLock { $0.identifiers[program.name] = execution.processIdentifier.value }
+        }
+        return result.terminationStatus
+    }
+
+    private func openLog(of program: Program) throws -> FileDescriptor {
+        try FileDescriptor.open(
+            FilePath(program.log.path),
+            .writeOnly,
+            options: [.append, .create],
+            permissions: [.ownerReadWrite, .groupRead, .otherRead]
+        )
     }
 }

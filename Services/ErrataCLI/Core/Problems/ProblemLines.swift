@@ -3,6 +3,7 @@ import KafkaClient
 import Reasoning
 import Schemas
 import ServiceRuntime
+import Teaching
 
 /// Problems as lines of JSON.
 enum ProblemLines {
@@ -99,24 +100,10 @@ enum ProblemLines {
 
     /// A line's problem as an event.
     static func event(of record: ProblemRecord, dataset: String, split: ProblemSplit) -> ProblemEvent {
-        var event = event(of: record.problem, dataset: dataset, split: split)
+        var event = ProblemEvent(record.problem, dataset: dataset, split: split)
         event.id = DeterministicID.make(cause: dataset, parts: record.identity(split: split.rawValue))
         event.metadata = record.level.map { ["level": $0] } ?? [:]
         return event
-    }
-
-    /// A problem as an event.
-    static func event(of problem: Problem, dataset: String, split: ProblemSplit) -> ProblemEvent {
-        ProblemEvent(
-            id: DeterministicID.make(cause: dataset, parts: problem.id),
-            dataset: dataset,
-            split: split,
-            question: problem.question,
-            solution: problem.solution,
-            answer: problem.answer,
-            family: problem.family,
-            steps: problem.steps
-        )
     }
 
     /// The Kafka record of a line.
@@ -126,7 +113,7 @@ enum ProblemLines {
 
     /// The Kafka record of a problem.
     static func record(of event: ProblemEvent) throws -> KafkaRecord {
-        try OutgoingEvent(event, id: eventID(of: event), source: "/errata/cli", time: Date()).record()
+        try OutgoingEvent.created(event, id: eventID(of: event), source: "/errata/cli", time: Date()).record()
     }
 
     /// The id of the event by which a problem is submitted.

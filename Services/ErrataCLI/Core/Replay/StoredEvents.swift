@@ -47,19 +47,30 @@ struct StoredEvents {
                 )
                 try await body(missing(problems.compactMap { event(of: $0) { try ProblemLines.eventID(of: $0) } }))
                 guard problems.count == Self.page, let end = problems.last else { break }
-                last = end.id
+                last = end.payload.id
             }
         }
         if topics.contains(.runs) {
             let runs = try await RunStore.sent(id: filter.key, since: filter.since, until: filter.until, from: pool)
-            try await body(missing(runs.compactMap { event(of: $0) { RunSubmission.eventID(of: $0) } }))
+            try await body(missing(runs.compactMap { event(of: $0) { try RunSubmission.eventID(of: $0) } }))
         }
     }
 
     /// The event of what is stored; nil, with a word to the user, where this version refuses it.
-    private func event<Payload: EventPayload>(of payload: Payload, _ id: (Payload) throws -> String) -> OutgoingEvent? {
+    private func event<Payload: EventPayload>(
+        of sent: SentEvent<Payload>,
+        _ id: (Payload) throws -> String
+    ) -> OutgoingEvent? {
+        let payload = sent.payload
         do {
-            return try OutgoingEvent(payload, id: id(payload), source: "/errata/cli", time: Date())
+            // It goes on in the trace that it came in.
+            return try OutgoingEvent(
+                payload,
+                id: id(payload),
+                source: "/errata/cli",
+                time: Date(),
+                trace: sent.trace ?? TraceContext.current
+            )
         } catch {
             Terminal.error("\(payload.id) is left out: \(error)")
             return nil

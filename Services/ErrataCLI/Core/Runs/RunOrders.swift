@@ -38,15 +38,30 @@ struct RunSubmission {
         return run
     }
 
-    /// Sends a run.
+    /// Sends a run, says so, and waits a little until it is taken up.
+    ///
+    /// - Throws: ``CLIError`` where a service refuses it, and what sending throws.
     func send(_ run: RunEvent) async throws {
         try await system.send(
-            try OutgoingEvent(run, id: Self.eventID(of: run), source: "/errata/cli", time: Date())
+            try OutgoingEvent.created(run, id: Self.eventID(of: run), source: "/errata/cli", time: Date())
         )
+        Terminal.out("submitted run \(run.id)")
+        guard try await system.withDatabase({ try await RunArrival.wait(for: run, in: $0) }) else {
+            Terminal.error(
+                "no service has taken the run up yet; it waits in the queue, and `errata runs wait \(run.id.prefix(8))` follows it"
+            )
+            return
+        }
     }
 
     /// The id of the event by which a run is submitted.
-    static func eventID(of run: RunEvent) -> String { DeterministicID.make(cause: run.id, parts: "submitted") }
+    ///
+    /// Its content is part of it: another run under the same id is another event, which the services refuse by name
+    /// (`run-exists`).
+    static func eventID(of run: RunEvent) throws -> String {
+        let content = try EventCoding.encode(run)
+        return DeterministicID.make(cause: run.id, parts: "submitted", String(decoding: content, as: UTF8.self))
+    }
 }
 
 /// An order to a run.
@@ -76,7 +91,7 @@ struct OrderOptions: ParsableArguments {
             by: Operator.name(),
             teacherBudget: teacherBudget
         )
-        try await system.send(try OutgoingEvent(order, id: order.id, source: "/errata/cli", time: Date()))
+        try await system.send(try OutgoingEvent.created(order, id: order.id, source: "/errata/cli", time: Date()))
         Terminal.out(
             "told the run \(run.id): \(action.rawValue); `errata runs show \(run.id.prefix(8))` shows what came of it"
         )
@@ -95,14 +110,31 @@ extension SystemOptions {
 enum RunReference {
     /// The run of an id, the beginning of an id, or a name.
     ///
+    /// Arguments:
+    ///   - patience: how long a run that is not known yet may take to come.
     /// - Throws: ``CLIError`` where none or several fit.
-    static func find(_ text: String, from pool: PostgresPool) async throws -> RunEvent {
-        let runs = try await RunStore.runs(from: pool)
+    static func find(_ text: String, from pool: PostgresPool, patience: Duration = .zero) async throws -> RunEvent {
+        let end = ContinuousClock.now + patience
+        while true {
+            do {
+                return try find(text, among: try await RunStore.runs(from: pool))
+            } catch let error as UnknownRun {
+                guard ContinuousClock.now < end else { throw CLIError(error.description) }
+                try await Task.sleep(for: .milliseconds(200))
+            }
+        }
+    }
+
+    /// No run has the text as its id, the beginning of it, or its name.
+    private struct UnknownRun: Error, CustomStringConvertible {
+        let text: String
+        var description: String { "there is no run \(text); `errata runs` lists them" }
+    }
+
+    private static func find(_ text: String, among runs: [RunEvent]) throws -> RunEvent {
         if let run = runs.first(where: { $0.id == text }) { return run }
         let fitting = runs.filter { $0.name == text || text.count >= 4 && $0.id.hasPrefix(text) }
-        guard let run = fitting.first else {
-            throw CLIError("there is no run \(text); `errata runs` lists them")
-        }
+        guard let run = fitting.first else { throw UnknownRun(text: text) }
         guard fitting.count == 1 else {
             throw CLIError(
                 "\(text) means \(fitting.count) runs; give an id: \(fitting.map(\.id).joined(separator: ", "))"

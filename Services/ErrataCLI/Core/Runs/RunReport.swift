@@ -22,7 +22,7 @@ struct RunRows {
                     continue
                 }
                 rows.append([
-                    job.state, String(round), stage.name, "\(job.step)/\(job.totalSteps)",
+                    job.state.rawValue, String(round), stage.name, "\(job.step)/\(job.totalSteps)",
                     job.loss.map { String(($0 * 1000).rounded() / 1000) } ?? "", scores(round, stage.name),
                 ])
             }
@@ -51,9 +51,10 @@ struct RunReport {
         for job in try await JobStore.jobs(run: run.id, from: pool) {
             if let error = job.error { Terminal.out("round \(job.id.round), \(job.id.stage): \(error)") }
         }
-        for job in try await EvaluationJobStore.jobs(run: run.id, from: pool) where job.state != "done" {
+        for job in try await EvaluationJobStore.jobs(run: run.id, from: pool) where job.state != .done {
             let what = job.suite.map { "suite \($0)" } ?? "roll-out"
-            Terminal.out("\(what) of \(job.checkpoint.prefix(8)): \(job.state)" + (job.reason.map { " (\($0))" } ?? ""))
+            let why = job.reason.map { " (\($0))" } ?? ""
+            Terminal.out("\(what) of \(job.checkpoint.prefix(8)): \(job.state.rawValue)\(why)")
         }
         try await printEvaluations()
         for verdict in try await RoundStore.verdicts(of: run.id, from: pool) {

@@ -10,7 +10,7 @@ extension RunsCommand {
         static let configuration = CommandConfiguration(
             abstract: "Follow a run to its end, then show it.",
             discussion: """
-                A line tells of each thing that has come on. It ends with status 1 where the run was cancelled, or a stage of \
+                A line tells of each thing that has come on. A run that is not known yet has two minutes to come. It ends with status 1 where the run was cancelled, or a stage of \
                 it failed. A run whose rounds have no end is followed until it is interrupted.
                 """
         )
@@ -22,7 +22,7 @@ extension RunsCommand {
 
         func run() async throws {
             let hasFailed = try await system.withDatabase { pool in
-                let run = try await RunReference.find(run, from: pool)
+                let run = try await RunReference.find(run, from: pool, patience: .seconds(120))
                 var told: Set<[String]> = []
                 while true {
                     let state = try await RunStore.state(of: run.id, from: pool)?.state
@@ -33,7 +33,7 @@ extension RunsCommand {
                         Terminal.out("")
                         try await RunReport(run: run, pool: pool).print()
                         let jobs = try await JobStore.jobs(run: run.id, from: pool)
-                        return state != .finished || jobs.contains { $0.state == "failed" }
+                        return state != .finished || jobs.contains { $0.state == .failed }
                     }
                     try await Task.sleep(for: .seconds(1))
                 }

@@ -69,7 +69,8 @@ struct RunsCommand: AsyncParsableCommand {
             discussion: """
                 YAML or JSON, as `errata runs template` writes it and `errata schema errata.run.v1` describes it. The student \
                 may be given as {"model": "NAME"}, by a name or hash that `errata models list` shows; the event then carries \
-                its hash and its tokenizer's fingerprint. Without an id the run has one that follows from its content.
+                its hash and its tokenizer's fingerprint. Without an id the run has one that follows from its content. It \
+                ends once the run is taken up, with status 1 and the reason where a service refuses it.
                 """
         )
 
@@ -86,7 +87,6 @@ struct RunsCommand: AsyncParsableCommand {
             let run = try await submission.checked(file: file, needsDatabase: !dryRun)
             guard !dryRun else { return }
             try await submission.send(run)
-            Terminal.out("submitted run \(run.id)")
         }
     }
 
@@ -144,7 +144,6 @@ struct RunsCommand: AsyncParsableCommand {
             }
             try await order.send(.cancel, reason: "replaced by \(new.id)")
             try await submission.send(new)
-            Terminal.out("submitted run \(new.id)")
         }
     }
 

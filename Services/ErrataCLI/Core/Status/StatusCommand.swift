@@ -15,6 +15,11 @@ struct StatusCommand: AsyncParsableCommand {
         discussion: """
             The rate of a training is over the time since it was begun, and with --watch since the last look. A day's budget \
             is a teacher-ingestion's own; it is shown where ERRATA_TEACHER_DAY_TOKENS or ERRATA_TEACHER_DAY_COST is set here.
+
+            With --json it prints one JSON object. These keys stay as they are, further ones may come, and what is not there \
+            is null:
+
+            \(StatusReport.keys.map { "\($0.path): \($0.meaning)" }.joined(separator: "\n"))
             """
     )
 
@@ -23,6 +28,9 @@ struct StatusCommand: AsyncParsableCommand {
     @Flag(help: "What came of the teacher's work by stage; it reads every trace.")
     var yields = false
 
+    @Flag(help: "Print one JSON object, with the keys that are listed above.")
+    var json = false
+
     @Flag(help: "Go on until it is interrupted: one screen on a terminal, the whole text each time elsewhere.")
     var watch = false
 
@@ -30,16 +38,17 @@ struct StatusCommand: AsyncParsableCommand {
     var every = 2.0
 
     func validate() throws {
-        if watch, yields { throw ValidationError("--watch and --yields are both given; keep one") }
+        let given = [("--watch", watch), ("--yields", yields), ("--json", json)].filter { $0.1 }.map { $0.0 }
+        if given.count > 1 { throw ValidationError("\(given[0]) and \(given[1]) are both given; keep one") }
         guard (0.1...3_600).contains(every) else {
             throw ValidationError("--every must be 0.1 to 3600 seconds, not \(every)")
         }
     }
 
     func run() async throws {
+        guard !json else { return try await report() }
         guard watch else { return try await once() }
-        let interruption = Interruption()
-        interruption.install()
+        let interruption = await Interruption()
         let screen = LiveScreen()
         screen.begin()
         do {
@@ -64,6 +73,23 @@ struct StatusCommand: AsyncParsableCommand {
         }
         Terminal.out(text)
         Terminal.out("\n" + StatusText.text(of: try await ConsumerLag.read(system)))
+    }
+
+    /// Prints the object; without the consumers, before the broker's error comes out, where it does not answer.
+    private func report() async throws {
+        let figures = try await system.withDatabase { try await StatusFigures.read(from: $0) }
+        func show(_ lags: [ConsumerLag]?) throws {
+            let object = try StatusReport.object(of: figures, lags: lags, at: Date())
+            Terminal.out(String(decoding: try EventCoding.encodeJSON(object), as: UTF8.self))
+        }
+        let lags: [ConsumerLag]
+        do {
+            lags = try await ConsumerLag.read(system)
+        } catch {
+            try show(nil)
+            throw error
+        }
+        try show(lags)
     }
 
     private func follow(on screen: LiveScreen) async throws {

@@ -97,9 +97,9 @@ enum StatusText {
         }
         let evaluations = figures.evaluations.map { job in
             let what = job.suite.map { "suite \($0)" } ?? "roll-out"
-            let why = job.reason.map { ": \($0)" } ?? (job.state == "waiting" ? " for problems" : "")
+            let why = job.reason.map { ": \($0)" } ?? (job.state == .waiting ? " for problems" : "")
             return
-                "\(what) of checkpoint \(job.checkpoint.prefix(8)) is \(job.state == "waiting" ? "waiting" : "under way")\(why)"
+                "\(what) of checkpoint \(job.checkpoint.prefix(8)) is \(job.state == .waiting ? "waiting" : "under way")\(why)"
         }
         return (stages + evaluations).map { TextTable.oneLine($0, atMost: shownReason) }
     }

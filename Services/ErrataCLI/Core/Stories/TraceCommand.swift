@@ -134,7 +134,7 @@ enum StoryText {
         ]
         let known = meaning[state].map { " (\($0))" } ?? ""
         return "\(details["dataset"]) \(details["split"]), by now \(state)\(known)" + details.part(": ", "taught")
-            + details.part("; answer ", "answerSource")
+            + details.part("; answer ", "answerSource") + details.part("; W3C trace ", "traceId")
     }
 
     private static func trace(_ details: Details) -> String {

@@ -82,13 +82,10 @@ extension SystemOptions {
         _ body: (KafkaProducer) async throws -> Result
     ) async throws -> Result {
         let producer = try KafkaProducer(try await answeringKafka(topics: topics.map(\.rawValue)))
-        do {
-            let result = try await body(producer)
+        return try await attempting {
+            try await body(producer)
+        } finally: {
             await producer.close()
-            return result
-        } catch {
-            await producer.close()
-            throw error
         }
     }
 

@@ -21,11 +21,11 @@ struct SystemOptions: ParsableArguments {
         guard let servers = environment["ERRATA_KAFKA_BOOTSTRAP_SERVERS"] else {
             return KafkaConfiguration(bootstrapServers: try LocalEndpoint.read(from: stateFolder).kafka)
         }
-        let text = try Self.secret("ERRATA_KAFKA_SETTINGS", in: environment) ?? ""
+        let text = try SecretFile.value(of: "ERRATA_KAFKA_SETTINGS", in: environment) ?? ""
         guard var settings = PassThroughSettings(configurationText: text)?.values else {
             throw CLIError("ERRATA_KAFKA_SETTINGS is not of the form name=value;name=value")
         }
-        if let password = try Self.secret("ERRATA_KAFKA_SASL_PASSWORD", in: environment) {
+        if let password = try SecretFile.value(of: "ERRATA_KAFKA_SASL_PASSWORD", in: environment) {
             settings["sasl.password"] = password
         }
         return KafkaConfiguration(bootstrapServers: servers, settings: settings)
@@ -34,11 +34,11 @@ struct SystemOptions: ParsableArguments {
     /// The database: ERRATA_POSTGRES_URL (and ERRATA_POSTGRES_PASSWORD, or their _FILE) where set, else the local
     /// system's.
     func database(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> PostgresConfiguration {
-        let url = try Self.secret("ERRATA_POSTGRES_URL", in: environment)
+        let url = try SecretFile.value(of: "ERRATA_POSTGRES_URL", in: environment)
         var configuration = try PostgresConfiguration(
             url: try url ?? LocalEndpoint.read(from: stateFolder).postgres
         )
-        if let password = try Self.secret("ERRATA_POSTGRES_PASSWORD", in: environment) {
+        if let password = try SecretFile.value(of: "ERRATA_POSTGRES_PASSWORD", in: environment) {
             configuration.setPassword(password)
         }
         // Listings read all there is, and who waits for one can stop it.
@@ -56,15 +56,9 @@ struct SystemOptions: ParsableArguments {
         _ body: (PostgresPool) async throws -> Result
     ) async throws -> Result {
         let pool = Self.pool(try database())
-        do {
-            try await check(pool, schema: checksSchema)
-            let result = try await body(pool)
-            pool.close()
-            return result
-        } catch {
-            pool.close()
-            throw error
-        }
+        defer { pool.close() }
+        try await check(pool, schema: checksSchema)
+        return try await body(pool)
     }
 
     /// Runs a body on the database that there is; nil where there is none.
@@ -86,25 +80,13 @@ struct SystemOptions: ParsableArguments {
         defer { withExtendedLifetime(lock) {} }
         let server = EmbeddedPostgres(stateFolder: folder)
         let pool = Self.pool(try await server.start(), maximumConnections: 1)
-        let result: Swift.Result<Result, any Error>
-        do {
+        let result: Result = try await attempting {
             try await check(pool, schema: checksSchema)
-            result = .success(try await body(pool))
-        } catch {
-            result = .failure(error)
+            return try await body(pool)
+        } finally: {
+            pool.close()
+            await server.stop()
         }
-        pool.close()
-        await server.stop()
-        return try result.get()
-    }
-
-    /// The value of a key, or what the file holds that `<key>_FILE` names.
-    private static func secret(_ key: String, in environment: [String: String]) throws -> String? {
-        guard let file = environment[key + "_FILE"] else { return environment[key] }
-        guard environment[key] == nil else { throw CLIError("\(key) and \(key)_FILE are both given; keep one") }
-        guard let text = try? String(contentsOfFile: file, encoding: .utf8) else {
-            throw CLIError("\(key)_FILE names \(file), which cannot be read as UTF-8 text")
-        }
-        return text.trimmingCharacters(in: .newlines)
+        return result
     }
 }

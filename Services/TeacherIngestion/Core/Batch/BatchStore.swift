@@ -61,8 +61,7 @@ struct BatchStore: Sendable {
     func standing(of key: String) async throws -> Standing? {
         let rows = try await pool.query(
             """
-            SELECT asked.batch_id, asked.key, asked.state, asked.response, asked.kind, asked.parameter, asked.error,
-                   batch.answered, (extract(epoch FROM batch.ended_at - batch.created_at) * 1000)::bigint AS milliseconds
+            SELECT asked.state, \(Self.outcomeColumns)
             FROM teacher_batch_requests AS asked JOIN teacher_batches AS batch ON batch.id = asked.batch_id
             WHERE asked.key = \(key) AND (asked.state <> 'failed' OR NOT asked.told)
             ORDER BY asked.state = 'answered' DESC, asked.state = 'open' DESC, batch.created_at DESC
@@ -90,9 +89,7 @@ struct BatchStore: Sendable {
             for key in keys { outcomes[key] = .gone }
             let rows = try await pool.query(
                 """
-                SELECT asked.batch_id, asked.key, asked.state, asked.response, asked.kind, asked.parameter, asked.error,
-                       batch.answered,
-                       (extract(epoch FROM batch.ended_at - batch.created_at) * 1000)::bigint AS milliseconds
+                SELECT asked.key, \(Self.outcomeColumns)
                 FROM teacher_batch_requests AS asked JOIN teacher_batches AS batch ON batch.id = asked.batch_id
                 WHERE asked.batch_id = \(batch) AND asked.key = ANY(\(Array(keys))) AND batch.state = 'ended'
                 """
@@ -101,6 +98,13 @@ struct BatchStore: Sendable {
         }
         return outcomes
     }
+
+    /// What ``outcome(_:)`` reads.
+    private static let outcomeColumns: SQL =
+        """
+        asked.batch_id, asked.response, asked.kind, asked.parameter, asked.error, batch.answered,
+        (extract(epoch FROM batch.ended_at - batch.created_at) * 1000)::bigint AS milliseconds
+        """
 
     private static func outcome(_ row: Row) throws -> BatchOutcome {
         let batch = try row.get("batch_id", as: String.self)

@@ -7,6 +7,7 @@ import Schemas
 import ServiceRuntime
 import Synchronization
 public import Teaching
+import Tracing
 
 /// Asks the teacher, and keeps every answer in the table `teacher_calls` before it is used.
 ///
@@ -129,13 +130,10 @@ public struct StoredTeacherLedger: TeacherLedger {
                 return answer
             }
         } while await !flights.begin(call.key)
-        do {
-            let answer = try await payAlone(call)
+        return try await attempting {
+            try await payAlone(call)
+        } finally: {
             await flights.end(call.key)
-            return answer
-        } catch {
-            await flights.end(call.key)
-            throw error
         }
     }
 
@@ -148,13 +146,10 @@ public struct StoredTeacherLedger: TeacherLedger {
             }
             try await Task.sleep(for: .milliseconds(200))
         }
-        do {
-            let answer = try await pay(call)
+        return try await attempting {
+            try await pay(call)
+        } finally: {
             await locks.unlock(call.key)
-            return answer
-        } catch {
-            await locks.unlock(call.key)
-            throw error
         }
     }
 
@@ -182,7 +177,16 @@ public struct StoredTeacherLedger: TeacherLedger {
         )
         let reply: ChatReply
         do {
-            reply = try await teacher.complete(call.request, hooks: hooks)
+            reply = try await Traced.run("chat \(call.model)", kind: .client, attributes: call.attributes) { span in
+                let reply = try await teacher.complete(call.request, hooks: hooks)
+                span.updateAttributes { all in
+                    all["gen_ai.response.model"] = reply.model
+                    all["gen_ai.response.finish_reasons"] = [reply.finishReason]
+                    all["gen_ai.usage.input_tokens"] = reply.promptTokens
+                    all["gen_ai.usage.output_tokens"] = reply.completionTokens
+                }
+                return reply
+            }
         } catch let error as TeacherError {
             count(call, outcome: error.code.rawValue)
             throw error
@@ -226,6 +230,23 @@ public struct StoredTeacherLedger: TeacherLedger {
                 parts: [identity, "\(request.temperature)", "\(request.maximumTokens ?? 0)", "\(sample)"]
                     + request.messages.flatMap { [$0.role, $0.content] }
             )
+        }
+
+        /// What a trace tells of the call: nothing of its words.
+        var attributes: SpanAttributes {
+            var all: SpanAttributes = [
+                "gen_ai.operation.name": "chat",
+                // The name of the API, whoever serves it.
+                "gen_ai.provider.name": "openai",
+            ]
+            all["gen_ai.request.model"] = model
+            all["gen_ai.request.temperature"] = request.temperature
+            all["gen_ai.request.seed"] = request.seed
+            all["gen_ai.request.max_tokens"] = request.maximumTokens
+            all["errata.teacher.role"] = request.role.rawValue
+            all["errata.prompt.id"] = prompt.id.rawValue
+            all["errata.prompt.version"] = prompt.version
+            return all
         }
 
         func answer(_ reply: ChatReply, isRecalled: Bool) -> TeacherAnswer {

@@ -48,8 +48,7 @@ public struct TeacherBudget: Sendable, Hashable {
             of: TeacherPauses.scope(ofRun: run),
             in: pool
         ).map { spent, _ in
-            "the teacher budget of run \(run) is spent: \(spent); replace the run with a higher teacherBudget "
-                + "(`errata runs replace`), or cancel it"
+            "the teacher budget of run \(run) is spent: \(spent); raise it with `errata runs budget`, or cancel the run"
         }
     }
 

@@ -32,12 +32,18 @@ public actor TeacherGate {
     /// A number of calls is halved once for all calls that were under way when the server was too busy.
     private static let calm = Duration.milliseconds(500)
 
+    private struct Waiter {
+        let id: Int
+        let continuation: CheckedContinuation<Void, any Error>
+    }
+
     private let most: Int
     private let trials: Backoff
     private let onChange: @Sendable (Closure?) async -> Void
     private var limit: Double
     private var running = 0
-    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private var waiting: [Waiter] = []
+    private var lastWaiter = 0
     private var pausedUntil = ContinuousClock.now
     private var lastHalved = ContinuousClock.now - .seconds(60)
     private var failuresInRow = 0
@@ -69,7 +75,7 @@ public actor TeacherGate {
     ///
     /// - Throws: ``TeacherError`` with the code `paused` while the gate is closed; `CancellationError`.
     nonisolated func enter() async throws {
-        await acquire()
+        try await acquire()
         do {
             try await waitForPause()
             try await passClosure()
@@ -145,12 +151,25 @@ public actor TeacherGate {
         }
     }
 
-    private func acquire() async {
+    private func acquire() async throws {
+        try Task.checkCancellation()
         guard running >= Int(limit) else {
             running += 1
             return
         }
-        await withCheckedContinuation { waiting.append($0) }
+        lastWaiter += 1
+        let id = lastWaiter
+        try await withTaskCancellationHandler {
+            try await withCheckedThrowingContinuation { waiting.append(Waiter(id: id, continuation: $0)) }
+        } onCancel: {
+            // It gets its turn only after the waiter stands in line.
+            Task { await giveUp(id) }
+        }
+    }
+
+    private func giveUp(_ id: Int) {
+        guard let index = waiting.firstIndex(where: { $0.id == id }) else { return }
+        waiting.remove(at: index).continuation.resume(throwing: CancellationError())
     }
 
     private func release() {
@@ -161,7 +180,7 @@ public actor TeacherGate {
     private func admit() {
         while running < Int(limit), !waiting.isEmpty {
             running += 1
-            waiting.removeFirst().resume()
+            waiting.removeFirst().continuation.resume()
         }
     }
 }

@@ -112,11 +112,4 @@ enum MathFunction: String, Sendable, CaseIterable {
         default: 1
         }
     }
-
-    var isTrigonometric: Bool {
-        switch self {
-        case .sin, .cos, .tan, .cot, .sec, .csc: true
-        default: false
-        }
-    }
 }

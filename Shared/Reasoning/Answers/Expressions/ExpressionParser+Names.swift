@@ -57,7 +57,7 @@ extension ExpressionParser {
             defer { position += 1 }
             return MathText.of(tokens[position])
         }
-        guard let close = indexOfClose(from: position) else { return nil }
+        guard let close = tokens.closing(position..<end) else { return nil }
         let text = tokens[position + 1..<close].map(MathText.of).joined()
         position = close + 1
         return text

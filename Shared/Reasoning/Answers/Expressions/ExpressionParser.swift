@@ -304,8 +304,8 @@ struct ExpressionParser {
 
     mutating func root() -> Expression? {
         var degree = Expression.number(ExactNumber(2))
-        if next == .open(.square), let close = indexOfClose(from: position), case .close(.square) = tokens[close].kind,
-            close + 1 < end
+        if next == .open(.square), let close = tokens.closing(position..<end),
+            case .close(.square) = tokens[close].kind, close + 1 < end
         {
             position += 1
             guard let inner = sum(), accept(.close(.square)) else { return nil }
@@ -322,20 +322,5 @@ struct ExpressionParser {
             return text.expression
         }
         return argument()
-    }
-
-    /// Where the bracket at an index closes.
-    func indexOfClose(from start: Int) -> Int? {
-        var level = 0
-        for index in start..<end {
-            switch tokens[index].kind {
-            case .open, .begin: level += 1
-            case .close, .end:
-                level -= 1
-                if level == 0 { return index }
-            default: break
-            }
-        }
-        return nil
     }
 }

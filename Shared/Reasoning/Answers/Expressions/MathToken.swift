@@ -34,6 +34,23 @@ struct MathToken: Sendable, Equatable {
     var isRest = false
 }
 
+extension [MathToken] {
+    /// Where the bracket at the range's start closes; intervals may close with another bracket.
+    func closing(_ range: Range<Int>) -> Int? {
+        var level = 0
+        for index in range {
+            switch self[index].kind {
+            case .open, .begin: level += 1
+            case .close, .end:
+                level -= 1
+                if level == 0 { return index }
+            default: break
+            }
+        }
+        return nil
+    }
+}
+
 /// The brackets of sequences, groups and intervals.
 enum Bracket: Sendable, Hashable {
     /// `( )`, `[ ]`, `\{ \}`, `\langle \rangle`, the unescaped `{ }`, and none.

@@ -115,7 +115,7 @@ extension AnswerParser {
     /// `(a, b)`, `[a, b)`, `\{a, b\}`: all of the range in one pair of brackets, with a separator inside.
     private func sequence(_ range: Range<Int>, isMinus: Bool, depth: Int) -> AnswerForm? {
         guard range.count >= 2, case .open(let open) = tokens[range.lowerBound].kind,
-            closing(range) == range.upperBound - 1,
+            tokens.closing(range) == range.upperBound - 1,
             case .close(let close) = tokens[range.upperBound - 1].kind
         else { return nil }
         let inner = range.lowerBound + 1..<range.upperBound - 1
@@ -176,21 +176,6 @@ extension AnswerParser {
                 case .realSet, .inequality: return form
                 default: return nil
                 }
-            default: break
-            }
-        }
-        return nil
-    }
-
-    /// Where the bracket at the range's start closes; intervals may close with another bracket.
-    private func closing(_ range: Range<Int>) -> Int? {
-        var level = 0
-        for index in range {
-            switch tokens[index].kind {
-            case .open, .begin: level += 1
-            case .close, .end:
-                level -= 1
-                if level == 0 { return index }
             default: break
             }
         }

@@ -50,7 +50,6 @@ struct BigInteger: Sendable, Hashable {
 
     var isZero: Bool { limbs.isEmpty }
     var isOne: Bool { !isNegative && limbs == [1] }
-    var isEven: Bool { limbs.first.map { $0 & 1 == 0 } ?? true }
     var magnitude: BigInteger { BigInteger(limbs: limbs, isNegative: false) }
 
     /// The bits of the magnitude; 0 for zero.
