@@ -93,6 +93,13 @@ struct AnswerASCIITests {
             #expect(Quantity.last(in: text) == last, "\(text.debugDescription)")
         }
         #expect(found > 3_000, "\(found) have a number")
+        // A command whose brace ends beside the number, and a word behind it that a number reaches over.
+        for (start, end) in [("\\text{", "5}/7"), ("", "5 and 1/2"), ("", "2 x 10^6"), ("\\begin{", "5}/7")] {
+            for count in 15...40 {
+                let text = start + String(repeating: "word ", count: count) + end
+                #expect(Quantity.last(in: text) == Quantity.lastOfAll(in: text), "\(text)")
+            }
+        }
     }
 
     @Test("scalars of a text and the text of scalars are the library's own")
@@ -144,7 +151,10 @@ struct AnswerASCIITests {
             let number = NumberText(text.scalarArray[...], at: 0)
             #expect(number.end == text.unicodeScalars.count && number.value == Rational(decimal: figures), "\(text)")
         }
-        for text in ["9223372036854775807", "9223372036854775808", "0.1234567890123456789", "99999999999999999999"] {
+        for text in [
+            "9223372036854775807", "9223372036854775808", "0.123456789012345678", "0.1234567890123456789",
+            "99999999999999999999",
+        ] {
             #expect(NumberText(text.scalarArray[...], at: 0).value == Rational(decimal: text), "\(text)")
         }
     }
