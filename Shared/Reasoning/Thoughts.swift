@@ -20,7 +20,15 @@ public enum Thoughts {
         }
     }()
 
-    /// Marks that tell the end of a turn and are no text.
+    /// Which bytes may follow a mark's first, blanks left out, so that a sign such as the `<` of a calculation is told by one
+    /// byte.
+    private static let seconds: [Bool] = {
+        var seconds = [Bool](repeating: false, count: 256)
+        for mark in marks { seconds[Int(mark.text[1])] = true }
+        return seconds
+    }()
+
+    /// Marks that tell the end of a turn and are no text; all of them end with a bracket.
     private static let turnEnds = ["<|im_end|>", "<|eot_id|>", "<|end|>", "<|return|>", "<|endoftext|>", "</s>"]
 
     /// What is the answer of a text, and whether the text ends within thoughts.
@@ -38,18 +46,26 @@ public enum Thoughts {
     /// A text without marks comes back as it is. Marks are read in any case, with blanks inside the brackets or not.
     /// Linear in the text's length.
     public static func split(_ text: String) -> Split {
-        // Most texts have no mark; they are not copied to find that.
-        guard text.utf8.contains(where: isFirst) else {
-            return Split(answer: text, thoughts: nil, endsInThoughts: false)
+        var text = text
+        let found = text.withUTF8 { bytes in
+            var search = ByteSearch(bytes, for: [UInt8(ascii: "<"), UInt8(ascii: "["), 0xE2, 0xE2])
+            return split(bytes) { search.next(from: $0) }
         }
-        let bytes = Array(text.utf8)
+        return found ?? Split(answer: withoutTurnEnd(text), thoughts: nil, endsInThoughts: false)
+    }
+
+    /// Nil where there are no thoughts, so that most texts are not copied.
+    ///
+    /// `next` gives the first byte from a place on with which a mark may begin; it may give others, too.
+    static func split(_ bytes: UnsafeBufferPointer<UInt8>, next: (Int) -> Int?) -> Split? {
         var start = 0
         // An opening mark that was not closed yet: where it starts, and where what is thought does.
         var open: (mark: Int, content: Int)?
         var draft: Range<Int>?
         var index = 0
-        while index < bytes.count {
-            guard isFirst(bytes[index]), let found = mark(bytes, at: index) else {
+        while let place = next(index) {
+            index = place
+            guard let found = mark(bytes, at: index) else {
                 index += 1
                 continue
             }
@@ -66,10 +82,13 @@ public enum Thoughts {
             index = found.end
         }
         if let open { draft = open.content..<bytes.count }
-        guard let draft else { return Split(answer: withoutTurnEnd(text), thoughts: nil, endsInThoughts: false) }
+        guard let draft else { return nil }
+        func string(_ range: Range<Int>) -> String {
+            String(decoding: UnsafeBufferPointer(rebasing: bytes[range]), as: UTF8.self)
+        }
         return Split(
-            answer: withoutTurnEnd(String(decoding: bytes[start..<(open?.mark ?? bytes.count)], as: UTF8.self)),
-            thoughts: String(decoding: bytes[draft], as: UTF8.self).trimmed,
+            answer: withoutTurnEnd(string(start..<(open?.mark ?? bytes.count))),
+            thoughts: string(draft).trimmed,
             endsInThoughts: open != nil
         )
     }
@@ -78,31 +97,35 @@ public enum Thoughts {
     /// it is all there is.
     static func visible(_ text: String) -> (text: String, isDraft: Bool) {
         let said = split(text)
-        guard !said.endsInThoughts, said.answer.trimmed.isEmpty, let draft = said.thoughts, !draft.isEmpty else {
+        guard !said.endsInThoughts, let draft = said.thoughts, !draft.isEmpty, said.answer.trimmed.isEmpty else {
             return (said.answer, false)
         }
         return (draft, true)
     }
 
-    private static func isFirst(_ byte: UInt8) -> Bool {
-        byte == UInt8(ascii: "<") || byte == UInt8(ascii: "[") || byte == 0xE2
-    }
+    /// Blanks inside a mark are passed over this far from its start.
+    private static let longestBlank = 48
 
     private static func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
 
     /// The mark that starts here; blanks inside `<think >` and its like are passed over.
-    private static func mark(_ bytes: [UInt8], at start: Int) -> (opens: Bool, isWeak: Bool, end: Int)? {
+    private static func mark(
+        _ bytes: UnsafeBufferPointer<UInt8>,
+        at start: Int
+    ) -> (opens: Bool, isWeak: Bool, end: Int)? {
+        var second = start + 1
+        while second < bytes.count, bytes[second] == UInt8(ascii: " "), second - start < longestBlank { second += 1 }
+        guard second < bytes.count, seconds[Int(lower(bytes[second]))] else { return nil }
         for mark in marks {
             var index = start
             var place = 0
             while place < mark.text.count, index < bytes.count {
                 let byte = bytes[index]
-                if byte == UInt8(ascii: " "), place > 0, index - start < 48 {
+                if byte == UInt8(ascii: " "), place > 0, index - start < longestBlank {
                     index += 1
                     continue
                 }
-                let isUpper = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-                guard (isUpper ? byte + 32 : byte) == mark.text[place] else { break }
+                guard lower(byte) == mark.text[place] else { break }
                 index += 1
                 place += 1
             }
@@ -111,9 +134,18 @@ public enum Thoughts {
         return nil
     }
 
+    private static func lower(_ byte: UInt8) -> UInt8 {
+        (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+    }
+
     private static func withoutTurnEnd(_ text: String) -> String {
+        guard text.utf8.last == UInt8(ascii: ">") else { return text }
         var result = text[...]
-        while let last = turnEnds.first(where: { result.hasSuffix($0) }) { result = result.dropLast(last.count) }
+        while let last = turnEnds.first(where: { result.utf8.suffix($0.utf8.count).elementsEqual($0.utf8) }),
+            result.hasSuffix(last)
+        {
+            result = result.dropLast(last.count)
+        }
         return result.utf8.count == text.utf8.count ? text : String(result)
     }
 }

@@ -14,6 +14,9 @@ enum Announcement {
         "the", "this", "that", "these", "your", "my", "it", "all", "each", "any",
     ]
 
+    /// Words that may stand before "answer" in a label.
+    private static let labels: Set<String> = ["the", "final", "correct", "my", "so", "short"]
+
     /// What the last "final answer" behind a place names; nil without a place.
     ///
     /// A model that boxes what it finds on its way says at the end which of it is the answer.
@@ -204,13 +207,13 @@ enum Announcement {
 
         /// The word that begins here in lower case, and where it ends.
         func word(_ start: Int) -> (text: String, end: Int) {
-            var word = ""
-            var index = start
-            while isLetter(index), index - start < 20, let byte = lower(index) {
-                word.unicodeScalars.append(Unicode.Scalar(byte))
-                index += 1
+            var end = start
+            while isLetter(end), end - start < 20 { end += 1 }
+            let word = String(unsafeUninitializedCapacity: end - start) { letters in
+                for (place, byte) in bytes[start..<end].enumerated() { letters[place] = byte | 0x20 }
+                return end - start
             }
-            return (word, index)
+            return (word, end)
         }
 
         func wordBefore(_ place: Int) -> String {
@@ -250,7 +253,7 @@ enum Announcement {
             for _ in 0..<4 {
                 if isLabelStart(index) { return true }
                 let word = wordBefore(index)
-                guard ["the", "final", "correct", "my", "so", "short"].contains(word) else { return false }
+                guard Announcement.labels.contains(word) else { return false }
                 index -= 1
                 while byte(index) == UInt8(ascii: " ") { index -= 1 }
                 index -= word.utf8.count - 1
@@ -277,6 +280,7 @@ enum Announcement {
 
         /// A display of LaTeX that begins here, whose answer may have several lines.
         func block(from start: Int) -> String? {
+            guard bytes[start] == UInt8(ascii: "\\") || bytes[start] == UInt8(ascii: "$") else { return nil }
             for (open, close) in [("\\[", "\\]"), ("$$", "$$"), ("\\begin{", "\\end{")] {
                 let opening = Array(open.utf8)
                 let closing = Array(close.utf8)

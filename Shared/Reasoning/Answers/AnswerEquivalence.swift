@@ -54,22 +54,24 @@ public enum AnswerEquivalence {
         _ predicted: String,
         _ policy: GradingPolicy
     ) -> (isEqual: Bool, rule: GradingRule) {
-        let first = AnswerReading(gold)
-        let second = AnswerReading(predicted)
-        guard !first.text.isEmpty, !second.text.isEmpty else { return (false, .missing) }
-        if first.text == second.text { return (true, .identical) }
+        let bareGold = AnswerReading.unwrapped(gold)
+        let barePredicted = AnswerReading.unwrapped(predicted)
+        guard !bareGold.isEmpty, !barePredicted.isEmpty else { return (false, .missing) }
+        if bareGold == barePredicted { return (true, .identical) }
         // The same sentence: "The answer is 42!" ends with a mark, not with a factorial.
-        if policy.foldsText, first.isAnnounced, second.isAnnounced,
+        if policy.foldsText, AnswerPhrases.announces(gold), AnswerPhrases.announces(predicted),
             AnswerWords.areSame(gold, predicted, folded: true, exactly: false)
         {
             return (true, .text)
         }
-        if let isSame = options(first.text, second.text, policy) { return (isSame, .option) }
-        if policy != .strict, let a = LetterSet.read(first.text), let b = LetterSet.read(second.text),
+        if let isSame = options(bareGold, barePredicted, policy) { return (isSame, .option) }
+        if policy != .strict, let a = LetterSet.read(bareGold), let b = LetterSet.read(barePredicted),
             a.isRun != b.isRun
         {
             return (a.letters == b.letters, .option)
         }
+        let first = AnswerReading(bareGold)
+        let second = AnswerReading(barePredicted)
         var comparison = AnswerComparison(policy)
         if let a = first.form, let b = second.form, let rule = comparison.rule(a, b) { return (true, rule) }
         if first.alternative != nil || second.alternative != nil, let a = first.alternative ?? first.form,
@@ -83,8 +85,11 @@ public enum AnswerEquivalence {
 
     /// Whether the letters of options are the same; nil where one of the answers is no option.
     private static func options(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool? {
-        guard let a = OptionAnswer.read(gold), let b = OptionAnswer.read(predicted) else {
-            return optionText(gold, predicted, policy)
+        let first = OptionAnswer.read(gold)
+        let second = OptionAnswer.read(predicted)
+        guard let a = first, let b = second else {
+            return first.flatMap { optionText($0, predicted, policy) }
+                ?? second.flatMap { optionText($0, gold, policy) }
         }
         // Two letters alone may be variables.
         guard a.isMarked || b.isMarked || a.letter == b.letter || "ABCDEFGHIJ".contains(a.letter.uppercased()) else {
@@ -98,9 +103,8 @@ public enum AnswerEquivalence {
     }
 
     /// An option given by its text alone, the other by letter and text.
-    private static func optionText(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool? {
-        let gold = OptionAnswer.read(gold).map { ($0, predicted) } ?? OptionAnswer.read(predicted).map { ($0, gold) }
-        guard let (option, other) = gold, option.isMarked, !option.text.isEmpty else { return nil }
+    private static func optionText(_ option: OptionAnswer, _ other: String, _ policy: GradingPolicy) -> Bool? {
+        guard option.isMarked, !option.text.isEmpty else { return nil }
         let exactly = AnswerWords.hasDigit(option.text)
         let isSame = [option.text, "\(option.letter) \(option.text)"].contains {
             AnswerWords.areSame($0, other, folded: policy.foldsText, exactly: exactly)
@@ -113,10 +117,14 @@ public enum AnswerEquivalence {
         _ predicted: AnswerReading,
         _ comparison: inout AnswerComparison
     ) -> GradingRule? {
-        if let text = DecimalComma.withPoint(gold.text), let a = AnswerReading(text).form, let b = predicted.form {
+        if let text = DecimalComma.withPoint(gold.text), let b = predicted.form,
+            let a = AnswerReading(AnswerReading.unwrapped(text)).form
+        {
             return comparison.rule(a, b)
         }
-        if let text = DecimalComma.withPoint(predicted.text), let b = AnswerReading(text).form, let a = gold.form {
+        if let text = DecimalComma.withPoint(predicted.text), let a = gold.form,
+            let b = AnswerReading(AnswerReading.unwrapped(text)).form
+        {
             return comparison.rule(a, b)
         }
         return nil
@@ -128,6 +136,12 @@ public enum AnswerEquivalence {
         _ predicted: AnswerReading,
         _ policy: GradingPolicy
     ) -> (isEqual: Bool, rule: GradingRule) {
+        // Two of mathematics of which one has a figure, so that they have words.
+        if gold.form != nil, predicted.form != nil,
+            AnswerWords.keepsDigit(gold.text) || AnswerWords.keepsDigit(predicted.text)
+        {
+            return (false, rule(gold, predicted))
+        }
         let a = AnswerWords.normalised(gold.text, folded: policy.foldsText)
         let b = AnswerWords.normalised(predicted.text, folded: policy.foldsText)
         let hasWords = (a + b).unicodeScalars.contains { $0.isAlphabetic || MathScanner.isDigit($0) }
@@ -139,9 +153,10 @@ public enum AnswerEquivalence {
         if gold.form != nil, predicted.form != nil { return (false, rule(gold, predicted)) }
         let isMathematics = gold.form != nil || predicted.form != nil
         let exactly = isMathematics && (AnswerWords.hasDigit(gold.text) || AnswerWords.hasDigit(predicted.text))
-        if AnswerWords.areSame(gold.text, predicted.text, folded: policy.foldsText, exactly: exactly) {
-            return (true, .text)
-        }
+        let isSame =
+            policy.foldsText && exactly
+            ? AnswerWords.areSame(gold.text, predicted.text, folded: true, exactly: true) : a == b
+        if isSame { return (true, .text) }
         // `n!` is no `no`, and `f'` not `false`.
         let acceptsLetter = ![gold.text, predicted.text].contains { $0.contains("!") || $0.contains("'") }
         if policy.foldsText, let one = AnswerWords.truth(a, acceptsLetter: acceptsLetter),

@@ -12,6 +12,7 @@ enum AnswerMarker {
 
     /// What follows the last `####` that is no heading; the next line where it heads one with "Final answer".
     static func last(in bytes: [UInt8]) -> String? {
+        guard bytes.hasByte(UInt8(ascii: "#")) else { return nil }
         var behind = bytes.count
         for _ in 0..<maximumMarks {
             guard let mark = lastMark(in: bytes, before: behind) else { return nil }

@@ -21,7 +21,7 @@ enum AnswerTags {
     ///
     /// Every byte is looked at twice at most.
     static func last(in bytes: [UInt8]) -> String? {
-        guard bytes.contains(UInt8(ascii: "<")) else { return nil }
+        guard bytes.hasByte(UInt8(ascii: "<")) else { return nil }
         var answer: String?
         var content: [UInt8]?
         func settle() {
@@ -31,6 +31,11 @@ enum AnswerTags {
         }
         var index = 0
         while index < bytes.count {
+            if content == nil {
+                // Outside of an answer only tags count.
+                guard let next = bytes.place(of: UInt8(ascii: "<"), from: index) else { break }
+                index = next
+            }
             guard bytes[index] == UInt8(ascii: "<"), let (tag, end) = tag(bytes, at: index) else {
                 content?.append(bytes[index])
                 index += 1

@@ -6,6 +6,12 @@ enum AnswerText {
 
     /// A text without Markdown's emphasis and code marks around it.
     static func withoutMarkup(_ text: String) -> String {
+        var text = text
+        return text.withUTF8 { withoutMarkup($0) } ?? withoutMarkupOfAny(text)
+    }
+
+    /// The general path of ``withoutMarkup(_:)-(String)``.
+    static func withoutMarkupOfAny(_ text: String) -> String {
         var result = text.trimmed
         let count = result.utf8.count
         for mark in ["**", "__", "`"] where result.utf8.contains(mark.utf8.first ?? 0) {
@@ -20,7 +26,13 @@ enum AnswerText {
 
     /// A text without emphasis, the delimiters of LaTeX, quotation marks around it and a closing stop.
     static func trimmedMarks(_ text: String) -> String {
-        var scalars = Array(withoutMarkup(text).unicodeScalars)[...]
+        var text = text
+        return text.withUTF8 { trimmedMarks($0) } ?? trimmedMarksOfAny(text)
+    }
+
+    /// The general path of ``trimmedMarks(_:)-(String)``.
+    static func trimmedMarksOfAny(_ text: String) -> String {
+        var scalars = Array(withoutMarkupOfAny(text).unicodeScalars)[...]
         for _ in 0..<8 {
             let count = scalars.count
             scalars = scalars.drop { $0.isWhitespace || $0 == "*" || $0 == ":" || $0 == "=" }
@@ -32,7 +44,7 @@ enum AnswerText {
             for (open, close) in wrappings { scalars = unwrapped(scalars, open, close) }
             if scalars.count == count { break }
         }
-        return String(String.UnicodeScalarView(scalars)).trimmed
+        return String(scalars: scalars).trimmed
     }
 
     private static func isFactorial(_ scalars: ArraySlice<Unicode.Scalar>) -> Bool {
@@ -54,7 +66,7 @@ enum AnswerText {
 
     /// A text without its calculator marks, looked for only where there is a sign of one.
     static func withoutCalculations(_ text: String) -> String {
-        text.utf8.contains(UInt8(ascii: "<")) ? WorkedSolution.withoutMarks(text) : text
+        text.hasByte(UInt8(ascii: "<")) ? WorkedSolution.withoutMarks(text) : text
     }
 
     // MARK: Labels and sentences
@@ -69,7 +81,7 @@ enum AnswerText {
 
     /// A line without "Answer:" or "Final answer:" before what it holds.
     static func withoutLabel(_ line: String) -> String {
-        guard line.utf8.contains(UInt8(ascii: ":")), let colon = line.firstIndex(of: ":"),
+        guard line.hasByte(UInt8(ascii: ":")), let colon = line.firstIndex(of: ":"),
             isLabel(String(line[...colon]))
         else { return line }
         let rest = String(line[line.index(after: colon)...])
@@ -86,6 +98,12 @@ enum AnswerText {
 
     /// The last line that holds something, without blanks around it; empty where there is none.
     static func lastLine(of text: String) -> String {
+        var text = text
+        return text.withUTF8 { lastLine(of: $0) } ?? lastLineOfAny(text)
+    }
+
+    /// The general path of ``lastLine(of:)-(String)``.
+    static func lastLineOfAny(_ text: String) -> String {
         let scalars = text.unicodeScalars
         guard let end = scalars.lastIndex(where: { !$0.isWhitespace && $0 != "\u{200B}" }) else { return "" }
         let newline = scalars[..<end].lastIndex(where: \.isNewline)
@@ -94,17 +112,19 @@ enum AnswerText {
 
     /// A line to the end of its first sentence: a stop, question or exclamation mark before a blank.
     static func sentence(_ line: String) -> String {
-        let scalars = Array(line.unicodeScalars)
-        for index in scalars.indices.dropLast()
-        where ".?!".unicodeScalars.contains(scalars[index]) && scalars[index + 1].isWhitespace {
-            let word = scalars[..<index].reversed().prefix { !$0.isWhitespace }.prefix(12).reversed()
-            if scalars[index] == ".", abbreviations.contains(String(String.UnicodeScalarView(word)).lowercased()) {
+        let scalars = line.scalarArray
+        for index in scalars.indices.dropLast() where isStop(scalars[index]) && scalars[index + 1].isWhitespace {
+            let blank = scalars[..<index].lastIndex(where: \.isWhitespace) ?? -1
+            let word = scalars[max(blank + 1, index - 12)..<index]
+            if scalars[index] == ".", abbreviations.contains(String(scalars: word).lowercased()) {
                 continue
             }
-            return String(String.UnicodeScalarView(scalars[..<index]))
+            return String(scalars: scalars[..<index])
         }
         return line
     }
+
+    private static func isStop(_ scalar: Unicode.Scalar) -> Bool { scalar == "." || scalar == "?" || scalar == "!" }
 
     /// Whether a line is more than a few words.
     static func isSentence(_ line: String) -> Bool { line.split(separator: " ", maxSplits: 6).count > 6 }
@@ -115,26 +135,56 @@ enum AnswerText {
         return ["not", "correct", "incorrect", "wrong", "right", "unclear"].contains(String(first).lowercased())
     }
 
-    /// Whether one of ``verdicts`` may follow the marks with which a text begins, told by a single byte, so that the many
-    /// texts that are none need not be rid of their marks.
+    /// Whether one of ``verdicts`` may follow the marks with which a text begins, told by the first letter and the length of
+    /// its word, so that the many texts that are none need not be rid of their marks.
     private static func mayBeVerdict(_ text: String) -> Bool {
-        for byte in text.utf8 {
+        for (place, byte) in text.utf8.enumerated() {
             switch byte {
             case 0x20, 0x09...0x0D, UInt8(ascii: "*"), UInt8(ascii: ":"), UInt8(ascii: "="), UInt8(ascii: "_"),
                 UInt8(ascii: "`"), UInt8(ascii: "$"), UInt8(ascii: "\\"), UInt8(ascii: "("), UInt8(ascii: "["),
                 UInt8(ascii: "\""):
                 continue
-            default: return byte >= 0x80 || "yntfvi".utf8.contains(byte | 0x20)
+            default: return byte >= 0x80 || mayBeVerdict(text.utf8.dropFirst(place))
             }
         }
         return false
+    }
+
+    /// Whether a word of ASCII may be a verdict; marks of emphasis inside it do not count.
+    private static func mayBeVerdict(_ text: Substring.UTF8View) -> Bool {
+        guard let first = text.first else { return false }
+        var length = 0
+        for byte in text {
+            switch byte {
+            case UInt8(ascii: "*"), UInt8(ascii: "_"), UInt8(ascii: "`"), 0x80...: return true
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): length += 1
+            default: return isLength(length, ofVerdict: first)
+            }
+            if length > 7 { return false }
+        }
+        return isLength(length, ofVerdict: first)
+    }
+
+    private static func isLength(_ length: Int, ofVerdict first: UInt8) -> Bool {
+        switch first | 0x20 {
+        case UInt8(ascii: "n"): length == 2
+        case UInt8(ascii: "y"): length == 3
+        case UInt8(ascii: "t"): length == 4
+        case UInt8(ascii: "f"), UInt8(ascii: "v"): length == 5
+        case UInt8(ascii: "i"): length == 7
+        default: false
+        }
     }
 
     private static let verdicts: Set<String> = ["yes", "no", "true", "false", "valid", "invalid"]
 
     /// Yes, no and their like, with which an answer begins; `alone`, nothing but a mark may follow.
     static func verdict(_ text: String, alone: Bool = false) -> String? {
-        guard mayBeVerdict(text) else { return nil }
+        mayBeVerdict(text) ? verdictOfAny(text, alone: alone) : nil
+    }
+
+    /// The general path of ``verdict(_:alone:)``.
+    static func verdictOfAny(_ text: String, alone: Bool = false) -> String? {
         let bare = trimmedMarks(text).unicodeScalars
         let word = String(bare.prefix { $0.isAlphabetic })
         guard verdicts.contains(word.lowercased()) else { return nil }
@@ -167,8 +217,8 @@ enum AnswerText {
     /// What a calculation, or an equation of words, ends with: of `48 + 24 = 72` and `Total = 72` it is 72; `x = 5` and
     /// `y = 2x + 1` stay, for their sides may matter.
     static func result(_ text: String) -> String {
-        guard text.utf8.contains(UInt8(ascii: "=")), text.utf8.count <= 2_000 else { return text }
-        let scalars = Array(text.unicodeScalars)
+        guard text.hasByte(UInt8(ascii: "=")), text.utf8.count <= 2_000 else { return text }
+        let scalars = text.scalarArray
         let tokens = ArithmeticTokenizer.tokens(scalars[...])
         guard let sign = tokens.lastIndex(where: { $0.kind == .equals }), sign + 1 < tokens.count else { return text }
         let left = tokens[..<sign]
@@ -182,6 +232,6 @@ enum AnswerText {
         }
         let calculates = left.contains { $0.isOperation || $0.kind == .fraction || $0.isWord } || left.isEmpty
         guard isCalculation, calculates, Quantity.isNumeric(tokens[(sign + 1)...]) else { return text }
-        return String(String.UnicodeScalarView(scalars[tokens[sign].range.upperBound...])).trimmed
+        return String(scalars: scalars[tokens[sign].range.upperBound...]).trimmed
     }
 }

@@ -5,7 +5,7 @@ enum BoxedAnswer {
     /// Where a box stands, and what it holds.
     typealias Box = (range: Range<Int>, content: String)
 
-    private static let names = ["\\boxed", "\\fbox"].map { Array($0.utf8) }
+    static let names = ["\\boxed", "\\fbox"].map { Array($0.utf8) }
 
     /// The most boxes that are looked at, from the end.
     private static let maximumBoxes = 20
@@ -28,11 +28,11 @@ enum BoxedAnswer {
 
     /// The last boxes that hold something, in order.
     static func boxes(in bytes: [UInt8]) -> [Box] {
-        guard bytes.contains(UInt8(ascii: "\\")) else { return [] }
         var boxes: [Box] = []
         var index = 0
-        while index < bytes.count {
-            guard bytes[index] == UInt8(ascii: "\\"), let box = box(bytes, at: index) else {
+        while let place = bytes.place(of: UInt8(ascii: "\\"), from: index) {
+            index = place
+            guard let box = box(bytes, at: index) else {
                 index += 1
                 continue
             }

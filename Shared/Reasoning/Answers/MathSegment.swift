@@ -10,6 +10,7 @@ enum MathSegment {
     /// Without a command it may be what stands between two prices. Nil where words follow it: of "multiplying by $\pi$ gives 6"
     /// it is not what the line ends with. Linear.
     static func closing(_ line: String) -> String? {
+        guard line.hasByte(UInt8(ascii: "\\")) else { return nil }
         let bytes = Array(line.utf8)
         var last: Range<Int>?
         var index = 0

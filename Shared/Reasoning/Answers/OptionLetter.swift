@@ -7,11 +7,15 @@ enum OptionLetter {
     ///
     /// A text that names several options, such as `(A) and (C)`, names none.
     static func leading(_ text: String) -> String? {
-        guard mayLead(text) else { return nil }
+        mayLead(text) ? leadingOfAny(text) : nil
+    }
+
+    /// The general path of ``leading(_:)``.
+    static func leadingOfAny(_ text: String) -> String? {
         var scalars = Array(AnswerText.withoutMarkup(text).unicodeScalars)[...]
         scalars = scalars.drop { " \"'$\u{201C}".unicodeScalars.contains($0) }
         for word in ["option ", "choice ", "letter "] {
-            let start = String(String.UnicodeScalarView(scalars.prefix(word.utf8.count)))
+            let start = String(scalars: scalars.prefix(word.utf8.count))
             if start.lowercased() == word { scalars = scalars.dropFirst(word.utf8.count) }
         }
         let isBracketed = scalars.first == "("
@@ -26,20 +30,37 @@ enum OptionLetter {
         return isBracketed ? "(\(letter))" : String(letter)
     }
 
-    /// Whether an option may follow the marks with which a text begins, told by a single byte; most answers begin with a
-    /// figure or a small letter, and need not be read.
+    /// Whether an option may follow the marks with which a text begins, told by its first word; most answers begin with a
+    /// figure, or with a longer word than a letter, and need not be read.
     private static func mayLead(_ text: String) -> Bool {
-        for byte in text.utf8 {
+        for (place, byte) in text.utf8.enumerated() {
             switch byte {
             case 0x20, 0x09...0x0D, UInt8(ascii: "*"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "\""),
                 UInt8(ascii: "'"), UInt8(ascii: "$"):
                 continue
-            case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "("), 0x80...: return true
-            // "option", "choice", "letter"
-            default: return "ocl".utf8.contains(byte)
+            case UInt8(ascii: "("), 0x80...: return true
+            case UInt8(ascii: "A")...UInt8(ascii: "Z"): return mayName(text.utf8.dropFirst(place), isCapital: true)
+            case UInt8(ascii: "o"), UInt8(ascii: "c"), UInt8(ascii: "l"):
+                return mayName(text.utf8.dropFirst(place), isCapital: false)
+            default: return false
             }
         }
         return false
+    }
+
+    /// Whether a word of ASCII is a capital letter alone or one of six letters, as "option", "choice" and "letter"; emphasis
+    /// inside it, or another letter behind it, leaves that open.
+    private static func mayName(_ text: Substring.UTF8View, isCapital: Bool) -> Bool {
+        var length = 0
+        for byte in text {
+            switch byte {
+            case UInt8(ascii: "*"), UInt8(ascii: "_"), UInt8(ascii: "`"), 0x80...: return true
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"): length += 1
+            default: return length == 6 || length == 1 && isCapital
+            }
+            if length > 6 { return false }
+        }
+        return length == 6 || length == 1 && isCapital
     }
 
     /// Whether what follows a letter leaves it one.
@@ -53,7 +74,7 @@ enum OptionLetter {
         case ",", ";": return true
         case " ":
             let word = behind.drop { $0 == " " }.prefix { $0.isAlphabetic }
-            let text = String(String.UnicodeScalarView(word))
+            let text = String(scalars: word)
             if text.isEmpty {
                 return behind.allSatisfy { " .!\"'$".unicodeScalars.contains($0) } || behind.first == "("
             }
@@ -65,7 +86,7 @@ enum OptionLetter {
     /// Whether another letter in brackets, or one behind "and" or a comma, is named with it.
     private static func namesAnother(_ rest: ArraySlice<Unicode.Scalar>, than letter: Unicode.Scalar) -> Bool {
         let joined = rest.drop { " ,;".unicodeScalars.contains($0) }
-        let words = String(String.UnicodeScalarView(joined.prefix(12))).split(separator: " ")
+        let words = String(scalars: joined.prefix(12)).split(separator: " ")
         guard let first = words.first else { return false }
         func isLetter(_ word: Substring) -> Bool {
             let bare = word.unicodeScalars.filter { !"().,".unicodeScalars.contains($0) }
@@ -78,7 +99,8 @@ enum OptionLetter {
     /// The option that a last line names without announcing it: the line is one, or has one bracketed letter in it.
     static func closing(_ line: String) -> String? {
         if let whole = leading(line), !AnswerText.isSentence(line) || whole.hasPrefix("(") { return whole }
-        let scalars = Array(line.unicodeScalars)
+        guard line.hasByte(UInt8(ascii: "(")) else { return nil }
+        let scalars = line.scalarArray
         var found: Set<Unicode.Scalar> = []
         for index in scalars.indices.dropLast(2) where scalars[index] == "(" && scalars[index + 2] == ")" {
             let isApart = index == 0 || !scalars[index - 1].isAlphabetic

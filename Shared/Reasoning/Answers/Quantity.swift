@@ -13,7 +13,7 @@ struct Quantity {
         let tokens: [ArithmeticToken]
 
         init(_ text: String) {
-            scalars = Array(text.unicodeScalars)
+            scalars = text.scalarArray
             tokens = ArithmeticTokenizer.tokens(scalars[...])
         }
     }
@@ -146,9 +146,44 @@ struct Quantity {
     // MARK: The last one
 
     /// The last number of a text, with its fraction, sign, percent sign or power of ten.
+    ///
+    /// Mostly it stands near the end, and the rest is not read.
     static func last(in text: String) -> String? {
+        var text = text
+        let ending = text.withUTF8 { bytes in
+            apart(in: bytes).map { String(decoding: UnsafeBufferPointer(rebasing: bytes[$0...]), as: UTF8.self) }
+        }
+        return ending.flatMap(lastOfAll) ?? lastOfAll(in: text)
+    }
+
+    /// See ``last(in:)``; reads all of the text.
+    static func lastOfAll(in text: String) -> String? {
         let line = Line(text)
         return all(in: line).last?.text(in: line)
+    }
+
+    /// How many bytes of a text's end are enough for most answers.
+    private static let ending = 100
+
+    /// A place near the end of a long text from which on the same numbers are read as in the whole; nil where none is found.
+    ///
+    /// A word of four letters and more begins there, behind a blank, which no number reaches over, and no command of LaTeX
+    /// stands before it, whose braces might end behind it.
+    private static func apart(in bytes: UnsafeBufferPointer<UInt8>) -> Int? {
+        func isLetter(_ byte: UInt8) -> Bool { (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20) }
+        func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
+        var index = bytes.count - ending
+        guard index > 0 else { return nil }
+        while index + 4 < bytes.count {
+            if isBlank(bytes[index - 1]), isLetter(bytes[index]), isLetter(bytes[index + 1]),
+                isLetter(bytes[index + 2]),
+                isLetter(bytes[index + 3])
+            {
+                return bytes[..<index].contains(UInt8(ascii: "\\")) ? nil : index
+            }
+            index += 1
+        }
+        return nil
     }
 
     // MARK: Reading
@@ -277,7 +312,7 @@ struct Quantity {
         }
         let start =
             isNegative ? part.dropFirst().first?.range.lowerBound ?? first.range.lowerBound : first.range.lowerBound
-        let written = String(String.UnicodeScalarView(scalars[start..<last.range.upperBound]))
+        let written = String(scalars: scalars[start..<last.range.upperBound])
         return (isNegative ? "-" : "") + written.drop { $0 == "$" }
     }
 }

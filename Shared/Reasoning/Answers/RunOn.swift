@@ -20,13 +20,27 @@ enum RunOn {
 
     /// The bytes before the first new question that follows an answer; all of them where there is none.
     static func asked(_ bytes: [UInt8]) -> [UInt8] {
+        let end = bytes.withUnsafeBufferPointer { buffer in
+            var search = ByteSearch(buffer, for: [UInt8(ascii: "<"), UInt8(ascii: "["), 0x0A, 0x0D])
+            return newQuestion(in: bytes) { search.next(from: $0) }
+        }
+        return end.map { Array(bytes[..<$0]) } ?? bytes
+    }
+
+    /// Where the first new question begins; nil where there is none.
+    ///
+    /// `next` gives the first byte from a place on that ends a line or with which a mark may begin; it may give others, too.
+    static func newQuestion(in bytes: [UInt8], next: (Int) -> Int?) -> Int? {
         var tried = 0
         var isNumbered = false
         var index = 0
         var isLineStart = true
         while index < bytes.count, tried < maximumHeadings {
-            let mayBeMark = bytes[index] == UInt8(ascii: "<") || bytes[index] == UInt8(ascii: "[")
-            let isMark = mayBeMark && marks.contains { stands($0, in: bytes, at: index) }
+            if !isLineStart {
+                guard let place = next(index) else { break }
+                index = place
+            }
+            let isMark = mayBeMark(bytes, at: index) && marks.contains { stands($0, in: bytes, at: index) }
             let heading = isLineStart ? heading(bytes, at: index) : nil
             // A text that numbers its questions splits up the one that was asked.
             let isPart = heading?.number != nil && isNumbered
@@ -35,13 +49,24 @@ enum RunOn {
                 tried += 1
                 let before = Array(bytes[..<index])
                 if AnswerExtraction.named(in: before) != nil || heading != nil && endsInCalculation(before) {
-                    return before
+                    return index
                 }
             }
             isLineStart = bytes[index] == UInt8(ascii: "\n") || bytes[index] == UInt8(ascii: "\r")
             index += 1
         }
-        return bytes
+        return nil
+    }
+
+    /// Whether one of ``marks`` may begin here, told by its first two bytes: the `<<` of a calculation begins none.
+    private static func mayBeMark(_ bytes: [UInt8], at index: Int) -> Bool {
+        guard bytes[index] == UInt8(ascii: "<") || bytes[index] == UInt8(ascii: "["), index + 1 < bytes.count else {
+            return false
+        }
+        return switch bytes[index + 1] {
+        case UInt8(ascii: "|"), UInt8(ascii: "e"), UInt8(ascii: "/"), UInt8(ascii: "I"): true
+        default: false
+        }
     }
 
     private static func stands(_ mark: [UInt8], in bytes: [UInt8], at start: Int) -> Bool {
@@ -72,7 +97,7 @@ enum RunOn {
             }
             index += 1
         }
-        while index < bytes.count, "*_ ".utf8.contains(bytes[index]) { index += 1 }
+        while index < bytes.count, isEmphasis(bytes[index]) { index += 1 }
         let isEnd = index >= bytes.count || bytes[index] == UInt8(ascii: "\n") || bytes[index] == UInt8(ascii: "\r")
         guard index < bytes.count && bytes[index] == UInt8(ascii: ":") || hasHash && isEnd else { return nil }
         // Last, since few lines come as far: it makes a string.
@@ -87,6 +112,10 @@ enum RunOn {
             let sign = line.utf8.lastIndex(of: UInt8(ascii: "="))
         else { return false }
         return line.utf8[sign...].contains(where: isDigit)
+    }
+
+    private static func isEmphasis(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: "*") || byte == UInt8(ascii: "_") || byte == UInt8(ascii: " ")
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }

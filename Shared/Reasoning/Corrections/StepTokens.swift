@@ -21,7 +21,7 @@ struct StepTokens: Sendable, Hashable {
             let scalar = scalars[index]
             if Self.isDigit(scalar) || scalar == "." && index + 1 < scalars.count && Self.isDigit(scalars[index + 1]) {
                 let end = Self.numberEnd(scalars, from: index)
-                let digits = String(String.UnicodeScalarView(scalars[index..<end]))
+                let digits = String(scalars: scalars[index..<end])
                 let plain = digits.filter { $0 != "," }
                 tokens.append(.number(Rational(decimal: plain)?.description ?? plain))
                 index = end
@@ -33,7 +33,7 @@ struct StepTokens: Sendable, Hashable {
                 while end < scalars.count, scalars[end].properties.isAlphabetic || Self.isApostrophe(scalars, at: end) {
                     end += 1
                 }
-                let word = String(String.UnicodeScalarView(scalars[index..<end])).lowercased()
+                let word = String(scalars: scalars[index..<end]).lowercased()
                 tokens.append(.word(word.replacing("\u{2019}", with: "'")))
                 index = end
             } else {
@@ -93,7 +93,7 @@ struct StepTokens: Sendable, Hashable {
             while index < scalars.count, marks.unicodeScalars.contains(scalars[index]) { index += 1 }
         }
         skip(" \t\n\r*_#>-\u{2022}`(\"\u{201C}")
-        let word = String(String.UnicodeScalarView(scalars[index..<min(index + 4, scalars.count)])).lowercased()
+        let word = String(scalars: scalars[index..<min(index + 4, scalars.count)]).lowercased()
         if word == "step" {
             index += 4
             skip(" #")

@@ -21,7 +21,7 @@ public enum Arithmetic {
     ///
     /// `100% - 40%` is 0.6 and 60, `60 / 3/4` is 5 and 80, `50 + 10%` is 50.1 and 55.
     static func readings(_ expression: String) -> [Rational] {
-        let scalars = Array(expression.unicodeScalars)
+        let scalars = expression.scalarArray
         guard scalars.count <= maximumLength else { return [] }
         return readings(ArithmeticTokenizer.tokens(scalars[...])[...])
     }

@@ -19,6 +19,7 @@ struct ArithmeticTokenizer {
     private init(_ scalars: ArraySlice<Unicode.Scalar>) {
         self.scalars = scalars
         position = scalars.startIndex
+        tokens.reserveCapacity(scalars.count / 4 + 4)
     }
 
     private func at(_ index: Int) -> Unicode.Scalar? {
@@ -44,7 +45,7 @@ struct ArithmeticTokenizer {
                 && (at(position - 1).map(Self.isLetter) != true || tokens.last?.kind == .word("x"))
         if isNumber {
             number()
-        } else if let (top, bottom) = Self.vulgarFractions[scalar] {
+        } else if let (top, bottom) = Self.vulgarFraction(scalar) {
             vulgarFraction(top, bottom)
         } else if Self.isLetter(scalar) {
             word()
@@ -61,19 +62,29 @@ struct ArithmeticTokenizer {
 
     private mutating func number() {
         let text = NumberText(scalars, at: position)
-        let joinsFraction = at(text.end).flatMap { Self.vulgarFractions[$0] }
+        let joinsFraction = at(text.end).flatMap(Self.vulgarFraction)
         if let (top, bottom) = joinsFraction, let whole = text.value, whole.isWhole {
             let value = Rational(top, over: bottom).flatMap(whole.adding)
             add(.number(value), text.end + 1 - position)
         } else {
-            let figures = scalars[position..<text.end]
-            let group = figures.count == 3 && figures.allSatisfy(Self.isDigit) ? figures.map(String.init).joined() : ""
+            let group = Self.group(scalars[position..<text.end])
             add(.number(text.value), text.end - position)
-            tokens[tokens.count - 1].group = Int(group)
+            tokens[tokens.count - 1].group = group
         }
     }
 
+    /// The value of three figures, nil for anything else.
+    private static func group(_ figures: ArraySlice<Unicode.Scalar>) -> Int? {
+        guard figures.count == 3, figures.allSatisfy(isDigit) else { return nil }
+        return figures.reduce(0) { $0 * 10 + Int($1.value - 0x30) }
+    }
+
     private mutating func vulgarFraction(_ top: Int, _ bottom: Int) { add(.number(Rational(top, over: bottom)), 1) }
+
+    /// No scalar of ASCII is one, so that most are not looked up.
+    private static func vulgarFraction(_ scalar: Unicode.Scalar) -> (Int, Int)? {
+        scalar.isASCII ? nil : vulgarFractions[scalar]
+    }
 
     private static let vulgarFractions: [Unicode.Scalar: (Int, Int)] = [
         "\u{BD}": (1, 2), "\u{BC}": (1, 4), "\u{BE}": (3, 4), "\u{2153}": (1, 3), "\u{2154}": (2, 3),
@@ -94,24 +105,29 @@ struct ArithmeticTokenizer {
 
     private mutating func word() {
         var end = position
-        var text = String.UnicodeScalarView()
-        while let scalar = at(end), Self.isLetter(scalar) || scalar == "'" || scalar == "\u{2019}" {
-            text.append(scalar)
-            end += 1
-        }
+        while let scalar = at(end), Self.isLetter(scalar) || scalar == "'" || scalar == "\u{2019}" { end += 1 }
         // Figures and subscripts that hang on a letter or two name something: `x2`, `a_1`, `H2O`. Longer words miss a
         // blank, and behind a number an x means times: `20x8`.
-        let isTimes = text.count == 1 && (scalars[position] == "x" || scalars[position] == "X")
+        let isTimes = end - position == 1 && (scalars[position] == "x" || scalars[position] == "X")
         let joinsNumber =
             isTimes && !isSpaced && tokens.last?.endsValue == true && at(end).map { Self.isDigit($0) } == true
-        if text.count > 2 && at(end) != "_" || joinsNumber {
-            return add(.word(String(text).lowercased()), end - position)
-        }
-        while let scalar = at(end), Self.isDigit(scalar) || Self.isLetter(scalar) || isSubscript(end) {
-            text.append(scalar)
+        let isWhole = end - position > 2 && at(end) != "_" || joinsNumber
+        while !isWhole, let scalar = at(end), Self.isDigit(scalar) || Self.isLetter(scalar) || isSubscript(end) {
             end += 1
         }
-        add(.word(String(text).lowercased()), end - position)
+        add(.word(Self.lowercased(scalars[position..<end])), end - position)
+    }
+
+    /// A text in lower case; ASCII's is made of its bytes.
+    private static func lowercased(_ scalars: ArraySlice<Unicode.Scalar>) -> String {
+        guard scalars.allSatisfy(\.isASCII) else { return String(scalars: scalars).lowercased() }
+        return String(unsafeUninitializedCapacity: scalars.count) { bytes in
+            for (place, scalar) in scalars.enumerated() {
+                let byte = UInt8(truncatingIfNeeded: scalar.value)
+                bytes[place] = (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte) ? byte | 0x20 : byte
+            }
+            return scalars.count
+        }
     }
 
     private func isSubscript(_ index: Int) -> Bool {
@@ -122,11 +138,14 @@ struct ArithmeticTokenizer {
     // MARK: Signs
 
     private mutating func sign(_ scalar: Unicode.Scalar) {
-        if scalar == "=" || "<>!~:".unicodeScalars.contains(scalar), let count = relationLength() {
+        switch scalar {
+        case "=", "<", ">", "!", "~", ":":
+            guard let count = relationLength() else { break }
             return add(count == 1 && scalar == "=" || isDoubled(scalar) ? .equals : .relation, count)
+        case "*" where at(position + 1) == "*": return doubleStar()
+        default: break
         }
-        if scalar == "*", at(position + 1) == "*" { return doubleStar() }
-        if let value = Self.raised[scalar] { return raisedFigures(value) }
+        if !scalar.isASCII, let value = Self.raised[scalar] { return raisedFigures(value) }
         if let operation = Arithmetic.operation(scalar) { return add(.operation(operation), 1) }
         switch scalar {
         case "^": degreeOrPower()
@@ -195,7 +214,7 @@ struct ArithmeticTokenizer {
     private mutating func command() {
         var end = position + 1
         while let scalar = at(end), scalar.isASCII, Self.isLetter(scalar) { end += 1 }
-        let name = String(String.UnicodeScalarView(scalars[(position + 1)..<end]))
+        let name = String(scalars: scalars[(position + 1)..<end])
         let count = end - position
         if name.isEmpty { return escaped() }
         switch name {
@@ -259,21 +278,32 @@ struct ArithmeticTokenizer {
         _ tokens: [ArithmeticToken],
         _ scalars: ArraySlice<Unicode.Scalar>
     ) -> [ArithmeticToken] {
+        guard tokens.contains(where: isOpen) else { return tokens }
         var result: [ArithmeticToken] = []
         result.reserveCapacity(tokens.count)
         for (index, token) in tokens.enumerated() {
             var token = token
             let next = index + 1 < tokens.count ? tokens[index + 1] : nil
-            if token.kind == .word("x"), isTimes(result.last, token, next, tokens, index) {
-                token.kind = .operation("*")
-            } else if token.kind == .word("and"), isMixed(result.last, tokens[(index + 1)...]) {
-                token.kind = .and
-            } else if token.kind == .operation("*"), isEmphasis(result.last, token, next, scalars) {
-                continue
+            switch token.kind {
+            case .word("x"):
+                if isTimes(result.last, token, next, tokens, index) { token.kind = .operation("*") }
+            case .word("and"):
+                if isMixed(result.last, tokens[(index + 1)...]) { token.kind = .and }
+            case .operation("*"):
+                if isEmphasis(result.last, token, next, scalars) { continue }
+            default: break
             }
             result.append(token)
         }
         return result
+    }
+
+    /// Whether neighbours may decide what a token is.
+    private static func isOpen(_ token: ArithmeticToken) -> Bool {
+        switch token.kind {
+        case .word("x"), .word("and"), .operation("*"): true
+        default: false
+        }
     }
 
     private static func isTimes(

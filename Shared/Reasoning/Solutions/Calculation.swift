@@ -32,7 +32,7 @@ private struct Claim {
 
     /// Nil where it cannot be read.
     init?(_ text: String) {
-        let scalars = Array(text.unicodeScalars)
+        let scalars = text.scalarArray
         guard scalars.count <= Arithmetic.maximumLength else { return nil }
         var tokens = ArithmeticTokenizer.tokens(scalars[...])[...]
         isPercentage = tokens.last?.kind == .percent && tokens.count { $0.kind == .percent } == 1

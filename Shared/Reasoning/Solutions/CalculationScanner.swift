@@ -135,5 +135,5 @@ struct ArithmeticLine {
         return tokens[first].range.lowerBound..<tokens[last].range.upperBound
     }
 
-    private func text(_ range: Range<Int>) -> String { String(String.UnicodeScalarView(scalars[range])) }
+    private func text(_ range: Range<Int>) -> String { String(scalars: scalars[range]) }
 }

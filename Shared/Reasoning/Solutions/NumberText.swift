@@ -4,30 +4,29 @@ struct NumberText {
     let value: Rational?
     /// Where it ends.
     let end: Int
+
     /// Reads the number that begins at a figure, or at a point before one.
     init(_ scalars: ArraySlice<Unicode.Scalar>, at start: Int) {
         var reader = Reader(scalars: scalars, position: start)
-        let whole = reader.whole()
-        var digits = whole
-        var isSound = reader.isSound
+        var figures = reader.whole()
+        let isNought = figures.count == 1 && figures.startsWithNought
+        var isSound = figures.count < 2 || !figures.startsWithNought
         if reader.scalar() == ".", reader.isDigit(1) {
             reader.position += 1
-            digits += "." + reader.digits()
+            reader.digits(&figures, areDecimals: true)
         } else if reader.scalar() == ",", reader.isDigit(1), !reader.hasSeparator {
             // A decimal comma for sure only behind a nought: `5,10` may be a list, `13,2000` is a slip of the pen.
             reader.position += 1
-            let places = reader.digits()
-            isSound = isSound && whole == "0"
-            digits += "." + places
+            isSound = isSound && isNought
+            reader.digits(&figures, areDecimals: true)
         }
         // `1.2.3`, `1,2,3` and `1.000,50` are no numbers that can be read for sure.
         while reader.scalar() == "." || reader.scalar() == ",", reader.isDigit(1) {
             isSound = false
             reader.position += 1
-            _ = reader.digits()
+            reader.skipDigits()
         }
-        if whole.count > 1, whole.hasPrefix("0") { isSound = false }
-        var value = isSound ? Rational(decimal: digits) : nil
+        var value = isSound ? figures.value : nil
         if let exponent = reader.exponent() {
             value = value.flatMap { number in Rational(10).power(exponent).flatMap(number.multiplied) }
         }
@@ -35,10 +34,33 @@ struct NumberText {
         end = reader.position
     }
 
+    /// Figures as they are read, those behind the point too.
+    private struct Figures {
+        private(set) var count = 0
+        private(set) var startsWithNought = false
+        private var digits = 0
+        private var scale = 1
+        private var isTooLong = false
+
+        /// Nil for more figures than fit 64 bits.
+        var value: Rational? { isTooLong ? nil : Rational(digits, over: scale) }
+
+        mutating func append(_ scalar: Unicode.Scalar, isDecimal: Bool) {
+            let digit = Int(scalar.value) - 0x30
+            if count == 0 { startsWithNought = digit == 0 }
+            count += 1
+            let (product, overflow) = digits.multipliedReportingOverflow(by: 10)
+            let (sum, carried) = product.addingReportingOverflow(digit)
+            isTooLong = isTooLong || overflow || carried || isDecimal && scale > Int.max / 10
+            guard !isTooLong else { return }
+            digits = sum
+            if isDecimal { scale *= 10 }
+        }
+    }
+
     private struct Reader {
         let scalars: ArraySlice<Unicode.Scalar>
         var position: Int
-        var isSound = true
         var hasSeparator = false
 
         init(scalars: ArraySlice<Unicode.Scalar>, position: Int) {
@@ -52,25 +74,26 @@ struct NumberText {
 
         func isDigit(_ offset: Int) -> Bool { scalar(offset).map(ArithmeticTokenizer.isDigit) ?? false }
 
-        mutating func digits() -> String {
-            var text = String.UnicodeScalarView()
+        mutating func digits(_ figures: inout Figures, areDecimals: Bool = false) {
             while let scalar = scalar(), ArithmeticTokenizer.isDigit(scalar) {
-                text.append(scalar)
+                figures.append(scalar, isDecimal: areDecimals)
                 position += 1
             }
-            return String(text)
         }
 
+        mutating func skipDigits() { while isDigit(0) { position += 1 } }
+
         /// The figures before the decimal point, over thousands separators: `1,000`, `1{,}000`, `1\,000`.
-        mutating func whole() -> String {
-            var text = digits()
-            guard (1...3).contains(text.count) else { return text }
+        mutating func whole() -> Figures {
+            var figures = Figures()
+            digits(&figures)
+            guard (1...3).contains(figures.count) else { return figures }
             while let length = separatorLength(), isGroup(length) {
                 hasSeparator = true
                 position += length
-                text += digits()
+                digits(&figures)
             }
-            return text
+            return figures
         }
 
         private func separatorLength() -> Int? {
@@ -90,9 +113,11 @@ struct NumberText {
             guard isDigit(1 + sign) else { return nil }
             let isNegative = scalar(1) == "-"
             position += 1 + sign
-            let text = digits()
+            let start = position
+            skipDigits()
             // More than 18 decimal places fit no 64-bit fraction.
-            let value = text.count > 2 ? 99 : Int(text) ?? 99
+            let value =
+                position - start > 2 ? 99 : scalars[start..<position].reduce(0) { $0 * 10 + Int($1.value) - 0x30 }
             return isNegative ? -value : value
         }
     }

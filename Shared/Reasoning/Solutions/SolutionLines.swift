@@ -102,7 +102,7 @@ struct SolutionLines {
     /// A line without `**`, which between figures raises to a power.
     private static func withoutEmphasis(_ line: String) -> String {
         guard line.utf8.contains(UInt8(ascii: "*")) else { return line }
-        let scalars = Array(line.unicodeScalars)
+        let scalars = line.scalarArray
         var result = String.UnicodeScalarView()
         var index = 0
         while index < scalars.count {
@@ -253,10 +253,10 @@ struct StepLabel {
 
     /// Nil where a line begins with none.
     init?(_ line: String) {
-        let scalars = Array(line.unicodeScalars)
+        let scalars = line.scalarArray
         var index = 0
         func at(_ offset: Int) -> Unicode.Scalar? { index + offset < scalars.count ? scalars[index + offset] : nil }
-        func rest() -> String { String(String.UnicodeScalarView(scalars[min(index, scalars.count)...])).trimmed }
+        func rest() -> String { String(scalars: scalars[min(index, scalars.count)...]).trimmed }
 
         if let first = scalars.first, "-*\u{2022}\u{2013}".unicodeScalars.contains(first) {
             guard scalars.count > 2, scalars[1] == " " else { return nil }
@@ -266,7 +266,7 @@ struct StepLabel {
             self.rest = rest()
             return
         }
-        isNamed = String(String.UnicodeScalarView(scalars.prefix(4))).lowercased() == "step"
+        isNamed = String(scalars: scalars.prefix(4)).lowercased() == "step"
         if isNamed { index = 4 }
         while at(0) == " " || at(0) == "#" { index += 1 }
         var digits = ""

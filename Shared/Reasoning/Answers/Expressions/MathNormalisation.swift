@@ -2,6 +2,11 @@
 enum MathNormalisation {
     /// The text in ASCII where there is an ASCII or LaTeX spelling, backslashes that were escaped twice made single.
     static func scalars(of text: String) -> [Unicode.Scalar] {
+        text.utf8.allSatisfy { $0 < 0x80 } ? withSingleBackslashes(text.scalarArray) : scalarsOfAny(text)
+    }
+
+    /// The general path of ``scalars(of:)``; ASCII has no other spellings.
+    static func scalarsOfAny(_ text: String) -> [Unicode.Scalar] {
         var result: [Unicode.Scalar] = []
         result.reserveCapacity(text.utf8.count)
         var raised = ""

@@ -1,18 +1,16 @@
 import Foundation
 
-/// An answer made ready for comparison: without boxes and phrases around it, and read both ways where commas are ambiguous.
+/// An answer made ready for comparison: read, and both ways where commas are ambiguous.
 struct AnswerReading {
     let text: String
-    /// Whether a phrase stood before it.
-    let isAnnounced: Bool
     /// As mathematics; nil for words.
     let form: AnswerForm?
     /// With every comma a separator; nil where that makes no difference.
     let alternative: AnswerForm?
 
-    init(_ answer: String) {
-        text = Self.unwrapped(answer)
-        isAnnounced = answer.utf8.contains(0x20) && AnswerPhrases.remainder(of: answer.trimmed) != nil
+    /// Reads an answer without boxes and phrases around it; see ``unwrapped(_:)``.
+    init(_ text: String) {
+        self.text = text
         guard let scan = MathScanner.scan(text, joinsThousands: true) else {
             form = nil
             alternative = nil
@@ -79,7 +77,7 @@ struct AnswerReading {
 
     /// What stands behind a thought, and between the tags of an answer.
     private static func withoutTags(_ answer: String) -> String {
-        guard answer.utf8.contains(UInt8(ascii: "<")), answer.contains("</") else { return answer }
+        guard answer.hasByte(UInt8(ascii: "<")), answer.contains("</") else { return answer }
         var text = answer[...]
         if let end = text.range(of: "</think>", options: .backwards) { text = text[end.upperBound...] }
         for tag in ["answer", "Answer"] {
@@ -92,6 +90,10 @@ struct AnswerReading {
     }
 
     private static func withoutEmphasis(_ text: String) -> String {
+        switch text.utf8.first ?? 0 {
+        case UInt8(ascii: "*"), UInt8(ascii: "_"), UInt8(ascii: "`"), UInt8(ascii: "\""), 0x80...: break
+        default: return text
+        }
         for mark in ["**", "__", "`", "\"", "\u{201C}"] where text.hasPrefix(mark) {
             let close = mark == "\u{201C}" ? "\u{201D}" : mark
             guard text.hasSuffix(close), text.count >= mark.count + close.count else { continue }
@@ -106,10 +108,10 @@ enum Boxes {
     /// What the boxes hold, by commas where there are several; nil where there is none, or where they stand in the midst of
     /// mathematics.
     static func contents(of text: String) -> String? {
-        guard text.utf8.contains(UInt8(ascii: "\\")), text.contains("boxed") || text.contains("fbox") else {
+        guard text.hasByte(UInt8(ascii: "\\")), BoxedAnswer.names.contains(where: { text.hasBytes($0) }) else {
             return nil
         }
-        let scalars = Array(text.unicodeScalars)
+        let scalars = text.scalarArray
         let names = ["\\boxed{", "\\fbox{", "\\boxed {"].map { Array($0.unicodeScalars) }
         var contents: [String] = []
         var outside = ""
@@ -172,8 +174,34 @@ enum AnswerPhrases {
         return parts[(verb + 1)...].joined(separator: " ")
     }
 
+    /// Whether a phrase stands before an answer.
+    static func announces(_ answer: String) -> Bool {
+        answer.hasByte(UInt8(ascii: " ")) && remainder(of: answer.trimmed) != nil
+    }
+
     /// What follows "the answer is" and its like at an answer's start; nil where there is no such phrase.
-    static func remainder(of text: String) -> String? {
+    static func remainder(of text: String) -> String? { mayStart(text) ? remainderOfAny(text) : nil }
+
+    /// Whether one of ``words`` may stand at a text's start, told by its bytes: letters, no more than nine of them, and one of
+    /// the signs that may stand behind.
+    private static func mayStart(_ text: String) -> Bool {
+        var length = 0
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"):
+                length += 1
+                guard length <= 9 else { return false }
+            case 0x80...: return true
+            case UInt8(ascii: " "), UInt8(ascii: ":"), UInt8(ascii: ","), UInt8(ascii: "*"), UInt8(ascii: "\n"):
+                return length > 0
+            default: return false
+            }
+        }
+        return false
+    }
+
+    /// The general path of ``remainder(of:)``.
+    static func remainderOfAny(_ text: String) -> String? {
         guard text.utf8.first.map({ $0 >= 0x41 }) ?? false else { return nil }
         var rest = text[...]
         var hasNoun = false

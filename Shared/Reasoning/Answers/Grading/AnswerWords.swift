@@ -6,10 +6,10 @@ enum AnswerWords {
     static func normalised(_ text: String, folded: Bool) -> String {
         let scalars = withoutCommands(MathNormalisation.scalars(of: text))
         var words: [String] = []
-        var word = ""
+        var word: [Unicode.Scalar] = []
         func flush() {
-            if !word.isEmpty { words.append(word) }
-            word = ""
+            if !word.isEmpty { words.append(String(scalars: word[...])) }
+            word.removeAll(keepingCapacity: true)
         }
         for (index, scalar) in scalars.enumerated() {
             let before = index > 0 ? scalars[index - 1] : " "
@@ -17,9 +17,9 @@ enum AnswerWords {
             if scalar.isAlphabetic || isDigit(scalar)
                 || !scalar.isASCII && scalar.properties.canonicalCombiningClass != .notReordered
             {
-                word.unicodeScalars.append(scalar)
+                word.append(scalar)
             } else if isPartOfNumber(scalar, before: before, after: after) {
-                word.unicodeScalars.append(scalar)
+                word.append(scalar)
             } else if scalar == "'" {
                 continue
             } else {
@@ -48,6 +48,16 @@ enum AnswerWords {
     static func areSame(_ a: String, _ b: String, folded: Bool, exactly: Bool) -> Bool {
         guard folded, exactly else { return normalised(a, folded: folded) == normalised(b, folded: folded) }
         return normalised(a, folded: false).lowercased() == normalised(b, folded: false).lowercased()
+    }
+
+    /// Whether a figure stands in a text that is there in ``normalised(_:folded:)``, too: all are but one behind a backslash.
+    static func keepsDigit(_ text: String) -> Bool {
+        var before: UInt8 = 0
+        for byte in text.utf8 {
+            if (0x30...0x39).contains(byte), before != UInt8(ascii: "\\") { return true }
+            before = byte
+        }
+        return false
     }
 
     static func hasDigit(_ text: String) -> Bool { text.utf8.contains { (0x30...0x39).contains($0) } }

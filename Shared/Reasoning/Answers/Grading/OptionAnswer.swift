@@ -8,11 +8,17 @@ struct OptionAnswer {
 
     /// `B`, `(B)`, `B.`, `B) Paris`, `\textbf{(B)}\ 12`, `Option B`; nil for anything else.
     static func read(_ answer: String) -> OptionAnswer? {
-        let scalars = Array(answer.unicodeScalars)
+        let scalars = answer.scalarArray
         var index = 0
         var opened = 0
         // A prime behind a letter makes another name of it: `f'`.
         var isQuoted = false
+        func isMarkup(_ scalar: Unicode.Scalar) -> Bool {
+            switch scalar {
+            case " ", "\t", "\n", "{", "}", "$", "*", "\"", "`", "_": true
+            default: false
+            }
+        }
         func skipMarkup() {
             while index < scalars.count {
                 let scalar = scalars[index]
@@ -30,7 +36,7 @@ struct OptionAnswer {
                     guard index == 0 || isQuoted else { return }
                     isQuoted = true
                     index += 1
-                } else if " \t\n{}$*\"`_".unicodeScalars.contains(scalar) {
+                } else if isMarkup(scalar) {
                     index += 1
                 } else {
                     return
@@ -93,7 +99,7 @@ enum LetterSet {
         var bytes = Array(answer.utf8)[...]
         guard bytes.count <= 80 else { return nil }
         while let byte = bytes.first {
-            if bytes.starts(with: Array("and".utf8)) {
+            if byte == UInt8(ascii: "a"), bytes.starts(with: "and".utf8) {
                 bytes = bytes.dropFirst(3)
                 hasSeparator = true
                 continue
