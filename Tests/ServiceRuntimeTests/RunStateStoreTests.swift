@@ -85,7 +85,8 @@ struct RunStateStoreTests {
             try await pool.withTransaction {
                 try await JobStore.failed(id, followers: ["b"], error: "planted", in: $0)
             }
-            let states = try await JobStore.jobs(run: "r", from: pool).map { [$0.id.stage, $0.state.rawValue, $0.error ?? ""] }
+            let states = try await JobStore.jobs(run: "r", from: pool)
+                .map { [$0.id.stage, $0.state.rawValue, $0.error ?? ""] }
             #expect(states == [["a", "failed", "planted"], ["b", "done", ""]])
         }
     }
