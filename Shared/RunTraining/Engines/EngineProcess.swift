@@ -85,6 +85,9 @@ struct EngineProcess: Sendable {
                 try await follow(process, report)
             }
         } catch let error as SubprocessError {
+            if error.code == .spawnFailed, Self.mayPass(spawning: error.underlyingError?.rawValue) {
+                throw Interrupted(description: "the engine \(engine.command[0]) could not be started: \(error)")
+            }
             throw DistillationError("the engine \(engine.command[0]) cannot be run: \(error)")
         }
         forget()
@@ -98,6 +101,14 @@ struct EngineProcess: Sendable {
         case .signaled(let signal):
             throw Interrupted(description: "the engine was ended by signal \(signal): \(Self.lastWords(log))")
         }
+    }
+
+    /// Whether another try may start a program that could not be started, for example as there were too many processes.
+    ///
+    /// - Parameter cause: What the system said, an `errno`; nil where it said nothing.
+    static func mayPass(spawning cause: Int32?) -> Bool {
+        // Of a program that is not there, may not be run, or is none, the operator has to hear at once.
+        ![ENOENT, ENOTDIR, EACCES, EPERM, ENOEXEC].contains(cause)
     }
 
     private var executable: Executable {
