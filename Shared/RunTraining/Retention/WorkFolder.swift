@@ -44,10 +44,10 @@ struct WorkFolder: Sendable {
         let kept = Set(unfinished.map(Self.name(of:)))
         let names = (try? files.contentsOfDirectory(atPath: folder.path)) ?? []
         return names.sorted().filter { name in
-            guard let life = life(of: name, kept: kept) else { return false }
+            guard let limit = life(of: name, kept: kept) else { return false }
             let path = folder.appending(path: name).path
             guard let date = (try? files.attributesOfItem(atPath: path))?[.modificationDate] as? Date,
-                now.timeIntervalSince(date) > life
+                now.timeIntervalSince(date) > limit
             else { return false }
             return (try? files.removeItem(atPath: path)) != nil
         }
