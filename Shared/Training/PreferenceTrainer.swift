@@ -115,7 +115,7 @@ public final class PreferenceTrainer {
 
     /// Goes on where a checkpoint of the same run left off, bit for bit.
     ///
-    /// - Throws: ``TrainingError`` when the file belongs to another run.
+    /// - Throws: ``TrainingError`` when the file belongs to another run or is damaged.
     public func resume(from url: URL) throws { try loop.resume(from: url) }
 
     // MARK: One pass

@@ -148,7 +148,7 @@ public enum TrainingError: Error, Sendable, CustomStringConvertible {
     case invalidExample(String)
     /// The loss or the gradient became infinite or undefined.
     case diverged(String)
-    /// A checkpoint that does not belong to this run.
+    /// A checkpoint that does not belong to this run, or is damaged.
     case invalidCheckpoint(String)
     /// The training would need more memory than there is.
     case insufficientMemory(String)

@@ -47,9 +47,16 @@ extension TrainingLoop {
 
     /// Goes on where a checkpoint of the same run left off.
     ///
-    /// - Throws: ``TrainingError`` that says in what the file's run differs; nothing is changed then, nor the file.
+    /// - Throws: ``TrainingError`` that says in what the file's run differs, or what is damaged in the file, and
+    ///   `ModelFileError` where it cannot be read at all; nothing is changed then, nor the file.
     func resume(from url: URL) throws {
-        let file = try SafetensorsFile(url: url)
+        let file: SafetensorsFile
+        do {
+            file = try SafetensorsFile(url: url)
+        } catch let error as ModelFileError where error.code != .inaccessible {
+            // What the bytes are they are at the next try too; one that cannot be read may be later.
+            throw TrainingError.invalidCheckpoint("\(error)")
+        }
         guard file.metadata["format"] == Self.format, let step = file.metadata["step"].flatMap({ Int($0) }),
             let updates = file.metadata["updates"].flatMap({ Int($0) }),
             let tokens = file.metadata["tokens"].flatMap({ Int($0) }), let run = file.metadata["run"]
@@ -69,8 +76,11 @@ extension TrainingLoop {
             targets.append(("first/" + state.name, state.first))
             targets.append(("second/" + state.name, state.second))
         }
-        for (name, tensor) in targets where file.entry(name)?.shape != tensor.shape {
-            throw TrainingError.invalidCheckpoint("\(url.path) lacks \(name) of shape \(tensor.shape)")
+        for (name, tensor) in targets {
+            // Before the first is read, so that nothing is changed where a later one cannot be.
+            guard let entry = file.entry(name), entry.shape == tensor.shape, entry.elementType == .float32 else {
+                throw TrainingError.invalidCheckpoint("\(url.path) lacks \(name) of shape \(tensor.shape) in F32")
+            }
         }
         for (name, tensor) in targets { try tensor.withMutableValues { try file.read(name, into: $0) } }
         optimizer.resume(updates: updates)

@@ -86,6 +86,47 @@ struct StageTrainerTests {
     }
 
     @Test(
+        "a damaged state is set aside with a notice, and the stage begins anew",
+        arguments: ["cut", "a bad header", "an unknown type of numbers", "whole numbers"]
+    )
+    func damaged(kind: String) throws {
+        try withTemporaryFolder { folder in
+            let (trainer, model, work) = try bench(in: folder)
+            let state = work.appending(path: "r1-hsft.state")
+            let notices = Notices()
+            func train(until last: Int) throws -> StageTrainer.Trained {
+                try trainer.supervised(
+                    from: model,
+                    name: "r1-hsft",
+                    examples: examples,
+                    options: options,
+                    onNotice: notices.add
+                ) { if $0.step == last { throw Interruption() } }
+            }
+            #expect(throws: Interruption.self) { try train(until: 3) }
+            var damaged = try Data(contentsOf: state)
+            switch kind {
+            case "cut": damaged = Data(damaged.prefix(6))
+            case "a bad header": damaged.replaceSubrange(8..<16, with: Data(count: 8))
+            default:
+                let type = try #require(damaged.range(of: Data("\"F32\"".utf8), options: .backwards))
+                damaged.replaceSubrange(type, with: Data((kind == "whole numbers" ? "\"I32\"" : "\"X32\"").utf8))
+            }
+            try damaged.write(to: state)
+            let trained = try train(until: 100)
+            #expect(trained.steps == 5)
+            let notice = try #require(notices.all.first)
+            #expect(notices.all.count == 1 && notice.contains("r1-hsft begins anew"), "\(notice)")
+            let unused = try Data(contentsOf: work.appending(path: "r1-hsft.state.unused"))
+            #expect(unused == damaged, "what there was is kept")
+
+            trainer.forget("r1-hsft")
+            let undisturbed = try train(until: 100)
+            #expect(trained.stored.hash == undisturbed.stored.hash, "nothing of the damaged state went into the model")
+        }
+    }
+
+    @Test(
         "an adapter changes the checkpoint by its own shape alone, and its training is taken up again to the same bits"
     )
     func adapters() throws {

@@ -1,6 +1,8 @@
 import ArgumentParser
+import DataSupport
 import Foundation
 import KafkaClient
+import LanguageModel
 import PostgresClient
 import Testing
 
@@ -34,6 +36,36 @@ struct OperatorTests {
         #expect(own.outboxDays == 0.5 && own.inboxDays == 100 && own.dryRun)
         for wrong in [["--inbox-days=-1"], ["--model-days", "nan"], ["--outbox-days", "40000"]] {
             #expect(throws: (any Error).self) { try GCCommand.parse(wrong) }
+        }
+    }
+
+    @Test("a collection leaves models alone where the database or their store alone is set, and says so")
+    func pairedStore() throws {
+        try withTemporaryFolder { folder in
+            let url = "postgresql://errata@localhost/errata"
+            let elsewhere = folder.appending(path: "elsewhere")
+            for place in ["models", "elsewhere"] {
+                try FileManager.default.createDirectory(
+                    at: folder.appending(path: place),
+                    withIntermediateDirectories: true
+                )
+            }
+            let command = try GCCommand.parse(["--state", folder.path])
+            var told: [String] = []
+            func root(_ environment: [String: String]) throws -> String? {
+                try command.models(environment: environment) { told.append($0) }?.root.lastPathComponent
+            }
+            let local = try root([:])
+            let both = try root(["ERRATA_POSTGRES_URL": url, "ERRATA_MODEL_STORE": elsewhere.path])
+            #expect(local == "models" && both == "elsewhere" && told.isEmpty)
+            for environment in [
+                ["ERRATA_POSTGRES_URL": url], ["ERRATA_POSTGRES_URL_FILE": "/run/secrets/url"],
+                ["ERRATA_MODEL_STORE": elsewhere.path], ["ERRATA_POSTGRES_URL": url, "ERRATA_MODEL_STORE": ""],
+            ] {
+                let store = try root(environment)
+                #expect(store == nil, "\(environment)")
+            }
+            #expect(told.count == 4 && told.allSatisfy { $0.contains("ERRATA_MODEL_STORE") })
         }
     }
 

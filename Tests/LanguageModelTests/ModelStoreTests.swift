@@ -57,6 +57,37 @@ func corruption() throws {
     }
 }
 
+@Test("a model that is stored again while its removal is asked about stays, with where it came from")
+func storedWhileRemoved() async throws {
+    let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let store = try ModelStore(root: folder.appendingPathComponent("store"))
+    let source = try model(in: folder)
+    let hash = try store.add(source).hash
+    try store.note(ModelRecord.Origin(source: "a file"), of: hash)
+    for wanted in [true, false] {
+        let isGone = try await store.remove(hash) { grave in
+            let found = try store.hashes()
+            #expect(found.isEmpty && FileManager.default.fileExists(atPath: grave.path))
+            let again = try store.add(source).hash
+            #expect(again == hash)
+            return wanted
+        }
+        #expect(isGone == !wanted)
+        try store.verify(hash)
+        let record = try store.record(of: hash)
+        #expect(record?.origins.map(\.source) == ["a file"])
+        let names = try FileManager.default.contentsOfDirectory(atPath: store.root.path).sorted()
+        #expect(names == [hash, "records"].sorted(), "nothing is left of what was renamed")
+    }
+    struct Interruption: Error {}
+    await #expect(throws: Interruption.self) { try await store.remove(hash) { _ in throw Interruption() } }
+    try store.verify(hash)
+    let isGone = try await store.remove(hash) { _ in false }
+    let left = try store.hashes()
+    #expect(isGone && left.isEmpty)
+}
+
 @Test("an unknown or malformed hash and an empty folder are refused")
 func unknownModels() throws {
     try withTemporaryFolder { folder in

@@ -55,7 +55,7 @@ struct RetentionTests {
             try bench.store.setName("kept", for: side)
             #expect(try await unneeded() == [], "it has a name")
             try bench.store.removeName("kept")
-            #expect(try collection.remove(try await unneeded()) == [side])
+            #expect(try await collection.remove(try await unneeded(), life: Self.life, now: later) == [side])
             #expect(try Set(bench.store.hashes()) == [bench.student.hash, parent, last])
         }
     }
@@ -104,6 +104,33 @@ struct RetentionTests {
         }
     }
 
+    @Test("a model that is stored again, or that a run comes for, after it was found unneeded is left")
+    func wantedMeanwhile() async throws {
+        try await StageBench.with { bench in
+            try bench.store.setName("student", for: bench.student.hash)
+            let stored = try store("stored again", in: bench)
+            let asked = try store("asked for", in: bench)
+            let idle = try store("idle", in: bench)
+            let collection = ModelCollection(pool: bench.pool, store: bench.store)
+            let later = Date(timeIntervalSinceNow: 11 * 86_400)
+            let found = try await collection.unneeded(life: Self.life, now: later)
+            #expect(found == [stored, asked, idle].sorted())
+            try FileManager.default.setAttributes(
+                [.modificationDate: later],
+                ofItemAtPath: bench.store.folder(stored).path
+            )
+            var run = bench.run(stages: [.templates()])
+            run.student.modelHash = asked
+            try await bench.insert(run, initial: false)
+            let removed = try await collection.remove(found, life: Self.life, now: later)
+            #expect(removed == [idle])
+            let left = try Set(bench.store.hashes())
+            #expect(left == [bench.student.hash, stored, asked])
+            let record = try bench.store.record(of: stored)
+            #expect(record?.origins.first?.source == "stored again")
+        }
+    }
+
     @Test("models of no run go with those that were trained from them, the latter first")
     func chains() async throws {
         try await StageBench.with { bench in
@@ -118,7 +145,11 @@ struct RetentionTests {
             #expect(try await unneeded() == [], "all are what a named one was trained from")
             try bench.store.removeName("end")
             #expect(try await unneeded() == [first, second, third].sorted())
-            #expect(try collection.remove(try await unneeded()) == [third, second, first])
+            #expect(
+                try await collection.remove(try await unneeded(), life: Self.life, now: later) == [
+                    third, second, first,
+                ]
+            )
             #expect(try bench.store.hashes() == [bench.student.hash])
         }
     }

@@ -44,5 +44,7 @@ struct WorkFolderTests {
         )
         let left = try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
         #expect(left == ["mine.txt", "r1,a.state", "reference-0.jsonl"])
+        let nextMonth = Date(timeIntervalSinceNow: 30 * 86_400 + 60)
+        #expect(work.removeFinished(unfinished: unfinished, now: nextMonth) == ["reference-0.jsonl"])
     }
 }

@@ -202,8 +202,8 @@ public struct StageTrainer: Sendable {
             do {
                 try resume(state)
             } catch let error as TrainingError {
-                // Of other work under this name, e.g. after the data changed or the program did: begin anew, and leave the
-                // old state to whoever wants it. One is kept.
+                // Of other work under this name, e.g. after the data changed or the program did, or damaged: begin anew, and
+                // leave the old state to whoever wants it. One is kept.
                 try fence()
                 try? FileManager.default.removeItem(at: unused)
                 try FileManager.default.moveItem(at: state, to: unused)

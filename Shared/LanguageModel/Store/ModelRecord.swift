@@ -72,7 +72,34 @@ extension ModelStore {
     /// Removes a model with its names and its record.
     ///
     /// - Throws: `ModelFileError` when the store does not hold it, or another stored model was trained from it.
-    public func remove(_ hash: String) throws {
+    public func remove(_ hash: String) throws { try destroy(hash, in: try bury(hash)) }
+
+    /// Removes a model with its names and its record, unless it turns out to be wanted.
+    ///
+    /// Arguments:
+    ///   - isWanted: asked of the model's folder once nobody finds the model any more, so that what began before is seen,
+    ///     and what begins later stores the model anew.
+    /// - Returns: whether it is gone; one that is wanted, or whose question throws, is put back.
+    /// - Throws: `ModelFileError` as ``remove(_:)``, and what the question throws.
+    public func remove(_ hash: String, unless isWanted: (URL) async throws -> Bool) async throws -> Bool {
+        let grave = try bury(hash)
+        let wanted: Bool
+        do {
+            wanted = try await isWanted(grave)
+        } catch {
+            try putBack(hash, from: grave)
+            throw error
+        }
+        if wanted {
+            try putBack(hash, from: grave)
+        } else {
+            try destroy(hash, in: grave)
+        }
+        return !wanted
+    }
+
+    /// Takes a model from under its hash by one rename, so that nobody finds half a model there.
+    private func bury(_ hash: String) throws -> URL {
         let folder = try folder(hash)
         let descendants = try descendants(of: hash)
         guard descendants.isEmpty else {
@@ -83,22 +110,47 @@ extension ModelStore {
                 "the model \(hash.prefix(12)) is what \(list) was trained from; remove that first"
             )
         }
-        // By one rename, so that nobody finds half a model under its hash.
-        let grave = root.appendingPathComponent(".removing-\(UUID().uuidString)")
-        do {
-            try FileManager.default.moveItem(at: folder, to: grave)
-            for name in try names(of: hash) { try removeName(name) }
-            if FileManager.default.fileExists(atPath: recordFile(hash).path) {
-                try FileManager.default.removeItem(at: recordFile(hash))
+        let grave = root.appendingPathComponent(".removing-\(UUID().uuidString)", isDirectory: true)
+        try moving(folder) { try FileManager.default.moveItem(at: folder, to: grave) }
+        return grave
+    }
+
+    private func putBack(_ hash: String, from grave: URL) throws {
+        let folder = root.appendingPathComponent(hash, isDirectory: true)
+        try moving(grave) {
+            do {
+                try FileManager.default.moveItem(at: grave, to: folder)
+            } catch {
+                // Somebody may have stored it anew meanwhile.
+                guard FileManager.default.fileExists(atPath: folder.path) else { throw error }
+                try FileManager.default.removeItem(at: grave)
+            }
+        }
+    }
+
+    private func destroy(_ hash: String, in grave: URL) throws {
+        try moving(grave) {
+            // One that was stored anew meanwhile keeps what is known of it.
+            if !FileManager.default.fileExists(atPath: root.appendingPathComponent(hash).path) {
+                for name in try names(of: hash) { try removeName(name) }
+                if FileManager.default.fileExists(atPath: recordFile(hash).path) {
+                    try FileManager.default.removeItem(at: recordFile(hash))
+                }
             }
             try FileManager.default.removeItem(at: grave)
+        }
+    }
+
+    private func moving(_ folder: URL, _ body: () throws -> Void) throws {
+        do {
+            try body()
         } catch let error as ModelFileError {
             throw error
         } catch {
             throw ModelFileError(
                 .inaccessible,
                 place: folder.path,
-                "cannot be removed: \(error.localizedDescription)"
+                "cannot be moved or removed: \(error.localizedDescription)"
             )
         }
     }

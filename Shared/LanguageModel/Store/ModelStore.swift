@@ -91,10 +91,14 @@ public struct ModelStore: Sendable {
 
     /// Whether a model is there; one that is wanted again counts as new, so that it is not collected meanwhile.
     private func isThere(_ folder: URL) -> Bool {
-        guard FileManager.default.fileExists(atPath: folder.path) else { return false }
-        // One that belongs to another user stays as old as it is.
-        try? FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: folder.path)
-        return true
+        do {
+            try FileManager.default.setAttributes([.modificationDate: Date()], ofItemAtPath: folder.path)
+            return true
+        } catch {
+            // One that belongs to another user stays as old as it is. One that is not there, or was collected just now,
+            // has to be stored.
+            return FileManager.default.fileExists(atPath: folder.path)
+        }
     }
 
     /// The folder of a model.

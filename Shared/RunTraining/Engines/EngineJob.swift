@@ -155,14 +155,17 @@ struct EngineJob: Sendable {
 
     /// Takes the checkpoint into the store.
     ///
-    /// - Throws: ``DistillationError`` where the folder is no model that Errata can read, or has another tokenizer.
+    /// - Throws: ``DistillationError`` where the folder is no model that Errata can read, or has another tokenizer;
+    ///   `ModelFileError` where it could not be stored, which another try may mend.
     func trained(student: StudentReference, seconds: Double, store: ModelStore) throws -> StageTrainer.Trained {
-        let stored: StoredModel
+        let intake: ModelIntake
         do {
-            stored = try ModelIntake(checkpoint).add(to: store)
+            intake = try ModelIntake(checkpoint)
         } catch {
             throw DistillationError("the engine's checkpoint cannot be taken: \(error)")
         }
+        // What fails from here on is the store's fault, such as a full disk, and no reason to give the training up.
+        let stored = try intake.add(to: store)
         let fingerprint = try Tokenizer(folder: stored.folder).fingerprint
         guard fingerprint == student.tokenizerFingerprint else {
             throw DistillationError(

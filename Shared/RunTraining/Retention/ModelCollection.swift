@@ -20,7 +20,7 @@ struct ModelCollection: Sendable {
         let hashes = try store.hashes()
         var needed = Set(try store.names().values)
         needed.formUnion(try await RetentionStore.neededModels(life: life, from: pool))
-        needed.formUnion(try hashes.filter { try isYoung($0, life: life, now: now) })
+        needed.formUnion(try hashes.filter { try Self.isYoung(store.folder($0), life: life, now: now) })
         var open = Array(needed)
         while let hash = open.popLast() {
             for parent in try store.record(of: hash)?.parents ?? [] where needed.insert(parent).inserted {
@@ -32,20 +32,29 @@ struct ModelCollection: Sendable {
 
     /// Removes models, those that were trained from others among them first.
     ///
-    /// - Returns: those that are gone; one that has got a name, or a model trained from it, meanwhile is left.
-    func remove(_ hashes: [String]) throws -> [String] {
+    /// Arguments:
+    ///   - life, now: as ``unneeded(life:now:)`` was asked.
+    /// - Returns: those that are gone; one that has got a name, a run, or a model trained from it, or was stored again
+    ///   meanwhile is left.
+    func remove(_ hashes: [String], life: Duration, now: Date = Date()) async throws -> [String] {
         var (left, removed) = (hashes, [String]())
         while true {
-            let now = try left.filter { try store.names(of: $0).isEmpty && store.descendants(of: $0).isEmpty }
-            guard !now.isEmpty else { return removed }
-            for hash in now { try store.remove(hash) }
-            removed += now
-            left.removeAll(where: Set(now).contains)
+            let free = try left.filter { try store.names(of: $0).isEmpty && store.descendants(of: $0).isEmpty }
+            guard !free.isEmpty else { return removed }
+            for hash in free {
+                let isGone = try await store.remove(hash) { folder in
+                    if try Self.isYoung(folder, life: life, now: now) || !store.names(of: hash).isEmpty { return true }
+                    if try !store.descendants(of: hash).isEmpty { return true }
+                    return try await RetentionStore.neededModels(life: life, from: pool).contains(hash)
+                }
+                if isGone { removed.append(hash) }
+            }
+            left.removeAll(where: Set(free).contains)
         }
     }
 
-    private func isYoung(_ hash: String, life: Duration, now: Date) throws -> Bool {
-        let attributes = try FileManager.default.attributesOfItem(atPath: store.folder(hash).path)
+    private static func isYoung(_ folder: URL, life: Duration, now: Date) throws -> Bool {
+        let attributes = try FileManager.default.attributesOfItem(atPath: folder.path)
         guard let date = attributes[.modificationDate] as? Date else { return true }
         return now.timeIntervalSince(date) < life / .seconds(1)
     }

@@ -76,7 +76,7 @@ public struct Retention: Sendable {
             removed.leftovers = store.removeLeftovers().map(\.lastPathComponent)
             if let life = policy.models {
                 let collection = ModelCollection(pool: pool, store: store)
-                removed.models = try collection.remove(try await collection.unneeded(life: life))
+                removed.models = try await collection.remove(try await collection.unneeded(life: life), life: life)
             }
         }
         if !removed.isEmpty {

@@ -13,6 +13,11 @@ struct WorkFolder: Sendable {
     /// How long what nobody goes on from is left alone, in seconds: a day.
     private static let age: TimeInterval = 86_400
 
+    /// How long a reference's log-probabilities stay that nobody adds to, in seconds: 30 days.
+    ///
+    /// Stages share them, and they are computed again where they are missing.
+    private static let referenceAge: TimeInterval = 30 * 86_400
+
     private static let longestName = 160
 
     /// The name of a training's files, one a stage of a round.
@@ -27,7 +32,7 @@ struct WorkFolder: Sendable {
     }
 
     /// Removes what is left of trainings that are over: of runs that were cancelled, of stages that failed, and of processes
-    /// that ended just when they were done.
+    /// that ended just when they were done; and log-probabilities of references that were not written to for long.
     ///
     /// Arguments:
     ///   - unfinished: the stages that are, or will be, trained.
@@ -39,14 +44,19 @@ struct WorkFolder: Sendable {
         let kept = Set(unfinished.map(Self.name(of:)))
         let names = (try? files.contentsOfDirectory(atPath: folder.path)) ?? []
         return names.sorted().filter { name in
-            guard let ending = Self.endings.first(where: { name.hasSuffix($0) }),
-                !kept.contains(String(name.dropLast(ending.count)))
-            else { return false }
+            guard let limit = life(of: name, kept: kept) else { return false }
             let path = folder.appending(path: name).path
             guard let date = (try? files.attributesOfItem(atPath: path))?[.modificationDate] as? Date,
-                now.timeIntervalSince(date) > Self.age
+                now.timeIntervalSince(date) > limit
             else { return false }
             return (try? files.removeItem(atPath: path)) != nil
         }
+    }
+
+    /// How long a file is left alone, in seconds; nil where it stays.
+    private func life(of name: String, kept: Set<String>) -> TimeInterval? {
+        if name.hasPrefix("reference-"), name.hasSuffix(".jsonl") { return Self.referenceAge }
+        guard let ending = Self.endings.first(where: { name.hasSuffix($0) }) else { return nil }
+        return kept.contains(String(name.dropLast(ending.count))) ? nil : Self.age
     }
 }

@@ -52,9 +52,7 @@ struct GCCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let models = try ModelStoreOptions.parse(["--state=\(system.state)"])
-        let isThere = FileManager.default.fileExists(atPath: models.folder().path)
-        let store = isThere ? try models.store() : nil
+        let store = try models()
         let policy = RetentionPolicy(inboxDays: inboxDays, outboxDays: outboxDays, modelDays: modelDays)
         try await system.withDatabase { pool in
             let retention = Retention(pool: pool, store: store, policy: policy)
@@ -73,6 +71,29 @@ struct GCCommand: AsyncParsableCommand {
                     + "\(removed.models.count) models and \(removed.leftovers.count) leftovers"
             )
         }
+    }
+
+    /// The store of the same system as the database; nil where there is none, or it is not known to be that one.
+    ///
+    /// The runs of another system need none of the models of this one: they would all be taken away.
+    func models(
+        environment: [String: String] = ProcessInfo.processInfo.environment,
+        tell: (String) -> Void = Terminal.error
+    ) throws -> ModelStore? {
+        let namesStore = environment["ERRATA_MODEL_STORE"].map { !$0.isEmpty } ?? false
+        guard SystemOptions.namesDatabase(environment) == namesStore else {
+            let (set, unset) =
+                namesStore
+                ? ("ERRATA_MODEL_STORE", "ERRATA_POSTGRES_URL") : ("ERRATA_POSTGRES_URL", "ERRATA_MODEL_STORE")
+            tell(
+                "models are left alone: \(set) is set and \(unset) is not, and models must be judged by their own system's "
+                    + "runs; set both, or neither for the system of --state"
+            )
+            return nil
+        }
+        let models = try ModelStoreOptions.parse(["--state=\(system.state)"])
+        guard FileManager.default.fileExists(atPath: models.folder(environment: environment).path) else { return nil }
+        return try ModelStore(root: models.folder(environment: environment))
     }
 
     private func show(_ found: Retention.Removed, _ store: ModelStore?) throws {

@@ -46,6 +46,11 @@ struct SystemOptions: ParsableArguments {
         return configuration
     }
 
+    /// Whether the environment names the database, so that it is not the state folder's.
+    static func namesDatabase(_ environment: [String: String]) -> Bool {
+        environment["ERRATA_POSTGRES_URL"] != nil || environment["ERRATA_POSTGRES_URL_FILE"] != nil
+    }
+
     /// Runs a body with a small connection pool and closes it.
     ///
     /// Arguments:
@@ -69,9 +74,8 @@ struct SystemOptions: ParsableArguments {
         environment: [String: String] = ProcessInfo.processInfo.environment,
         _ body: (PostgresPool) async throws -> Result
     ) async throws -> Result? {
-        let isSet = environment["ERRATA_POSTGRES_URL"] != nil || environment["ERRATA_POSTGRES_URL_FILE"] != nil
         let endpoint = stateFolder.appending(path: LocalEndpoint.fileName)
-        if isSet || FileManager.default.fileExists(atPath: endpoint.path) {
+        if Self.namesDatabase(environment) || FileManager.default.fileExists(atPath: endpoint.path) {
             return try await withDatabase(checksSchema: checksSchema, body)
         }
         let folder = stateFolder.appending(path: "postgres")
