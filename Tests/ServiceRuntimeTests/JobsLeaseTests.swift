@@ -81,7 +81,7 @@ struct JobsLeaseTests {
                 }
             }
             try await lease.hold(in: pool, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {
-                async let other = pool.withTransaction { transaction in
+                let other = try await pool.withTransaction { transaction in
                     try await lease.verify(in: transaction)
                     // The renewal comes first, and waits for longer than the lease lives.
                     try await waiting(1)
