@@ -8,14 +8,29 @@ import Tokenization
 import Training
 
 /// What every service asks of a run before it takes it up, so that all refuse the same runs for the same reasons.
+///
+/// Memory is the exception: only who trains, or sends runs to those that do, asks for it, as each service has bounds of its own.
 public enum RunCheck {
     /// Checks that a run's student is in the store and can be asked in the run's form, that every stage's options are known,
-    /// and that every stage's training could fit into the machine's memory at all.
+    /// and that every stage's training could fit into the memory at all.
     ///
+    /// Arguments:
+    ///   - memory: whether the trainings must fit into this process's memory; false where another trains, which has bounds of
+    ///     its own.
     /// - Returns: the student's folder.
     /// - Throws: `PermanentFailure` that names the field and the cure.
     @discardableResult
-    public static func check(_ run: RunEvent, store: ModelStore) throws -> URL {
+    public static func check(
+        _ run: RunEvent,
+        store: ModelStore,
+        memory: Bool = true
+    ) throws -> URL {
+        try check(run, store: store, available: memory ? MemoryBudget.current().limit : nil)
+    }
+
+    /// Checks a run where its trainings may take so many bytes; nil leaves them unbounded.
+    @discardableResult
+    static func check(_ run: RunEvent, store: ModelStore, available: Int?) throws -> URL {
         let folder: URL
         let codec: StudentCodec
         do {
@@ -41,7 +56,7 @@ public enum RunCheck {
         }
         for (index, stage) in run.stages.enumerated() where stage.engine == nil {
             do {
-                try check(stage, seed: run.seed, folder: folder, available: MemoryBudget.current().limit)
+                try check(stage, seed: run.seed, folder: folder, available: available)
             } catch let error as DistillationError {
                 throw PermanentFailure(code: "invalid-recipe", message: "stages[\(index)]: \(error)")
             } catch let error as TrainingError {

@@ -87,18 +87,24 @@ struct LocalSystemTests {
             "ERRATA_CONCURRENCY": "64", "ERRATA_LOG_LEVEL": "debug", "ERRATA_THREADS": "2",
             "ERRATA_TEACHERS": "t.json", "ERRATA_TEACHER_CONCURRENCY": "3", "ERRATA_PROMPTS": "p",
             "ERRATA_RETENTION_INBOX_DAYS": "7", "ERRATA_KAFKA_BOOTSTRAP_SERVERS": "other:9092",
-            "ERRATA_POSTGRES_URL": "postgresql://other/db", "HOME": "/h",
+            "ERRATA_POSTGRES_URL": "postgresql://other/db", "ERRATA_POSTGRES_STATEMENT_TIMEOUT": "9m", "HOME": "/h",
         ]
         func taken(_ service: String) -> [String] {
             HandedOnKeys.taken(by: service, of: environment).keys.map { String($0.dropFirst("ERRATA_".count)) }.sorted()
         }
         #expect(taken("teacher-simulator") == ["LOG_LEVEL"])
-        #expect(taken("key-step-locator") == ["CONCURRENCY", "LOG_LEVEL"])
-        #expect(taken("evaluator") == ["CONCURRENCY", "LOG_LEVEL", "THREADS"])
-        #expect(taken("dpo-trainer") == ["CONCURRENCY", "LOG_LEVEL", "THREADS"])
-        #expect(taken("template-distiller") == ["CONCURRENCY", "LOG_LEVEL", "RETENTION_INBOX_DAYS", "THREADS"])
+        #expect(taken("key-step-locator") == ["CONCURRENCY", "LOG_LEVEL", "POSTGRES_STATEMENT_TIMEOUT"])
+        #expect(taken("evaluator") == ["CONCURRENCY", "LOG_LEVEL", "POSTGRES_STATEMENT_TIMEOUT", "THREADS"])
+        #expect(taken("dpo-trainer") == ["CONCURRENCY", "LOG_LEVEL", "POSTGRES_STATEMENT_TIMEOUT", "THREADS"])
         #expect(
-            taken("teacher-ingestion") == ["CONCURRENCY", "LOG_LEVEL", "PROMPTS", "TEACHERS", "TEACHER_CONCURRENCY"]
+            taken("template-distiller") == [
+                "CONCURRENCY", "LOG_LEVEL", "POSTGRES_STATEMENT_TIMEOUT", "RETENTION_INBOX_DAYS", "THREADS",
+            ]
+        )
+        #expect(
+            taken("teacher-ingestion") == [
+                "CONCURRENCY", "LOG_LEVEL", "POSTGRES_STATEMENT_TIMEOUT", "PROMPTS", "TEACHERS", "TEACHER_CONCURRENCY",
+            ]
         )
     }
 }

@@ -233,6 +233,16 @@ struct StoryTests {
             #expect(runs == 1, "the run goes out under the id that `errata runs submit` gave it")
             let carried: String? = try await pool.value("SELECT trace_context FROM outbox WHERE event_id = \(eventID)")
             #expect(carried == parent)
+
+            // Published long ago and pruned, they are made from what is stored once more.
+            try await pool.execute("UPDATE outbox SET published_at = now(), payload = '' WHERE source = '/errata/cli'")
+            #expect(try await Republishing.counts(filter, from: pool).isEmpty)
+            #expect(try await stored.counts() == [.problems: 2, .runs: 1])
+            #expect(try await stored.send() == 3)
+            #expect(try await stored.send() == 0)
+            #expect(try await waiting() == 4)
+            let again: String = try await pool.value("SELECT payload FROM outbox WHERE event_id = \(eventID)")
+            #expect(again == payload)
         }
     }
 

@@ -154,6 +154,7 @@ class Disturbance:
         environment = {name.decode(): value.decode() for name, _, value in (entry.partition(b"=") for entry in settings) if name}
         # Its parent is this process, and the port is taken.
         environment.pop("ERRATA_EXIT_WITH_PARENT", None)
+        environment.pop("ERRATA_PARENT_PROCESS", None)
         environment["ERRATA_HTTP_PORT"] = "0"
         second = subprocess.Popen(
             [binary(fault.target)],

@@ -91,6 +91,19 @@ struct RunCheckTests {
         }
     }
 
+    @Test("memory that a run's training needs is asked for by who trains it, and by nobody else")
+    func memoryOfOthers() async throws {
+        try await StageBench.with { bench in
+            let run = bench.run(stages: [.templates()])
+            let refused = #expect(throws: PermanentFailure.self) {
+                try RunCheck.check(run, store: bench.store, available: 1000)
+            }
+            #expect(refused?.code == "invalid-recipe")
+            #expect(refused?.message.hasPrefix("stages[0]: ") == true, "\(refused?.message ?? "")")
+            #expect(try RunCheck.check(run, store: bench.store, memory: false).path == bench.student.folder.path)
+        }
+    }
+
     @Test("a stage of another engine needs neither this machine's memory nor the trainer's words")
     func otherEngine() async throws {
         try await StageBench.with { bench in

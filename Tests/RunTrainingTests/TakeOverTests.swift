@@ -115,6 +115,18 @@ struct TakeOverTests {
             #expect(snapshot.ids(.problems) == ["p00", "p01", "p02", "p03"])
             #expect(snapshot.ids(.traces).count == 4 && snapshot.rows[.attempts] == nil)
             #expect(try await JobSnapshotStore.changed(since: snapshot, from: bench.pool) == [])
+            // The look takes as long as it needs, as the start's does.
+            var configuration = bench.pool.configuration
+            configuration.statementTimeout = .milliseconds(200)
+            let bounded = PostgresPool(configuration: configuration, maximumConnections: 1)
+            defer { bounded.close() }
+            let slow = try await bench.pool.withTransaction { transaction in
+                try await transaction.execute("LOCK TABLE traces IN ACCESS EXCLUSIVE MODE")
+                let look = Task { try await JobSnapshotStore.changed(since: snapshot, from: bounded) }
+                try await transaction.execute("SELECT pg_sleep(1)")
+                return look
+            }
+            #expect(try await slow.value == [])
             try await bench.pool.execute("UPDATE problems SET question = question || ' Say it.' WHERE id = 'p01'")
             #expect(try await JobSnapshotStore.changed(since: snapshot, from: bench.pool) == [.problems])
             try await bench.pool.execute("DELETE FROM traces WHERE problem_id = 'p02'")

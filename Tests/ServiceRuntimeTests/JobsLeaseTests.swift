@@ -65,6 +65,37 @@ struct JobsLeaseTests {
         }
     }
 
+    @Test(
+        "a renewal that waited for the lease's row counts from when it had it, so that nobody takes over what is held"
+    )
+    func renewedLate() async throws {
+        try await TestDatabase.withPool { pool in
+            let lease = try await Self.acquire("first", lifetime: .seconds(2), from: pool)
+            /// Waits until so many sessions of this database wait for a lock.
+            @Sendable func waiting(_ count: Int) async throws {
+                try await eventually("\(count) sessions that wait") {
+                    let now: Int = try await pool.value(
+                        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+                    )
+                    return now >= count
+                }
+            }
+            try await lease.hold(in: pool, logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }) {
+                let other = try await pool.withTransaction { transaction in
+                    try await lease.verify(in: transaction)
+                    // The renewal comes first, and waits for longer than the lease lives.
+                    try await waiting(1)
+                    try await transaction.execute("SELECT pg_sleep(2.5)")
+                    let asked = Task { try await JobLease.acquire("job", holder: "second", from: pool) }
+                    try await waiting(2)
+                    return asked
+                }
+                let taken = try await other.value
+                #expect(taken == nil)
+            }
+        }
+    }
+
     @Test("an expired lease is taken over with a higher token, and its former holder fails and writes nothing")
     func takeOver() async throws {
         try await TestDatabase.withPool { pool in

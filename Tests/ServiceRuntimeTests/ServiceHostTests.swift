@@ -36,6 +36,13 @@ struct ServiceHostTests {
         return (try #require(response as? HTTPURLResponse).statusCode, String(decoding: data, as: UTF8.self))
     }
 
+    @Test("a service whose parent was gone before it looked ends, as one that sees it go")
+    func orphan() async throws {
+        // This process is not its own parent: it stands for one that is gone.
+        let gone = Int(ProcessInfo.processInfo.processIdentifier)
+        try await ParentWatch(parent: gone, logger: Logger(label: "svc")).run()
+    }
+
     @Test("health, readiness and metrics are served on a free port until the services end")
     func endpoints() async throws {
         let lines = Lines()

@@ -181,6 +181,15 @@ struct NeedsTests {
             #expect(alike?.code == "unknown-model" && alike?.message == "no such student")
             let traces = try await bench.run(problem())
             #expect(traces.isEmpty)
+            // Sent again after it was mended, it waits as if it were new, whether or not the old letter was settled.
+            let again = try received(run("r1", templates), offset: 7)
+            await #expect(throws: Postponement.self) { try await bench.processor.process(again) }
+            // A service that only reads it has written it; the one that accepts runs has not said anything yet.
+            try await pool.withTransaction { try await RunStore.insert(run("r1", templates), in: $0) }
+            await #expect(throws: Postponement.self) { try await bench.processor.process(again) }
+            // Once it is accepted, the letter of the first delivery does not count either.
+            try await bench.accept(run("r1", templates))
+            #expect(try await TeachingWantStore.wants(of: "test", from: pool).map(\.parts) == [[.templates]])
         }
     }
 

@@ -131,12 +131,12 @@ func attempt(output: String, correct: Bool = false, problemID: String = "p1") ->
     )
 }
 
-func received(_ payload: some EventPayload) throws -> ReceivedEvent {
+func received(_ payload: some EventPayload, offset: Int64 = 0) throws -> ReceivedEvent {
     let event = try OutgoingEvent(payload, source: "/test", time: Date(timeIntervalSince1970: 0))
     return ReceivedEvent(
         topic: event.topic,
         partition: 0,
-        offset: 0,
+        offset: offset,
         attributes: event.attributes,
         data: Data(event.payload.utf8)
     )
@@ -188,7 +188,10 @@ struct Bench {
 
     /// Processes a run that a service which trains has accepted.
     func accept(_ run: RunEvent) async throws {
-        try await pool.withTransaction { try await RunStore.insert(run, in: $0) }
+        try await pool.withTransaction { transaction in
+            try await RunStore.insert(run, in: transaction)
+            try await RunStore.insert(CheckpointEvent.initial(of: run, path: "m"), in: transaction)
+        }
         try await apply(run)
     }
 

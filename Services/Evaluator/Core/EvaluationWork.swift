@@ -260,14 +260,17 @@ public struct EvaluationWork: Sendable {
             )
             return
         } catch let error as EndpointUnavailable {
-            try await EvaluationJobStore.note("\(error)", of: job.id, in: pool)
+            try await lease.commit(
+                Effects { try await EvaluationJobStore.note("\(error)", of: job.id, in: $0) },
+                in: pool
+            )
             throw error
         }
         let seconds = (ContinuousClock.now - started) / .seconds(1)
-        if job.reason != nil { try await EvaluationJobStore.note(nil, of: job.id, in: pool) }
         let write = effects.apply
         effects = Effects(events: effects.events) { transaction in
             try await write(transaction)
+            if job.reason != nil { try await EvaluationJobStore.note(nil, of: job.id, in: transaction) }
             try await EvaluationJobStore.finish(piece: piece.number, of: job.id, seconds: seconds, in: transaction)
         }
         try FaultPoint.pieceGraded.reach()

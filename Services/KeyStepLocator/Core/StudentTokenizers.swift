@@ -25,8 +25,8 @@ public final class StoredTokenizers: StudentTokenizers {
     /// Creates tokenizers of the models in `store`.
     public init(store: ModelStore) { self.store = store }
 
-    /// Checks the run's student and recipe.
-    public func check(_ run: RunEvent) throws { try RunCheck.check(run, store: store) }
+    /// Checks the run's student and recipe, not its memory: who trains it may have more than this service.
+    public func check(_ run: RunEvent) throws { try RunCheck.check(run, store: store, memory: false) }
 
     /// The tokenizer, out of the store the first time.
     public func tokenizer(of student: StudentReference) async throws -> Tokenizer {

@@ -98,7 +98,7 @@ public struct TeacherIngestionProcessor: EventProcessor {
         case .problem: return try await process(try event.decode(ProblemEvent.self))
         case .teachingOrder: return try await process(try event.decode(TeachingOrderEvent.self))
         case .attempt: return try await process(try event.decode(AttemptEvent.self))
-        case .run: return try await process(try event.decode(RunEvent.self))
+        case .run: return try await process(try event.decode(RunEvent.self), from: event)
         case .runControl: return try await process(try event.decode(RunControlEvent.self))
         case .recordedTrace: return try await process(try event.decode(RecordedTraceEvent.self))
         default:
@@ -244,9 +244,15 @@ public struct TeacherIngestionProcessor: EventProcessor {
 
     /// What a run needs counts once a service that trains it has accepted it: whether its student is there and fits is not
     /// known here, and for a run that is refused nobody is asked, one under the id of another included.
-    private func process(_ run: RunEvent) async throws -> Effects {
-        guard try await RunStore.isWritten(run, in: pool) else {
-            if let refusal = try await RunStore.refusal(of: run.id, from: pool) { throw refusal }
+    private func process(_ run: RunEvent, from event: ReceivedEvent) async throws -> Effects {
+        guard try await RunStore.isAccepted(run, in: pool) else {
+            let refusal = try await RunStore.refusal(
+                of: run.id,
+                partition: event.partition,
+                offset: event.offset,
+                from: pool
+            )
+            if let refusal { throw refusal }
             throw Self.waiting(
                 "run \(run.id) has not been accepted yet",
                 wait: .milliseconds(500),

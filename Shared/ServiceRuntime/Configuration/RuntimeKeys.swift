@@ -43,9 +43,18 @@ public enum RuntimeKeys {
         "Whether the service shuts down when the process that started it is gone; `errata up` sets it."
     )
 
+    /// The process that started the service.
+    public static let parentProcess = ConfigurationKey<Int>(
+        "ERRATA_PARENT_PROCESS",
+        default: 0,
+        in: 0...Int(Int32.max),
+        "The id of the process that ERRATA_EXIT_WITH_PARENT waits for, which may be gone before the service looks; 0 takes the "
+            + "parent that it finds. `errata up` sets it."
+    )
+
     /// All of them.
     public static let all: [any AnyConfigurationKey] = [
-        logLevel, logFormat, httpHost, httpPort, shutdownTimeout, exitWithParent,
+        logLevel, logFormat, httpHost, httpPort, shutdownTimeout, exitWithParent, parentProcess,
     ]
 }
 

@@ -116,10 +116,14 @@ public struct JobLease: Sendable {
             do {
                 let asked = ContinuousClock.now
                 let seconds = lifetime / .seconds(1)
+                // A transaction that verifies the lease may hold its row for long: the time counts from when the row is had.
                 let rows = try await pool.query(
                     """
-                    UPDATE leases SET expires_at = now() + make_interval(secs => \(seconds))
-                    WHERE name = \(name) AND token = \(token) AND holder = \(holder) RETURNING token
+                    WITH mine AS MATERIALIZED (
+                        SELECT name FROM leases WHERE name = \(name) AND token = \(token) AND holder = \(holder) FOR UPDATE
+                    )
+                    UPDATE leases SET expires_at = clock_timestamp() + make_interval(secs => \(seconds))
+                    FROM mine WHERE leases.name = mine.name RETURNING leases.token
                     """
                 )
                 if rows.isEmpty { throw LeaseLost(name: name) }

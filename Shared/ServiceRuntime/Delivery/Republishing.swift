@@ -1,5 +1,6 @@
 public import Foundation
 public import PostgresClient
+import Schemas
 
 /// Which published events are meant; all where nothing is said.
 public struct PublishedFilter: Sendable, Hashable {
@@ -58,8 +59,31 @@ public enum Republishing {
         try await pool.execute("UPDATE outbox SET published_at = NULL WHERE \(filter.condition)")
     }
 
-    /// Which of some event ids stand in the outbox.
+    /// Which of some event ids stand in the outbox with their bodies; one whose body was pruned cannot be sent from there.
     public static func known(_ ids: [String], from pool: PostgresPool) async throws -> Set<String> {
-        Set(try await pool.values("SELECT event_id FROM outbox WHERE event_id = ANY(\(ids))", as: String.self))
+        Set(
+            try await pool.values(
+                "SELECT event_id FROM outbox WHERE event_id = ANY(\(ids)) AND payload <> ''",
+                as: String.self
+            )
+        )
+    }
+
+    /// Hands events to the relay whose bodies were made anew from what is stored, those too whose bodies the outbox had once
+    /// and has pruned.
+    ///
+    /// - Throws: ``PermanentFailure`` when a different event stands under an id, or one cannot be a record.
+    public static func send(_ events: [OutgoingEvent], in transaction: PostgresTransaction) async throws {
+        let ids = events.map(\.attributes.id)
+        let payloads = events.map(\.payload)
+        // First: what is enqueued now is not pruned.
+        try await transaction.execute(
+            """
+            UPDATE outbox SET payload = sent.payload, published_at = NULL
+            FROM unnest(\(ids), \(payloads)) AS sent (event_id, payload)
+            WHERE outbox.event_id = sent.event_id AND outbox.payload = ''
+            """
+        )
+        try await Outbox.enqueue(events, in: transaction)
     }
 }

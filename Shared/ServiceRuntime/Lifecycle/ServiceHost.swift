@@ -82,7 +82,8 @@ public struct ServiceHost: Sendable {
         )
         var all: [any Service] = [healthServer] + services
         if try context.configuration.value(RuntimeKeys.exitWithParent) {
-            all.append(ParentWatch(logger: context.logger))
+            let parent = try context.configuration.value(RuntimeKeys.parentProcess)
+            all.append(ParentWatch(parent: parent, logger: context.logger))
         }
         all.append(watch)
         var configuration = ServiceGroupConfiguration(

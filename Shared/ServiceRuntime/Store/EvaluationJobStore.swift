@@ -167,8 +167,8 @@ public enum EvaluationJobStore {
     }
 
     /// Writes down what keeps a job from going on, for people who look at it; nil when nothing does any more.
-    public static func note(_ reason: String?, of id: String, in pool: PostgresPool) async throws {
-        try await pool.query(
+    public static func note(_ reason: String?, of id: String, in transaction: PostgresTransaction) async throws {
+        try await transaction.execute(
             """
             UPDATE evaluation_jobs SET reason = \(reason)
             WHERE id = \(id) AND state IN ('waiting', 'open') AND reason IS DISTINCT FROM \(reason)

@@ -73,9 +73,13 @@ public enum JobSnapshotStore {
     /// The sources of a snapshot of which a row has another content than when it was taken, or is gone, in order.
     public static func changed(
         since snapshot: JobSnapshot,
-        from database: some PostgresQueryable
+        from pool: PostgresPool
     ) async throws -> [JobSnapshot.Source] {
-        let now = try await digests(of: snapshot.rows.mapValues(\.ids), from: database)
+        let now = try await pool.withTransaction { transaction in
+            // It looks at all that the stage learns from, as the start did.
+            try await transaction.allowLongStatements()
+            return try await digests(of: snapshot.rows.mapValues(\.ids), from: transaction)
+        }
         return JobSnapshot.Source.allCases.filter { source in
             snapshot.rows[source].map { $0.digest != now[source] } ?? false
         }

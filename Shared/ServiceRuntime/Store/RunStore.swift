@@ -48,13 +48,26 @@ public enum RunStore {
         return (try row.named("state", in: "runs", as: State.self), try row.get("state_reason", as: String?.self))
     }
 
-    /// Why a service that trains has refused a run; nil where none has, or the run was sent again since.
-    public static func refusal(of run: String, from pool: PostgresPool) async throws -> PermanentFailure? {
+    /// Why the service that takes runs up has refused one delivery of a run; nil where it has not, or the message was sent
+    /// again since.
+    ///
+    /// What became of an earlier delivery says nothing: the run, or what it needs, may have been mended since. Orders to the
+    /// run have its key too, and places of their own.
+    ///
+    /// Arguments:
+    ///   - partition: the delivery's partition of the topic of runs.
+    ///   - offset: its offset there.
+    public static func refusal(
+        of run: String,
+        partition: Int32,
+        offset: Int64,
+        from pool: PostgresPool
+    ) async throws -> PermanentFailure? {
         try await pool.first(
             """
             SELECT cause_code, cause_message FROM dead_letters
             WHERE topic = \(Topic.runs.rawValue) AND key = \(Data(run.utf8)) AND consumer = 'template-distiller'
-              AND replayed_at IS NULL
+              AND partition = \(partition) AND "offset" = \(offset) AND replayed_at IS NULL
             ORDER BY failed_at DESC LIMIT 1
             """
         ).map {
@@ -126,6 +139,16 @@ public enum RunStore {
             )
         }
         return true
+    }
+
+    /// Whether the service that takes runs up has accepted one: it writes the run with its initial checkpoint, while others,
+    /// which do not check all that it does, may have written the run alone.
+    ///
+    /// - Throws: ``PermanentFailure`` `run-exists` as ``isWritten(_:in:)`` does.
+    public static func isAccepted(_ run: RunEvent, in database: some PostgresQueryable) async throws -> Bool {
+        guard try await isWritten(run, in: database) else { return false }
+        let initial = CheckpointEvent.id(run: run.id, round: 1, stage: RunStage.initial)
+        return try await database.first("SELECT 1 AS found FROM checkpoints WHERE id = \(initial)") != nil
     }
 
     /// The trace that a run came in; nil where it came in none.

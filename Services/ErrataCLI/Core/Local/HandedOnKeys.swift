@@ -6,7 +6,7 @@ import ServiceRuntime
 enum HandedOnKeys {
     private static let ofAll: [any AnyConfigurationKey] = [RuntimeKeys.logLevel, RuntimeKeys.logFormat]
     private static let ofServices: [any AnyConfigurationKey] = [
-        EventService.concurrency, DatabaseKeys.maximumConnections,
+        EventService.concurrency, DatabaseKeys.maximumConnections, DatabaseKeys.statementTimeout,
     ]
     private static let ofIntake = [
         "ERRATA_PROMPTS", "ERRATA_INSPECTOR_ROUNDS", "ERRATA_CLASSIFY_MISTAKES", "ERRATA_FIND_DUPLICATES",

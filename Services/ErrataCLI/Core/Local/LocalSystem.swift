@@ -195,6 +195,7 @@ final class LocalSystem: Sendable {
         environment["OTEL_SERVICE_NAME"] = nil
         environment["ERRATA_HTTP_PORT"] = String(ports[name] ?? 0)
         environment["ERRATA_EXIT_WITH_PARENT"] = "true"
+        environment["ERRATA_PARENT_PROCESS"] = String(ProcessInfo.processInfo.processIdentifier)
         if name == Self.simulator {
             environment["ERRATA_SIMULATOR_SEED"] = String(options.seed)
             environment["ERRATA_SIMULATOR_ERROR_RATE"] = String(options.simulatorErrorRate)

@@ -27,7 +27,7 @@ struct StoredEvents {
     func send() async throws -> Int {
         var count = 0
         try await forEachPage { events in
-            try await pool.withTransaction { try await $0.send(events) }
+            try await pool.withTransaction { try await Republishing.send(events, in: $0) }
             count += events.count
         }
         return count

@@ -1,4 +1,5 @@
 import Foundation
+import KafkaClient
 import PostgresClient
 import Schemas
 import ServiceRuntime
@@ -10,21 +11,22 @@ enum RunArrival {
 
     /// Waits for a run that was sent.
     ///
-    /// A run is taken up once its initial checkpoint is stored, by the service that trains its stages; others that only
-    /// read it may have stored the run itself before that.
-    ///
+    /// Arguments:
+    ///   - delivery: what the broker said of the message; only its own refusal counts, and none where its offset is not known.
     /// - Returns: whether it was taken up within ``patience``.
     /// - Throws: ``CLIError`` with the service's words where it was refused.
-    static func wait(for run: RunEvent, in pool: PostgresPool) async throws -> Bool {
+    static func wait(for run: RunEvent, delivery: DeliveryReport, in pool: PostgresPool) async throws -> Bool {
         let end = ContinuousClock.now + patience
         while true {
             do {
-                if let refusal = try await RunStore.refusal(of: run.id, from: pool) { throw refusal }
-                if try await RunStore.isWritten(run, in: pool),
-                    try await !RunStore.checkpoints(run: run.id, from: pool).isEmpty
-                {
-                    return true
-                }
+                if try await RunStore.isAccepted(run, in: pool) { return true }
+                let refusal = try await RunStore.refusal(
+                    of: run.id,
+                    partition: delivery.partition,
+                    offset: delivery.offset,
+                    from: pool
+                )
+                if let refusal { throw refusal }
             } catch let refusal as PermanentFailure {
                 throw CLIError("the run \(run.id) was refused: \(refusal.message)")
             }

@@ -42,11 +42,11 @@ struct RunSubmission {
     ///
     /// - Throws: ``CLIError`` where a service refuses it, and what sending throws.
     func send(_ run: RunEvent) async throws {
-        try await system.send(
+        let delivery = try await system.send(
             try OutgoingEvent.created(run, id: Self.eventID(of: run), source: "/errata/cli", time: Date())
         )
         Terminal.out("submitted run \(run.id)")
-        guard try await system.withDatabase({ try await RunArrival.wait(for: run, in: $0) }) else {
+        guard try await system.withDatabase({ try await RunArrival.wait(for: run, delivery: delivery, in: $0) }) else {
             Terminal.error(
                 "no service has taken the run up yet; it waits in the queue, and `errata runs wait \(run.id.prefix(8))` follows it"
             )
@@ -99,10 +99,11 @@ struct OrderOptions: ParsableArguments {
 }
 
 extension SystemOptions {
-    /// Sends one event.
-    func send(_ event: OutgoingEvent) async throws {
+    /// Sends one event; gives what the broker said of it.
+    @discardableResult
+    func send(_ event: OutgoingEvent) async throws -> DeliveryReport {
         let record = try event.record()
-        try await withProducer(to: [event.topic]) { _ = try await $0.send(record) }
+        return try await withProducer(to: [event.topic]) { try await $0.send(record) }
     }
 }
 

@@ -81,7 +81,10 @@ public enum TeacherSimulatorService {
             if try configuration.value(RuntimeKeys.exitWithParent) {
                 services.append(
                     .init(
-                        service: ParentWatch(logger: logger),
+                        service: ParentWatch(
+                            parent: try configuration.value(RuntimeKeys.parentProcess),
+                            logger: logger
+                        ),
                         successTerminationBehavior: .gracefullyShutdownGroup
                     )
                 )
