@@ -18,12 +18,10 @@ struct MessageWork: Sendable {
 extension EffectsWorker {
     /// What came of a try.
     enum Trial {
-        /// The message is at its end.
+        /// The message is at its end, or stored to be worked on from there.
         case settled
         /// It is to be tried at once, while nothing else is in work: processes have ended over it.
         case suspected
-        /// It has come, and is to be stored before it is worked on.
-        case arriving
         /// It is to be parked, behind an earlier message of its key that is.
         case behind
         /// It is to be tried again, later each time; how it failed.
@@ -83,7 +81,9 @@ extension EffectsWorker {
             case .finished where !Sabotage.inboxOff.isPlanted:
                 count(.duplicate, message)
                 return .settled
-            case .open where isArriving, .behindParked where isArriving: return .arriving
+            case .open where isArriving, .behindParked where isArriving:
+                try await store([message], run)
+                return .settled
             case .behindParked: return .behind
             case .open, .finished, .taken: break
             }

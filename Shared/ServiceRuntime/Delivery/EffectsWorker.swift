@@ -272,15 +272,6 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
                 case .suspected:
                     isAlone = true
                     continue
-                case .arriving:
-                    if await store([message], run) { return .settled }
-                    failures += 1
-                    waiting = Waiting(
-                        failures: failures,
-                        wait: backoff.delay(afterFailure: failures),
-                        parkedWait: .zero,
-                        reason: "its first try"
-                    )
                 case .behind:
                     waiting = Waiting(
                         failures: failures,
