@@ -156,7 +156,8 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             }
             group.addTask { await workOnParked(run) }
             if isBatching {
-                await workInBatches(run)
+                // Not in the body of the group, which is not cancelled where the reading fails.
+                group.addTask { await workInBatches(run) }
             } else {
                 for await _ in run.ready.additions {
                     while let lane = run.ready.next() {
