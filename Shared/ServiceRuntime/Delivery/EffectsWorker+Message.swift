@@ -81,7 +81,9 @@ extension EffectsWorker {
             case .finished where !Sabotage.inboxOff.isPlanted:
                 count(.duplicate, message)
                 return .settled
-            case .open where isArriving, .behindParked where isArriving:
+            // What is behind stored messages is stored as they are: there is no limit to those, and there is to what is
+            // parked.
+            case .open where isArriving, .behindParked where processor.storesFirst:
                 try await store([message], run)
                 return .settled
             case .behindParked: return .behind
