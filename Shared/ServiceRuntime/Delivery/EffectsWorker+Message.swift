@@ -164,6 +164,8 @@ extension EffectsWorker {
         case .workAlone: return nil
         case .giveUp(let tries): throw KilledItsWorker(tries: tries)
         }
+        let trust = Task { await run.begun.acquit(entry.identity, after: acquittal) }
+        defer { trust.cancel() }
         do {
             let work = try await work(on: event, isParked: isParked)
             let outcome = try await commit(work, of: entry, message: message, run)
@@ -171,6 +173,8 @@ extension EffectsWorker {
             run.begun.settled(entry.identity, of: message, isNew: outcome == .processed && !isParked)
             return outcome
         } catch {
+            // It was alone, and its process lives; where it was cut off, it may not have come to what ends it.
+            if alone, !Task.isCancelled { await run.begun.acquit(entry.identity) }
             await run.begun.ended(entry.identity)
             throw error
         }

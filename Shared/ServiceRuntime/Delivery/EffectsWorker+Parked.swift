@@ -124,12 +124,12 @@ extension EffectsWorker {
     /// Tries a parked message once, with a slot of `parkedWork` that this gives back.
     private func work(on claimed: ParkedMessages.Claimed, _ run: Run) async {
         defer { run.parked.end(claimed.sequence) }
-        let ending = try? await tryOnce(parked: claimed, alone: concurrency == 1, run)
+        let ending = try? await tryOnce(parked: claimed, alone: hasOneSlot, run)
         run.parkedWork.release()
         guard case .suspected? = ending else { return await note(ending, of: claimed, run) }
         do {
-            try await cancelWhenGracefulShutdown { try await run.parkedWork.acquire(concurrency) }
-            defer { run.parkedWork.release(concurrency) }
+            try await cancelWhenGracefulShutdown { try await run.acquireAll() }
+            defer { run.releaseAll() }
             await note(try? await tryOnce(parked: claimed, alone: true, run), of: claimed, run)
         } catch {
             await note(nil, of: claimed, run)
