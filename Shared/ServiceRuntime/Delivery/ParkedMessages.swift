@@ -241,9 +241,11 @@ public enum ParkedMessages {
         )
     }
 
-    /// Takes a message that is at its end from the table.
+    /// Takes a message that is at its end from the table; another holder's claim on it is left, who recognises that.
     static func remove(_ claimed: Claimed, from pool: PostgresPool) async throws {
-        try await pool.execute("DELETE FROM parked_messages WHERE sequence = \(claimed.sequence)")
+        try await pool.execute(
+            "DELETE FROM parked_messages WHERE sequence = \(claimed.sequence) AND claimed_by = \(claimed.holder)"
+        )
     }
 
     /// A reason as the table holds it: some errors quote what came, at any length and with any bytes.
