@@ -31,7 +31,12 @@ struct DeliveryArrivalTests {
         )
     }
 
-    private static func message(_ id: String, key: String, offset: Int64 = 0) throws -> KafkaMessage {
+    private static func message(
+        _ id: String,
+        key: String,
+        offset: Int64 = 0,
+        sentAt: Date? = nil
+    ) throws -> KafkaMessage {
         let record = try OutgoingEvent(
             ProblemEvent(id: id, dataset: "d", split: .train, question: "1+1?", answer: "2"),
             source: "/test",
@@ -44,7 +49,7 @@ struct DeliveryArrivalTests {
             key: Data(key.utf8),
             value: record.value,
             headers: record.headers,
-            timestamp: record.timestamp
+            timestamp: sentAt ?? record.timestamp
         )
     }
 
@@ -129,7 +134,7 @@ struct DeliveryArrivalTests {
     func others() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in
             let gate = Gate()
-            // So many may be parked, however many are stored.
+            // So many may be parked; what is stored, and what is behind it, is none of them.
             let worker = Self.worker(bench, limit: 1, storing: "waits") { event in
                 if event.id.hasPrefix("waits"), !gate.isOpen {
                     throw Postponement(reason: "somebody", wait: .milliseconds(100))
@@ -138,20 +143,40 @@ struct DeliveryArrivalTests {
             }
             let waiting = (0..<50).map { "waits-\($0)" }
             let good = (0..<20).map { "good-\($0)" }
-            try await bench.send(waiting.map { ($0, $0) } + [("behind", "waits-7")] + good.map { ($0, $0) })
+            let behind = [(id: "behind-1", key: "waits-7"), (id: "behind-2", key: "waits-7")]
+            try await bench.send(waiting.map { (id: $0, key: $0) } + behind + good.map { (id: $0, key: $0) })
             try await withServices([worker]) {
                 try await eventually("the good ones") { try await bench.count("effects") == good.count }
                 try await eventually("the offsets") { try await bench.lag() == 0 }
-                #expect(try await Self.stored(bench.pool) == waiting.count)
-                #expect(try await ParkedMessages.list(limit: 5, from: bench.pool).count == 1)
+                #expect(try await Self.stored(bench.pool) == waiting.count + 2)
+                #expect(try await ParkedMessages.list(limit: 5, from: bench.pool).isEmpty)
                 gate.open()
-                try await eventually("all effects") { try await bench.count("effects") == 71 }
+                try await eventually("all effects") { try await bench.count("effects") == 72 }
             }
             let ids = try await bench.effects()
-            #expect(Set(ids) == Set(waiting + good + ["behind"]))
-            let place = try #require(ids.firstIndex(of: "waits-7"))
-            let behind = try #require(ids.firstIndex(of: "behind"))
-            #expect(place < behind)
+            let key = ["waits-7", "behind-1", "behind-2"]
+            #expect(Set(ids) == Set(waiting + good + key))
+            #expect(ids.filter { key.contains($0) } == key)
+        }
+    }
+
+    @Test(
+        "a message that the database refuses goes to the dead letters, and those beside it are stored",
+        arguments: [1, 32]
+    )
+    func refused(batch: Int) async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            try await bench.pool.execute("ALTER TABLE parked_messages ADD CHECK (key <> 'bad'::bytea)")
+            let worker = Self.worker(bench, batch: batch) { try DeliveryBench.effects(of: $0) }
+            let good = ["p-1", "p-2", "p-3"]
+            try await bench.send((["bad"] + good).map { ($0, $0) })
+            try await withServices([worker]) {
+                try await eventually("the offsets") { try await bench.lag() == 0 }
+                try await eventually("the effects") { try await bench.count("effects") == good.count }
+            }
+            #expect(Set(try await bench.effects()) == Set(good))
+            let letters = try await DeadLetters.list(limit: 10, from: bench.pool)
+            #expect(letters.map(\.cause.code) == ["rejected-by-database"])
         }
     }
 
@@ -270,6 +295,38 @@ struct DeliveryArrivalTests {
             let again = try await ParkedMessages.claim(for: "tested", by: "two", lasting: .seconds(60), from: pool)
             #expect(again?.message == messages[0])
             #expect((again?.age ?? .zero) >= .seconds(100))
+        }
+    }
+
+    @Test("a message whose time no database holds is stored without it", arguments: [1.7e12, -1e12])
+    func impossibleTime(seconds: Double) async throws {
+        try await TestDatabase.withPool { pool in
+            let time = Date(timeIntervalSince1970: seconds)
+            let messages = try (0..<2).map { offset in
+                try Self.message("p-\(offset)", key: "p-\(offset)", offset: Int64(offset), sentAt: time)
+            }
+            try await ParkedMessages.store([messages[0]], of: "tested", in: pool)
+            let isParked = try await ParkedMessages.add(
+                messages[1],
+                of: "tested",
+                age: .zero,
+                tries: 0,
+                wait: .zero,
+                reason: "somebody",
+                limit: 1,
+                in: pool
+            )
+            #expect(isParked)
+            for message in messages {
+                let claimed = try await ParkedMessages.claim(
+                    for: "tested",
+                    by: "one",
+                    lasting: .seconds(60),
+                    from: pool
+                )
+                #expect(claimed?.message.offset == message.offset)
+                #expect(claimed != nil && claimed?.message.timestamp == nil)
+            }
         }
     }
 

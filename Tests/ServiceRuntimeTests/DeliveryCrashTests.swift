@@ -242,6 +242,54 @@ struct DeliveryCrashTests {
         }
     }
 
+    @Test("a message that has been worked on for a while is suspected no more, whatever was counted before")
+    func acquitted() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let gate = Gate()
+            let began = Gate()
+            var worker = bench.worker { event in
+                began.open()
+                try await eventually("the gate") { gate.isOpen }
+                return try DeliveryBench.effects(of: event)
+            }
+            worker.acquittal = .milliseconds(10)
+            try await Self.plant("long", tries: 3, in: bench.pool)
+            try await bench.send([("long", "long")])
+            try await withServices([worker]) {
+                try await eventually("its work") { began.isOpen }
+                try await eventually("the table") { try await bench.count("work_begun") == 0 }
+                gate.open()
+                try await eventually("the effect") { try await bench.effects() == ["long"] }
+            }
+            #expect(try await bench.count("work_begun") == 0)
+        }
+    }
+
+    @Test("a suspect that is postponed while it is alone is suspected no more, and others go on beside its next try")
+    func postponed() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let gate = Gate()
+            let tries = Tally()
+            let worker = bench.worker { event in
+                if event.id == "suspect" {
+                    if tries.add(event.id) == 1 { throw Postponement(reason: "somebody", wait: .milliseconds(100)) }
+                    try await eventually("the gate") { gate.isOpen }
+                }
+                return try DeliveryBench.effects(of: event)
+            }
+            try await Self.plant("suspect", tries: 2, in: bench.pool)
+            try await bench.send([("suspect", "suspect")])
+            try await withServices([worker]) {
+                try await eventually("its second try") { tries["suspect"] == 2 }
+                try await bench.send([("other", "other")])
+                try await eventually("the other") { try await bench.effects() == ["other"] }
+                gate.open()
+                try await eventually("the suspect") { try await bench.effects() == ["other", "suspect"] }
+            }
+            #expect(try await bench.count("work_begun") == 0)
+        }
+    }
+
     @Test("failures, postponements and orderly stops in mid-work leave nothing that counts as a crash")
     func noCrashes() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in

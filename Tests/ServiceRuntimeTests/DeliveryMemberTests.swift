@@ -38,13 +38,20 @@ struct DeliveryMemberTests {
         #expect(EventService.member.fault(in: "a.B-9_\(String(repeating: "x", count: 243))") == nil)
     }
 
-    @Test("a worker whose name another process took ends, and says what to do")
-    func fenced() async throws {
+    @Test("a worker whose name another process took ends in mid-work, and says what to do", arguments: [1, 32])
+    func fenced(batch: Int) async throws {
         try await DeliveryBench.with(partitions: 1) { bench in
             var kafka = bench.broker.configuration
             kafka.settings["group.instance.id"] = "worker-3"
+            let working = Gate()
             let worker = EffectsWorker(
-                processor: ClosureProcessor { try DeliveryBench.effects(of: $0) },
+                processor: ClosureProcessor(batchLimit: batch) { event in
+                    if event.id == "p-2" {
+                        working.open()
+                        try await Task.sleep(for: .seconds(3600))
+                    }
+                    return try DeliveryBench.effects(of: event)
+                },
                 pool: bench.pool,
                 kafka: kafka,
                 logger: quiet
@@ -57,6 +64,8 @@ struct DeliveryMemberTests {
             defer { running.cancel() }
             try await bench.send([("p-1", "p-1")])
             try await eventually("the effect") { try await bench.count("effects") == 1 }
+            try await bench.send([("p-2", "p-2")])
+            try await eventually("work") { working.isOpen }
             try bench.broker.injectErrors(Array(repeating: .fencedInstance, count: 100), into: .heartbeat)
             try await eventually("the end of the worker") { ended.isOpen }
             let error = await #expect(throws: ConfigurationError.self) { try await running.value }

@@ -344,6 +344,32 @@ struct DeliveryOutboxTests {
         }
     }
 
+    @Test("what went before an earlier event of its key that the broker first refused goes again behind it")
+    func orderAfterRefusal() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            let keys = ["p-1", "p-2", "p-1"]
+            let events = try keys.enumerated().map { try DeliveryBench.attempt(at: $1, cause: "e-\($0)") }
+            try await bench.pool.withTransaction { try await Outbox.enqueue(events, in: $0) }
+            var kafka = bench.broker.configuration
+            // The first two share a request, and the third goes in the next.
+            kafka.settings["batch.num.messages"] = "2"
+            let producer = try KafkaProducer(kafka)
+            let relay = OutboxRelay(pool: bench.pool, producer: producer, logger: quiet)
+            try bench.broker.injectErrors([.messageTooLarge], into: .produce)
+            _ = try await relay.publishBatch()
+            #expect(try await Self.unpublished(bench) == 1)
+            _ = try await relay.publishBatch()
+            #expect(try await Self.unpublished(bench) == 0)
+            await producer.close()
+            let ids = events.map(\.attributes.id)
+            let sent = Self.ids(try await bench.messages(of: .attempts))
+            #expect(Set(sent) == Set(ids))
+            #expect(sent.last == ids[2])
+            #expect(sent.filter { $0 == ids[2] }.count == 2)
+            #expect(try await bench.count("dead_letters") == 0)
+        }
+    }
+
     @Test("an event larger than the producer's limit is refused before it is written, by size and setting")
     func sizeLimit() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in

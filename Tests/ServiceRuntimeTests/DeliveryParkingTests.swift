@@ -191,9 +191,10 @@ struct DeliveryParkingTests {
             try await ParkedMessages.renew([other.sequence], by: "two", lasting: .seconds(60), in: pool)
             let taken = try #require(try await Self.claim("two", pool))
             #expect(taken.sequence == mine.sequence)
-            // Who lost it neither keeps it nor gives it back.
+            // Who lost it neither keeps it, nor gives it back, nor removes it.
             try await ParkedMessages.renew([mine.sequence], by: "one", lasting: .seconds(3600), in: pool)
             try await ParkedMessages.put(back: mine, tries: 9, wait: .zero, reason: "late", in: pool)
+            try await ParkedMessages.remove(mine, from: pool)
             #expect(try await Self.claim("one", pool)?.sequence == nil)
             try await ParkedMessages.remove(taken, from: pool)
             #expect(try await Self.claim("one", pool)?.message.offset == 8)

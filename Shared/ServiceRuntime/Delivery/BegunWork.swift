@@ -11,7 +11,9 @@ import Synchronization
 /// member, the worker is told to stop) is taken back at once. So what is left counts the tries whose process ended first.
 ///
 /// An event that was left twice is worked on alone, so that those at whose side it was are not taken for it. One that was
-/// left `limit` times is not worked on any more.
+/// left `limit` times is not worked on any more. All its tries are taken back when it has been worked on for a while, or
+/// alone, and its process lives: it is then no more suspect than others, and long work would otherwise be there at every
+/// end. So a message that ends its process only after longer than that is not given up.
 ///
 /// To count costs a statement before the work and one in its transaction. It is done only for messages that a process
 /// which ended may have had in its hands, the first of each partition after it came: see ``FirstMessages``.
@@ -138,10 +140,10 @@ final class BegunWork: Sendable {
     }
 
     /// Deletes the rows of events that are brought to their end; where there are none the database is not asked.
-    func delete(_ events: [EventIdentity], in transaction: PostgresTransaction) async throws {
+    func delete(_ events: [EventIdentity], in database: some PostgresQueryable) async throws {
         guard !events.isEmpty else { return }
         let (ids, topics, sources) = (events.map(\.id), events.map(\.topic), events.map(\.source))
-        try await transaction.execute(
+        try await database.execute(
             """
             DELETE FROM work_begun AS begun
             USING unnest(\(ids), \(topics), \(sources)) AS done (event_id, topic, source)
@@ -159,6 +161,23 @@ final class BegunWork: Sendable {
             state.entries[event]?.isCounted = false
         }
         leave(event)
+    }
+
+    /// Takes all tries of an event back after a while, in which the task is not cancelled: it is not suspected any more.
+    ///
+    /// Where the database cannot be reached they stay counted.
+    func acquit(_ event: EventIdentity, after time: Duration = .zero) async {
+        do {
+            try await Task.sleep(for: time)
+            guard isCounted(event) else { return }
+            try await delete([event], in: pool)
+        } catch is CancellationError {
+            return
+        } catch {
+            logger.debug("begun work not taken back yet", metadata: ["error": "\(error)"])
+            return
+        }
+        forget([event])
     }
 
     /// Notes that a try has ended and its process has not.
@@ -257,6 +276,11 @@ final class BegunWork: Sendable {
             logger.debug("begun work not taken back yet", metadata: ["error": "\(error)"])
             return
         }
+        forget(events)
+    }
+
+    /// Notes that the table has no try of this process for these events.
+    private func forget(_ events: [EventIdentity]) {
         state.withLock { state in
             for event in events {
                 guard var entry = state.entries[event] else { continue }

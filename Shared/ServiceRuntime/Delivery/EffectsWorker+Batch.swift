@@ -153,7 +153,15 @@ extension EffectsWorker {
         let members = arriving.map(\.member)
         let messages = members.map(\.message)
         guard !messages.isEmpty else { return [] }
-        guard await store(messages, run) else { return members }
+        do {
+            try await store(messages, run)
+        } catch {
+            logger.debug(
+                "messages are stored one by one",
+                metadata: ["messages": "\(messages.count)", "error": "\(error)"]
+            )
+            return members
+        }
         for message in messages { finish(message, run) }
         return []
     }

@@ -18,12 +18,10 @@ struct MessageWork: Sendable {
 extension EffectsWorker {
     /// What came of a try.
     enum Trial {
-        /// The message is at its end.
+        /// The message is at its end, or stored to be worked on from there.
         case settled
         /// It is to be tried at once, while nothing else is in work: processes have ended over it.
         case suspected
-        /// It has come, and is to be stored before it is worked on.
-        case arriving
         /// It is to be parked, behind an earlier message of its key that is.
         case behind
         /// It is to be tried again, later each time; how it failed.
@@ -83,7 +81,11 @@ extension EffectsWorker {
             case .finished where !Sabotage.inboxOff.isPlanted:
                 count(.duplicate, message)
                 return .settled
-            case .open where isArriving, .behindParked where isArriving: return .arriving
+            // What is behind stored messages is stored as they are: there is no limit to those, and there is to what is
+            // parked.
+            case .open where isArriving, .behindParked where processor.storesFirst:
+                try await store([message], run)
+                return .settled
             case .behindParked: return .behind
             case .open, .finished, .taken: break
             }
@@ -162,6 +164,8 @@ extension EffectsWorker {
         case .workAlone: return nil
         case .giveUp(let tries): throw KilledItsWorker(tries: tries)
         }
+        let trust = Task { await run.begun.acquit(entry.identity, after: acquittal) }
+        defer { trust.cancel() }
         do {
             let work = try await work(on: event, isParked: isParked)
             let outcome = try await commit(work, of: entry, message: message, run)
@@ -169,6 +173,8 @@ extension EffectsWorker {
             run.begun.settled(entry.identity, of: message, isNew: outcome == .processed && !isParked)
             return outcome
         } catch {
+            // It was alone, and its process lives; where it was cut off, it may not have come to what ends it.
+            if alone, !Task.isCancelled { await run.begun.acquit(entry.identity) }
             await run.begun.ended(entry.identity)
             throw error
         }

@@ -43,24 +43,12 @@ extension EffectsWorker {
         return true
     }
 
-    /// Stores messages that have come before they are worked on, so that they are at their end here; says whether that is
-    /// done.
-    func store(_ messages: [KafkaMessage], _ run: Run) async -> Bool {
-        do {
-            try await ParkedMessages.store(messages, of: processor.consumerName, in: pool)
-            for _ in messages { try FaultPoint.messageStored.reach() }
-        } catch {
-            if !(error is CancellationError) {
-                logger.warning(
-                    "messages not stored yet",
-                    metadata: ["messages": "\(messages.count)", "error": "\(error)"]
-                )
-            }
-            return false
-        }
+    /// Stores messages that have come before they are worked on, so that they are at their end here.
+    func store(_ messages: [KafkaMessage], _ run: Run) async throws {
+        try await ParkedMessages.store(messages, of: processor.consumerName, in: pool)
+        for _ in messages { try FaultPoint.messageStored.reach() }
         for message in messages { count(.stored, message) }
         run.parked.look()
-        return true
     }
 
     /// Works on the messages in the database as they are due, until graceful shutdown or cancellation; what is in work is
@@ -136,12 +124,12 @@ extension EffectsWorker {
     /// Tries a parked message once, with a slot of `parkedWork` that this gives back.
     private func work(on claimed: ParkedMessages.Claimed, _ run: Run) async {
         defer { run.parked.end(claimed.sequence) }
-        let ending = try? await tryOnce(parked: claimed, alone: concurrency == 1, run)
+        let ending = try? await tryOnce(parked: claimed, alone: hasOneSlot, run)
         run.parkedWork.release()
         guard case .suspected? = ending else { return await note(ending, of: claimed, run) }
         do {
-            try await cancelWhenGracefulShutdown { try await run.parkedWork.acquire(concurrency) }
-            defer { run.parkedWork.release(concurrency) }
+            try await cancelWhenGracefulShutdown { try await run.acquireAll() }
+            defer { run.releaseAll() }
             await note(try? await tryOnce(parked: claimed, alone: true, run), of: claimed, run)
         } catch {
             await note(nil, of: claimed, run)
@@ -164,7 +152,7 @@ extension EffectsWorker {
         switch trial {
         case .settled?: run.parked.tried(inVain: false)
         case .failed?, .postponed?: run.parked.tried(inVain: true)
-        case .suspected?, .behind?, .arriving?, nil: break
+        case .suspected?, .behind?, nil: break
         }
         // In a task of its own: this one may be cancelled, and then the pool would refuse it.
         let noting = Task {
@@ -177,7 +165,7 @@ extension EffectsWorker {
                 try await ParkedMessages.put(back: claimed, tries: tries, wait: wait, reason: reason, in: pool)
             case .postponed(let wait, let reason)?:
                 try await ParkedMessages.put(back: claimed, tries: claimed.tries, wait: wait, reason: reason, in: pool)
-            case .suspected?, .behind?, .arriving?, nil:
+            case .suspected?, .behind?, nil:
                 try await ParkedMessages.put(back: claimed, tries: claimed.tries, wait: .zero, reason: nil, in: pool)
             }
         }

@@ -27,6 +27,8 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     let backoff: Backoff
     private let crashLimit: Int
     let parking: ParkingPolicy
+    /// How long a message is worked on before it is no longer taken for one that ends its process.
+    var acquittal: Duration = .seconds(60)
 
     /// Creates a worker.
     ///
@@ -37,7 +39,7 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     ///   - backoff: the waits between tries of a message that fails transiently.
     ///   - crashLimit: how many times a process may end (a trap, memory that runs out, a kill) while it works on a
     ///     message before the message goes to the dead letters; the first end may go uncounted. Orderly stops,
-    ///     rebalances, failures and postponements do not count.
+    ///     rebalances, failures and postponements do not count, nor does the end of work that lasted a minute.
     ///   - parking: when messages that wait are parked.
     public init(
         processor: Processor,
@@ -78,6 +80,27 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
 
         /// Whether messages that wait fill more than half of the memory.
         var isCrowded: Bool { room.isCrowded(beside: work.taken) }
+
+        /// Takes all slots there are, so that nothing else is in work.
+        ///
+        /// Always in this order, so that no two tasks have one half each; those of the parked work first, which may take
+        /// long, so that messages are stored meanwhile.
+        func acquireAll() async throws {
+            try await parkedWork.acquire(parkedWork.limit)
+            guard work !== parkedWork else { return }
+            do {
+                try await work.acquire(work.limit)
+            } catch {
+                parkedWork.release(parkedWork.limit)
+                throw error
+            }
+        }
+
+        /// Gives all slots back.
+        func releaseAll() {
+            if work !== parkedWork { work.release(work.limit) }
+            parkedWork.release(parkedWork.limit)
+        }
     }
 
     /// Whether messages share transactions.
@@ -156,7 +179,8 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             }
             group.addTask { await workOnParked(run) }
             if isBatching {
-                await workInBatches(run)
+                // Not in the body of the group, which is not cancelled where the reading fails.
+                group.addTask { await workInBatches(run) }
             } else {
                 for await _ in run.ready.additions {
                     while let lane = run.ready.next() {
@@ -250,11 +274,13 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
         do {
             while true {
                 guard run.consumer.holds(message) else { return .elsewhere }
-                let slots = isAlone ? concurrency : 1
-                try await cancelWhenGracefulShutdown { try await run.work.acquire(slots) }
+                let alone = isAlone
+                try await cancelWhenGracefulShutdown {
+                    if alone { try await run.acquireAll() } else { try await run.work.acquire() }
+                }
                 let trial: Trial
                 do {
-                    defer { run.work.release(slots) }
+                    defer { if alone { run.releaseAll() } else { run.work.release() } }
                     if Task.isShuttingDownGracefully { return .givenUp }
                     // The wait for a slot may have been long.
                     guard run.consumer.holds(message) else { return .elsewhere }
@@ -262,25 +288,18 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
                         message,
                         failuresBefore: failures,
                         since: began,
-                        alone: slots == concurrency,
+                        alone: alone || hasOneSlot,
                         run
                     )
                 }
+                // One that was alone is acquitted.
+                isAlone = false
                 let waiting: Waiting
                 switch trial {
                 case .settled: return .settled
                 case .suspected:
                     isAlone = true
                     continue
-                case .arriving:
-                    if await store([message], run) { return .settled }
-                    failures += 1
-                    waiting = Waiting(
-                        failures: failures,
-                        wait: backoff.delay(afterFailure: failures),
-                        parkedWait: .zero,
-                        reason: "its first try"
-                    )
                 case .behind:
                     waiting = Waiting(
                         failures: failures,
@@ -308,6 +327,9 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             return .givenUp
         }
     }
+
+    /// Whether whatever is in work is alone.
+    var hasOneSlot: Bool { concurrency == 1 && !processor.storesFirst }
 
     private func isToBeParked(_ trial: Trial, since began: ContinuousClock.Instant, _ run: Run) -> Bool {
         if case .behind = trial { return true }

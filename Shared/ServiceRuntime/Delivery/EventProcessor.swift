@@ -97,6 +97,8 @@ public protocol EventProcessor: Sendable {
     /// Whether an event's message is stored in the database as soon as it comes, and worked on from there: its offset goes on
     /// at once, so that its topic's retention cannot lose it, and no message waits behind the work on others.
     ///
+    /// Others that come behind a stored message of their key are stored behind it.
+    ///
     /// For work that waits for others, such as a teacher who may be away. Asked only where ``storesFirst`` is true, and of each
     /// message; as many as a batch holds are stored together.
     func isStoredFirst(_ event: ReceivedEvent) -> Bool

@@ -17,7 +17,8 @@ public import ServiceLifecycle
 /// A row that the broker refuses for good, such as one that is too large for the topic, is set aside among the dead
 /// letters with the reason, and those behind it go on. `errata dead-letters replay` sends it again. A topic that takes
 /// nothing for now (it is missing, say) rests for a while, up to a minute, and the others go on. What was delivered
-/// behind a failed row of its key is sent again behind it.
+/// behind a failed row of its key, or before one that went alone at a second try, is sent again behind it: consumers drop
+/// what comes twice, and nothing mends an order that was broken.
 public struct OutboxRelay: Service {
     private let pool: PostgresPool
     private let producer: KafkaProducer
@@ -253,6 +254,7 @@ public struct OutboxRelay: Service {
         }
         // A broker refuses a whole batch for one record in it: sent alone, each shows whether it was that one.
         var isAway = false
+        let early = Set(sent.delivered)
         for index in suspects {
             // Where the broker is away, it is not waited for once more with each of them.
             guard !isAway, broken[line(index)] == nil else {
@@ -262,6 +264,11 @@ public struct OutboxRelay: Service {
             for result in try await producer.deliver([records[index]]) {
                 note(index, result, isAlone: true)
                 if case .failure(let error) = result, !error.refusesRecord { isAway = true }
+                // Those of its line that were faster, and what is behind them, go again with the next batch.
+                let again = early.filter { $0 > index && line($0) == line(index) }
+                guard case .success = result, let next = again.min() else { continue }
+                hold(next)
+                sent.delivered.removeAll { again.contains($0) }
             }
         }
         sent.delivered.removeAll { index in broken[line(index)].map { $0 < index } ?? false }

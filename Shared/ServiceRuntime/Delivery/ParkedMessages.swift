@@ -107,7 +107,7 @@ public enum ParkedMessages {
                                          first_seen, tries, next_try, reason)
             SELECT \(consumer)::text, \(message.topic)::text, \(message.partition)::integer, \(message.offset)::bigint,
                    \(message.key)::bytea, \(lane)::bytea, \(message.value)::bytea, \(headersJSON)::jsonb,
-                   \(message.timestamp)::timestamptz, now() - make_interval(secs => \(age)),
+                   \(sentAt(message))::timestamptz, now() - make_interval(secs => \(age)),
                    \(tries)::integer, now() + make_interval(secs => \(wait)), \(shortened(reason))::text
             WHERE (SELECT count(*) FROM parked_messages WHERE consumer = \(consumer) AND NOT on_arrival) < \(limit)
             """
@@ -124,7 +124,7 @@ public enum ParkedMessages {
         let lanes = messages.map { lane(of: $0) }
         let payloads = messages.map(\.value)
         let headers = try messages.map { try headersJSON(of: $0) }
-        let times = messages.map(\.timestamp)
+        let times = messages.map { sentAt($0) }
         // The clock goes on within the statement, so that the first is due first.
         try await pool.execute(
             """
@@ -137,6 +137,13 @@ public enum ParkedMessages {
             ORDER BY came.place
             """
         )
+    }
+
+    /// When a message was sent, where the database can hold that: its producer may have written anything there,
+    /// microseconds for milliseconds say.
+    private static func sentAt(_ message: KafkaMessage) -> Date? {
+        // From the year 1 to the last hour of 9999, in seconds.
+        message.timestamp.flatMap { (-62_135_596_800..<253_402_300_000).contains($0.timeIntervalSince1970) ? $0 : nil }
     }
 
     private static func headersJSON(of message: KafkaMessage) throws -> String {
@@ -234,9 +241,11 @@ public enum ParkedMessages {
         )
     }
 
-    /// Takes a message that is at its end from the table.
+    /// Takes a message that is at its end from the table; another holder's claim on it is left, who recognises that.
     static func remove(_ claimed: Claimed, from pool: PostgresPool) async throws {
-        try await pool.execute("DELETE FROM parked_messages WHERE sequence = \(claimed.sequence)")
+        try await pool.execute(
+            "DELETE FROM parked_messages WHERE sequence = \(claimed.sequence) AND claimed_by = \(claimed.holder)"
+        )
     }
 
     /// A reason as the table holds it: some errors quote what came, at any length and with any bytes.
