@@ -31,9 +31,9 @@ struct OperatorTests {
     @Test("what is collected lives as long as the services say, unless an option says otherwise, within reason")
     func lives() throws {
         let standard = try GCCommand.parse([])
-        #expect(standard.inboxDays == 100 && standard.outboxDays == 180 && standard.modelDays == 90)
+        #expect(standard.inboxDays == 200 && standard.outboxDays == 180 && standard.modelDays == 90)
         let own = try GCCommand.parse(["--outbox-days", "0.5", "--dry-run"])
-        #expect(own.outboxDays == 0.5 && own.inboxDays == 100 && own.dryRun)
+        #expect(own.outboxDays == 0.5 && own.inboxDays == 200 && own.dryRun)
         for wrong in [["--inbox-days=-1"], ["--model-days", "nan"], ["--outbox-days", "40000"]] {
             #expect(throws: (any Error).self) { try GCCommand.parse(wrong) }
         }

@@ -39,6 +39,17 @@ struct AttemptTests {
         }
     }
 
+    @Test("an attempt that was answered is not asked about again, though the teacher is another now")
+    func answeredBefore() async throws {
+        try await TestDatabase.withPool { pool in
+            let first = try await bench(pool) { prompt, _, _ in Good.answer(prompt) }
+            #expect(try await first.run(attempt(output: Good.wrong)).count == 2)
+            let second = Bench(pool) { prompt, _, _ in Good.answer(prompt) }
+            #expect(try await second.run(attempt(output: Good.wrong)).isEmpty)
+            #expect(second.teacher.calls.isEmpty)
+        }
+    }
+
     @Test("a correction that names a step which is not there is not verified, and still one")
     func wrongStep() async throws {
         try await TestDatabase.withPool { pool in

@@ -338,6 +338,8 @@ public struct TeacherIngestionProcessor: EventProcessor {
         guard !attempt.correct, needs.scope.asks else { return .none }
         // Of a run that was cancelled nothing more is taught.
         if try await RunStore.state(of: attempt.runId, from: pool)?.state == .cancelled { return .none }
+        // One that comes again after its inbox row is gone may meet a teacher whose answers are not those that were paid.
+        if try await TraceStore.isAnswered(attempt.id, in: pool) { return .none }
         guard let problem = try await ProblemStore.problem(attempt.problemId, from: pool) else {
             throw ProblemNotThereYet(problemID: attempt.problemId, attemptID: attempt.id)
         }

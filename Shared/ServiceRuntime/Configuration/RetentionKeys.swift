@@ -3,10 +3,11 @@ public enum RetentionKeys {
     /// The life of the record of what consumers have finished with.
     public static let inbox = ConfigurationKey<Double>(
         "ERRATA_RETENTION_INBOX_DAYS",
-        default: 100,
+        default: 200,
         in: 0...36_500,
         unit: "days",
-        "How long it is remembered that an event was worked on. It must be longer than any topic keeps messages; 0 is for ever."
+        "How long it is remembered that an event was worked on. It must be longer than any topic keeps messages, and than the "
+            + "bodies of published events are kept, which `errata replay` sends again; 0 is for ever."
     )
     /// The life of the bodies of published events.
     public static let outbox = ConfigurationKey<Double>(

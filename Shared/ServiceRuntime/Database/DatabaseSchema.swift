@@ -23,6 +23,7 @@ public enum DatabaseSchema {
             migration(15, "snapshots-and-retention", PackageResources.V0015_snapshots_and_retention_sql),
             migration(16, "trace-context", PackageResources.V0016_trace_context_sql),
             migration(17, "messages-stored-first", PackageResources.V0017_messages_stored_first_sql),
+            migration(18, "lookups", PackageResources.V0018_lookups_sql),
         ]
     }
 

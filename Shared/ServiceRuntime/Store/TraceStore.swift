@@ -26,6 +26,11 @@ public enum TraceStore {
         )
     }
 
+    /// Whether a teacher's answer to a student's attempt is there, verified or not.
+    public static func isAnswered(_ attempt: String, in database: some PostgresQueryable) async throws -> Bool {
+        try await database.first("SELECT FROM traces WHERE attempt_id = \(attempt) LIMIT 1") != nil
+    }
+
     /// Writes a trace in place of what stands under its id.
     public static func update(_ trace: TraceEvent, in transaction: PostgresTransaction) async throws {
         try await transaction.execute(
