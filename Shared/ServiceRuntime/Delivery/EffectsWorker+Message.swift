@@ -164,8 +164,12 @@ extension EffectsWorker {
         case .workAlone: return nil
         case .giveUp(let tries): throw KilledItsWorker(tries: tries)
         }
-        let trust = Task { await run.begun.acquit(entry.identity, after: acquittal) }
-        defer { trust.cancel() }
+        // Only where it is counted: the clock of a sleep that is cancelled may run on, and most messages are short.
+        var trust: Task<Void, Never>?
+        if run.begun.isCounted(entry.identity) {
+            trust = Task { await run.begun.acquit(entry.identity, after: acquittal) }
+        }
+        defer { trust?.cancel() }
         do {
             let work = try await work(on: event, isParked: isParked)
             let outcome = try await commit(work, of: entry, message: message, run)
