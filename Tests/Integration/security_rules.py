@@ -53,7 +53,7 @@ PATHS = {
     "Shared/Reasoning/PromptFiles/PromptLibrary.swift": (3, "the folder of prompts, and the names that it lists"),
     "Shared/RunTraining/Engines/EngineJob.swift": (13, "fixed names in a stage's folder, and what its parent's folder lists"),
     "Shared/RunTraining/Engines/EngineMetrics.swift": (1, "a fixed name in a stage's folder"),
-    "Shared/RunTraining/Engines/EngineProcess.swift": (8, "fixed names in a stage's folder, and the operator's program"),
+    "Shared/RunTraining/Engines/EngineProcess.swift": (10, "fixed names in a stage's folder, the operator's program, and numbers in /proc"),
     "Shared/RunTraining/Retention/ModelCollection.swift": (1, "the folder of a hash, which the store checks"),
     "Shared/RunTraining/Retention/WorkFolder.swift": (2, "names that the work folder lists"),
     "Shared/RunTraining/StageTraining.swift": (1, "the work folder with a stage's name, encoded"),
