@@ -298,6 +298,30 @@ struct DeliveryArrivalTests {
         }
     }
 
+    @Test("a claim for newcomers takes one that was never tried before all that were, and every second claim is one")
+    func newcomers() async throws {
+        try await TestDatabase.withPool { pool in
+            let messages = try (0..<3).map { try Self.message("p-\($0)", key: "p-\($0)", offset: Int64($0)) }
+            try await ParkedMessages.store(Array(messages[..<2]), of: "tested", in: pool)
+            try await pool.execute("UPDATE parked_messages SET first_seen = now()")
+            try await ParkedMessages.store([messages[2]], of: "tested", in: pool)
+            func claim(newcomers: Bool) async throws -> KafkaMessage? {
+                try await ParkedMessages.claim(
+                    for: "tested",
+                    by: "one",
+                    lasting: .seconds(60),
+                    newcomers: newcomers,
+                    from: pool
+                )?.message
+            }
+            #expect(try await claim(newcomers: true) == messages[2])
+            #expect(try await claim(newcomers: true) == nil)
+            #expect(try await claim(newcomers: false) == messages[0])
+        }
+        let parked = ParkedWork()
+        #expect((0..<4).map { _ in parked.takesTurn() } == [true, false, true, false])
+    }
+
     @Test("a message whose time no database holds is stored without it", arguments: [1.7e12, -1e12])
     func impossibleTime(seconds: Double) async throws {
         try await TestDatabase.withPool { pool in

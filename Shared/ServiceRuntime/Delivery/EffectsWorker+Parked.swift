@@ -104,15 +104,22 @@ extension EffectsWorker {
 
     private func claim(_ parked: ParkedWork) async -> ParkedMessages.Claimed? {
         do {
-            let claimed = try await ParkedMessages.claim(
-                for: processor.consumerName,
-                by: parked.holder,
-                lasting: parking.claim,
-                except: parked.sequences,
-                from: pool
-            )
-            if let claimed { parked.begin(claimed.sequence) }
-            return claimed
+            // Where none is stored first each has been tried.
+            let turns = processor.storesFirst && parked.takesTurn() ? [true, false] : [false]
+            for newcomers in turns {
+                let claimed = try await ParkedMessages.claim(
+                    for: processor.consumerName,
+                    by: parked.holder,
+                    lasting: parking.claim,
+                    except: parked.sequences,
+                    newcomers: newcomers,
+                    from: pool
+                )
+                guard let claimed else { continue }
+                parked.begin(claimed.sequence)
+                return claimed
+            }
+            return nil
         } catch {
             if !(error is CancellationError) {
                 logger.warning("parked messages not read", metadata: ["error": "\(error)"])

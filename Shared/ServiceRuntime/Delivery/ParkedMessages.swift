@@ -154,15 +154,19 @@ public enum ParkedMessages {
     }
 
     /// Claims a message that is due and the first of its key, the one that has been due for longest; `inWork`: not one of
-    /// these, which the holder works on though its claim on them may have run out.
+    /// these, which the holder works on though its claim on them may have run out; `newcomers`: only one that was never
+    /// tried.
     static func claim(
         for consumer: String,
         by holder: String,
         lasting claim: Duration,
         except inWork: [Int64] = [],
+        newcomers: Bool = false,
         from pool: PostgresPool
     ) async throws -> Claimed? {
         let seconds = claim / .seconds(1)
+        // A text of its own, for which the database plans with their own index.
+        let kind: SQL = newcomers ? " AND head.first_seen IS NULL" : ""
         let rows = try await pool.query(
             """
             UPDATE parked_messages SET claimed_by = \(holder), first_seen = coalesce(first_seen, now()),
@@ -170,7 +174,7 @@ public enum ParkedMessages {
             WHERE sequence = (
                 SELECT head.sequence FROM parked_messages AS head
                 WHERE head.consumer = \(consumer) AND head.next_try <= now() AND head.claimed_until < now()
-                  AND head.sequence <> ALL(\(inWork)) AND NOT EXISTS (
+                  AND head.sequence <> ALL(\(inWork))\(kind) AND NOT EXISTS (
                     SELECT 1 FROM parked_messages AS earlier
                     WHERE earlier.consumer = head.consumer AND earlier.topic = head.topic
                       AND earlier.lane = head.lane AND earlier.sequence < head.sequence

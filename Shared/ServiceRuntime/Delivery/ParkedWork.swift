@@ -8,6 +8,7 @@ final class ParkedWork: Sendable {
         var sequences: Set<Int64> = []
         /// Tries since the last one that brought its message to its end.
         var inVain = 0
+        var isNewcomersTurn = false
     }
 
     /// The name under which messages are claimed.
@@ -41,6 +42,15 @@ final class ParkedWork: Sendable {
     func end(_ sequence: Int64) {
         state.withLock { state in
             _ = state.sequences.remove(sequence)
+        }
+    }
+
+    /// Whether the next claim is for a message that was never tried, if there is one: each second is, so that newcomers
+    /// do not wait until all that is postponed has been tried.
+    func takesTurn() -> Bool {
+        state.withLock { state in
+            state.isNewcomersTurn.toggle()
+            return state.isNewcomersTurn
         }
     }
 
