@@ -100,7 +100,8 @@ struct RunCheckTests {
             }
             #expect(refused?.code == "invalid-recipe")
             #expect(refused?.message.hasPrefix("stages[0]: ") == true, "\(refused?.message ?? "")")
-            #expect(try RunCheck.check(run, store: bench.store, memory: false).path == bench.student.folder.path)
+            let folder = try RunCheck.check(run, store: bench.store, memory: false)
+            #expect(folder.path == bench.student.folder.path)
         }
     }
 
