@@ -123,7 +123,12 @@ struct EngineFaultTests {
             shell.arguments = ["setsid", "--wait", "sh", "-c", script]
             shell.currentDirectoryURL = job.folder
             try shell.run()
-            shell.waitUntilExit()
+            // Foundation waits for all who have inherited its descriptors, the member too.
+            try await eventually("the end of the shell alone") {
+                let note = try? String(contentsOf: job.folder.appending(path: "engine.pid"), encoding: .utf8)
+                guard let first = note?.split(separator: " ").first else { return false }
+                return !FileManager.default.fileExists(atPath: "/proc/\(first)")
+            }
             let number = try #require(child(job))
             #expect(EngineProcess.isRunning(number))
             try await engine("mkdir checkpoint", on: job).run { _ in }
