@@ -108,7 +108,7 @@ def test_what_is_old_is_collected_and_what_comes_again_then_has_no_second_effect
 
     nothing = json.loads(system.errata("gc", "--dry-run", "--json").stdout)
     assert (nothing["inboxRows"], nothing["outboxBodies"]) == (0, 0), nothing
-    system.query("UPDATE inbox SET received_at = now() - interval '101 days' WHERE event_id = 'collected-71' RETURNING 1")
+    system.query("UPDATE inbox SET received_at = now() - interval '201 days' WHERE event_id = 'collected-71' RETURNING 1")
     system.query("UPDATE outbox SET published_at = now() - interval '181 days' WHERE key = 'test-71' RETURNING 1")
     found = json.loads(system.errata("gc", "--dry-run", "--json").stdout)
     assert (found["inboxRows"], found["outboxBodies"]) == (1, len(before[3])), found

@@ -52,9 +52,9 @@ struct GCCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let store = try models()
         let policy = RetentionPolicy(inboxDays: inboxDays, outboxDays: outboxDays, modelDays: modelDays)
         try await system.withDatabase { pool in
+            let store = try models()
             let retention = Retention(pool: pool, store: store, policy: policy)
             let found = try await retention.look()
             try show(found, store)
