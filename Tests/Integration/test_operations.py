@@ -102,6 +102,10 @@ def test_what_is_old_is_collected_and_what_comes_again_then_has_no_second_effect
     waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL"
     send()
     eventually(lambda: system.count(seen) == 1, what="the problem")
+    # What the traces bring about is there, too.
+    unread = """SELECT count(*) FROM outbox WHERE key = 'test-71' AND topic = 'errata.traces.v1' AND NOT EXISTS (
+                SELECT FROM inbox WHERE consumer = 'key-step-locator' AND inbox.event_id = outbox.event_id)"""
+    eventually(lambda: system.count(unread) == 0, what="the traces read")
     eventually(lambda: system.count(waiting) == 0, what="an empty outbox")
     before = effects()
     assert before[1] > 0 and before[3], before
