@@ -270,7 +270,7 @@ let package = Package(
         + [
             .target(
                 name: "TestSupport",
-                dependencies: ["PostgresClient", "ServiceRuntime"],
+                dependencies: ["PostgresClient", "ServiceRuntime", hummingbird, logging, nioCore],
                 path: "Tests/Support",
                 swiftSettings: swiftSettings
             ),

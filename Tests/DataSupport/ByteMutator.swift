@@ -14,7 +14,7 @@ package struct ByteMutator {
         return count * min(max(factor, 1), 1_000_000)
     }
 
-    private var random: SplitMix
+    private var random: SplitMix64
     private let words: [[UInt8]]
 
     /// Makes a mutator.
@@ -23,7 +23,7 @@ package struct ByteMutator {
     ///   - seed: Which sequence.
     ///   - words: What the format is made of, put in beside what breaks any text.
     package init(seed: UInt64, words: [String] = []) {
-        random = SplitMix(state: seed)
+        random = SplitMix64(state: seed)
         self.words = (Self.awkward + words).map { Array($0.utf8) } + Self.broken
     }
 
@@ -100,17 +100,4 @@ package struct ByteMutator {
         [0xFF, 0xFE],
         [0xFE, 0xFF], [0xEF, 0xBB, 0xBF],
     ]
-}
-
-/// The generator of Steele, Lea and Flood (SplitMix64).
-private struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var mixed = state
-        mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-        mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-        return mixed ^ mixed >> 31
-    }
 }

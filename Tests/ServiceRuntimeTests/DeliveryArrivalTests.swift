@@ -31,28 +31,6 @@ struct DeliveryArrivalTests {
         )
     }
 
-    private static func message(
-        _ id: String,
-        key: String,
-        offset: Int64 = 0,
-        sentAt: Date? = nil
-    ) throws -> KafkaMessage {
-        let record = try OutgoingEvent(
-            ProblemEvent(id: id, dataset: "d", split: .train, question: "1+1?", answer: "2"),
-            source: "/test",
-            time: Date(timeIntervalSince1970: 1_700_000_000)
-        ).record()
-        return KafkaMessage(
-            topic: record.topic,
-            partition: 0,
-            offset: offset,
-            key: Data(key.utf8),
-            value: record.value,
-            headers: record.headers,
-            timestamp: sentAt ?? record.timestamp
-        )
-    }
-
     private static func stored(_ pool: PostgresPool) async throws -> Int {
         try await ParkedMessages.arrivals(limit: 1, from: pool).total
     }
@@ -185,7 +163,7 @@ struct DeliveryArrivalTests {
     @Test("what a killed process had stored and claimed is worked on once, though it comes from the topic again")
     func killed() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in
-            let left = try (0..<3).map { try Self.message("p-\($0)", key: "p-\($0)", offset: Int64($0)) }
+            let left = try (0..<3).map { try DeliveryBench.message("p-\($0)", key: "p-\($0)", offset: Int64($0)) }
             try await ParkedMessages.store(left, of: "tested", in: bench.pool)
             let claimed = try await ParkedMessages.claim(
                 for: "tested",
@@ -265,7 +243,7 @@ struct DeliveryArrivalTests {
     @Test("messages are stored as they came and claimed in their order, and a worker does not claim its own again")
     func table() async throws {
         try await TestDatabase.withPool { pool in
-            let messages = try (0..<40).map { try Self.message("p-\($0)", key: "p-\($0)", offset: Int64($0)) }
+            let messages = try (0..<40).map { try DeliveryBench.message("p-\($0)", key: "p-\($0)", offset: Int64($0)) }
             try await ParkedMessages.store(messages, of: "tested", in: pool)
             var claimed: [ParkedMessages.Claimed] = []
             for _ in messages {
@@ -301,7 +279,7 @@ struct DeliveryArrivalTests {
     @Test("a claim for newcomers takes one that was never tried before all that were, and every second claim is one")
     func newcomers() async throws {
         try await TestDatabase.withPool { pool in
-            let messages = try (0..<3).map { try Self.message("p-\($0)", key: "p-\($0)", offset: Int64($0)) }
+            let messages = try (0..<3).map { try DeliveryBench.message("p-\($0)", key: "p-\($0)", offset: Int64($0)) }
             try await ParkedMessages.store(Array(messages[..<2]), of: "tested", in: pool)
             try await pool.execute("UPDATE parked_messages SET first_seen = now()")
             try await ParkedMessages.store([messages[2]], of: "tested", in: pool)
@@ -327,7 +305,7 @@ struct DeliveryArrivalTests {
         try await TestDatabase.withPool { pool in
             let time = Date(timeIntervalSince1970: seconds)
             let messages = try (0..<2).map { offset in
-                try Self.message("p-\(offset)", key: "p-\(offset)", offset: Int64(offset), sentAt: time)
+                try DeliveryBench.message("p-\(offset)", key: "p-\(offset)", offset: Int64(offset), sentAt: time)
             }
             try await ParkedMessages.store([messages[0]], of: "tested", in: pool)
             let isParked = try await ParkedMessages.add(

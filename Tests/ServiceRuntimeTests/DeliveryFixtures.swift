@@ -163,6 +163,29 @@ struct DeliveryBench: Sendable {
         return messages.sorted { ($0.partition, $0.offset) < ($1.partition, $1.offset) }
     }
 
+    /// The message of a problem, as it comes from partition 0.
+    static func message(
+        _ id: String,
+        key: String?,
+        offset: Int64 = 0,
+        sentAt: Date? = nil
+    ) throws -> KafkaMessage {
+        let record = try OutgoingEvent(
+            ProblemEvent(id: id, dataset: "d", split: .train, question: "1+1?", answer: "2"),
+            source: "/test",
+            time: Date(timeIntervalSince1970: 1_700_000_000)
+        ).record()
+        return KafkaMessage(
+            topic: record.topic,
+            partition: 0,
+            offset: offset,
+            key: key.map { Data($0.utf8) },
+            value: record.value,
+            headers: record.headers,
+            timestamp: sentAt ?? record.timestamp
+        )
+    }
+
     /// An effect of one row, and an event that follows from it.
     static func effects(of event: ReceivedEvent, key: String? = nil, worker: String = "one") throws -> Effects {
         let problem: ProblemEvent = try event.decode()

@@ -100,6 +100,15 @@ struct DeliveryInboxTests {
         }
     }
 
+    /// Where an event stands that is behind nothing.
+    private static func standing(
+        _ entry: InboxEntry,
+        with consumer: String = "tested",
+        in pool: PostgresPool
+    ) async throws -> Inbox.Standing {
+        try await Inbox.standing(of: entry, lane: nil, with: consumer, in: pool)
+    }
+
     @Test("what was finished before sources were kept is known by topic and id, whatever its source and body")
     func earlierRows() async throws {
         try await TestServer.withPool { pool in
@@ -113,10 +122,10 @@ struct DeliveryInboxTests {
                 )
             }
             try await DatabaseSchema.migrate(pool)
-            #expect(try await Inbox.holds(Self.entry("e-1"), of: "tested", in: pool))
-            #expect(try await Inbox.holds(Self.entry("e-1", source: "/other", body: "[]"), of: "tested", in: pool))
-            #expect(try await !Inbox.holds(Self.entry("e-1"), of: "another", in: pool))
-            #expect(try await !Inbox.holds(Self.entry("e-2"), of: "tested", in: pool))
+            #expect(try await Self.standing(Self.entry("e-1"), in: pool) == .finished)
+            #expect(try await Self.standing(Self.entry("e-1", source: "/other", body: "[]"), in: pool) == .finished)
+            #expect(try await Self.standing(Self.entry("e-1"), with: "another", in: pool) == .open)
+            #expect(try await Self.standing(Self.entry("e-2"), in: pool) == .open)
             let known = InboxEntry(deadLetter: "d-1", topic: Topic.problems.rawValue)
             let added = try await pool.withTransaction { transaction in
                 try await Inbox.add(known, of: "tested", from: Self.place, in: transaction)
@@ -136,12 +145,12 @@ struct DeliveryInboxTests {
             let entry = Self.entry(random(CloudEvent.longestAttribute), source: source + "1")
             let other = Self.entry(entry.identity.id, source: source + "2")
             for entry in [entry, other] {
-                #expect(try await !Inbox.holds(entry, of: "tested", in: pool))
+                #expect(try await Self.standing(entry, in: pool) == .open)
                 let added = try await pool.withTransaction { transaction in
                     try await Inbox.add(entry, of: "tested", from: Self.place, in: transaction)
                 }
                 #expect(added)
-                #expect(try await Inbox.holds(entry, of: "tested", in: pool))
+                #expect(try await Self.standing(entry, in: pool) == .finished)
             }
         }
     }

@@ -30,23 +30,6 @@ struct DeliveryParkingTests {
         )
     }
 
-    private static func message(_ id: String, key: String?, offset: Int64 = 0) throws -> KafkaMessage {
-        let record = try OutgoingEvent(
-            ProblemEvent(id: id, dataset: "d", split: .train, question: "1+1?", answer: "2"),
-            source: "/test",
-            time: Date(timeIntervalSince1970: 1_700_000_000)
-        ).record()
-        return KafkaMessage(
-            topic: record.topic,
-            partition: 0,
-            offset: offset,
-            key: key.map { Data($0.utf8) },
-            value: record.value,
-            headers: record.headers,
-            timestamp: record.timestamp
-        )
-    }
-
     @discardableResult
     private static func park(
         _ message: KafkaMessage,
@@ -113,7 +96,7 @@ struct DeliveryParkingTests {
     func behind() async throws {
         try await DeliveryBench.with(partitions: 1) { bench in
             // Another worker's.
-            try await Self.park(try Self.message("p-1", key: "k"), wait: .seconds(3600), in: bench.pool)
+            try await Self.park(try DeliveryBench.message("p-1", key: "k"), wait: .seconds(3600), in: bench.pool)
             let worker = Self.worker(bench, concurrency: 4) { try DeliveryBench.effects(of: $0) }
             try await bench.send([("p-2", "k"), ("p-3", "k"), ("other", "l")])
             try await withServices([worker]) {
@@ -126,7 +109,7 @@ struct DeliveryParkingTests {
             }
             #expect(try await bench.effects() == ["other", "p-1", "p-2", "p-3"])
             // What is parked a second time, for its offset was not committed, has no second effect.
-            try await Self.park(try Self.message("p-1", key: "k"), in: bench.pool)
+            try await Self.park(try DeliveryBench.message("p-1", key: "k"), in: bench.pool)
             try await withServices([Self.worker(bench) { try DeliveryBench.effects(of: $0) }]) {
                 try await eventually("the end of the repeat") {
                     try await ParkedMessages.count(from: bench.pool) == 0
@@ -147,9 +130,9 @@ struct DeliveryParkingTests {
                     end: .init(after: .seconds(3600), failure)
                 )
             }
-            try await Self.park(try Self.message("vain", key: "a"), age: .seconds(3601), in: bench.pool)
-            try await Self.park(try Self.message("killer", key: "b", offset: 1), in: bench.pool)
-            try await Self.park(try Self.message("waits", key: nil, offset: 2), in: bench.pool)
+            try await Self.park(try DeliveryBench.message("vain", key: "a"), age: .seconds(3601), in: bench.pool)
+            try await Self.park(try DeliveryBench.message("killer", key: "b", offset: 1), in: bench.pool)
+            try await Self.park(try DeliveryBench.message("waits", key: nil, offset: 2), in: bench.pool)
             try await bench.pool.execute(
                 """
                 INSERT INTO work_begun (consumer, event_id, topic, source, tries)
@@ -175,11 +158,11 @@ struct DeliveryParkingTests {
     @Test("one worker at a time has the first message of a key, another takes it over when its claim has run out")
     func claims() async throws {
         try await TestDatabase.withPool { pool in
-            let first = try Self.message("a-1", key: "a", offset: 7)
+            let first = try DeliveryBench.message("a-1", key: "a", offset: 7)
             try await Self.park(first, in: pool)
-            try await Self.park(try Self.message("a-2", key: "a", offset: 8), in: pool)
-            try await Self.park(try Self.message("b-1", key: "b", offset: 9), in: pool)
-            try await Self.park(try Self.message("c-1", key: "c", offset: 10), wait: .seconds(3600), in: pool)
+            try await Self.park(try DeliveryBench.message("a-2", key: "a", offset: 8), in: pool)
+            try await Self.park(try DeliveryBench.message("b-1", key: "b", offset: 9), in: pool)
+            try await Self.park(try DeliveryBench.message("c-1", key: "c", offset: 10), wait: .seconds(3600), in: pool)
             let mine = try #require(try await Self.claim("one", pool))
             // Key, headers and bytes as they came.
             #expect(mine.message == first)
@@ -205,7 +188,8 @@ struct DeliveryParkingTests {
     func limit() async throws {
         try await TestDatabase.withPool { pool in
             for offset in Int64(0)..<3 {
-                let isParked = try await Self.park(try Self.message("p", key: nil, offset: offset), limit: 2, in: pool)
+                let message = try DeliveryBench.message("p", key: nil, offset: offset)
+                let isParked = try await Self.park(message, limit: 2, in: pool)
                 #expect(isParked == (offset < 2))
             }
             #expect(try await ParkedMessages.count(from: pool) == 2)

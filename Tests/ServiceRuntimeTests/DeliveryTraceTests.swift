@@ -62,7 +62,8 @@ struct DeliveryTraceTests {
             var traces: [String: TraceContext] = [:]
             for message in sent {
                 let attempt = try EventCoding.decode(AttemptEvent.self, from: try #require(message.value))
-                traces[attempt.problemId] = try #require(Self.trace(of: message))
+                let trace = try #require(Self.trace(of: message))
+                traces[attempt.problemId] = trace
             }
             #expect(traces["own"]?.traceID.description == Self.trace && traces["own"]?.state == "v=1")
             #expect(traces["plain"]?.traceID.description == Self.trace)

@@ -33,23 +33,7 @@ private final class CollectorStub: Sendable {
             let number = try take(text, request)
             return script(number)
         }
-        let (ports, port) = AsyncStream.makeStream(of: Int.self)
-        let application = Application(
-            router: router,
-            configuration: .init(address: .hostname("127.0.0.1", port: 0)),
-            onServerRunning: { channel in
-                port.yield(channel.localAddress?.port ?? 0)
-                port.finish()
-            },
-            logger: quiet
-        )
-        try await withThrowingTaskGroup(of: Void.self) { group in
-            group.addTask { try await application.runService(gracefulShutdownSignals: []) }
-            var iterator = ports.makeAsyncIterator()
-            let number = try #require(await iterator.next())
-            defer { group.cancelAll() }
-            try await body("http://127.0.0.1:\(number)/v1/traces")
-        }
+        try await whileServing(router) { port in try await body("http://127.0.0.1:\(port)/v1/traces") }
     }
 
     private func take(_ text: String, _ request: Request) throws -> Int {

@@ -3,6 +3,7 @@ import Hummingbird
 import NIOCore
 import Schemas
 import Synchronization
+import TestSupport
 
 /// A server of the batch API that keeps files and jobs in memory and answers by a script.
 final class BatchStub: Sendable {

@@ -7,6 +7,7 @@ import Reasoning
 import ServiceRuntime
 import Synchronization
 import Teaching
+import TestSupport
 import Testing
 
 @testable import TeacherIngestionCore

@@ -1,3 +1,4 @@
+import DataSupport
 import Foundation
 import ModelFiles
 import Testing
@@ -6,7 +7,7 @@ import Testing
 
 /// A copy of a JSON value with a few faults at random places, the deep ones as likely as the shallow ones.
 private struct JSONMutator {
-    var generator: SplitMix
+    var generator: SplitMix64
 
     mutating func mutate(_ node: JSONNode) -> JSONNode {
         if Int.random(in: 0..<5, using: &generator) > 0 {
@@ -78,7 +79,7 @@ private func write(_ node: JSONNode, to output: inout [UInt8]) {
 }
 
 /// Text of every kind of character, likely and unlikely.
-private func randomText(_ generator: inout SplitMix) -> String {
+private func randomText(_ generator: inout SplitMix64) -> String {
     let ranges: [ClosedRange<UInt32>] = [
         0x20...0x7E, 0x20...0x7E, 0x30...0x39, 0x09...0x0D, 0x00...0x1F, 0x80...0x24F, 0x300...0x36F, 0x370...0x5FF,
         0x600...0x6FF, 0x900...0xDFF, 0x1100...0x11FF, 0x2000...0x206F, 0x2150...0x218F, 0x3040...0x30FF,
@@ -118,8 +119,8 @@ struct RobustnessTests {
     func faults(name: String) throws {
         let file = try Data(contentsOf: Golden.url("\(name)/tokenizer.json"))
         let root = try JSONNode.parse(file)
-        var mutator = JSONMutator(generator: SplitMix(state: 11))
-        var texts = SplitMix(state: 12)
+        var mutator = JSONMutator(generator: SplitMix64(state: 11))
+        var texts = SplitMix64(state: 12)
         var (read, refused) = (0, 0)
         let deadline = ContinuousClock.now + .seconds(2)
         // The first hundred are always tried; more only where the machine is quick.
@@ -150,7 +151,7 @@ struct RobustnessTests {
     )
     func roundTrip(name: String, isComposed: Bool) throws {
         let tokenizer = try Golden.load(name).tokenizer
-        var generator = SplitMix(state: 5)
+        var generator = SplitMix64(state: 5)
         for _ in 0..<2000 {
             let text = randomText(&generator)
             let expected = isComposed ? String(decoding: composed(text), as: UTF8.self) : text

@@ -1,3 +1,4 @@
+import DataSupport
 import Foundation
 import ModelFiles
 import Testing
@@ -186,7 +187,7 @@ func badTokenizers(json: String, cause: String) throws {
 @Test("mutated tokenizers are read or refused, never worse")
 func mutatedTokenizers() throws {
     let original = Array(try trained(size: 262).model.json)
-    var generator = SplitMix(state: 7)
+    var generator = SplitMix64(state: 7)
     var refused = 0
     for _ in 0..<150 {
         var bytes = original
@@ -220,17 +221,4 @@ func jsonReader() throws {
     let values = try #require(node["a"]?.array)
     #expect(values[0].integer == 1 && values[1].double == -25 && values[2].string == "🙂\n")
     #expect(values[3].isNull && values[4].bool == true && values[1].integer == nil)
-}
-
-/// A small seeded generator for tests.
-struct SplitMix: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        var value = state
-        value = (value ^ value >> 30) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ value >> 27) &* 0x94D0_49BB_1331_11EB
-        return value ^ value >> 31
-    }
 }

@@ -245,14 +245,13 @@ public struct TeacherIngestionProcessor: EventProcessor {
     /// What a run needs counts once a service that trains it has accepted it: whether its student is there and fits is not
     /// known here, and for a run that is refused nobody is asked, one under the id of another included.
     private func process(_ run: RunEvent, from event: ReceivedEvent) async throws -> Effects {
-        guard try await RunStore.isAccepted(run, in: pool) else {
-            let refusal = try await RunStore.refusal(
-                of: run.id,
-                partition: event.partition,
-                offset: event.offset,
-                from: pool
-            )
-            if let refusal { throw refusal }
+        let isAccepted = try await RunStore.isAccepted(
+            run,
+            partition: event.partition,
+            offset: event.offset,
+            from: pool
+        )
+        guard isAccepted else {
             throw Self.waiting(
                 "run \(run.id) has not been accepted yet",
                 wait: .milliseconds(500),

@@ -197,7 +197,7 @@ extension EffectsWorker {
             let isNew = try await Inbox.add(entry, of: consumer, from: message, in: transaction)
             guard isNew || Sabotage.inboxOff.isPlanted else {
                 // Another delivery was faster. It may have had another body, which this throws for.
-                _ = try await Inbox.holds(entry, of: consumer, in: transaction)
+                _ = try await Inbox.standing(of: entry, lane: nil, with: consumer, in: transaction)
                 return .duplicate
             }
             try await work.apply(transaction)

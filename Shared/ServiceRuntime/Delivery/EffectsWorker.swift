@@ -9,15 +9,18 @@ public import ServiceLifecycle
 ///
 /// For each message one transaction holds the inbox row, the effects and the outbox rows; the offset is committed after
 /// it. Messages of one topic and key are processed in order, others concurrently; where the processor allows it, several
-/// keys' messages share a transaction (``EventProcessor/batchLimit``). A transient failure is retried for as long as it
-/// lasts while other keys go on; where messages that wait fill more than half of the worker's bounded memory,
-/// those that have waited long are parked in the database (see ``ParkedMessages``), so that they hold up their own keys
-/// only. What the processor says is stored there as soon as it comes, before it is worked on
-/// (``EventProcessor/isStoredFirst(_:)``). A permanent failure goes to the dead letters, and so does a message under whose id another body came before
-/// (`event-id-taken`) and one that ended its process again and again (`killed-its-worker`). On graceful shutdown the
-/// work in progress is finished, its offsets are committed and the group is left; what waits for its turn or its next
-/// try is given up and comes again. Of a partition that goes to another member what is in work is finished, and what is
-/// not begun is left to that member.
+/// keys' messages share a transaction (``EventProcessor/batchLimit``).
+///
+/// A transient failure is retried for as long as it lasts while other keys go on; where messages that wait fill more than
+/// half of the worker's bounded memory, those that have waited long are parked in the database (see ``ParkedMessages``), so
+/// that they hold up their own keys only. What the processor says is stored there as soon as it comes, before it is worked
+/// on (``EventProcessor/isStoredFirst(_:)``). A permanent failure goes to the dead letters, and so does a message under
+/// whose id another body came before (`event-id-taken`) and one that ended its process again and again
+/// (`killed-its-worker`).
+///
+/// On graceful shutdown the work in progress is finished, its offsets are committed and the group is left; what waits for
+/// its turn or its next try is given up and comes again. Of a partition that goes to another member what is in work is
+/// finished, and what is not begun is left to that member.
 public struct EffectsWorker<Processor: EventProcessor>: Service {
     let processor: Processor
     let pool: PostgresPool

@@ -72,7 +72,7 @@ enum Inbox {
 
     /// Where an event stands, whose message has the lane (``ParkedMessages/lane(of:)``); without one it is behind nothing.
     ///
-    /// - Throws: as ``holds(_:of:in:)``, so that ``Standing/taken`` is no answer.
+    /// - Throws: ``PermanentFailure`` `event-id-taken` where the answer would be ``Standing/taken``.
     static func standing(
         of entry: InboxEntry,
         lane: Data?,
@@ -85,6 +85,8 @@ enum Inbox {
     }
 
     /// Where each of several events stands, in their order, each with its message's lane.
+    ///
+    /// A row from before sources were kept (its own is empty) stands for every event of its topic and id.
     static func standings(
         of entries: [(entry: InboxEntry, lane: Data?)],
         with consumer: String,
@@ -119,37 +121,6 @@ enum Inbox {
             }
             return isRecognised ? .finished : .taken
         }
-    }
-
-    /// Whether a consumer has finished with an event.
-    ///
-    /// A row from before sources were kept (its own is empty) stands for every event of its topic and id.
-    ///
-    /// - Throws: ``PermanentFailure`` `event-id-taken` when the consumer has finished with an event of the same source,
-    ///   topic and id whose body was another one.
-    static func holds(
-        _ entry: InboxEntry,
-        of consumer: String,
-        in database: some PostgresQueryable
-    ) async throws -> Bool {
-        let event = entry.identity
-        let rows = try await database.query(
-            """
-            SELECT digest FROM inbox
-            WHERE consumer = \(consumer) AND event_id = \(event.id) AND topic = \(event.topic)
-              AND source IN (\(event.source), '')
-            """
-        )
-        return try isFinished(rows, entry)
-    }
-
-    private static func isFinished(_ rows: [Row], _ entry: InboxEntry) throws -> Bool {
-        let event = entry.identity
-        guard !rows.isEmpty else { return false }
-        for row in rows {
-            guard let digest = try row.get("digest", as: Data?.self), digest != entry.digest else { return true }
-        }
-        throw taken(event)
     }
 
     private static func taken(_ event: EventIdentity) -> PermanentFailure {

@@ -57,7 +57,7 @@ public enum RunStore {
     /// Arguments:
     ///   - partition: the delivery's partition of the topic of runs.
     ///   - offset: its offset there.
-    public static func refusal(
+    private static func refusal(
         of run: String,
         partition: Int32,
         offset: Int64,
@@ -145,10 +145,26 @@ public enum RunStore {
     /// which do not check all that it does, may have written the run alone.
     ///
     /// - Throws: ``PermanentFailure`` `run-exists` as ``isWritten(_:in:)`` does.
-    public static func isAccepted(_ run: RunEvent, in database: some PostgresQueryable) async throws -> Bool {
+    private static func isAccepted(_ run: RunEvent, in database: some PostgresQueryable) async throws -> Bool {
         guard try await isWritten(run, in: database) else { return false }
         let initial = CheckpointEvent.id(run: run.id, round: 1, stage: RunStage.initial)
         return try await database.first("SELECT 1 AS found FROM checkpoints WHERE id = \(initial)") != nil
+    }
+
+    /// Whether the service that takes runs up has accepted one, of which one delivery is meant.
+    ///
+    /// - Throws: ``PermanentFailure`` `run-exists` as ``isWritten(_:in:)`` does, and the refusal of that delivery (see
+    ///   ``refusal(of:partition:offset:from:)``) where the run is not accepted.
+    public static func isAccepted(
+        _ run: RunEvent,
+        partition: Int32,
+        offset: Int64,
+        from pool: PostgresPool
+    ) async throws -> Bool {
+        if try await isAccepted(run, in: pool) { return true }
+        let refusal = try await refusal(of: run.id, partition: partition, offset: offset, from: pool)
+        if let refusal { throw refusal }
+        return false
     }
 
     /// The trace that a run came in; nil where it came in none.

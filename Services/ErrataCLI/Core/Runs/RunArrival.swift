@@ -19,14 +19,13 @@ enum RunArrival {
         let end = ContinuousClock.now + patience
         while true {
             do {
-                if try await RunStore.isAccepted(run, in: pool) { return true }
-                let refusal = try await RunStore.refusal(
-                    of: run.id,
+                let isAccepted = try await RunStore.isAccepted(
+                    run,
                     partition: delivery.partition,
                     offset: delivery.offset,
                     from: pool
                 )
-                if let refusal { throw refusal }
+                if isAccepted { return true }
             } catch let refusal as PermanentFailure {
                 throw CLIError("the run \(run.id) was refused: \(refusal.message)")
             }

@@ -46,11 +46,13 @@ struct RunSubmission {
             try OutgoingEvent.created(run, id: Self.eventID(of: run), source: "/errata/cli", time: Date())
         )
         Terminal.out("submitted run \(run.id)")
-        guard try await system.withDatabase({ try await RunArrival.wait(for: run, delivery: delivery, in: $0) }) else {
+        let isTakenUp = try await system.withDatabase { pool in
+            try await RunArrival.wait(for: run, delivery: delivery, in: pool)
+        }
+        if !isTakenUp {
             Terminal.error(
                 "no service has taken the run up yet; it waits in the queue, and `errata runs wait \(run.id.prefix(8))` follows it"
             )
-            return
         }
     }
 
