@@ -242,8 +242,10 @@ struct DeliveryBatchTests {
             try await sendMore(300)
             try await withServices([worker("stays")]) {
                 try await withServices([worker("leaves")]) {
+                    // In turns, so that a group that takes long to form is not given ever more to do.
                     try await eventually("both to work") {
                         try await sendMore(20)
+                        try await Task.sleep(for: .milliseconds(200))
                         return Set(try await bench.effects(column: "worker")) == ["stays", "leaves"]
                     }
                     try await sendMore(300)

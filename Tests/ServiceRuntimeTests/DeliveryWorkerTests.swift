@@ -464,6 +464,7 @@ struct DeliveryWorkerTests {
                 try await withServices([worker("leaves")]) {
                     try await eventually("both to work") {
                         try await sendMore(5)
+                        try await Task.sleep(for: .milliseconds(50))
                         return Set(try await bench.effects(column: "worker")) == ["stays", "leaves"]
                     }
                     try await sendMore(200)
