@@ -19,6 +19,9 @@ public struct PlantedError: Error, CustomStringConvertible, Sendable {
 }
 
 extension FaultPoint {
+    /// Whether this process is one that faults are planted for.
+    public static var arePlanted: Bool { PlantedFaults.shared != nil }
+
     /// Looks whether a fault is planted here for this program, and has it happen.
     ///
     /// The folder that the environment names in `FAULT_POINTS` holds a file `PROGRAM@POINT` for each, with what happens

@@ -17,6 +17,14 @@ def faults_found(calm: dict, disturbed: dict) -> list[str]:
     for topic, identifier, count in disturbed["sent"]:
         if count > 1:
             wrong.append(f"{topic}: {count} rows of the outbox under {identifier}")
+    calm_writings = {(topic, identifier) for topic, identifier, _ in calm["written"]}
+    for topic, identifier, count in disturbed["written"]:
+        if (topic, identifier) not in calm_writings:
+            wrong.append(f"{topic}: {count} transactions wrote {identifier}")
+    twice = [row for row in disturbed["effects"] if row[3] > 1]
+    if twice:
+        consumer, topic, identifier, count = twice[0]
+        wrong.append(f"effects of {len(twice)} messages again: {consumer} had those of {identifier} of {topic} {count} times")
     for topic, bodies in disturbed["carried"].items():
         expected = {row[1] for row in disturbed["sent"] if row[0] == topic}
         missing = expected - bodies.keys()

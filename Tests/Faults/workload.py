@@ -8,6 +8,8 @@ import sys
 import threading
 import time
 
+import psycopg
+
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "Integration"))
 
 from conftest import CHAINS, System, binary, eventually, generated, stage, tiny_student  # noqa: E402
@@ -16,7 +18,23 @@ from schedules import Fault  # noqa: E402
 TRAINING, ROLLOUT, HELD_OUT = 120, 24, 40
 
 
-def recipe(**changes) -> dict:
+# Kept by the database itself: every transaction that writes an event (a trigger sees a row that is there already, too), and
+# what the programs add to the second table with a message's other effects. All that they write has ids that follow from the
+# message, so that elsewhere a second time would not show.
+AUDIT = """
+CREATE TABLE fault_events (topic text, event_id text, written xid8 DEFAULT pg_current_xact_id());
+CREATE FUNCTION fault_events() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    INSERT INTO fault_events (topic, event_id) VALUES (NEW.topic, NEW.event_id);
+    RETURN NEW;
+END $$;
+CREATE TRIGGER fault_events BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION fault_events();
+CREATE TABLE fault_effects (consumer text, topic text, event_id text);
+"""
+
+
+def recipe(pairs: int, **changes) -> dict:
+    """The run; `pairs` is how many the teacher's traces bring, with which the stage of key steps starts at once."""
     # Pairs whose wrong chain is the teacher's own: what it is shown when it corrupts a right one depends on the time.
     return {
         "id": "faults",
@@ -27,7 +45,7 @@ def recipe(**changes) -> dict:
         "stages": [
             stage("chains", 20, 8, examples=TRAINING, **CHAINS),
             stage(
-                "keys", 15, 8, examples=10, wait=30, parent="chains", keySteps={"form": "chains", "gamma": 0.1},
+                "keys", 15, 8, examples=pairs, wait=300, parent="chains", keySteps={"form": "chains", "gamma": 0.1},
                 data={"pairs": "rectified"},
             ),
             stage("prefer", 12, 4, rate=1e-4, parent="chains", preferences={"layout": "prefix"}),
@@ -49,15 +67,16 @@ def stream(system: System, lines: list[bytes], split: str) -> None:
     raise AssertionError(f"problems could not be submitted: {done.stderr.decode()[-400:]}")
 
 
-def practised_student(folder: pathlib.Path) -> pathlib.Path:
-    """A small student that has learned to write steps and an answer, so that its attempts are wrong in a step."""
+def practised_student(folder: pathlib.Path) -> tuple[pathlib.Path, int]:
+    """A small student that has learned to write steps and an answer, so that its attempts are wrong in a step; and how many
+    pairs the workload's problems bring."""
     made = folder / "practised"
     with System("--seed", "4") as system:
         added = system.errata("models", "add", str(tiny_student(folder / "tiny")), "--name", "student")
         assert added.returncode == 0, added.stderr
         stream(system, generated(TRAINING, "train"), "train")
-        run = recipe(suites=[], rollout=None, stages=[dict(recipe()["stages"][0])])
-        del run["rollout"]
+        run = recipe(pairs=1, suites=[])
+        del run["rollout"], run["stages"][2]
         run["stages"][0]["training"] = {"learningRate": 3e-3, "maximumSteps": 500, "batchSequences": 16}
         done = system.errata("runs", "submit", "-", stdin=json.dumps(run).encode())
         assert done.returncode == 0, done.stderr
@@ -65,7 +84,9 @@ def practised_student(folder: pathlib.Path) -> pathlib.Path:
         trained = system.query("SELECT model_hash FROM checkpoints WHERE stage = 'chains'")[0][0]
         exported = system.errata("models", "export", trained, str(made))
         assert exported.returncode == 0, exported.stderr
-    return made
+        pairs = system.count("SELECT count(*) FROM traces WHERE kind = 'dual' AND body->'body'->>'method' = 'rectified'")
+        assert pairs > 0, "the workload has pairs"
+    return made, pairs
 
 
 class Disturbance:
@@ -170,7 +191,7 @@ class Disturbance:
             second.wait()
 
 
-def run(student: pathlib.Path, faults: list[Fault], folder: pathlib.Path, environment: dict | None = None):
+def run(student: pathlib.Path, pairs: int, faults: list[Fault], folder: pathlib.Path, environment: dict | None = None):
     """Runs the workload under faults.
 
     Returns what the topics and tables hold at its end, what happened, and the folder of logs where it did not end.
@@ -178,11 +199,13 @@ def run(student: pathlib.Path, faults: list[Fault], folder: pathlib.Path, enviro
     points = folder / "points"
     Disturbance.plant(faults, points)
     with System("--seed", "4", environment={"FAULT_POINTS": str(points), **(environment or {})}) as system:
+        with psycopg.connect(system.endpoint["postgres"]) as connection:
+            connection.execute(AUDIT)
         added = system.errata("models", "add", str(student), "--name", "student")
         assert added.returncode == 0, added.stderr
         stream(system, generated(HELD_OUT, "test"), "test")
         stream(system, generated(ROLLOUT, "rollout"), "rollout")
-        done = system.errata("runs", "submit", "-", stdin=json.dumps(recipe()).encode())
+        done = system.errata("runs", "submit", "-", stdin=json.dumps(recipe(pairs)).encode())
         assert done.returncode == 0, done.stderr
         disturbance = Disturbance(system, faults, points)
         disturbance.start()
@@ -261,4 +284,8 @@ def contents(system: System) -> dict:
         except AssertionError:
             pass
         carried[topic] = bodies
-    return {"tables": found, "sent": sent, "carried": carried}
+    written = system.query(
+        "SELECT topic, event_id, count(DISTINCT written) FROM fault_events GROUP BY 1, 2 HAVING count(DISTINCT written) > 1"
+    )
+    effects = system.query("SELECT consumer, topic, event_id, count(*) FROM fault_effects GROUP BY 1, 2, 3")
+    return {"tables": found, "sent": sent, "carried": carried, "written": written, "effects": effects}

@@ -161,11 +161,17 @@ public struct StageReadiness: Sendable {
             return rollout.answered >= rollout.wrong || rollout.waitedSeconds >= limit
         }
         if waited >= limit { return true }
+        let examples = try await examples(for: stage, of: run, round: ready.round)
+        return examples.found >= examples.wanted
+    }
+
+    /// How many traces a stage could learn from, and with how many of them it starts.
+    func examples(for stage: RunStage, of run: RunEvent, round: Int) async throws -> (found: Int, wanted: Int) {
         let onlyNew = run.rounds?.data.map { $0 != "all" } ?? false
-        let selection = TrainingSelection(stage, of: run, round: ready.round, onlyNew: onlyNew)
+        let selection = TrainingSelection(stage, of: run, round: round, onlyNew: onlyNew)
+        let found = try await examples(for: stage, of: run, selection)
         // What started a later round is enough for its stages.
-        let wanted = ready.round > 1 ? 1 : stage.start?.examples ?? 1
-        return try await examples(for: stage, of: run, selection) >= wanted
+        return (found, round > 1 ? 1 : stage.start?.examples ?? 1)
     }
 
     /// The number of traces that a stage could learn from.

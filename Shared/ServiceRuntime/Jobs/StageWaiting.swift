@@ -55,6 +55,7 @@ public enum StageWaiting {
                 "corrections: \(rollout.answered) of \(rollout.wrong) wrong attempts are answered, \(rollout.verified) "
                 + "verified; it goes on after \(patience) s without one"
         }
-        return "examples: \(stage.start?.examples ?? 1) or more; it goes on after \(patience) s with what there is"
+        let examples = try await readiness.examples(for: stage, of: candidate.run, round: job.id.round)
+        return "examples: \(examples.found) of \(examples.wanted) are there; it goes on after \(patience) s with what there is"
     }
 }
