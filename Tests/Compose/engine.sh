@@ -1,6 +1,9 @@
 # Sourced by Tests/Compose/run: a Docker engine of its own, from Debian's packages, in a folder of its own.
 # shellcheck shell=bash disable=SC2154  # `logs` is run's
 
+# Where this system's own packages of Debian come from: what is made here comes from there, too.
+debian_site() { apt-get indextargets --format '$(SITE)' 'Created-By: Packages' 'Component: main' | head -n 1; }
+
 # install_tools FOLDER: the programs of the engine that the running Debian lacks or has too old, taken out of Debian 13's
 # packages into a folder; what a service needs of the system comes from its own Debian.
 install_tools() {
@@ -14,7 +17,7 @@ install_tools() {
     if [ -x "$folder/usr/sbin/dockerd" ] && [ -x "$folder/usr/libexec/docker/cli-plugins/docker-compose" ]; then return; fi
     step "Docker engine, command line, buildx and compose from Debian 13"
     mkdir -p "$folder/apt/lists/partial" "$folder/apt/archives/partial"
-    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] http://deb.debian.org/debian trixie main" \
+    echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_site) trixie main" \
         >"$folder/apt/sources.list"
     apt=(-q -o "Dir::Etc::sourcelist=$folder/apt/sources.list" -o Dir::Etc::sourceparts=/dev/null
         -o "Dir::State::lists=$folder/apt/lists" -o "Dir::Cache::archives=$folder/apt/archives"

@@ -23,7 +23,7 @@ import_debian() {
     # shellcheck disable=SC2016  # mmdebstrap's shell expands it
     mmdebstrap --variant=minbase ${packages:+--include="$packages"} "${options[@]}" \
         --customize-hook='rm -rf "$1"/var/lib/postgresql/* "$1"/etc/resolv.conf' \
-        "$suite" - "deb http://deb.debian.org/debian $suite main" 2>"$logs/mmdebstrap-$suite.log" \
+        "$suite" - "deb $(debian_site) $suite main" 2>"$logs/mmdebstrap-$suite.log" \
         | docker import "$@" - "$image" >/dev/null
 }
 

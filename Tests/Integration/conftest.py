@@ -13,6 +13,7 @@ import uuid
 
 import psycopg
 import pytest
+import servers
 from confluent_kafka import Consumer, KafkaError, Producer
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -116,9 +117,10 @@ def stage(name: str, steps: int, sequences: int, rate=1e-3, examples: int | None
 
 
 class System:
-    """`errata up` in a folder of its own."""
+    """`errata up` in a folder of its own, with servers of its own or those of ERRATA_TEST_KAFKA and ERRATA_TEST_POSTGRES."""
 
     def __init__(self, *arguments: str, environment: dict | None = None):
+        self.servers = servers.options()
         self.state = pathlib.Path(tempfile.mkdtemp(prefix="errata-test-"))
         # As root the database server runs as another user, who must be able to enter the folder.
         self.state.chmod(0o755)
@@ -126,7 +128,7 @@ class System:
         # Most tests look at what the teacher gives before there is a run that needs it.
         environment = plain_environment() | {"ERRATA_TEACHER_PARTS": "all"} | (environment or {})
         self.process = subprocess.Popen(
-            [binary("errata"), "up", "--state", str(self.state), *arguments],
+            [binary("errata"), "up", "--state", str(self.state), *self.servers, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=self.log,
             stderr=subprocess.STDOUT,
@@ -219,6 +221,7 @@ class System:
                 self.process.kill()
                 self.process.wait()
         self.log.close()
+        servers.drop(self.servers)
         shutil.rmtree(self.state, ignore_errors=True)
 
 

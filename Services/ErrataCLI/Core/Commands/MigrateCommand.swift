@@ -25,16 +25,7 @@ struct MigrateCommand: AsyncParsableCommand {
         try await system.withDatabase(checksSchema: false) { try await DatabaseSchema.migrate($0) }
         Terminal.out("database: up to date (\(DatabaseSchema.migrations.count) migrations)")
         let admin = try KafkaAdmin(try await system.answeringKafka(), logger: LastWords().logger)
-        try await admin.createTopics(
-            Topic.allCases.map {
-                TopicSpecification(
-                    name: $0.rawValue,
-                    partitions: $0.defaultPartitions,
-                    replication: replication,
-                    retention: .milliseconds($0.retentionMilliseconds)
-                )
-            }
-        )
+        try await admin.createTopics(TopicSpecification.all(replication: replication))
         Terminal.out("topics: \(Topic.allCases.map(\.rawValue).joined(separator: ", "))")
     }
 }

@@ -15,7 +15,9 @@ struct UpCommand: AsyncParsableCommand {
             it streams problems in, trains a student through all stages, prints the results and ends.
 
             The embedded broker keeps its messages in memory: at most 5 MiB a partition, nothing survives a restart but \
-            what PostgreSQL holds. It is fit for a trial and for tests; for more, use the compose file.
+            what PostgreSQL holds. It is fit for a trial and for tests; for more, use the compose file, or --kafka and \
+            --postgres with servers that run already. Topics that are missing there are made, and the database is brought \
+            to this version; both are left running.
 
             Of the environment the services get the keys of the teacher and the intake, of computing and retention, and \
             ERRATA_CONCURRENCY, ERRATA_POSTGRES_CONNECTIONS, ERRATA_LOG_LEVEL and ERRATA_LOG_FORMAT.
@@ -57,6 +59,22 @@ struct UpCommand: AsyncParsableCommand {
     @Option(help: "A JSON file of the servers that a run's decoding.endpoint may name.")
     var students: String?
 
+    @Option(
+        help: """
+            A broker that runs, like host:9092, in place of the embedded one; with ERRATA_KAFKA_SETTINGS and \
+            ERRATA_KAFKA_SASL_PASSWORD of the environment.
+            """
+    )
+    var kafka: String?
+
+    @Option(
+        help: """
+            A database that runs, like postgresql://user@host/name, in place of a private one; with \
+            ERRATA_POSTGRES_PASSWORD of the environment.
+            """
+    )
+    var postgres: String?
+
     func validate() throws {
         if !demo, problems != nil || keep || quick {
             throw ValidationError("--problems, --quick and --keep belong to --demo")
@@ -81,6 +99,8 @@ struct UpCommand: AsyncParsableCommand {
             options.teacherModel = teacherModel
         }
         options.engines = engines.map { URL(fileURLWithPath: $0).absoluteURL }
+        options.kafka = try kafka.map { try SystemOptions.kafka(at: $0, environment: environment) }
+        options.postgres = try postgres.map { try SystemOptions.database(at: $0, environment: environment) }
         options.students = students.map { URL(fileURLWithPath: $0).absoluteURL }
         let interruption = await Interruption()
         let system = try await LocalSystem.start(options, logger: logger) { Terminal.out($0) }

@@ -5,8 +5,8 @@ import PostgresClient
 import Schemas
 import ServiceRuntime
 
-/// The whole of Errata on one machine: the embedded broker in this process, a private PostgreSQL cluster, the teacher
-/// simulator (or a teacher of the user's) and the five services as processes of their own.
+/// The whole of Errata on one machine: the embedded broker in this process and a private PostgreSQL cluster (or ones that
+/// run already), the teacher simulator (or a teacher of the user's) and the five services as processes of their own.
 final class LocalSystem: Sendable {
     /// What `errata up` can be told.
     struct Options: Sendable {
@@ -26,6 +26,10 @@ final class LocalSystem: Sendable {
         var engines: URL?
         /// The file of the servers that a run's decoding may name.
         var students: URL?
+        /// A broker that runs; nil starts one in this process.
+        var kafka: KafkaConfiguration?
+        /// A database that runs; nil starts one in the state folder.
+        var postgres: PostgresConfiguration?
     }
 
     /// The services, in the order in which they are started.
@@ -33,11 +37,7 @@ final class LocalSystem: Sendable {
     static let simulator = "teacher-simulator"
 
     let options: Options
-    let pool: PostgresPool
-    let kafka: KafkaConfiguration
-    private let broker: EmbeddedBroker
-    private let database: EmbeddedPostgres
-    private let databaseConfiguration: PostgresConfiguration
+    private let servers: LocalServers
     private let supervisor: ProcessSupervisor
     private let ports: [String: Int]
     private let logger: Logger
@@ -46,22 +46,15 @@ final class LocalSystem: Sendable {
     private init(
         options: Options,
         lock: StateLock,
-        pool: PostgresPool,
-        broker: EmbeddedBroker,
-        database: EmbeddedPostgres,
-        databaseConfiguration: PostgresConfiguration,
+        servers: LocalServers,
         ports: [String: Int],
         logger: Logger
     ) {
         self.options = options
         self.lock = lock
-        self.pool = pool
-        self.broker = broker
-        self.database = database
-        self.databaseConfiguration = databaseConfiguration
+        self.servers = servers
         self.ports = ports
         self.logger = logger
-        kafka = broker.configuration
         supervisor = ProcessSupervisor(logger: logger)
     }
 
@@ -75,42 +68,34 @@ final class LocalSystem: Sendable {
         }
         let lock = try StateLock(state: options.state)
         LocalEndpoint.remove(from: options.state)
-        say("Starting a private PostgreSQL cluster in \(options.state.appending(path: "postgres").path)")
-        let database = EmbeddedPostgres(stateFolder: options.state.appending(path: "postgres"))
-        let configuration = try await database.start()
-        let pool = PostgresPool(configuration: configuration, maximumConnections: 4)
+        let servers = try await LocalServers.start(options, logger: logger, say: say)
         do {
-            try await DatabaseSchema.migrate(pool)
-            // The embedded broker starts empty: what it carried before is sent again, and every consumer recognises it.
-            try await Republishing.start(in: pool)
-            let topics = Topic.allCases.map { ($0.rawValue, $0.defaultPartitions) }
-            let broker = try EmbeddedBroker(topics: Dictionary(uniqueKeysWithValues: topics), logger: logger)
-            say("Started the embedded broker on \(broker.bootstrapServers)")
             let names = [simulator] + services
             let free = try LoopbackPort.free(names.count)
             let system = LocalSystem(
                 options: options,
                 lock: lock,
-                pool: pool,
-                broker: broker,
-                database: database,
-                databaseConfiguration: configuration,
+                servers: servers,
                 ports: Dictionary(uniqueKeysWithValues: zip(names, free)),
                 logger: logger
             )
             do {
                 try await system.startServices(say: say)
             } catch {
-                await system.stop()
+                await system.supervisor.stop()
                 throw error
             }
             return system
         } catch {
-            pool.close()
-            await database.stop()
+            await servers.stop()
             throw error
         }
     }
+
+    /// How the broker is reached.
+    var kafka: KafkaConfiguration { servers.kafka }
+    /// Connections to the database.
+    var pool: PostgresPool { servers.pool }
 
     /// The teacher's base address.
     var teacherURL: String {
@@ -130,8 +115,8 @@ final class LocalSystem: Sendable {
             services[name] = .init(pid: pid, http: "http://127.0.0.1:\(ports[name] ?? 0)")
         }
         let endpoint = LocalEndpoint(
-            kafka: broker.bootstrapServers,
-            postgres: databaseConfiguration.url(includingPassword: true),
+            kafka: kafka.bootstrapServers,
+            postgres: servers.database.url(includingPassword: true),
             teacher: teacherURL,
             services: services
         )
@@ -142,9 +127,7 @@ final class LocalSystem: Sendable {
     func stop() async {
         LocalEndpoint.remove(from: options.state)
         await supervisor.stop()
-        broker.stop()
-        pool.close()
-        await database.stop()
+        await servers.stop()
     }
 
     private func startServices(say: (String) -> Void) async throws {
@@ -201,9 +184,9 @@ final class LocalSystem: Sendable {
             environment["ERRATA_SIMULATOR_ERROR_RATE"] = String(options.simulatorErrorRate)
             return environment
         }
-        environment["ERRATA_KAFKA_BOOTSTRAP_SERVERS"] = broker.bootstrapServers
-        environment["ERRATA_KAFKA_SETTINGS"] = PassThroughSettings(broker.configuration.settings).configurationText
-        environment["ERRATA_POSTGRES_URL"] = databaseConfiguration.url(includingPassword: true)
+        environment["ERRATA_KAFKA_BOOTSTRAP_SERVERS"] = kafka.bootstrapServers
+        environment["ERRATA_KAFKA_SETTINGS"] = PassThroughSettings(kafka.settings).configurationText
+        environment["ERRATA_POSTGRES_URL"] = servers.database.url(includingPassword: true)
         if name != "teacher-ingestion" {
             environment["ERRATA_MODEL_STORE"] = options.state.appending(path: "models").path
         }

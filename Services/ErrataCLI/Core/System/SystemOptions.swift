@@ -21,6 +21,11 @@ struct SystemOptions: ParsableArguments {
         guard let servers = environment["ERRATA_KAFKA_BOOTSTRAP_SERVERS"] else {
             return KafkaConfiguration(bootstrapServers: try LocalEndpoint.read(from: stateFolder).kafka)
         }
+        return try Self.kafka(at: servers, environment: environment)
+    }
+
+    /// The broker at an address, with the settings and the password that the environment has for it.
+    static func kafka(at servers: String, environment: [String: String]) throws -> KafkaConfiguration {
         let text = try SecretFile.value(of: "ERRATA_KAFKA_SETTINGS", in: environment) ?? ""
         guard var settings = PassThroughSettings(configurationText: text)?.values else {
             throw CLIError("ERRATA_KAFKA_SETTINGS is not of the form name=value;name=value")
@@ -35,14 +40,21 @@ struct SystemOptions: ParsableArguments {
     /// system's.
     func database(environment: [String: String] = ProcessInfo.processInfo.environment) throws -> PostgresConfiguration {
         let url = try SecretFile.value(of: "ERRATA_POSTGRES_URL", in: environment)
-        var configuration = try PostgresConfiguration(
-            url: try url ?? LocalEndpoint.read(from: stateFolder).postgres
+        var configuration = try Self.database(
+            at: try url ?? LocalEndpoint.read(from: stateFolder).postgres,
+            environment: environment
         )
+        // Listings read all there is, and who waits for one can stop it.
+        configuration.statementTimeout = nil
+        return configuration
+    }
+
+    /// The database at an address, with the password that the environment has for it.
+    static func database(at url: String, environment: [String: String]) throws -> PostgresConfiguration {
+        var configuration = try PostgresConfiguration(url: url)
         if let password = try SecretFile.value(of: "ERRATA_POSTGRES_PASSWORD", in: environment) {
             configuration.setPassword(password)
         }
-        // Listings read all there is, and who waits for one can stop it.
-        configuration.statementTimeout = nil
         return configuration
     }
 
