@@ -104,7 +104,7 @@ struct TakeOverTests {
         }
     }
 
-    @Test("a take-over goes on with problems and traces as they were when the stage began, whatever replaced them since")
+    @Test("a take-over goes on with problems and traces as they were when the stage began, though replaced since")
     func replacedTraces() async throws {
         try await StageBench.with { bench in
             try await bench.insertTemplates(0..<4)
