@@ -94,12 +94,12 @@ def created_tables() -> dict[str, set[str]]:
     return tables
 
 
-def granted(text: str) -> dict[str, set[str]]:
-    """Who may write each table."""
+def granted(text: str, one_of: frozenset[str] = frozenset({"INSERT", "UPDATE"})) -> dict[str, set[str]]:
+    """Who may write each table, or has another of some rights on it."""
     writers: dict[str, set[str]] = {}
     text = re.sub(r"--.*$", "", text, flags=re.M)
     for rights, tables, roles in re.findall(r"GRANT ([\w, ]+) ON (?!ALL)([\w,\s]+?)\s+TO ([^;]+);", text):
-        if not {"INSERT", "UPDATE"} & set(rights.split(", ")):
+        if not one_of & set(rights.split(", ")):
             continue
         names = {role.strip().strip('"') for role in roles.split(",")}
         for table in re.split(r",\s*", tables):
@@ -140,6 +140,22 @@ def test_whoever_stores_a_run_may_write_all_of_it():
 
     assert refused(text) == set()
     assert refused(text.replace("INSERT ON runs, rounds, training_jobs", "INSERT ON runs")) == {"rounds", "training_jobs"}
+
+
+def test_who_collects_may_delete_what_is_kept_no_longer():
+    text = (COMPOSE / "postgres/grants.sql").read_text()
+    tables = {name for name in created_tables() if name.endswith("_versions")}
+    tables |= set(re.findall(r"DELETE FROM (\w+)", (MIGRATIONS.parent / "Store/RetentionStore.swift").read_text()))
+    assert tables == {"inbox", "trace_versions", "problem_versions"}
+
+    def refused(text: str) -> set[str]:
+        deleters = granted(text, frozenset({"DELETE"}))
+        return {table for table in tables if "template-distiller" not in deleters.get(table, set())}
+
+    assert refused(text) == set()
+    assert refused(text.replace("DELETE ON trace_versions, problem_versions", "DELETE ON trace_versions")) == {
+        "problem_versions"
+    }
 
 
 def test_grants_name_the_services_and_no_table_is_open_to_all():

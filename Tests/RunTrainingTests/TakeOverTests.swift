@@ -104,6 +104,29 @@ struct TakeOverTests {
         }
     }
 
+    @Test("a take-over goes on with problems and traces as they were when the stage began, though replaced since")
+    func replacedTraces() async throws {
+        try await StageBench.with { bench in
+            try await bench.insertTemplates(0..<4)
+            try await bench.insert(bench.run(stages: [Self.long]))
+            let saved = try await interrupt("templates", bench)
+            for number in 0..<4 {
+                let id = "template-\(Sum(number).id)"
+                var trace = try #require(try await TraceStore.traces(ids: [id], from: bench.pool).first)
+                trace.body = .template(
+                    TemplateBody(steps: [.init(text: "Look.")], generalization: "See.", answer: Sum(number).answer)
+                )
+                try await bench.pool.withTransaction { [trace] in try await TraceStore.update(trace, in: $0) }
+            }
+            try await bench.pool.execute("UPDATE problems SET question = question || ' Say it.'")
+            let log = LogBook()
+            let checkpoint = try await finish("templates", bench, log: log)
+            #expect(log.text.contains("resumed round=1 run=r1 stage=templates step=\(saved + 1)"))
+            #expect(log.count("begins anew") == 0 && log.count("another content") == 0)
+            #expect(checkpoint.steps == 400 && checkpoint.examples == ["templates": 4])
+        }
+    }
+
     @Test("a take-over tells of rows that have another content by now, and ends the stage where one is gone")
     func changedRows() async throws {
         try await StageBench.with { bench in
@@ -128,6 +151,8 @@ struct TakeOverTests {
             }
             #expect(try await slow.value == [])
             try await bench.pool.execute("UPDATE problems SET question = question || ' Say it.' WHERE id = 'p01'")
+            #expect(try await JobSnapshotStore.changed(since: snapshot, from: bench.pool) == [])
+            try await bench.pool.execute("DELETE FROM problem_versions")
             #expect(try await JobSnapshotStore.changed(since: snapshot, from: bench.pool) == [.problems])
             try await bench.pool.execute("DELETE FROM traces WHERE problem_id = 'p02'")
             let log = LogBook()

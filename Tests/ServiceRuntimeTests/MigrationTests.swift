@@ -217,6 +217,60 @@ struct MigrationTests {
         }
     }
 
+    @Test("a stage that was begun before goes on with what stands there when versions begin to be kept")
+    func snapshots() async throws {
+        try await TestServer.withPool { pool in
+            try await pool.migrate(DatabaseSchema.migrations.filter { $0.version < 19 })
+            func chain(_ text: String) -> TraceEvent {
+                TraceEvent(
+                    id: "t",
+                    problemId: "p",
+                    verified: true,
+                    body: .chainOfThought(ChainOfThoughtBody(text: text, answer: "1", correct: true)),
+                    teacher: TeacherCall(
+                        model: "m",
+                        promptId: "p",
+                        promptVersion: "1",
+                        temperature: 0,
+                        promptTokens: 1,
+                        completionTokens: 1,
+                        latencyMs: 1,
+                        finishReason: "stop"
+                    )
+                )
+            }
+            try await pool.execute(
+                """
+                INSERT INTO problems (id, dataset, split, question, answer, state)
+                VALUES ('p', 'd', 'train', '?', '1', 'ingested')
+                """
+            )
+            try await pool.execute(
+                """
+                INSERT INTO traces (id, problem_id, kind, verified, body)
+                VALUES ('t', 'p', 'chain-of-thought', true, \(json: chain("first")))
+                """
+            )
+            try await pool.execute("INSERT INTO runs (id, name, dataset, body) VALUES ('r', 'r', 'd', '{}')")
+            try await pool.execute("INSERT INTO training_jobs (run_id, stage, state) VALUES ('r', 's', 'running')")
+            try await pool.execute(
+                """
+                INSERT INTO job_snapshots (run_id, round, stage, source, ids, digest)
+                SELECT 'r', 1, 's', 'traces', '{t}'::text[],
+                       encode(sha256(convert_to('t ' || md5(body::text), 'UTF8')), 'hex')
+                FROM traces
+                """
+            )
+            try await DatabaseSchema.migrate(pool)
+            try await pool.withTransaction { try await TraceStore.update(chain("second"), in: $0) }
+            let id = StageID(run: "r", round: 1, stage: "s")
+            let snapshot = try #require(try await JobSnapshotStore.snapshot(of: id, from: pool))
+            #expect(try await JobSnapshotStore.changed(since: snapshot, from: pool) == [])
+            let traces: [TraceEvent] = try await JobSnapshotStore.events(.traces, of: snapshot, from: pool)
+            #expect(traces == [chain("first")])
+        }
+    }
+
     @Test("key steps over a student's tokens were of templates, those over words of the chains as they came")
     func keyStepForms() async throws {
         try await TestServer.withPool { pool in

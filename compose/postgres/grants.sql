@@ -20,6 +20,9 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON problems, problem_fingerprints, problem_
     teacher_batch_requests, corruption_demonstrations
 TO "teacher-ingestion";
 GRANT UPDATE ON runs TO "teacher-ingestion";
+-- What it replaces is kept by triggers, which write as whoever replaces, until the collection deletes it.
+GRANT INSERT ON trace_versions, problem_versions TO "teacher-ingestion";
+GRANT DELETE ON trace_versions, problem_versions TO "template-distiller";
 
 -- Key steps. The run, with its first round and stages, is stored by whoever of the two reads it first.
 GRANT INSERT, UPDATE, DELETE ON key_steps TO "key-step-locator";

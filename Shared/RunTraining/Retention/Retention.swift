@@ -15,6 +15,8 @@ public struct Retention: Sendable {
         public var inboxRows = 0
         /// Bodies of published events.
         public var outboxBodies = 0
+        /// Versions of rows that were replaced, kept for stages that began with them.
+        public var rowVersions = 0
         /// Models, by their hashes.
         public var models: [String] = []
         /// What killed processes left in the model store, by file names.
@@ -48,6 +50,7 @@ public struct Retention: Sendable {
         if let life = policy.outbox {
             removed.outboxBodies = try await RetentionStore.oldOutboxBodies(life: life, from: pool)
         }
+        removed.rowVersions = try await RowVersions.unneeded(from: pool)
         guard let store else { return removed }
         removed.leftovers = store.leftovers().map(\.lastPathComponent)
         if let life = policy.models {
@@ -72,6 +75,7 @@ public struct Retention: Sendable {
                 try await RetentionStore.pruneOutbox(life: life, limit: batch, in: pool)
             }
         }
+        removed.rowVersions = try await inBatches { try await RowVersions.prune(limit: batch, in: pool) }
         if let store {
             removed.leftovers = store.removeLeftovers().map(\.lastPathComponent)
             if let life = policy.models {
@@ -84,6 +88,7 @@ public struct Retention: Sendable {
                 "collected what is kept no longer",
                 metadata: [
                     "inbox-rows": "\(removed.inboxRows)", "outbox-bodies": "\(removed.outboxBodies)",
+                    "row-versions": "\(removed.rowVersions)",
                     "models": "\(removed.models.joined(separator: ","))",
                     "leftovers": "\(removed.leftovers.joined(separator: ","))",
                 ]

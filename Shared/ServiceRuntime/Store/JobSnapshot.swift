@@ -1,4 +1,5 @@
-/// The rows that a stage trains on, written down when it starts: a process that takes the stage over trains on the same.
+/// The rows that a stage trains on, written down when it starts: a process that takes the stage over trains on the same, as
+/// they stood then.
 public struct JobSnapshot: Sendable, Hashable {
     /// A kind of rows.
     public enum Source: String, Sendable, Hashable, CaseIterable {
@@ -16,10 +17,20 @@ public struct JobSnapshot: Sendable, Hashable {
         case corrections
     }
 
+    /// A moment, as the database counts its transactions.
+    struct Moment: Sendable, Hashable {
+        /// The transactions that were done, in the text form of PostgreSQL's `pg_snapshot`.
+        let seen: String
+        /// The system identifier of the server that counted them.
+        let server: Int
+    }
+
     /// The rows of a source.
     public struct Rows: Sendable, Hashable {
         /// Their ids, in order.
         public let ids: [String]
+        /// When they were chosen; all sources of a stage at one moment.
+        let moment: Moment
         /// SHA-256, in hexadecimal, of the ids and of what stood under them.
         public let digest: String
     }

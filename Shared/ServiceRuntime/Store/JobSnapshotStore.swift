@@ -5,7 +5,8 @@ public import Schemas
 public enum JobSnapshotStore {
     /// What a stage trains on as it was written down when it started; written down now where it was not.
     ///
-    /// To be called in the transaction that starts the stage and verifies its lease.
+    /// To be called in the transaction that starts the stage and verifies its lease, and in which each statement sees what
+    /// was committed before it.
     ///
     /// Arguments:
     ///   - inputs: the problems and corrections that the start noted.
@@ -15,13 +16,14 @@ public enum JobSnapshotStore {
         in transaction: PostgresTransaction
     ) async throws -> JobSnapshot {
         if let known = try await snapshot(of: ready.id, from: transaction) { return known }
+        try await RowVersions.keepAll(in: transaction)
         let taken = try await look(ready, inputs, from: transaction)
         for (source, rows) in taken.rows {
             try await transaction.execute(
                 """
-                INSERT INTO job_snapshots (run_id, round, stage, source, ids, digest)
+                INSERT INTO job_snapshots (run_id, round, stage, source, ids, digest, seen, server)
                 VALUES (\(ready.id.run), \(ready.id.round), \(ready.id.stage), \(source.rawValue), \(rows.ids),
-                        \(rows.digest))
+                        \(rows.digest), \(rows.moment.seen)::pg_snapshot, \(rows.moment.server))
                 """
             )
         }
@@ -36,12 +38,13 @@ public enum JobSnapshotStore {
         var rows: [JobSnapshot.Source: JobSnapshot.Rows] = [:]
         for row in try await database.query(
             """
-            SELECT source, ids, digest FROM job_snapshots
+            SELECT source, ids, digest, seen::text AS seen, server FROM job_snapshots
             WHERE run_id = \(id.run) AND round = \(id.round) AND stage = \(id.stage)
             """
         ) {
             rows[try source(of: row)] = JobSnapshot.Rows(
                 ids: try row.get("ids", as: [String].self),
+                moment: try moment(of: row),
                 digest: try row.get("digest", as: String.self)
             )
         }
@@ -54,31 +57,43 @@ public enum JobSnapshotStore {
         _ inputs: JobStore.Inputs,
         from database: some PostgresQueryable
     ) async throws -> JobSnapshot {
-        // One statement, so that all sources are of one moment.
+        // One statement, so that all sources are of one moment; what stands under the ids is then read as of that moment.
         let found = try await database.query(
-            SQL.joined(choices(ready, inputs), separator: " UNION ALL ")
+            """
+            SELECT source, ids, pg_current_snapshot()::text AS seen,
+                   (SELECT system_identifier FROM pg_control_system()) AS server
+            FROM (\(SQL.joined(choices(ready, inputs), separator: " UNION ALL "))) AS chosen
+            """
         )
-        var ids: [JobSnapshot.Source: [String]] = [:]
-        for row in found { ids[try source(of: row)] = try row.get("ids", as: [String].self) }
-        let digests = try await digests(of: ids, from: database)
+        var named: [JobSnapshot.Source: Named] = [:]
+        for row in found {
+            named[try source(of: row)] = (ids: try row.get("ids", as: [String].self), moment: try moment(of: row))
+        }
+        let digests = try await digests(of: named, from: database)
         return JobSnapshot(
             rows: Dictionary(
-                uniqueKeysWithValues: ids.map {
-                    ($0.key, JobSnapshot.Rows(ids: $0.value, digest: digests[$0.key] ?? ""))
+                uniqueKeysWithValues: named.map { source, named in
+                    (
+                        source,
+                        JobSnapshot.Rows(ids: named.ids, moment: named.moment, digest: digests[source] ?? "")
+                    )
                 }
             )
         )
     }
 
-    /// The sources of a snapshot of which a row has another content than when it was taken, or is gone, in order.
+    /// The sources of a snapshot of which a row is not known any more as it was when it was taken, or is gone, in order.
+    ///
+    /// What is replaced is kept for the stages that began with it: as a rule there are none unless somebody deleted some.
     public static func changed(
         since snapshot: JobSnapshot,
         from pool: PostgresPool
     ) async throws -> [JobSnapshot.Source] {
+        let named = snapshot.rows.mapValues { (ids: $0.ids, moment: $0.moment) }
         let now = try await pool.withTransaction { transaction in
             // It looks at all that the stage learns from, as the start did.
             try await transaction.allowLongStatements()
-            return try await digests(of: snapshot.rows.mapValues(\.ids), from: transaction)
+            return try await digests(of: named, from: transaction)
         }
         return JobSnapshot.Source.allCases.filter { source in
             snapshot.rows[source].map { $0.digest != now[source] } ?? false
@@ -87,7 +102,7 @@ public enum JobSnapshotStore {
 
     // MARK: The rows
 
-    /// The problems of a source, in the snapshot's order.
+    /// The problems of a source as the snapshot saw them, in its order.
     ///
     /// - Throws: ``SnapshotGone`` where one is not there any more.
     public static func problems(
@@ -103,7 +118,7 @@ public enum JobSnapshotStore {
         ).map(ProblemStore.problem(of:))
     }
 
-    /// The events that the rows of a source hold, in the snapshot's order.
+    /// The events that the rows of a source held when the snapshot was taken, in its order.
     ///
     /// - Throws: ``SnapshotGone`` where one is not there any more.
     public static func events<Payload: EventPayload>(
@@ -121,13 +136,12 @@ public enum JobSnapshotStore {
         _ columns: SQL,
         from pool: PostgresPool
     ) async throws -> [Row] {
-        let ids = snapshot.ids(source)
-        guard !ids.isEmpty else { return [] }
+        guard let named = snapshot.rows[source], !named.ids.isEmpty else { return [] }
         let rows = try await pool.query(
-            "SELECT \(columns) FROM \(source.table) JOIN \(wanted(ids)) USING (id) ORDER BY place"
+            "SELECT \(columns) FROM \(asStood(source, (ids: named.ids, moment: named.moment))) ORDER BY place"
         )
-        guard rows.count == ids.count else {
-            throw SnapshotGone(source: source, missing: ids.count - rows.count, named: ids.count)
+        guard rows.count == named.ids.count else {
+            throw SnapshotGone(source: source, missing: named.ids.count - rows.count, named: named.ids.count)
         }
         return rows
     }
@@ -176,19 +190,19 @@ public enum JobSnapshotStore {
         """
     }
 
-    /// The digests of rows as they are now, by source.
+    /// The digests of rows as they were at their moments, by source.
     private static func digests(
-        of ids: [JobSnapshot.Source: [String]],
+        of named: [JobSnapshot.Source: Named],
         from database: some PostgresQueryable
     ) async throws -> [JobSnapshot.Source: String] {
-        guard !ids.isEmpty else { return [:] }
-        let parts = ids.map { source, ids -> SQL in
+        guard !named.isEmpty else { return [:] }
+        let parts = named.map { source, named -> SQL in
             """
             SELECT \(source.rawValue)::text AS source,
                    encode(sha256(convert_to(coalesce(
                        string_agg(id || ' ' || md5(\(source.content)), chr(10) ORDER BY place), ''
                    ), 'UTF8')), 'hex') AS digest
-            FROM \(source.table) JOIN \(wanted(ids)) USING (id)
+            FROM \(asStood(source, named))
             """
         }
         var digests: [JobSnapshot.Source: String] = [:]
@@ -198,8 +212,28 @@ public enum JobSnapshotStore {
         return digests
     }
 
-    private static func wanted(_ ids: [String]) -> SQL {
-        "unnest(\(ids)::text[]) WITH ORDINALITY AS wanted(id, place)"
+    /// Rows by their ids, and the moment as of which they are read.
+    private typealias Named = (ids: [String], moment: JobSnapshot.Moment)
+
+    /// What a query reads to have rows as they were at a moment, each with its `place` among their ids.
+    private static func asStood(_ source: JobSnapshot.Source, _ named: Named) -> SQL {
+        let wanted: SQL = "unnest(\(named.ids)::text[]) WITH ORDINALITY AS wanted (id, place)"
+        guard let versions = source.versions else { return "\(wanted) JOIN \(source.table) USING (id)" }
+        let isLater = RowVersions.isReplaced(after: "\(named.moment.seen)::pg_snapshot", of: "\(named.moment.server)")
+        return """
+            \(wanted) CROSS JOIN LATERAL (
+                SELECT * FROM (
+                    SELECT \(versions.columns), NULL::bigint AS number FROM \(source.table) WHERE id = wanted.id
+                    UNION ALL
+                    SELECT \(versions.columns), number FROM \(versions.name) AS version
+                    WHERE version.\(versions.row) = wanted.id AND \(isLater)
+                ) AS known ORDER BY number NULLS LAST LIMIT 1
+            ) AS stood
+            """
+    }
+
+    private static func moment(of row: Row) throws -> JobSnapshot.Moment {
+        JobSnapshot.Moment(seen: try row.get("seen", as: String.self), server: try row.get("server", as: Int.self))
     }
 
     private static func source(of row: Row) throws -> JobSnapshot.Source {
@@ -218,11 +252,20 @@ extension JobSnapshot.Source {
         }
     }
 
+    /// What stood in the rows before; nil where nothing is ever replaced.
+    fileprivate var versions: RowVersions.Table? {
+        switch self {
+        case .problems, .attempted: RowVersions.problems
+        case .traces, .corrections: RowVersions.traces
+        case .keySteps, .attempts: nil
+        }
+    }
+
     /// What a stage reads of a row, as text.
     fileprivate var content: SQL {
         switch self {
         case .problems, .attempted:
-            "ROW(dataset, split, question, solution, answer, answer_source, family, steps)::text"
+            "ROW(\(RowVersions.problems.columns))::text"
         case .traces, .corrections, .keySteps, .attempts: "body::text"
         }
     }

@@ -31,7 +31,7 @@ public enum TraceStore {
         try await database.first("SELECT FROM traces WHERE attempt_id = \(attempt) LIMIT 1") != nil
     }
 
-    /// Writes a trace in place of what stands under its id.
+    /// Writes a trace in place of what stands under its id, which the database keeps for the stages that began with it.
     public static func update(_ trace: TraceEvent, in transaction: PostgresTransaction) async throws {
         try await transaction.execute(
             "UPDATE traces SET body = \(try EventBody.text(of: trace))::jsonb WHERE id = \(trace.id)"

@@ -40,7 +40,7 @@ struct GCCommand: AsyncParsableCommand {
     @Flag(name: .shortAndLong, help: "Do not ask.")
     var yes = false
 
-    @Flag(help: "Print it as JSON: inboxRows, outboxBodies, models, leftovers.")
+    @Flag(help: "Print it as JSON: inboxRows, outboxBodies, rowVersions, models, leftovers.")
     var json = false
 
     func validate() throws {
@@ -68,7 +68,8 @@ struct GCCommand: AsyncParsableCommand {
             let removed = try await lease.hold(in: pool, logger: logger) { try await retention.collect(logger: logger) }
             Terminal.error(
                 "took away \(removed.inboxRows) inbox rows, \(removed.outboxBodies) event bodies, "
-                    + "\(removed.models.count) models and \(removed.leftovers.count) leftovers"
+                    + "\(removed.rowVersions) replaced versions, \(removed.models.count) models and "
+                    + "\(removed.leftovers.count) leftovers"
             )
         }
     }
@@ -107,6 +108,7 @@ struct GCCommand: AsyncParsableCommand {
         }
         table.add(["inbox rows", life(inboxDays), String(found.inboxRows)])
         table.add(["bodies of published events", life(outboxDays), String(found.outboxBodies)])
+        table.add(["replaced versions of rows", "stages in training", String(found.rowVersions)])
         table.add(["models that nothing needs", life(modelDays), String(found.models.count)])
         table.add(["leftovers of killed processes", "1 day", String(found.leftovers.count)])
         Terminal.out(table.rendered())
