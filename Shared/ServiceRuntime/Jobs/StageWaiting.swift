@@ -56,6 +56,7 @@ public enum StageWaiting {
                 + "verified; it goes on after \(patience) s without one"
         }
         let examples = try await readiness.examples(for: stage, of: candidate.run, round: job.id.round)
-        return "examples: \(examples.found) of \(examples.wanted) are there; it goes on after \(patience) s with what there is"
+        return
+            "examples: \(examples.found) of \(examples.wanted) are there; it goes on after \(patience) s with what there is"
     }
 }

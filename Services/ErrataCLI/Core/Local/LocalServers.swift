@@ -17,7 +17,12 @@ struct LocalServers: Sendable {
     private let postgres: EmbeddedPostgres?
 
     /// Starts those that are its own, brings the database to this version and makes the topics.
-    static func start(_ options: LocalSystem.Options, logger: Logger, say: (String) -> Void) async throws -> LocalServers {
+    static func start(
+        _ options: LocalSystem.Options,
+        logger: Logger,
+        say: (String) -> Void
+    ) async throws -> LocalServers {
+        try await check(options)
         var postgres: EmbeddedPostgres?
         let database: PostgresConfiguration
         if let running = options.postgres {
@@ -51,6 +56,23 @@ struct LocalServers: Sendable {
             pool.close()
             await postgres?.stop()
             throw error
+        }
+    }
+
+    /// Whether those that should run already answer.
+    ///
+    /// - Throws: ``SystemFault`` within seconds.
+    private static func check(_ options: LocalSystem.Options) async throws {
+        if let running = options.postgres {
+            let pool = SystemOptions.pool(running, maximumConnections: 1)
+            defer { pool.close() }
+            try await SystemOptions.check(pool, schema: false, cure: "start it, or look at --postgres")
+        }
+        if let running = options.kafka {
+            _ = try await SystemOptions.topics(
+                at: running,
+                cure: "start it, or look at --kafka and ERRATA_KAFKA_SETTINGS"
+            )
         }
     }
 

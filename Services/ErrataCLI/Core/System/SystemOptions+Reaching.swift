@@ -27,6 +27,11 @@ extension SystemOptions {
     ///
     /// - Throws: ``SystemFault``.
     func check(_ pool: PostgresPool, schema: Bool) async throws {
+        try await Self.check(pool, schema: schema, cure: cure("ERRATA_POSTGRES_URL", .postgres))
+    }
+
+    /// The same of any database; `cure` says what to do where it does not answer.
+    static func check(_ pool: PostgresPool, schema: Bool, cure: String) async throws {
         var fault: DatabaseSchema.Fault?
         do {
             if schema {
@@ -35,7 +40,7 @@ extension SystemOptions {
                 try await pool.query("SELECT 1")
             }
         } catch let error as PostgresError where error.kind == .connection && error.sqlState == nil {
-            throw SystemFault("\(Explanation.text(of: error)); \(cure("ERRATA_POSTGRES_URL", .postgres))")
+            throw SystemFault("\(Explanation.text(of: error)); \(cure)")
         } catch {
             throw Explanation.of(error)
         }
@@ -44,27 +49,31 @@ extension SystemOptions {
 
     // MARK: Broker
 
+    /// The topics of any broker; `cure` says what to do where it does not answer.
+    ///
+    /// - Throws: ``SystemFault``.
+    static func topics(at configuration: KafkaConfiguration, cure: String) async throws -> Set<String> {
+        let words = LastWords()
+        do {
+            let admin = try KafkaAdmin(configuration, logger: words.logger)
+            let metadata = try await admin.metadata(timeout: patience)
+            // A topic that is being deleted is listed without partitions.
+            return Set(metadata.topics.filter { !$0.partitions.isEmpty }.map(\.name))
+        } catch let error as KafkaError where error.isRetriable {
+            let cause = words.cause.map { " (\($0))" } ?? ""
+            throw SystemFault("no broker answers at \(configuration.bootstrapServers)\(cause); \(cure)")
+        } catch {
+            throw Explanation.of(error)
+        }
+    }
+
     /// The broker, once it has answered and has the topics.
     ///
     /// - Throws: ``SystemFault``.
     func answeringKafka(topics: [String] = []) async throws -> KafkaConfiguration {
         let configuration = try kafka()
-        let words = LastWords()
-        let found: Set<String>
-        do {
-            let admin = try KafkaAdmin(configuration, logger: words.logger)
-            let metadata = try await admin.metadata(timeout: Self.patience)
-            // A topic that is being deleted is listed without partitions.
-            found = Set(metadata.topics.filter { !$0.partitions.isEmpty }.map(\.name))
-        } catch let error as KafkaError where error.isRetriable {
-            let cause = words.cause.map { " (\($0))" } ?? ""
-            throw SystemFault(
-                "no broker answers at \(configuration.bootstrapServers)\(cause); "
-                    + cure("ERRATA_KAFKA_BOOTSTRAP_SERVERS and ERRATA_KAFKA_SETTINGS", .kafka)
-            )
-        } catch {
-            throw Explanation.of(error)
-        }
+        let cure = cure("ERRATA_KAFKA_BOOTSTRAP_SERVERS and ERRATA_KAFKA_SETTINGS", .kafka)
+        let found = try await Self.topics(at: configuration, cure: cure)
         let missing = topics.filter { !found.contains($0) }
         guard missing.isEmpty else {
             let own = missing.allSatisfy { Topic(rawValue: $0) != nil }
