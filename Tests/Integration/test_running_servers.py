@@ -15,7 +15,7 @@ def broker(tmp_path):
     """A broker of another process, with Errata's topics: it cannot make or delete any itself."""
     program = tmp_path / "broker"
     source = ROOT / "Tests/Compose/broker.c"
-    subprocess.run(["gcc", "-O1", "-Wall", "-o", program, source, "-lrdkafka", "-lpthread"], check=True)
+    subprocess.run(["gcc", "-O1", "-Wall", "-o", program, source, "-lrdkafka"], check=True)
     code = (ROOT / "Shared/Schemas/EventType.swift").read_text().partition("public enum Topic")[2]
     topics = re.findall(r'^ *case \w+ = "(errata\.[a-z-]+\.v1)"$', code, re.M)
     assert "errata.problems.v1" in topics
