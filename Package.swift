@@ -270,7 +270,7 @@ let package = Package(
         + [
             .target(
                 name: "TestSupport",
-                dependencies: ["PostgresClient", "ServiceRuntime", hummingbird, logging, nioCore],
+                dependencies: ["PostgresClient", "Schemas", "ServiceRuntime", hummingbird, logging, nioCore],
                 path: "Tests/Support",
                 swiftSettings: swiftSettings
             ),

@@ -1,19 +1,11 @@
 import PostgresClient
 import Schemas
 import ServiceRuntime
+import TestSupport
 
 /// Problems and traces in a database, for tests of what the commands say of them.
 enum StoredTraces {
-    static let teacher = TeacherCall(
-        model: "m",
-        promptId: "chain-of-thought",
-        promptVersion: "1",
-        temperature: 0,
-        promptTokens: 1,
-        completionTokens: 1,
-        latencyMs: 1,
-        finishReason: "stop"
-    )
+    static let teacher = TeacherCall.sample(promptId: "chain-of-thought")
 
     /// Writes a problem.
     static func insert(

@@ -10,6 +10,7 @@ import uuid
 import psycopg
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin import AdminClient
+from psycopg.conninfo import conninfo_to_dict
 
 KAFKA = os.environ.get("ERRATA_TEST_KAFKA")
 POSTGRES = os.environ.get("ERRATA_TEST_POSTGRES")
@@ -40,7 +41,7 @@ def at(url: str, name: str) -> str:
 def drop(arguments: list[str]) -> None:
     """Drops the database that `options` made."""
     if "--postgres" in arguments:
-        name = arguments[arguments.index("--postgres") + 1].partition("?")[0].rsplit("/", 1)[1]
+        name = conninfo_to_dict(arguments[arguments.index("--postgres") + 1])["dbname"]
         with psycopg.connect(POSTGRES, autocommit=True) as connection:
             connection.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
 
@@ -48,9 +49,11 @@ def drop(arguments: list[str]) -> None:
 def empty(servers: str) -> None:
     """Deletes those of Errata's topics that hold or held anything, with what groups had read of them."""
     admin = AdminClient({"bootstrap.servers": servers, "log_level": 0})
-    used = [name for name, topic in topics(admin).items() if any(ends(servers, name, topic.partitions))]
-    for name, done in admin.delete_topics(used, operation_timeout=30).items() if used else []:
-        done.result(60)
+    held = ends(servers, {name: topic.partitions for name, topic in topics(admin).items()})
+    used = [name for name, offsets in held.items() if any(offsets)]
+    if used:
+        for done in admin.delete_topics(used, operation_timeout=30).values():
+            done.result(60)
     deadline = time.monotonic() + 60
     while set(used) & topics(admin).keys():
         assert time.monotonic() < deadline, f"{servers} has not deleted {', '.join(used)} within 60 s"
@@ -62,9 +65,13 @@ def topics(admin: AdminClient) -> dict:
     return {name: topic for name, topic in found.items() if name.startswith("errata.")}
 
 
-def ends(servers: str, topic: str, partitions) -> list[int]:
+def ends(servers: str, partitions: dict) -> dict[str, list[int]]:
+    """Where each of some topics' partitions ends."""
     consumer = Consumer({"bootstrap.servers": servers, "group.id": "errata-test-look", "log_level": 0})
     try:
-        return [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)[1] for number in partitions]
+        return {
+            topic: [consumer.get_watermark_offsets(TopicPartition(topic, number), timeout=30)[1] for number in numbers]
+            for topic, numbers in partitions.items()
+        }
     finally:
         consumer.close()

@@ -5,9 +5,12 @@ import subprocess
 
 import psycopg
 import pytest
+import yaml
 
 import servers
 from conftest import ROOT, System, binary, eventually, plain_environment, problem
+
+PROBLEMS = "errata.problems.v1"
 
 
 @pytest.fixture()
@@ -16,9 +19,8 @@ def broker(tmp_path):
     program = tmp_path / "broker"
     source = ROOT / "Tests/Compose/broker.c"
     subprocess.run(["gcc", "-O1", "-Wall", "-o", program, source, "-lrdkafka"], check=True)
-    code = (ROOT / "Shared/Schemas/EventType.swift").read_text().partition("public enum Topic")[2]
-    topics = re.findall(r'^ *case \w+ = "(errata\.[a-z-]+\.v1)"$', code, re.M)
-    assert "errata.problems.v1" in topics
+    told = subprocess.run([binary("errata"), "schema", "asyncapi"], capture_output=True, check=True).stdout
+    topics = [channel["address"] for channel in yaml.safe_load(told)["channels"].values()]
     running = subprocess.Popen([program, "0", *[f"{topic}:4" for topic in topics]], stdout=subprocess.PIPE, text=True)
     try:
         yield re.search(r"127\.0\.0\.1:\d+", running.stdout.readline()).group()
@@ -47,9 +49,9 @@ def test_a_system_uses_the_servers_that_it_is_given_and_leaves_them_running(syst
         count = "SELECT count(*) FROM problems WHERE state = 'ingested'"
         eventually(lambda: other.count(count) == 12, what="what the teacher gives")
         assert system.count("SELECT count(*) FROM problems WHERE dataset = 'given'") == 0
-        assert len(other.read_all("errata.problems.v1", lambda messages: len(messages) >= 12)) == 12
+        assert len(other.read_all(PROBLEMS, lambda messages: len(messages) >= 12)) == 12
     assert databases() == before
-    assert any(servers.ends(broker, "errata.problems.v1", range(4))), "the broker runs on, with what it carried"
+    assert any(servers.ends(broker, {PROBLEMS: range(4)})[PROBLEMS]), "the broker runs on, with what it carried"
 
 
 @pytest.mark.parametrize(

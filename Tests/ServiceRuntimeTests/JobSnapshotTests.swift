@@ -13,16 +13,7 @@ struct JobSnapshotTests {
             problemId: "p",
             verified: true,
             body: .dual(DualBody(right: text, wrong: "1 + 1 = 3", method: .corrupted)),
-            teacher: TeacherCall(
-                model: "m",
-                promptId: "corrupt",
-                promptVersion: "1",
-                temperature: 0,
-                promptTokens: 1,
-                completionTokens: 1,
-                latencyMs: 1,
-                finishReason: "stop"
-            )
+            teacher: .sample(promptId: "corrupt")
         )
     }
 

@@ -227,16 +227,7 @@ struct MigrationTests {
                     problemId: "p",
                     verified: true,
                     body: .chainOfThought(ChainOfThoughtBody(text: text, answer: "1", correct: true)),
-                    teacher: TeacherCall(
-                        model: "m",
-                        promptId: "p",
-                        promptVersion: "1",
-                        temperature: 0,
-                        promptTokens: 1,
-                        completionTokens: 1,
-                        latencyMs: 1,
-                        finishReason: "stop"
-                    )
+                    teacher: .sample()
                 )
             }
             try await pool.execute(

@@ -38,16 +38,7 @@ struct StoreInsertTests {
             verified: failure == nil,
             failure: failure,
             body: .dual(DualBody(right: "1 + 1 = 2", wrong: "1 + 1 = 3", method: .corrupted)),
-            teacher: TeacherCall(
-                model: "m",
-                promptId: "corrupt",
-                promptVersion: "1",
-                temperature: 0,
-                promptTokens: 1,
-                completionTokens: 1,
-                latencyMs: 1,
-                finishReason: "stop"
-            )
+            teacher: .sample(promptId: "corrupt")
         )
     }
 

@@ -160,16 +160,7 @@ package struct StageBench: Sendable {
             verified: verified,
             failure: verified ? nil : "planted",
             body: body,
-            teacher: TeacherCall(
-                model: "m",
-                promptId: "p",
-                promptVersion: "1",
-                temperature: 0,
-                promptTokens: 1,
-                completionTokens: 1,
-                latencyMs: 1,
-                finishReason: "stop"
-            ),
+            teacher: .sample(),
             attemptId: attempt,
             runId: run
         )

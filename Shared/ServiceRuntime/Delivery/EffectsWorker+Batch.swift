@@ -272,9 +272,7 @@ extension EffectsWorker {
                 rows += work.rows
             }
             try await Outbox.insert(rows, in: transaction)
-            #if ERRATA_FAULTS
             try await AppliedEffects.note(new, of: consumer, in: transaction)
-            #endif
             for _ in new { try FaultPoint.commitAhead.reach() }
             return new
         }

@@ -202,9 +202,7 @@ extension EffectsWorker {
             }
             try await work.apply(transaction)
             try await Outbox.insert(work.rows, in: transaction)
-            #if ERRATA_FAULTS
             try await AppliedEffects.note([entry.identity], of: consumer, in: transaction)
-            #endif
             try FaultPoint.commitAhead.reach()
             return .processed
         }

@@ -99,9 +99,9 @@ struct UpCommand: AsyncParsableCommand {
             options.teacherModel = teacherModel
         }
         options.engines = engines.map { URL(fileURLWithPath: $0).absoluteURL }
+        options.students = students.map { URL(fileURLWithPath: $0).absoluteURL }
         options.kafka = try kafka.map { try SystemOptions.kafka(at: $0, environment: environment) }
         options.postgres = try postgres.map { try SystemOptions.database(at: $0, environment: environment) }
-        options.students = students.map { URL(fileURLWithPath: $0).absoluteURL }
         let interruption = await Interruption()
         let system = try await LocalSystem.start(options, logger: logger) { Terminal.out($0) }
         do {
