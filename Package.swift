@@ -192,7 +192,7 @@ let package = Package(
         ),
 
         // Plumbing
-        shared("KafkaClient", ["CLibrdkafka", logging, serviceLifecycle]),
+        shared("KafkaClient", ["CLibrdkafka", deque, logging, serviceLifecycle]),
         shared(
             "PostgresClient",
             ["CLibpq", deque, logging, serviceLifecycle, subprocess, systemPackage]

@@ -40,9 +40,17 @@ package struct SHA256: Sendable {
     private final class State: @unchecked Sendable {
         private let context: OpaquePointer
 
+        /// The algorithm, looked up once: libcrypto would do so for every context.
+        private static let algorithm = Algorithm()
+
+        private struct Algorithm: @unchecked Sendable {
+            // Nothing writes to it, and it lives as long as the process.
+            let pointer = EVP_MD_fetch(nil, "SHA256", nil)
+        }
+
         init() {
             context = Self.makeContext()
-            require(EVP_DigestInit_ex(context, EVP_sha256(), nil))
+            require(EVP_DigestInit_ex(context, Self.algorithm.pointer, nil))
         }
 
         init(copying other: State) {

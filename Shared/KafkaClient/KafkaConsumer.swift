@@ -6,9 +6,9 @@ public import ServiceLifecycle
 ///
 /// Offsets are committed only by ``commit(_:)``.
 ///
-/// A thread of its own polls, and when the reader is slow the partitions are paused while polling goes on: a handler
+/// A thread of its own polls, also while the reader is slow and no message is taken any more: a handler
 /// may take minutes without costing the membership, however small `max.poll.interval.ms` is. What is buffered is
-/// bounded in messages and bytes. Messages of partitions that are taken away are dropped from the buffer; of those that
+/// bounded in messages and bytes, here and at librdkafka (`queued.max.messages.kbytes`, 64 MiB unless set). Messages of partitions that are taken away are dropped from the buffer; of those that
 /// the reader has already, ``holds(_:)`` tells.
 ///
 /// A member that dies is noticed after 6 s, from when on the others have its partitions (`session.timeout.ms`, with a
@@ -34,9 +34,9 @@ public final class KafkaConsumer: Sendable, Service {
     public struct Limits: Sendable {
         /// The most messages in one batch.
         public var batchMessages: Int
-        /// Messages at which partitions are paused until half are read.
+        /// Messages at which no more are taken until half are read.
         public var bufferedMessages: Int
-        /// Bytes at which partitions are paused until half are read.
+        /// Bytes at which no more are taken until half are read.
         public var bufferedBytes: Int
 
         /// Makes limits; each is at least 1.
@@ -155,12 +155,12 @@ extension ConsumerBuffer.Limits {
 }
 
 extension ConsumerCore {
-    /// A pause throws away what was fetched ahead, so that little is; a short wait at the broker keeps latency low.
+    /// What is fetched ahead is bounded by its bytes, which librdkafka waits a second for once they are there; a short wait
+    /// at the broker keeps latency low.
     static let defaultSettings = [
         "client.id": "errata",
         "statistics.interval.ms": "5000",
-        "queued.min.messages": "1000",
-        "queued.max.messages.kbytes": "16384",
+        "queued.max.messages.kbytes": "65536",
         "fetch.wait.max.ms": "100",
     ]
 

@@ -66,7 +66,8 @@ public final class KafkaProducer: Sendable, Service {
     ///
     /// A cancelled task stops waiting (`CancellationError`); a record that was queued by then may still be delivered.
     public func send(_ record: KafkaRecord) async throws -> DeliveryReport {
-        try await core.enqueue(record).cancellableValue()
+        guard let result = try await deliver([record]).first else { throw KafkaError.closed("producer") }
+        return try result.get()
     }
 
     /// Sends records in order and awaits all reports; throws the first failure after every report has come.
@@ -78,25 +79,7 @@ public final class KafkaProducer: Sendable, Service {
     ///
     /// A record that is refused (one that is too large, say) does not hold up those behind it.
     public func deliver(_ records: [KafkaRecord]) async throws -> [Result<DeliveryReport, KafkaError>] {
-        var queued: [Result<Promise<DeliveryReport>, KafkaError>] = []
-        queued.reserveCapacity(records.count)
-        for record in records {
-            do {
-                queued.append(.success(try await core.enqueue(record)))
-            } catch let error as KafkaError {
-                queued.append(.failure(error))
-            }
-        }
-        var results: [Result<DeliveryReport, KafkaError>] = []
-        results.reserveCapacity(records.count)
-        for entry in queued {
-            do {
-                results.append(.success(try await entry.get().cancellableValue()))
-            } catch let error as KafkaError {
-                results.append(.failure(error))
-            }
-        }
-        return results
+        try await core.deliver(records)
     }
 
     /// Sends what is queued without lingering, and waits until all reports have come; throws when `timeout` passes.

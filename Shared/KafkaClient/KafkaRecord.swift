@@ -52,6 +52,27 @@ public struct KafkaRecord: Sendable, Hashable {
     }
 }
 
+extension KafkaRecord {
+    /// Bytes of key, value and headers.
+    var byteCount: Int { (key?.count ?? 0) + (value?.count ?? 0) + headers.byteCount }
+
+    /// The most bytes that this record takes alone on the wire without compression, the framing included: what a
+    /// producer's and a broker's limits are held against.
+    public var largestSize: Int { Self.largestSize(headers: headers, of: (key?.count ?? 0) + (value?.count ?? 0)) }
+
+    /// ``largestSize`` of a record with headers and so many bytes of key and value.
+    public static func largestSize(headers: [KafkaHeader], of bytes: Int) -> Int {
+        // A record batch's header takes 61 bytes; a record's attributes, five lengths, offset and time at most 1 + 8 · 5
+        // + 10; a header's two lengths at most 2 · 5.
+        bytes + headers.byteCount + 112 + 10 * headers.count
+    }
+}
+
+extension [KafkaHeader] {
+    /// Bytes of names and values.
+    fileprivate var byteCount: Int { reduce(0) { $0 + $1.key.utf8.count + ($1.value?.count ?? 0) } }
+}
+
 /// A record as a consumer receives it.
 public struct KafkaMessage: Sendable, Hashable {
     /// The topic.
@@ -99,10 +120,7 @@ public struct KafkaMessage: Sendable, Hashable {
     public var topicPartition: TopicPartition { TopicPartition(topic: topic, partition: partition) }
 
     /// Bytes of key, value and headers.
-    public var byteCount: Int {
-        (key?.count ?? 0) + (value?.count ?? 0)
-            + headers.reduce(0) { $0 + $1.key.utf8.count + ($1.value?.count ?? 0) }
-    }
+    public var byteCount: Int { (key?.count ?? 0) + (value?.count ?? 0) + headers.byteCount }
 }
 
 /// A partition of a topic.

@@ -63,7 +63,7 @@ public struct KafkaStatistics: Sendable, Hashable {
         public let messages: Int
         /// Their bytes.
         public let bytes: Int
-        /// Whether the partitions are paused until half of it is read.
+        /// Whether no more messages are taken until half of it is read.
         public let isHoldingBack: Bool
     }
 

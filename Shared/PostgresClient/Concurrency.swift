@@ -5,14 +5,29 @@ import Synchronization
 /// Runs an actor's work on a thread of its own, so that libpq's blocking calls never hold the cooperative pool.
 final class ConnectionExecutor: SerialExecutor {
     private let queue: DispatchQueue
+    /// Runs the work between statements on the same thread.
+    let user: ConnectionUserExecutor
 
     init(label: String) {
         queue = DispatchQueue(label: label)
+        user = ConnectionUserExecutor(queue: queue)
     }
 
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+    }
+}
+
+/// Runs what uses a connection on the connection's thread: from one statement to the next no other thread is woken up.
+final class ConnectionUserExecutor: TaskExecutor {
+    private let queue: DispatchQueue
+
+    init(queue: DispatchQueue) { self.queue = queue }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
     }
 }
 

@@ -198,7 +198,7 @@ final class ConnectionHandle {
 
 /// Values laid out as libpq takes them.
 struct BoundParameters {
-    private var storage: [CChar] = []
+    private var storage: [UInt8] = []
     private var offsets: [Int?] = []
 
     private(set) var types: [UInt32] = []
@@ -215,32 +215,32 @@ struct BoundParameters {
                     + "possible; pass arrays"
             )
         }
+        storage.reserveCapacity(values.reduce(0) { $0 + $1.byteCount + 1 })
         for value in values {
             types.append(value.type)
             if case .bytes(let data) = value.content {
-                offsets.append(storage.count)
+                append(data)
                 lengths.append(Int32(data.count))
                 formats.append(1)
-                storage.append(contentsOf: data.lazy.map { CChar(bitPattern: $0) })
-                storage.append(0)
-            } else if let text = try value.textForm() {
-                offsets.append(storage.count)
-                lengths.append(0)
-                formats.append(0)
-                storage.append(contentsOf: text.utf8.lazy.map { CChar(bitPattern: $0) })
-                storage.append(0)
             } else {
-                offsets.append(nil)
+                if let text = try value.textForm() { append(text.utf8) } else { offsets.append(nil) }
                 lengths.append(0)
                 formats.append(0)
             }
         }
     }
 
+    private mutating func append(_ bytes: some Sequence<UInt8>) {
+        offsets.append(storage.count)
+        storage.append(contentsOf: bytes)
+        storage.append(0)
+    }
+
     func withPointers<Value>(_ body: (UnsafePointer<UnsafePointer<CChar>?>?) throws -> Value) rethrows -> Value {
-        try storage.withUnsafeBufferPointer { bytes in
+        try storage.withUnsafeBytes { bytes in
+            let start = bytes.assumingMemoryBound(to: CChar.self).baseAddress
             let pointers: [UnsafePointer<CChar>?] = offsets.map { offset in
-                offset.flatMap { offset in bytes.baseAddress.map { $0 + offset } }
+                offset.flatMap { offset in start.map { $0 + offset } }
             }
             return try pointers.withUnsafeBufferPointer { try body($0.baseAddress) }
         }

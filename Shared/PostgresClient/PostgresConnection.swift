@@ -90,7 +90,7 @@ public actor PostgresConnection {
 
     /// Runs text without parameters, several statements included.
     func simple(_ text: String) throws -> ResultSet {
-        guard !text.utf8.contains(0) else {
+        guard !text.containsNUL else {
             throw PostgresError(kind: .encoding, message: "a statement holds a NUL character")
         }
         return try opened().simple(text)
@@ -114,7 +114,7 @@ public actor PostgresConnection {
 
     private func perform(_ sql: RenderedSQL, token: UInt64, prepared: Bool) throws -> ResultSet {
         let handle = try opened()
-        guard !sql.text.utf8.contains(0) else {
+        guard !sql.text.containsNUL else {
             throw PostgresError(kind: .encoding, message: "a statement holds a NUL character")
         }
         let parameters = try BoundParameters(sql.values)

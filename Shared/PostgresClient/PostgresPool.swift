@@ -40,8 +40,6 @@ public final class PostgresPool: Service, PostgresQueryable {
         }
     }
 
-    private typealias Lease = (id: Int, connection: PostgresConnection)
-
     private struct Handed: Sendable {
         let id: Int
         let connection: PostgresConnection
@@ -124,19 +122,30 @@ public final class PostgresPool: Service, PostgresQueryable {
 
     /// Runs the closure with a connection of its own.
     ///
-    /// An open transaction is rolled back at the end.
+    /// What is isolated to no actor runs on the connection's thread meanwhile, the closure's child tasks too: work that
+    /// takes long, or is to run beside other work, belongs outside. An open transaction is rolled back at the end.
     public func withConnection<Value>(
         actor: isolated (any Actor)? = #isolation,
         _ body: (PostgresConnection) async throws -> Value
     ) async throws -> Value {
-        let (id, connection) = try await lease()
-        do {
-            let value = try await body(connection)
-            await release(id, connection)
-            return value
-        } catch {
-            await release(id, connection)
-            throw error
+        var handed = try await lease()
+        while true {
+            let (id, connection, isRested) = (handed.id, handed.connection, handed.rested)
+            let outcome = try await withTaskExecutorPreference(connection.executor.user) { () async throws -> Value? in
+                // It may have died at rest; a look at the socket tells, without a round trip.
+                if isRested, await !connection.isAlive() { return nil }
+                do {
+                    let value = try await body(connection)
+                    await release(id, connection)
+                    return value
+                } catch {
+                    await release(id, connection)
+                    throw error
+                }
+            }
+            if let outcome { return outcome }
+            logger.debug("replacing a connection that died at rest")
+            handed = try await replace(id)
         }
     }
 
@@ -199,34 +208,25 @@ public final class PostgresPool: Service, PostgresQueryable {
         return value
     }
 
-    private func lease() async throws -> Lease {
+    private func lease() async throws -> Handed {
         try Task.checkCancellation()
+        return try await handedOver { $0.machine.lease($1) }
+    }
+
+    /// Gives a leased connection that has died back for another one.
+    private func replace(_ dead: Int) async throws -> Handed {
+        try await handedOver { $0.machine.replace(dead, for: $1) }
+    }
+
+    /// Awaits the connection that an event brings to a new waiter.
+    private func handedOver(_ event: (inout State, _ waiter: Int) -> [PoolStateMachine.Action]) async throws -> Handed {
         let promise = Promise<Handed>()
         let waiter = state.withLock { state in
             state.lastWaiter += 1
             state.promises[state.lastWaiter] = promise
             return state.lastWaiter
         }
-        var handed = try await wait(for: promise, waiter) { $0.machine.lease(waiter) }
-        // A connection at rest may have died meanwhile; a look at the socket tells, without a round trip.
-        while handed.rested, await !handed.connection.isAlive() {
-            let promise = Promise<Handed>()
-            let dead = handed.id
-            logger.debug("replacing a connection that died at rest")
-            handed = try await wait(for: promise, waiter) { state in
-                state.promises[waiter] = promise
-                return state.machine.replace(dead, for: waiter)
-            }
-        }
-        return (handed.id, handed.connection)
-    }
-
-    private func wait(
-        for promise: Promise<Handed>,
-        _ waiter: Int,
-        _ event: (inout State) -> [PoolStateMachine.Action]
-    ) async throws -> Handed {
-        perform(event)
+        perform { event(&$0, waiter) }
         let mustWait = state.withLock { $0.promises[waiter] != nil }
         let timeout = options.leaseTimeout
         let timer =

@@ -73,13 +73,22 @@ public struct PostgresValue: Sendable, Hashable {
         self.content = content
     }
 
+    /// About the bytes that it takes.
+    var byteCount: Int {
+        switch content {
+        case .text(let text): text.utf8.count
+        case .bytes(let data): data.count
+        case .null, .invalid: 0
+        }
+    }
+
     /// The text form, as parameters and array literals use it; nil is NULL.
     func textForm() throws -> String? {
         switch content {
         case .null: return nil
         case .text(let text):
             // C strings end at a NUL, so such a text would be cut in silence.
-            guard !text.utf8.contains(0) else {
+            guard !text.containsNUL else {
                 throw PostgresError(
                     kind: .encoding,
                     message: "a text holds a NUL character, which PostgreSQL cannot store"
@@ -89,6 +98,16 @@ public struct PostgresValue: Sendable, Hashable {
         case .bytes(let data): return Hexadecimal.bytea(data)
         case .invalid(let reason): throw PostgresError(kind: .encoding, message: reason)
         }
+    }
+}
+
+extension String {
+    /// Whether it holds a NUL.
+    var containsNUL: Bool {
+        let found = utf8.withContiguousStorageIfAvailable { bytes in
+            bytes.baseAddress.map { memchr($0, 0, bytes.count) != nil } ?? false
+        }
+        return found ?? utf8.contains(0)
     }
 }
 
@@ -198,12 +217,17 @@ extension Array: PostgresEncodable where Element: PostgresEncodable {
         return TypeID.arrays[element == TypeID.unspecified ? TypeID.text : element] ?? TypeID.unspecified
     }
 
-    /// An array literal of one dimension.
+    /// An array of one dimension: of texts and bytes in binary form, which needs no marks, of others as a literal.
     public var postgresValue: PostgresValue {
         guard TypeID.elements[Element.postgresType] == nil else {
             return PostgresValue(type: TypeID.unspecified, content: .invalid("arrays of arrays are not supported"))
         }
         do {
+            let type = Element.postgresType == TypeID.unspecified ? TypeID.text : Element.postgresType
+            if type == TypeID.text || type == TypeID.bytea {
+                let array = try BinaryArray.format(map(\.postgresValue), elementType: type)
+                return PostgresValue(type: Self.postgresType, content: .bytes(array))
+            }
             let elements = try map { try $0.postgresValue.textForm() }
             return PostgresValue(text: ArrayText.format(elements), type: Self.postgresType)
         } catch {

@@ -102,7 +102,7 @@ public struct Cell: Sendable {
     ///
     /// Throws ``PostgresError`` naming column, type and row.
     public func `as`<Value: PostgresDecodable>(_ type: Value.Type) throws -> Value {
-        try decode(String(describing: type)) { try Value.decode($0) }
+        try decode("\(type)") { try Value.decode($0) }
     }
 
     /// Decodes json or jsonb into a Codable type.
@@ -110,7 +110,10 @@ public struct Cell: Sendable {
         try decode("JSON of \(type)") { try $0.json(type) }
     }
 
-    private func decode<Value>(_ wanted: String, _ body: (PostgresField) throws -> Value) throws -> Value {
+    private func decode<Value>(
+        _ wanted: @autoclosure () -> String,
+        _ body: (PostgresField) throws -> Value
+    ) throws -> Value {
         guard let column else {
             let known = row.columnNames.joined(separator: ", ")
             throw PostgresError(kind: .decoding, message: "no column \"\(name)\" in the result; it has: \(known)")
@@ -125,7 +128,7 @@ public struct Cell: Sendable {
             throw PostgresError(
                 kind: .decoding,
                 message: "column \"\(name)\" (\(TypeID.name(field.type))) of row \(row.index) does not decode as "
-                    + "\(wanted): \(mismatch.reason)",
+                    + "\(wanted()): \(mismatch.reason)",
                 detail: mismatch.value.map { "the value is \($0.prefix(200))" }
             )
         }

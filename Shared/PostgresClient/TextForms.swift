@@ -47,22 +47,31 @@ enum Hexadecimal {
 /// Array literals of one dimension: `{"a","b\"c",NULL}`.
 enum ArrayText {
     static func format(_ elements: [String?]) -> String {
-        var bytes: [UInt8] = [UInt8(ascii: "{")]
-        for (index, element) in elements.enumerated() {
-            if index > 0 { bytes.append(UInt8(ascii: ",")) }
-            guard let element else {
-                bytes.append(contentsOf: "NULL".utf8)
-                continue
+        // Each byte of an element may need a mark before it.
+        let most = elements.reduce(2) { $0 + 2 * ($1?.utf8.count ?? 1) + 3 }
+        return String(unsafeUninitializedCapacity: most) { bytes in
+            var count = 0
+            func put(_ byte: UInt8) {
+                bytes.initializeElement(at: count, to: byte)
+                count += 1
             }
-            bytes.append(UInt8(ascii: "\""))
-            for byte in element.utf8 {
-                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { bytes.append(UInt8(ascii: "\\")) }
-                bytes.append(byte)
+            put(UInt8(ascii: "{"))
+            for (index, element) in elements.enumerated() {
+                if index > 0 { put(UInt8(ascii: ",")) }
+                guard let element else {
+                    for byte in "NULL".utf8 { put(byte) }
+                    continue
+                }
+                put(UInt8(ascii: "\""))
+                for byte in element.utf8 {
+                    if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { put(UInt8(ascii: "\\")) }
+                    put(byte)
+                }
+                put(UInt8(ascii: "\""))
             }
-            bytes.append(UInt8(ascii: "\""))
+            put(UInt8(ascii: "}"))
+            return count
         }
-        bytes.append(UInt8(ascii: "}"))
-        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The elements, or nil when the text is no array of one dimension.
@@ -121,6 +130,37 @@ enum ArrayText {
             guard bytes[index] == UInt8(ascii: ",") else { return nil }
             index += 1
         }
+    }
+}
+
+/// Arrays of one dimension in PostgreSQL's binary form, as its `array_recv` reads them.
+enum BinaryArray {
+    /// The bytes of an array of texts or bytes.
+    ///
+    /// - Throws: ``PostgresError`` where an element cannot be sent.
+    static func format(_ elements: [PostgresValue], elementType: UInt32) throws -> Data {
+        var data = Data(capacity: elements.reduce(20) { $0 + 4 + $1.byteCount })
+        func put(_ number: Int32) { withUnsafeBytes(of: number.bigEndian) { data.append(contentsOf: $0) } }
+        let hasNull = elements.contains { if case .null = $0.content { true } else { false } }
+        put(elements.isEmpty ? 0 : 1)
+        put(hasNull ? 1 : 0)
+        put(Int32(bitPattern: elementType))
+        guard !elements.isEmpty else { return data }
+        put(Int32(elements.count))
+        // Counted from 1.
+        put(1)
+        for element in elements {
+            if elementType == TypeID.bytea, case .bytes(let bytes) = element.content {
+                put(Int32(bytes.count))
+                data.append(bytes)
+            } else if let text = try element.textForm() {
+                put(Int32(text.utf8.count))
+                data.append(contentsOf: text.utf8)
+            } else {
+                put(-1)
+            }
+        }
+        return data
     }
 }
 

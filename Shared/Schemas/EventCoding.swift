@@ -46,7 +46,7 @@ public enum EventCoding {
         sizeLimit: Int = EventCoding.defaultSizeLimit
     ) throws -> Data {
         try payload.validate()
-        let data = try encodeJSON(payload)
+        let data = try write(payload)
         try checkSize(data, limit: sizeLimit, what: "\(type(of: payload).type.rawValue) \(payload.id)")
         return data
     }
@@ -85,6 +85,13 @@ public enum EventCoding {
         let payload = try decodeStrictly(type, from: json, what: name)
         try payload.validate()
         return payload
+    }
+
+    private static func write(_ payload: some EventPayload) throws -> Data {
+        guard let payload = payload as? any JSONText.Writing else { return try encodeJSON(payload) }
+        var json = JSONText(capacity: 8_192)
+        payload.write(to: &json)
+        return Data(json.bytes)
     }
 
     /// Writes any value with the conventions of event bodies, without a size limit.

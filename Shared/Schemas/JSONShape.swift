@@ -14,11 +14,15 @@ enum JSONShape {
     ///
     /// - Returns: What is wrong with the shape; nil where nothing is.
     static func fault(in data: Data) -> String? {
+        data.withUnsafeBytes { fault(in: $0) }
+    }
+
+    private static func fault(in bytes: UnsafeRawBufferPointer) -> String? {
         var depth = 0
         var values = 1
         var isQuoted = false
         var isEscaped = false
-        for byte in data {
+        for byte in bytes {
             // Readers take UTF-16 and UTF-32 too, whose marks have NULs beside them; in UTF-8 it stands in no JSON.
             if byte == 0 { return "holds a NUL byte; send JSON in UTF-8" }
             if isQuoted {

@@ -179,6 +179,49 @@ struct KeyStepLocatorTests {
         }
     }
 
+    @Test("what a batch is prepared for comes out as each alone does, also where one of it cannot be worked on")
+    func batch() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            _ = try await process(run(tokenizer), processor, pool)
+            for problem in ["p1", "p2"] { try await ingest(problem, into: pool) }
+            try await ingest("p3", into: pool, withTemplate: false)
+            let traces = [dual("p1"), dual("p2", verified: false), dual("p3"), template("p1"), dual("stranger")]
+            let received = try traces.enumerated().map { place, trace in
+                let event = try OutgoingEvent(trace, source: "/test", time: Date())
+                return ReceivedEvent(
+                    topic: event.topic,
+                    partition: 0,
+                    offset: Int64(place),
+                    attributes: event.attributes,
+                    data: Data(event.payload.utf8)
+                )
+            }
+            let prepared = try await processor.prepared(for: received)
+            for event in received.dropLast() {
+                let (one, other) = (try await prepared.process(event), try await processor.process(event))
+                #expect(one.events.map(\.payload) == other.events.map(\.payload))
+            }
+            await #expect(throws: StillMissing.self) { try await prepared.process(try #require(received.last)) }
+            // One that came without the others is read by itself.
+            let late = ReceivedEvent(
+                topic: .traces,
+                partition: 1,
+                offset: 9,
+                attributes: received[0].attributes,
+                data: received[0].data
+            )
+            #expect(try await prepared.process(late).events.count == 2)
+
+            let all = [try await prepared.process(received[0]), try await prepared.process(received[2])]
+            for effects in all { try await pool.withTransaction { try await effects.apply($0) } }
+            #expect(try await pool.value("SELECT count(*) FROM key_steps", as: Int.self) == 3)
+            let again = try await processor.prepared(for: received)
+            #expect(try await again.process(received[0]).events.isEmpty)
+        }
+    }
+
     @Test("pairs that are not verified and other traces have none")
     func others() async throws {
         try await TestDatabase.withPool { pool in

@@ -234,6 +234,53 @@ struct ServerTests {
         }
     }
 
+    @Test("arrays of texts and bytes come back with their nulls, and one element that cannot be sent refuses them")
+    func arrays() async throws {
+        try await TestServer.withPool { pool in
+            let texts: [String?] = ["", nil, "NULL", "{\"a\\", "ü😀", String(repeating: "x", count: 100_000)]
+            let blobs: [Data?] = [Data(), nil, Data([0, 255, 92]), Data(repeating: 7, count: 70_000)]
+            let row = try #require(
+                try await pool.first(
+                    """
+                    SELECT \(texts)::text[] AS texts, \(blobs)::bytea[] AS blobs, \([String]())::text[] AS none,
+                           cardinality(\(["a", "b"])) AS size, 'b' = ANY(\(["a", "b"])) AS isThere, (\(["a", "b"]))[1] AS first
+                    """
+                )
+            )
+            #expect(try row.get("texts", as: [String?].self) == texts)
+            #expect(try row.get("blobs", as: [Data?].self) == blobs)
+            #expect(try row.get("none", as: [String].self).isEmpty)
+            #expect(try row.get("size", as: Int.self) == 2 && row.get("isthere", as: Bool.self))
+            #expect(try row.get("first", as: String.self) == "a")
+            let error = await #expect(throws: PostgresError.self) {
+                try await pool.query("SELECT \(["a", "b\0"])")
+            }
+            #expect(error?.kind == .encoding && error?.message.contains("in an array") == true)
+        }
+    }
+
+    @Test("what uses a connection stays on its thread between statements, unless it belongs to an actor")
+    func threads() async throws {
+        try await TestServer.withPool { pool in
+            try await pool.withTransaction { transaction in
+                let own = transaction.connection.executor.user.asUnownedTaskExecutor()
+                for _ in 0..<3 {
+                    #expect(withUnsafeCurrentTask { $0?.unownedTaskExecutor } == own)
+                    _ = try await transaction.value("SELECT 1", as: Int.self)
+                }
+            }
+            #expect(withUnsafeCurrentTask { $0?.unownedTaskExecutor } == nil)
+            let main = try await Task { @MainActor in
+                try await pool.withTransaction { transaction in
+                    _ = try await transaction.value("SELECT 1", as: Int.self)
+                    MainActor.assertIsolated()
+                    return true
+                }
+            }.value
+            #expect(main)
+        }
+    }
+
     @Test("migrations apply once from two pools, and changed or newer ones are refused by name")
     func migrations() async throws {
         try await TestServer.withPool { pool in

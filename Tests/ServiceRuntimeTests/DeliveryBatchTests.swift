@@ -64,6 +64,46 @@ struct DeliveryBatchTests {
 
     // MARK: Effects
 
+    @Test("a batch is prepared for at once, its changes of a kind are made together, and one by one where that fails")
+    func prepared() async throws {
+        try await DeliveryBench.with(partitions: 1) { bench in
+            try await bench.pool.execute("CREATE TABLE prepared (event_id text NOT NULL, beside integer NOT NULL)")
+            try await Self.countStatements(on: "prepared", in: bench.pool)
+            let keys = (0..<60).map { "k-\($0)" }
+            let fails = Mutex(false)
+            let sizes = Mutex<[Int]>([])
+            var processor = ClosureProcessor(batchLimit: 20) { try DeliveryBench.effects(of: $0) }
+            processor.prepares = { events in
+                sizes.withLock { $0.append(events.count) }
+                if fails.withLock({ $0 }) { throw StageFault() }
+            }
+            let worker = EffectsWorker(
+                processor: processor,
+                pool: bench.pool,
+                kafka: bench.broker.configuration,
+                logger: quiet,
+                concurrency: 4
+            )
+            try await bench.send(keys.map { (id: $0, key: $0) })
+            try await withServices([worker]) {
+                try await eventually("all effects") { try await bench.count("effects") == 60 }
+                #expect(try await bench.count("prepared") == 60)
+                let made = try await Self.statements(on: "prepared", in: bench.pool)
+                #expect(made == sizes.withLock { $0.count } && made < 60)
+                let shares = "SELECT sum(1.0 / beside)::float8 FROM prepared" as SQL
+                #expect(abs(try await bench.pool.value(shares, as: Double.self) - Double(made)) < 1e-6)
+
+                fails.withLock { $0 = true }
+                try await bench.send(keys.map { (id: "late-\($0)", key: $0) })
+                try await eventually("the late effects") { try await bench.count("effects") == 120 }
+                #expect(try await bench.count("prepared") == 60)
+            }
+            #expect(try await bench.count("inbox") == 120)
+        }
+    }
+
+    private struct StageFault: Error {}
+
     @Test("inbox and outbox take a batch in a statement each, and everything happens once and in the order of its key")
     func statements() async throws {
         try await DeliveryBench.with(partitions: 2) { bench in
@@ -105,9 +145,9 @@ struct DeliveryBatchTests {
                 guard event.id == "f-2" else { return effects }
                 let failure = PermanentFailure(code: "poisoned", message: "as planted")
                 guard inTransaction else { throw failure }
-                let apply = effects.apply
-                effects.apply = { transaction in
-                    try await apply(transaction)
+                let change = effects.change
+                effects.change = { transaction in
+                    try await change(transaction)
                     throw failure
                 }
                 return effects

@@ -77,7 +77,7 @@ struct DeliveryDeadLetterTests {
                 case "refused": throw PermanentFailure(code: "refused", message: "not this one")
                 case "wordless": throw PermanentFailure(code: "", message: "")
                 case "constraint":
-                    effects.apply = { transaction in
+                    effects.change = { transaction in
                         try await transaction.execute("INSERT INTO effects (event_id) VALUES ('half')")
                     }
                 case "conflict":

@@ -40,12 +40,39 @@ struct ClosureProcessor: EventProcessor {
     var batchLimit = 1
     /// Which events are stored first; nil: none is.
     var stores: (@Sendable (ReceivedEvent) -> Bool)?
+    /// What is done with the events of a batch before each is worked on.
+    var prepares: (@Sendable ([ReceivedEvent]) async throws -> Void)?
+    /// The ids of the events that it was prepared for.
+    var prepared: Set<String> = []
     let body: @Sendable (ReceivedEvent) async throws -> Effects
 
     var storesFirst: Bool { stores != nil }
     func isStoredFirst(_ event: ReceivedEvent) -> Bool { stores?(event) ?? false }
 
-    func process(_ event: ReceivedEvent) async throws -> Effects { try await body(event) }
+    func prepared(for events: [ReceivedEvent]) async throws -> ClosureProcessor {
+        guard let prepares else { return self }
+        try await prepares(events)
+        var copy = self
+        copy.prepared = Set(events.map(\.id))
+        return copy
+    }
+
+    func process(_ event: ReceivedEvent) async throws -> Effects {
+        var effects = try await body(event)
+        if prepared.contains(event.id) { effects.changes.append(PreparedRow(event: event.id)) }
+        return effects
+    }
+}
+
+/// Rows of the table `prepared`: each an event, with the number of those that were written with it.
+struct PreparedRow: BatchedChange {
+    let event: String
+
+    static func make(_ rows: [PreparedRow], in transaction: PostgresTransaction) async throws {
+        try await transaction.execute(
+            "INSERT INTO prepared (event_id, beside) SELECT id, \(rows.count) FROM unnest(\(rows.map(\.event))) AS id"
+        )
+    }
 }
 
 /// A counter by name that tasks share.

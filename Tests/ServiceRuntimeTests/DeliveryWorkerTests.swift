@@ -31,9 +31,9 @@ struct DeliveryWorkerTests {
                     left.withLock { $0 = counts }
                 }
                 var effects = try DeliveryBench.effects(of: event)
-                let apply = effects.apply
-                effects.apply = { transaction in
-                    try await apply(transaction)
+                let change = effects.change
+                effects.change = { transaction in
+                    try await change(transaction)
                     if attempt == 1 { throw PlantedError() }
                 }
                 return effects

@@ -152,15 +152,18 @@ struct StoreInsertTests {
             let counts = try totals.map { [try $0.get("rows", as: Int.self), try $0.get("keys", as: Int.self)] }
             #expect(counts == [[1_001, 1_001]])
 
-            let context = try #require(
-                try await TraceStore.pairContext(problem: "p", traces: ["t", "other"], from: pool)
+            let context = try await TraceStore.pairContext(
+                problems: ["p", "none"],
+                traces: ["t", "other"],
+                from: pool
             )
-            #expect(context.dataset == "d" && context.answer == "2" && context.activeRuns == ["r"])
+            let problem = try #require(context.problems["p"])
+            #expect(context.problems.count == 1 && context.activeRuns == ["r"])
+            #expect(problem.dataset == "d" && problem.answer == "2")
             #expect(context.located == ["t": Set(keySteps.map(\.event.form))])
             #expect(context.located["t"]?.contains(KeyStepForm(tokenizer: "tokens-0", format: "")) == true)
-            #expect(try context.template() == nil)
+            #expect(try problem.template() == nil)
             #expect(try await TraceStore.located(traces: ["other"], from: pool).isEmpty)
-            #expect(try await TraceStore.pairContext(problem: "none", traces: ["t"], from: pool) == nil)
         }
     }
 
@@ -186,8 +189,8 @@ struct StoreInsertTests {
                 )
             }
             try await pool.withTransaction { try await TraceStore.insert(templates, in: $0) }
-            let context = try #require(try await TraceStore.pairContext(problem: "p", traces: [], from: pool))
-            #expect(try context.template() == templates[1])
+            let context = try await TraceStore.pairContext(problems: ["p"], traces: [], from: pool)
+            #expect(try context.problems["p"]?.template() == templates[1])
             #expect(context.activeRuns == ["r", "r-2"] && context.located.isEmpty)
             #expect(try await RunStore.runs(ids: ["r-2", "r", "none"], from: pool).map(\.id) == ["r", "r-2"])
         }

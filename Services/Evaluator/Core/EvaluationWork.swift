@@ -267,9 +267,9 @@ public struct EvaluationWork: Sendable {
             throw error
         }
         let seconds = (ContinuousClock.now - started) / .seconds(1)
-        let write = effects.apply
-        effects = Effects(events: effects.events) { transaction in
-            try await write(transaction)
+        let written = effects
+        effects = Effects(events: written.events) { transaction in
+            try await written.apply(transaction)
             if job.reason != nil { try await EvaluationJobStore.note(nil, of: job.id, in: transaction) }
             try await EvaluationJobStore.finish(piece: piece.number, of: job.id, seconds: seconds, in: transaction)
         }

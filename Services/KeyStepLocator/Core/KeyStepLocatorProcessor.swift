@@ -22,6 +22,23 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     private let runs: RunWriters
     private let logger: Logger
     private let words = KeyStepWriter.words
+    /// What was read for the events of a batch.
+    private var read = Read()
+
+    private struct Read {
+        /// Where an event stands on the topic of traces.
+        struct Place: Hashable {
+            let partition: Int32
+            let offset: Int64
+
+            init(_ event: ReceivedEvent) { (partition, offset) = (event.partition, event.offset) }
+        }
+
+        /// The traces of events.
+        var traces: [Place: TraceEvent] = [:]
+        /// What their pairs depend on; nil where nothing was read.
+        var context: TraceStore.PairContext?
+    }
 
     /// Creates a processor that takes the students' tokenizers from `tokenizers`.
     public init(pool: PostgresPool, tokenizers: any StudentTokenizers, logger: Logger) {
@@ -40,10 +57,26 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     /// A run has all traces that are there worked on.
     public func isBatched(_ type: EventType) -> Bool { type == .trace }
 
+    /// Reads what the pairs of a batch depend on.
+    public func prepared(for events: [ReceivedEvent]) async throws -> KeyStepLocatorProcessor {
+        var prepared = self
+        for event in events where event.attributes.type == EventType.trace.rawValue {
+            // One that cannot be read says so when it is worked on.
+            prepared.read.traces[Read.Place(event)] = try? event.decode(TraceEvent.self)
+        }
+        let pairs = prepared.read.traces.values.filter { $0.verified && $0.body.kind == .dual }
+        prepared.read.context = try await TraceStore.pairContext(
+            problems: pairs.map(\.problemId),
+            traces: pairs.map(\.id),
+            from: pool
+        )
+        return prepared
+    }
+
     /// Works out what comes of an event.
     public func process(_ event: ReceivedEvent) async throws -> Effects {
         switch event.topic {
-        case .traces: return try await process(try event.decode(TraceEvent.self))
+        case .traces: return try await process(try read.traces[Read.Place(event)] ?? event.decode(TraceEvent.self))
         case .runs where event.attributes.type == EventType.run.rawValue:
             return try await process(try event.decode(RunEvent.self))
         case .runs: return .none
@@ -59,7 +92,8 @@ public struct KeyStepLocatorProcessor: EventProcessor {
 
     private func process(_ trace: TraceEvent) async throws -> Effects {
         switch trace.body {
-        case .dual(let dual) where trace.verified: return try await locate([(trace, dual)], of: trace) { _ in true }
+        case .dual(let dual) where trace.verified:
+            return try await locate([(trace, dual)], of: trace, context: read.context) { _ in true }
         // A pair that came before its template is not written as one until it is there.
         case .template where trace.verified:
             let traces = try await TraceStore.verified(ofProblems: [trace.problemId], from: pool)
@@ -78,23 +112,27 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     private func locate(
         _ pairs: [(TraceEvent, DualBody)],
         of trace: TraceEvent,
+        context: TraceStore.PairContext? = nil,
         in isWanted: (KeyStepWriter) -> Bool
     ) async throws -> Effects {
         guard !pairs.isEmpty else { return .none }
-        let context = try await TraceStore.pairContext(
-            problem: trace.problemId,
-            traces: pairs.map(\.0.id),
-            from: pool
-        )
-        guard let context else {
+        var context = context
+        if context == nil {
+            context = try await TraceStore.pairContext(
+                problems: [trace.problemId],
+                traces: pairs.map(\.0.id),
+                from: pool
+            )
+        }
+        guard let context, let problem = context.problems[trace.problemId] else {
             // Problem and trace are written together, before the trace is sent.
             throw StillMissing(what: "problem \(trace.problemId)", of: "trace \(trace.id)")
         }
         let writers =
             try await [words]
-            + runs.wanted(by: context.activeRuns).filter { $0.datasets.contains(context.dataset) }.flatMap(\.writers)
+            + runs.wanted(by: context.activeRuns).filter { $0.datasets.contains(problem.dataset) }.flatMap(\.writers)
         let wanted = writers.filter(isWanted)
-        let template = wanted.contains(where: \.isOfTemplates) ? try context.template() : nil
+        let template = wanted.contains(where: \.isOfTemplates) ? try problem.template() : nil
         var new = NewKeySteps(located: context.located)
         for writer in wanted {
             for (trace, dual) in pairs {
@@ -102,7 +140,7 @@ public struct KeyStepLocatorProcessor: EventProcessor {
                     writer,
                     trace: trace,
                     dual: dual,
-                    answer: context.answer,
+                    answer: problem.answer,
                     template: template?.body
                 )
             }

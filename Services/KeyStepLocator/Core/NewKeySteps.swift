@@ -1,5 +1,6 @@
 import Foundation
 import Metrics
+import PostgresClient
 import Schemas
 import ServiceRuntime
 
@@ -44,10 +45,21 @@ struct NewKeySteps {
             ).increment()
         }
         // Events are encoded once: the table has the body that is sent.
-        let rows = zip(events, outgoing).map { (event: $0, body: $1.payload) }
-        return Effects(events: outgoing) { transaction in
-            guard try await TraceStore.insert(rows, in: transaction) else { throw LocatedMeanwhile() }
-        }
+        return Effects(
+            events: outgoing,
+            changes: zip(events, outgoing).map { KeyStepsRow(event: $0, body: $1.payload) }
+        )
+    }
+}
+
+/// The row of a pair's key steps.
+private struct KeyStepsRow: BatchedChange {
+    let event: KeyStepsEvent
+    let body: String
+
+    static func make(_ rows: [KeyStepsRow], in transaction: PostgresTransaction) async throws {
+        let isThere = try await TraceStore.insert(rows.map { ($0.event, $0.body) }, in: transaction)
+        guard isThere else { throw LocatedMeanwhile() }
     }
 }
 

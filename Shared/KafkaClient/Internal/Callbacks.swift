@@ -68,34 +68,14 @@ func rebalanceCallback(
     context.onRebalance?(client, code, TopicPartitionList.elements(of: partitions).map(\.partition))
 }
 
-/// Called on the thread that polls, once for each message that was taken.
+/// Called on the thread that polls or flushes, once for each message that was taken.
 func deliveryCallback(
     client: OpaquePointer?,
     message: UnsafePointer<rd_kafka_message_t>?,
     opaque: UnsafeMutableRawPointer?
 ) {
-    guard let message, let pointer = message.pointee._private else { return }
-    let promise = Unmanaged<Promise<DeliveryReport>>.fromOpaque(pointer).takeRetainedValue()
-    let topic = message.pointee.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) } ?? ""
-    guard message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR else {
-        let size = message.pointee.len + message.pointee.key_len
-        let partition = message.pointee.partition
-        let place = partition >= 0 ? "\(topic)[\(partition)]" : topic
-        promise.complete(
-            .failure(KafkaError(message.pointee.err, "a message of \(size) bytes was not delivered to \(place)"))
-        )
-        return
-    }
-    promise.complete(
-        .success(
-            DeliveryReport(
-                topic: topic,
-                partition: message.pointee.partition,
-                offset: message.pointee.offset,
-                timestamp: creationTime(of: message)
-            )
-        )
-    )
+    guard let message, let place = message.pointee._private else { return }
+    DeliveryBatch.settle(place, with: message)
 }
 
 /// Called on the thread that polls; the opaque pointer is the commit's number.
@@ -117,27 +97,27 @@ func commitCallback(
     }
 }
 
-/// The time of a message.
-func creationTime(of message: UnsafePointer<rd_kafka_message_t>) -> Date? {
+/// The time of a message in milliseconds since 1970.
+func creationMilliseconds(of message: UnsafePointer<rd_kafka_message_t>) -> Int64? {
     var type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
     let milliseconds = rd_kafka_message_timestamp(message, &type)
-    guard type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE, milliseconds >= 0 else { return nil }
-    return Date(timeIntervalSince1970: Double(milliseconds) / 1_000)
+    return type != RD_KAFKA_TIMESTAMP_NOT_AVAILABLE && milliseconds >= 0 ? milliseconds : nil
 }
 
 extension KafkaMessage {
-    /// Copies a message out of librdkafka's memory.
-    init(copying message: UnsafePointer<rd_kafka_message_t>) {
+    /// Copies a message of the topic, whose partition came with the assignment, out of librdkafka's memory.
+    init(copying message: UnsafePointer<rd_kafka_message_t>, topic: String, assignment: UInt64) {
         let fields = message.pointee
         self.init(
-            topic: fields.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) } ?? "",
+            topic: topic,
             partition: fields.partition,
             offset: fields.offset,
             key: fields.key.map { Data(bytes: $0, count: fields.key_len) },
             value: fields.payload.map { Data(bytes: $0, count: fields.len) },
             headers: Self.headers(of: message),
-            timestamp: creationTime(of: message)
+            timestamp: creationMilliseconds(of: message).map { Date(timeIntervalSince1970: Double($0) / 1_000) }
         )
+        self.assignment = assignment
     }
 
     private static func headers(of message: UnsafePointer<rd_kafka_message_t>) -> [KafkaHeader] {
@@ -156,6 +136,20 @@ extension KafkaMessage {
             )
         }
         return headers
+    }
+}
+
+/// The names of topics, each copied out of librdkafka's memory once as long as its messages come one after the other.
+struct TopicNames {
+    private var last: (topic: OpaquePointer, name: String)?
+
+    /// The name of a message's topic; empty where it has none.
+    mutating func name(of message: UnsafePointer<rd_kafka_message_t>) -> String {
+        guard let topic = message.pointee.rkt else { return "" }
+        if let last, last.topic == topic { return last.name }
+        let name = rd_kafka_topic_name(topic).map { String(cString: $0) } ?? ""
+        last = (topic, name)
+        return name
     }
 }
 

@@ -1,4 +1,5 @@
 import CLibrdkafka
+import Dispatch
 import Foundation
 import Logging
 import Synchronization
@@ -111,7 +112,10 @@ private struct ClientConfiguration: ~Copyable {
     }
 }
 
-/// Owns one `rd_kafka_t`, its queue and the context of its callbacks; the last reference destroys the client.
+/// Owns one `rd_kafka_t`, its queues and the context of its callbacks; the last reference destroys the client.
+///
+/// A consumer has two queues: one of events, which is polled, and one of messages, to which its partitions' own queues lead.
+/// So messages that wait for room hold up no event.
 final class ClientHandle: Sendable {
     enum Kind: Sendable {
         case producer
@@ -121,6 +125,8 @@ final class ClientHandle: Sendable {
     let context: CallbackContext
     private let client: ThreadSafePointer
     private let queue: ThreadSafePointer
+    private let messages: ThreadSafePointer?
+    private let bell = Bell()
 
     init(_ kind: Kind, settings: [String: String], context: CallbackContext) throws {
         var configuration = ClientConfiguration()
@@ -153,9 +159,18 @@ final class ClientHandle: Sendable {
         self.context = context
         self.client = ThreadSafePointer(raw: client)
         self.queue = ThreadSafePointer(raw: queue)
+        messages = kind == .consumer ? rd_kafka_queue_new(client).map { ThreadSafePointer(raw: $0) } : nil
+        guard kind == .consumer else { return }
+        for queue in [self.queue, messages].compactMap({ $0 }) {
+            // The bell outlives the queues, which this owns as well.
+            rd_kafka_queue_cb_event_enable(queue.raw, ringBell, Unmanaged.passUnretained(bell).toOpaque())
+        }
     }
 
     deinit {
+        for queue in [queue, messages].compactMap({ $0 }) { rd_kafka_queue_cb_event_enable(queue.raw, nil, nil) }
+        // What stands in it holds on to its partition, for whose end the client would wait.
+        if let messages { rd_kafka_queue_destroy(messages.raw) }
         rd_kafka_queue_destroy(queue.raw)
         rd_kafka_destroy(client.raw)
         Unmanaged.passUnretained(context).release()
@@ -169,8 +184,40 @@ final class ClientHandle: Sendable {
         try body(queue.raw)
     }
 
-    /// Makes the thread that polls return at once.
-    func wake() { rd_kafka_queue_yield(queue.raw) }
+    /// Has the thread that polls go on at once.
+    func wake() {
+        if messages == nil { rd_kafka_queue_yield(queue.raw) } else { bell.ring() }
+    }
+
+    // MARK: A consumer's messages
+
+    /// Waits until there is an event or a message, or somebody calls ``wake()``.
+    func wait(milliseconds: Int) { bell.wait(milliseconds: milliseconds) }
+
+    /// Has partitions bring their messages to the queue of messages: before they are assigned, so that none comes elsewhere.
+    func forwardMessages(of partitions: [TopicPartition]) {
+        guard let messages else { return }
+        for partition in partitions {
+            let queue = rd_kafka_queue_get_partition(client.raw, partition.topic, partition.partition)
+            guard let queue else { continue }
+            rd_kafka_queue_forward(queue, messages.raw)
+            rd_kafka_queue_destroy(queue)
+        }
+    }
+
+    /// Lends the next messages that are there, none where there are none.
+    func withMessages<Result>(
+        atMost count: Int,
+        _ body: (UnsafeBufferPointer<UnsafeMutablePointer<rd_kafka_message_t>?>) -> Result
+    ) -> Result {
+        withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<rd_kafka_message_t>?.self, capacity: count) { taken in
+            taken.initialize(repeating: nil)
+            let number = messages.map { rd_kafka_consume_batch_queue($0.raw, 0, taken.baseAddress, count) } ?? 0
+            let lent = UnsafeBufferPointer(rebasing: taken[..<max(0, number)])
+            defer { for message in lent { rd_kafka_message_destroy(message) } }
+            return body(lent)
+        }
+    }
 
     /// The value in force of a setting.
     func setting(_ name: String) -> String? {
@@ -192,6 +239,28 @@ final class ClientHandle: Sendable {
             isFatal: true
         )
     }
+}
+
+/// Wakes one waiting thread; rung before, it does not wait.
+private final class Bell: Sendable {
+    private let isRung = Atomic(false)
+    private let semaphore = DispatchSemaphore(value: 0)
+
+    func ring() {
+        if !isRung.exchange(true, ordering: .acquiringAndReleasing) { semaphore.signal() }
+    }
+
+    func wait(milliseconds: Int) {
+        _ = semaphore.wait(timeout: .now() + .milliseconds(milliseconds))
+        // Before the caller looks at what there is, so that whatever comes after that rings again.
+        isRung.store(false, ordering: .sequentiallyConsistent)
+    }
+}
+
+/// Called on librdkafka's own threads when a queue that was empty has something.
+private func ringBell(client: OpaquePointer?, opaque: UnsafeMutableRawPointer?) {
+    guard let opaque else { return }
+    Unmanaged<Bell>.fromOpaque(opaque).takeUnretainedValue().ring()
 }
 
 extension [CChar] {

@@ -86,9 +86,10 @@ final class ConsumerCore: Sendable {
             let list = TopicPartitionList(offsets)
             let partitions = offsets.map(\.topicPartition)
             state.withLock { state in
-                _ = state.buffer.assign(partitions)
+                state.buffer.assign(partitions)
                 if stopAtEnd { state.unfinished = Set(partitions) }
             }
+            handle.forwardMessages(of: partitions)
             let error = handle.withClient { client in list.withPointer { rd_kafka_assign(client, $0) } }
             try KafkaError.check(error, "\(name): assigning partitions")
         }
@@ -181,44 +182,73 @@ final class ConsumerCore: Sendable {
 
     private func poll() {
         var handle = state.withLock { $0.handle }
-        while let client = handle {
-            let (isClosing, flow) = state.withLock { ($0.isClosing, $0.buffer.flow()) }
-            if isClosing { break }
-            apply(flow, client)
-            if pollMessages(client) { wakeReaders() }
+        var names = TopicNames()
+        while let client = handle, !state.withLock({ $0.isClosing }) {
+            serveEvents(client)
+            let hasNews = takeMessages(client, &names)
+            if hasNews { wakeReaders() } else { client.wait(milliseconds: 250) }
         }
         finish(&handle)
     }
 
-    /// Polls until nothing is ready or a limit is reached; says whether readers have something new.
-    private func pollMessages(_ handle: ClientHandle) -> Bool {
-        var isNews = false
-        var timeout: Int32 = 250
-        for _ in 0..<512 {
-            guard let message = handle.withClient({ rd_kafka_consumer_poll($0, timeout) }) else { break }
-            defer { rd_kafka_message_destroy(message) }
-            timeout = 0
-            isNews = take(message) || isNews
+    /// Serves what is no message: rebalances, errors, statistics, answers to commits.
+    ///
+    /// librdkafka takes this for polling, so that the member is never counted as stuck.
+    private func serveEvents(_ handle: ClientHandle) {
+        while let event = handle.withClient({ rd_kafka_consumer_poll($0, 0) }) {
+            defer { rd_kafka_message_destroy(event) }
+            failed(event)
         }
-        return isNews
     }
 
-    private func take(_ message: UnsafeMutablePointer<rd_kafka_message_t>) -> Bool {
-        switch message.pointee.err {
-        case RD_KAFKA_RESP_ERR_NO_ERROR:
-            let copy = KafkaMessage(copying: message)
-            state.withLock { $0.buffer.append(copy) }
-        case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-            let topic = message.pointee.rkt.flatMap { rd_kafka_topic_name($0) }.map { String(cString: $0) } ?? ""
-            let partition = TopicPartition(topic: topic, partition: message.pointee.partition)
-            state.withLock { _ = $0.unfinished?.remove(partition) }
-        default:
-            let reason = rd_kafka_message_errstr(message).map { String(cString: $0) }
-            let error = KafkaError(message.pointee.err, name, detail: reason)
-            context.logger.warning("\(error)", metadata: ["client": "\(name)"])
-            received(error)
+    /// Takes as many messages as there is room for, at most a batch; says whether there were any.
+    ///
+    /// What there is no room for stays with librdkafka, which fetches so far ahead as its own settings let it: a pause of
+    /// the partitions would have it throw away what it has.
+    private func takeMessages(_ handle: ClientHandle, _ names: inout TopicNames) -> Bool {
+        // Partitions come and go on this thread alone.
+        let (room, assignments) = state.withLock { ($0.buffer.room(), $0.buffer.assignments) }
+        guard room > 0 else { return false }
+        return handle.withMessages(atMost: room) { messages in
+            guard !messages.isEmpty else { return false }
+            var copies: [KafkaMessage] = []
+            copies.reserveCapacity(messages.count)
+            var partition: TopicPartition?
+            var assignment: UInt64?
+            for case let message? in messages {
+                let topic = names.name(of: message)
+                // They come in stretches of one partition.
+                if partition?.partition != message.pointee.partition || partition?.topic != topic {
+                    let new = TopicPartition(topic: topic, partition: message.pointee.partition)
+                    partition = new
+                    assignment = assignments[new]
+                }
+                switch message.pointee.err {
+                case RD_KAFKA_RESP_ERR_NO_ERROR:
+                    guard let assignment else { continue }
+                    copies.append(KafkaMessage(copying: message, topic: topic, assignment: assignment))
+                case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+                    // Not before the messages that stand in front of it can be read.
+                    state.withLock { state in
+                        state.buffer.append(copies)
+                        if let partition { state.unfinished?.remove(partition) }
+                    }
+                    copies.removeAll()
+                default:
+                    failed(message)
+                }
+            }
+            state.withLock { $0.buffer.append(copies) }
+            return true
         }
-        return true
+    }
+
+    /// Tells of an error that came in place of a message.
+    private func failed(_ message: UnsafeMutablePointer<rd_kafka_message_t>) {
+        let reason = rd_kafka_message_errstr(message).map { String(cString: $0) }
+        let error = KafkaError(message.pointee.err, name, detail: reason)
+        context.logger.warning("\(error)", metadata: ["client": "\(name)"])
+        received(error)
     }
 
     /// Notes an error: one that trying again cannot mend ends the reading with it, any other is outlived.
@@ -233,36 +263,23 @@ final class ConsumerCore: Sendable {
         wakeReaders()
     }
 
-    private func apply(_ action: ConsumerBuffer.FlowAction, _ handle: ClientHandle) {
-        switch action {
-        case .none, .pause([]), .resume([]):
-            break
-        case .pause(let partitions):
-            let list = TopicPartitionList(partitions)
-            _ = handle.withClient { client in list.withPointer { rd_kafka_pause_partitions(client, $0) } }
-        case .resume(let partitions):
-            let list = TopicPartitionList(partitions)
-            _ = handle.withClient { client in list.withPointer { rd_kafka_resume_partitions(client, $0) } }
-        }
-    }
-
     /// Takes or gives up partitions, as the group wants; on the polling thread, inside `rd_kafka_consumer_poll`.
     private func rebalance(_ client: OpaquePointer, _ code: rd_kafka_resp_err_t, _ partitions: [TopicPartition]) {
         let isCooperative = rd_kafka_rebalance_protocol(client).map { String(cString: $0) } == "COOPERATIVE"
         let list = TopicPartitionList(partitions)
         switch code {
         case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
-            let held = state.withLock { $0.buffer.assign(partitions) }
+            let handle = state.withLock { state in
+                state.buffer.assign(partitions)
+                return state.handle
+            }
+            handle?.forwardMessages(of: partitions)
             list.withPointer { pointer in
                 if isCooperative {
                     report(rd_kafka_incremental_assign(client, pointer))
                 } else {
                     report(rd_kafka_assign(client, pointer))
                 }
-            }
-            if !held.isEmpty {
-                let paused = TopicPartitionList(held)
-                _ = paused.withPointer { rd_kafka_pause_partitions(client, $0) }
             }
             rebalanceEvents.yield(.assigned(partitions))
         case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS:

@@ -9,12 +9,9 @@ final class ProducerCore: Sendable {
         var handle: ClientHandle?
         var isClosed = false
         var isStopping = false
+        /// Stretches of records that are being handed over.
+        var handingOver = 0
         var roomWaiters: [Promise<Void>] = []
-    }
-
-    private enum Enqueued {
-        case accepted(Promise<DeliveryReport>)
-        case full(Promise<Void>)
     }
 
     let context: CallbackContext
@@ -44,69 +41,124 @@ final class ProducerCore: Sendable {
 
     // MARK: Sending
 
-    /// Hands one record to librdkafka, waiting for room while its queue is full.
-    func enqueue(_ record: KafkaRecord) async throws -> Promise<DeliveryReport> {
-        while true {
-            try Task.checkCancellation()
-            switch try state.withLock({ try Self.tryEnqueue(record, &$0) }) {
-            case .accepted(let promise): return promise
-            case .full(let room): try await room.cancellableValue()
+    /// The most records that are handed over before the task is asked whether it is cancelled.
+    private static let stretch = 256
+
+    /// Hands records to librdkafka in order, waiting for room while its queue is full, and awaits their results.
+    ///
+    /// One that is refused does not hold up those behind it.
+    func deliver(_ records: [KafkaRecord]) async throws -> [Result<DeliveryReport, KafkaError>] {
+        let batch = DeliveryBatch(records)
+        var next = 0
+        do {
+            while next < records.count {
+                try Task.checkCancellation()
+                let end = min(records.count, next + Self.stretch)
+                next = try handOver(batch, next..<end)
+                if next < end { try await waitForRoom() }
             }
+        } catch {
+            batch.fail(from: next, .closed("producer"))
+            guard error is CancellationError else { return try await batch.results() }
+            throw error
+        }
+        return try await batch.results()
+    }
+
+    /// Hands over records; gives the first that the queue has no room for, or the end.
+    ///
+    /// Not under the lock, which others need: that a stretch is under way keeps the thread from emptying the queue for the
+    /// last time before it is done. The calls do not block.
+    ///
+    /// - Throws: ``KafkaError`` where the producer is closed.
+    private func handOver(_ batch: DeliveryBatch, _ range: Range<Int>) throws -> Int {
+        let open = state.withLock { state -> ClientHandle? in
+            guard let handle = state.handle, !state.isClosed else { return nil }
+            state.handingOver += 1
+            return handle
+        }
+        guard let open else { throw KafkaError.closed("producer") }
+        defer { state.withLock { $0.handingOver -= 1 } }
+        return open.withClient { client in
+            var topic = ProducedTopic()
+            for index in range {
+                let record = batch.records[index]
+                let place = batch.place(of: index)
+                var error = Self.produce(record, to: topic.handle(of: record, on: client), place, on: client)
+                if error == RD_KAFKA_RESP_ERR__QUEUE_FULL, rd_kafka_outq_len(client) == 0 {
+                    // Nothing is queued, so that no room will come: it was made this instant, or the record never fits.
+                    error = Self.produce(record, to: topic.handle(of: record, on: client), place, on: client)
+                    if error == RD_KAFKA_RESP_ERR__QUEUE_FULL, rd_kafka_outq_len(client) == 0 {
+                        batch.fail(index, Self.tooLargeForQueue(record))
+                        continue
+                    }
+                }
+                switch error {
+                case RD_KAFKA_RESP_ERR_NO_ERROR: break
+                case RD_KAFKA_RESP_ERR__QUEUE_FULL: return index
+                default: batch.fail(index, Self.refusal(error, record, open))
+                }
+            }
+            return range.upperBound
         }
     }
 
-    /// Under the lock, so that nothing slips in after `close` has emptied the queue; the call does not block.
-    private static func tryEnqueue(_ record: KafkaRecord, _ state: inout State) throws -> Enqueued {
-        guard let handle = state.handle, !state.isClosed else { throw KafkaError.closed("producer") }
-        let promise = Promise<DeliveryReport>()
-        var error = handle.withClient { produce(record, promise, on: $0) }
-        if error == RD_KAFKA_RESP_ERR__QUEUE_FULL, handle.withClient({ rd_kafka_outq_len($0) }) == 0 {
-            // Nothing is queued, so that no room will come: either it was made this instant, or the record never fits.
-            error = handle.withClient { produce(record, promise, on: $0) }
-            if error == RD_KAFKA_RESP_ERR__QUEUE_FULL, handle.withClient({ rd_kafka_outq_len($0) }) == 0 {
-                throw KafkaError(
-                    code: .messageTooLarge,
-                    message: "a record of \(record.byteCount) bytes for \(record.topic) exceeds the whole local queue"
-                        + " (queue.buffering.max.kbytes)",
-                    setting: "queue.buffering.max.kbytes"
-                )
-            }
-        }
-        switch error {
-        case RD_KAFKA_RESP_ERR_NO_ERROR:
-            return .accepted(promise)
-        case RD_KAFKA_RESP_ERR__QUEUE_FULL:
-            let room = Promise<Void>()
+    /// Waits until the thread has taken reports, or the producer ends.
+    private func waitForRoom() async throws {
+        let room = Promise<Void>()
+        let hasEnded = state.withLock { state in
+            guard state.handle != nil else { return true }
             state.roomWaiters.append(room)
-            return .full(room)
+            return false
+        }
+        if !hasEnded { try await room.cancellableValue() }
+    }
+
+    private static func tooLargeForQueue(_ record: KafkaRecord) -> KafkaError {
+        KafkaError(
+            code: .messageTooLarge,
+            message: "a record of \(record.byteCount) bytes for \(record.topic) exceeds the whole local queue"
+                + " (queue.buffering.max.kbytes)",
+            setting: "queue.buffering.max.kbytes"
+        )
+    }
+
+    /// Why librdkafka did not take a record.
+    private static func refusal(
+        _ error: rd_kafka_resp_err_t,
+        _ record: KafkaRecord,
+        _ handle: ClientHandle
+    ) -> KafkaError {
+        switch error {
         case RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE:
             let limit = handle.setting("message.max.bytes") ?? "its default"
-            throw KafkaError(
+            return KafkaError(
                 error,
                 "record for \(record.topic)",
                 detail: "its \(record.byteCount) bytes exceed message.max.bytes (\(limit)); "
                     + "send less, or raise the limit here and at the topic (max.message.bytes)"
             )
         case RD_KAFKA_RESP_ERR__FATAL:
-            throw handle.fatalError ?? KafkaError(error, "record for \(record.topic)")
+            return handle.fatalError ?? KafkaError(error, "record for \(record.topic)")
         default:
-            throw KafkaError(error, "record for \(record.topic)")
+            return KafkaError(error, "record for \(record.topic)")
         }
     }
 
     private static func produce(
         _ record: KafkaRecord,
-        _ promise: Promise<DeliveryReport>,
+        to topic: OpaquePointer?,
+        _ place: UnsafeMutableRawPointer?,
         on client: OpaquePointer
     ) -> rd_kafka_resp_err_t {
+        guard let topic else { return rd_kafka_last_error() }
         let headers = makeHeaders(record.headers)
-        let retained = Unmanaged.passRetained(promise)
         let milliseconds = record.timestamp.map { Int64(($0.timeIntervalSince1970 * 1_000).rounded()) } ?? 0
         let error = withBytes(record.key) { key, keyLength in
             withBytes(record.value) { value, valueLength in
                 errata_kafka_produce(
                     client,
-                    record.topic,
+                    topic,
                     record.partition ?? -1,
                     milliseconds,
                     key,
@@ -114,15 +166,12 @@ final class ProducerCore: Sendable {
                     value,
                     valueLength,
                     headers,
-                    retained.toOpaque()
+                    place
                 )
             }
         }
-        if error != RD_KAFKA_RESP_ERR_NO_ERROR {
-            // Refused: no delivery report will come, and the headers are still ours.
-            retained.release()
-            if let headers { rd_kafka_headers_destroy(headers) }
-        }
+        // Refused: no delivery report will come, and the headers are still ours.
+        if error != RD_KAFKA_RESP_ERR_NO_ERROR, let headers { rd_kafka_headers_destroy(headers) }
         return error
     }
 
@@ -161,6 +210,8 @@ final class ProducerCore: Sendable {
             handle?.withClient { _ = rd_kafka_poll($0, 200) }
             madeRoom()
         }
+        // Nobody begins another stretch.
+        while state.withLock({ $0.handingOver > 0 }) { handle?.withClient { _ = rd_kafka_poll($0, 1) } }
         handle?.withClient { client in
             // What was not delivered in time is given up; every report still comes, so that nobody waits for ever.
             rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT)
@@ -214,18 +265,21 @@ final class ProducerCore: Sendable {
     }
 }
 
-extension KafkaRecord {
-    /// Bytes of key, value and headers.
-    var byteCount: Int {
-        (key?.count ?? 0) + (value?.count ?? 0)
-            + headers.reduce(0) { $0 + $1.key.utf8.count + ($1.value?.count ?? 0) }
+/// librdkafka's handle of the topic that records go to, looked up anew where the next one's is another.
+private struct ProducedTopic: ~Copyable {
+    private var name = ""
+    private var handle: OpaquePointer?
+
+    deinit {
+        if let handle { rd_kafka_topic_destroy(handle) }
     }
 
-    /// The most bytes that this record takes alone on the wire without compression, the framing included: what a
-    /// producer's and a broker's limits are held against.
-    public var largestSize: Int {
-        // A record batch's header takes 61 bytes; a record's attributes, five lengths, offset and time at most 1 + 8 · 5
-        // + 10; a header's two lengths at most 2 · 5.
-        byteCount + 112 + 10 * headers.count
+    /// The topic of a record; nil where librdkafka refuses its name, with the reason as its last error.
+    mutating func handle(of record: KafkaRecord, on client: OpaquePointer) -> OpaquePointer? {
+        if let handle, name == record.topic { return handle }
+        if let handle { rd_kafka_topic_destroy(handle) }
+        name = record.topic
+        handle = rd_kafka_topic_new(client, name, nil)
+        return handle
     }
 }

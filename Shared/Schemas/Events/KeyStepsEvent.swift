@@ -128,7 +128,7 @@ public struct KeyStepSide: Sendable, Hashable, Codable {
         var end = 0
         var tokenEnd = 0
         for (index, span) in spans.enumerated() {
-            let place = "\(field).spans[\(index)]"
+            var place: String { "\(field).spans[\(index)]" }
             try check.range(span.start, end...max(end, bytes), "\(place).start")
             try check.range(span.end, span.start...max(span.start, bytes), "\(place).end")
             try check.range(span.tokenStart, tokenEnd...max(tokenEnd, tokens), "\(place).tokenStart")
@@ -203,6 +203,55 @@ public struct WeightRun: Sendable, Hashable, Codable {
                 runs[last].count += 1
             } else {
                 runs.append(WeightRun(count: 1, weight: weight))
+            }
+        }
+    }
+}
+
+// One stands for every pair, with some hundred spans and runs of weights.
+extension KeyStepsEvent: JSONText.Writing {
+    func write(to json: inout JSONText) {
+        json.map { json in
+            json.member("alpha", alpha)
+            json.member("beta", beta)
+            json.member("distance", distance)
+            if let format { json.member("format", format) }
+            json.member("gamma", gamma)
+            json.member("id", id)
+            json.member("problemId", problemId)
+            json.name("right")
+            right.write(to: &json)
+            json.member("tieRule", tieRule)
+            json.member("tokenizer", tokenizer)
+            json.member("traceId", traceId)
+            json.name("wrong")
+            wrong.write(to: &json)
+        }
+    }
+}
+
+extension KeyStepSide {
+    fileprivate func write(to json: inout JSONText) {
+        json.map { json in
+            json.name("spans")
+            json.list(spans) { json, span in
+                json.map { json in
+                    json.member("end", span.end)
+                    json.member("kind", span.kind.rawValue)
+                    json.member("start", span.start)
+                    json.member("step", span.step)
+                    json.member("tokenEnd", span.tokenEnd)
+                    json.member("tokenStart", span.tokenStart)
+                }
+            }
+            json.member("text", text)
+            json.member("tokens", tokens)
+            json.name("weights")
+            json.list(weights) { json, run in
+                json.map { json in
+                    json.member("count", run.count)
+                    json.member("weight", run.weight)
+                }
             }
         }
     }

@@ -25,6 +25,7 @@ public enum DatabaseSchema {
             migration(17, "messages-stored-first", PackageResources.V0017_messages_stored_first_sql),
             migration(18, "lookups", PackageResources.V0018_lookups_sql),
             migration(19, "row-versions", PackageResources.V0019_row_versions_sql),
+            migration(20, "compression", PackageResources.V0020_compression_sql),
         ]
     }
 

@@ -114,7 +114,8 @@ extension EffectsWorker {
             begun = candidates.map(\.identity)
 
             var worked: [(candidate: Candidate, work: MessageWork)] = []
-            for (candidate, work) in zip(candidates, await work(on: candidates, slots: slots)) {
+            let processor = try await processor.prepared(for: candidates.map(\.event))
+            for (candidate, work) in zip(candidates, await work(on: candidates, by: processor, slots: slots)) {
                 if let work { worked.append((candidate, work)) }
             }
             try Task.checkCancellation()
@@ -228,8 +229,8 @@ extension EffectsWorker {
         return open
     }
 
-    /// Has the processor work on events, as many at a time as there are slots; nil for one that failed.
-    private func work(on candidates: [Candidate], slots: Int) async -> [MessageWork?] {
+    /// Has a processor work on events, as many at a time as there are slots; nil for one that failed.
+    private func work(on candidates: [Candidate], by processor: Processor, slots: Int) async -> [MessageWork?] {
         await withTaskGroup(of: [(place: Int, work: MessageWork?)].self) { group in
             for first in 0..<min(slots, candidates.count) {
                 group.addTask {
@@ -237,7 +238,7 @@ extension EffectsWorker {
                     for place in stride(from: first, to: candidates.count, by: slots) {
                         guard !Task.isCancelled else { break }
                         // Tried by itself it says why it fails.
-                        done.append((place, try? await work(on: candidates[place].event)))
+                        done.append((place, try? await work(on: candidates[place].event, by: processor)))
                     }
                     return done
                 }
@@ -266,12 +267,10 @@ extension EffectsWorker {
                 in: transaction
             )
             if Sabotage.inboxOff.isPlanted { new = Set(worked.map(\.candidate.identity)) }
-            var rows: [OutboxRow] = []
-            for (candidate, work) in worked where new.contains(candidate.identity) {
-                try await work.apply(transaction)
-                rows += work.rows
-            }
-            try await Outbox.insert(rows, in: transaction)
+            let works = worked.filter { new.contains($0.candidate.identity) }.map(\.work)
+            try await Effects.make(works.flatMap(\.effects.changes), in: transaction)
+            for work in works { try await work.effects.change(transaction) }
+            try await Outbox.insert(works.flatMap(\.rows), in: transaction)
             try await AppliedEffects.note(new, of: consumer, in: transaction)
             for _ in new { try FaultPoint.commitAhead.reach() }
             return new

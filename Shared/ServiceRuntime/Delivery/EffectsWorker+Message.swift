@@ -8,8 +8,8 @@ import Schemas
 
 /// What is to come of a message.
 struct MessageWork: Sendable {
-    /// Its changes of the database.
-    let apply: @Sendable (PostgresTransaction) async throws -> Void
+    /// Its changes of the database, without its events.
+    let effects: Effects
     /// Its events.
     let rows: [OutboxRow]
 }
@@ -138,16 +138,16 @@ extension EffectsWorker {
         return try EventReader.read(message, topic: topic)
     }
 
-    /// Has the processor work on the event of a message, whose events are made into rows here, for whichever transaction
+    /// Has a processor work on the event of a message, whose events are made into rows here, for whichever transaction
     /// then holds them.
-    func work(on event: ReceivedEvent, isParked: Bool = false) async throws -> MessageWork {
+    func work(on event: ReceivedEvent, by processor: Processor, isParked: Bool = false) async throws -> MessageWork {
         try FaultPoint.messageBegins.reach()
         let effects = try await MessageSpans.process(event, by: processor.consumerName, isParked: isParked) {
             try await processor.process(event)
         }
         try FaultPoint.messageWorked.reach()
         let rows = try Outbox.rows(of: effects.events, sizeLimit: kafka.recordSizeLimit)
-        return MessageWork(apply: effects.apply, rows: rows)
+        return MessageWork(effects: effects, rows: rows)
     }
 
     /// Works on an event; nil when that must wait until nothing else is in work.
@@ -171,7 +171,7 @@ extension EffectsWorker {
         }
         defer { trust?.cancel() }
         do {
-            let work = try await work(on: event, isParked: isParked)
+            let work = try await work(on: event, by: processor, isParked: isParked)
             let outcome = try await commit(work, of: entry, message: message, run)
             try FaultPoint.commitDone.reach()
             run.begun.settled(entry.identity, of: message, isNew: outcome == .processed && !isParked)
@@ -200,7 +200,7 @@ extension EffectsWorker {
                 _ = try await Inbox.standing(of: entry, lane: nil, with: consumer, in: transaction)
                 return .duplicate
             }
-            try await work.apply(transaction)
+            try await work.effects.apply(transaction)
             try await Outbox.insert(work.rows, in: transaction)
             try await AppliedEffects.note([entry.identity], of: consumer, in: transaction)
             try FaultPoint.commitAhead.reach()

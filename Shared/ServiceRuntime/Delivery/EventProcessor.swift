@@ -1,7 +1,5 @@
 public import Foundation
-public import PostgresClient
 public import Schemas
-import Tracing
 
 /// An event as it came from a topic.
 public struct ReceivedEvent: Sendable {
@@ -40,34 +38,6 @@ public struct ReceivedEvent: Sendable {
     }
 }
 
-/// What processing a message leads to.
-///
-/// Both parts take effect in one database transaction, with the inbox row.
-public struct Effects: Sendable {
-    /// Changes the database.
-    public var apply: @Sendable (PostgresTransaction) async throws -> Void
-    /// Events to send.
-    public var events: [OutgoingEvent]
-
-    /// Creates effects; they are applied within the trace in which they were worked out, whichever task applies them.
-    public init(
-        events: [OutgoingEvent] = [],
-        apply: @escaping @Sendable (PostgresTransaction) async throws -> Void = { _ in }
-    ) {
-        self.events = events
-        guard let context = InstrumentationContext.current else {
-            self.apply = apply
-            return
-        }
-        self.apply = { transaction in
-            try await InstrumentationContext.$current.withValue(context) { try await apply(transaction) }
-        }
-    }
-
-    /// The message needs no action.
-    public static var none: Effects { Effects() }
-}
-
 /// What a service does with the events of its topics.
 public protocol EventProcessor: Sendable {
     /// The consumer group, which is also the consumer's name in the inbox.
@@ -83,8 +53,14 @@ public protocol EventProcessor: Sendable {
     /// The most messages, each of another key, whose effects may be brought about in one transaction; by default 1.
     ///
     /// For processors whose work is quick and whose effects are rows and events alone: what a batch holds waits for the
-    /// slowest in it, and where one fails in the transaction all are worked on once more, each by itself.
+    /// slowest in it, and where one fails in the transaction all are worked on once more, each by itself. What many messages
+    /// read and write is best read by ``prepared(for:)`` and written as ``BatchedChange``s.
     var batchLimit: Int { get }
+
+    /// The processor for the events of a batch, which may have read what they need, in fewer statements than one an event.
+    ///
+    /// By default it is the processor as it is. Where this throws, the events are worked on one by one without it.
+    func prepared(for events: [ReceivedEvent]) async throws -> Self
 
     /// Whether events of a type may be in a batch; one that takes long is worked on by itself.
     ///
@@ -116,6 +92,8 @@ extension EventProcessor {
     public func reads(_ type: EventType) -> Bool { true }
     /// Each message has a transaction of its own.
     public var batchLimit: Int { 1 }
+    /// Nothing is read before.
+    public func prepared(for events: [ReceivedEvent]) async throws -> Self { self }
     /// All types may be in a batch.
     public func isBatched(_ type: EventType) -> Bool { true }
     /// Messages are worked on as they come.

@@ -100,7 +100,10 @@ enum Outbox {
     private static func check(_ event: OutgoingEvent, sizeLimit: Int?) throws {
         let size: Int
         do {
-            size = try event.record().largestSize
+            size = KafkaRecord.largestSize(
+                headers: try event.attributes.headers().map { KafkaHeader(key: $0.0, value: $0.1) },
+                of: event.key.utf8.count + event.payload.utf8.count
+            )
         } catch let error as SchemasError {
             throw PermanentFailure(code: error.code.rawValue, message: error.message)
         }

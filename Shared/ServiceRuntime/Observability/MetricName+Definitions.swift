@@ -36,7 +36,7 @@ extension MetricName {
             .init(
                 kind: .gauge,
                 labels: ["consumer"],
-                help: "1 while fetching is paused because the worker is behind (back-pressure), else 0."
+                help: "1 while no messages are taken because the worker is behind (back-pressure), else 0."
             )
         case .consumerRebalances:
             .init(

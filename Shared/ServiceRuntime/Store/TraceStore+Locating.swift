@@ -3,56 +3,70 @@ public import Schemas
 
 /// What KeyStepLocator reads and writes: the pairs of a problem, and their key steps.
 extension TraceStore {
-    /// What the key steps of a problem's pairs depend on, as it stood at one moment.
+    /// What the key steps of problems' pairs depend on.
     public struct PairContext: Sendable {
-        /// The problem's data set.
-        public let dataset: String
-        /// Its right answer.
-        public let answer: String
+        /// A problem, and what is known of it.
+        public struct Problem: Sendable {
+            /// Its data set.
+            public let dataset: String
+            /// Its right answer.
+            public let answer: String
+            private let templateText: String?
+
+            /// Its verified template, read when it is asked for: few runs ask for templates.
+            public func template() throws -> TraceEvent? {
+                try templateText.map { try EventBody.event(TraceEvent.self, from: $0) }
+            }
+
+            fileprivate init(_ row: Row) throws {
+                dataset = try row.get("dataset", as: String.self)
+                answer = try row.get("answer", as: String.self)
+                templateText = try row.get("template", as: String?.self)
+            }
+        }
+
         /// The ids of the runs that are active, oldest first.
         public let activeRuns: [String]
         /// The forms in which pairs have key steps already, by the ids of their traces; a pair without is not there.
         public let located: [String: Set<KeyStepForm>]
-        private let templateText: String?
-
-        /// The problem's verified template, read when it is asked for: few runs ask for templates.
-        public func template() throws -> TraceEvent? {
-            try templateText.map { try EventBody.event(TraceEvent.self, from: $0) }
-        }
-
-        fileprivate init(_ row: Row) throws {
-            dataset = try row.get("dataset", as: String.self)
-            answer = try row.get("answer", as: String.self)
-            activeRuns = try row.get("runs", as: [String].self)
-            located = try TraceStore.located(in: row)
-            templateText = try row.get("template", as: String?.self)
-        }
+        /// The problems by their ids; one that there is not is not there.
+        public let problems: [String: Problem]
     }
 
-    /// What the key steps of a problem's pairs depend on, in one statement; nil where there is no such problem.
+    /// What the key steps of pairs depend on, in two statements, however many there are.
     ///
     /// Arguments:
+    ///   - problems: the ids of the pairs' problems.
     ///   - traces: the ids of the pairs' traces.
     public static func pairContext(
-        problem id: String,
+        problems: [String],
         traces: [String],
         from database: some PostgresQueryable
-    ) async throws -> PairContext? {
-        try await database.first(
+    ) async throws -> PairContext {
+        let rows = try await database.query(
             """
-            SELECT problems.dataset, problems.answer, template.body AS template, active.runs, located.*
-            FROM problems
-            CROSS JOIN (
+            SELECT problems.id, problems.dataset, problems.answer, (
+                SELECT body::text FROM traces
+                WHERE problem_id = problems.id AND kind = 'template' AND verified ORDER BY id LIMIT 1
+            ) AS template
+            FROM problems WHERE problems.id = ANY(\(problems))
+            """
+        )
+        let state = try await database.first(
+            """
+            SELECT active.runs, located.*
+            FROM (
                 SELECT coalesce(array_agg(id ORDER BY created_at, id), '{}') AS runs FROM runs WHERE state = 'active'
             ) AS active
             CROSS JOIN (\(locatedForms(of: traces))) AS located
-            LEFT JOIN LATERAL (
-                SELECT body::text AS body FROM traces
-                WHERE problem_id = problems.id AND kind = 'template' AND verified ORDER BY id LIMIT 1
-            ) AS template ON true
-            WHERE problems.id = \(id)
             """
-        ).map { try PairContext($0) }
+        )
+        let known = try rows.map { (try $0.get("id", as: String.self), try PairContext.Problem($0)) }
+        return PairContext(
+            activeRuns: try state?.get("runs", as: [String].self) ?? [],
+            located: try state.map { try located(in: $0) } ?? [:],
+            problems: Dictionary(known) { first, _ in first }
+        )
     }
 
     /// The forms in which pairs have key steps, by the ids of their traces; a pair without is not there.
@@ -65,13 +79,18 @@ extension TraceStore {
     }
 
     /// One row of four arrays, in which each place is a form of a pair.
+    ///
+    /// Each trace is looked up by the index: a join would be planned while the table is small, and its plan kept.
     private static func locatedForms(of traces: [String]) -> SQL {
         """
-        SELECT coalesce(array_agg(trace_id ORDER BY id), '{}') AS traces,
-               coalesce(array_agg(tokenizer ORDER BY id), '{}') AS tokenizers,
-               coalesce(array_agg(tie_rule ORDER BY id), '{}') AS tie_rules,
-               coalesce(array_agg(format ORDER BY id), '{}') AS formats
-        FROM key_steps WHERE trace_id = ANY(\(traces))
+        SELECT coalesce(array_agg(asked.id), '{}') AS traces,
+               coalesce(array_agg(form.tokenizer), '{}') AS tokenizers,
+               coalesce(array_agg(form.tie_rule), '{}') AS tie_rules,
+               coalesce(array_agg(form.format), '{}') AS formats
+        FROM unnest(\(traces)) AS asked (id)
+        CROSS JOIN LATERAL (
+            SELECT tokenizer, tie_rule, format FROM key_steps WHERE trace_id = asked.id ORDER BY id OFFSET 0
+        ) AS form
         """
     }
 

@@ -105,8 +105,8 @@ struct DeliveryRound {
         // By the clock, waits included: of a batch each message waits for the others.
         var stages = Table("stage of a message in the last round", "us")
         for (name, time) in [
-            ("processing", last.sums.processing), ("connection, BEGIN, inbox, those before it", last.sums.opening),
-            ("its rows", last.sums.applying),
+            ("processing", last.sums.processing), ("connection, BEGIN, inbox, rows of all", last.sums.opening),
+            ("rows of its own", last.sums.applying),
         ] {
             stages.add(name, mean(time).text(0))
         }

@@ -25,9 +25,11 @@ struct KafkaRounds: AsyncParsableCommand {
     ]
     /// What KafkaConsumer sets by itself.
     private static let consumerSettings = [
-        "client.id": "errata", "statistics.interval.ms": "5000", "queued.min.messages": "1000",
-        "queued.max.messages.kbytes": "16384", "fetch.wait.max.ms": "100",
+        "client.id": "errata", "statistics.interval.ms": "5000", "queued.max.messages.kbytes": "65536",
+        "fetch.wait.max.ms": "100",
     ]
+    /// The messages that a producer of librdkafka queues (`queue.buffering.max.messages`).
+    private static let queued = 100_000
     /// Seconds without a message after which a side has failed.
     private static let patience = 60.0
 
@@ -111,11 +113,12 @@ struct KafkaRounds: AsyncParsableCommand {
             let records = (0..<messages).map { KafkaRecord(topic: topic, key: Data("\($0)".utf8), value: value) }
             _ = try await producer.send(KafkaRecord(topic: topic, key: Data("-1".utf8), value: value))
             let start = ContinuousClock.now
-            // Two batches on their way, so that one is filled while the other is awaited.
+            // As many batches on their way as librdkafka's queue has room for, by which the loop is held back too.
+            let most = max(2, Self.queued / batch)
             try await withThrowingTaskGroup(of: Void.self) { group in
                 var running = 0
                 for first in stride(from: 0, to: messages, by: batch) {
-                    if running == 2 {
+                    if running == most {
                         _ = try await group.next()
                         running -= 1
                     }

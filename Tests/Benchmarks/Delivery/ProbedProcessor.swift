@@ -5,7 +5,7 @@ import Synchronization
 
 /// A processor whose parts are timed.
 struct ProbedProcessor: EventProcessor {
-    let inner: any EventProcessor
+    var inner: any EventProcessor
     let probe: StageProbe
 
     var consumerName: String { inner.consumerName }
@@ -16,14 +16,20 @@ struct ProbedProcessor: EventProcessor {
     func reads(_ type: EventType) -> Bool { inner.reads(type) }
     func isBatched(_ type: EventType) -> Bool { inner.isBatched(type) }
 
+    func prepared(for events: [ReceivedEvent]) async throws -> ProbedProcessor {
+        var prepared = self
+        prepared.inner = try await inner.prepared(for: events)
+        return prepared
+    }
+
     func process(_ event: ReceivedEvent) async throws -> Effects {
         let began = ContinuousClock.now
         var effects = try await inner.process(event)
         let processed = ContinuousClock.now
-        let apply = effects.apply
-        effects.apply = { [probe] transaction in
+        let change = effects.change
+        effects.change = { [probe] transaction in
             let opened = ContinuousClock.now
-            try await apply(transaction)
+            try await change(transaction)
             probe.add(began: began, processed: processed, opened: opened, applied: .now)
         }
         return effects
@@ -40,9 +46,10 @@ final class StageProbe: Sendable {
         var messages = 0
         /// The processor's work.
         var processing = Duration.zero
-        /// From its end until the transaction takes its effects: a connection, BEGIN, the inbox.
+        /// From its end until the transaction comes to what is its alone: a connection, BEGIN, the inbox, what is made for
+        /// all messages together.
         var opening = Duration.zero
-        /// Its effects on the database.
+        /// Its effects on the database that are its alone.
         var applying = Duration.zero
     }
 

@@ -113,9 +113,20 @@ private struct OneRowOneEvent: EventProcessor {
             correct: false,
             promptFormat: "plain"
         )
-        let id = event.id
-        return Effects(events: [try OutgoingEvent(attempt, source: "/benchmark", time: time)]) { transaction in
-            try await transaction.execute("INSERT INTO effects (event_id, key) VALUES (\(id), \(problem.id))")
-        }
+        return Effects(
+            events: [try OutgoingEvent(attempt, source: "/benchmark", time: time)],
+            changes: [EffectRow(event: event.id, key: problem.id)]
+        )
+    }
+}
+
+private struct EffectRow: BatchedChange {
+    let event: String
+    let key: String
+
+    static func make(_ rows: [EffectRow], in transaction: PostgresTransaction) async throws {
+        try await transaction.execute(
+            "INSERT INTO effects (event_id, key) SELECT * FROM unnest(\(rows.map(\.event)), \(rows.map(\.key)))"
+        )
     }
 }

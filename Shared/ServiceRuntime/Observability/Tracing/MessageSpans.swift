@@ -12,6 +12,15 @@ enum MessageSpans {
         isParked: Bool,
         _ body: () async throws -> Effects
     ) async throws -> Effects {
+        try await Traced.run(
+            "process \(event.topic.rawValue)",
+            kind: .consumer,
+            in: event.attributes.trace,
+            attributes: attributes(of: event, consumer: consumer, isParked: isParked)
+        ) { _ in try await body() }
+    }
+
+    private static func attributes(of event: ReceivedEvent, consumer: String, isParked: Bool) -> SpanAttributes {
         var attributes = attributes(topic: event.topic.rawValue, operation: "process")
         attributes["messaging.consumer.group.name"] = consumer
         attributes["messaging.destination.partition.id"] = "\(event.partition)"
@@ -19,12 +28,7 @@ enum MessageSpans {
         attributes["messaging.message.id"] = event.id
         attributes["cloudevents.event_type"] = event.attributes.type
         if isParked { attributes["errata.parked"] = true }
-        return try await Traced.run(
-            "process \(event.topic.rawValue)",
-            kind: .consumer,
-            in: event.attributes.trace,
-            attributes: attributes
-        ) { _ in try await body() }
+        return attributes
     }
 
     /// Makes what is to be done with a message that is given up, within its trace.

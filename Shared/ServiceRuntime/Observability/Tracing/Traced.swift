@@ -12,13 +12,13 @@ public enum Traced {
     ///   - name: what is done, of few different values, e.g. `process errata.problems.v1`.
     ///   - kind: how it stands to other processes.
     ///   - trace: what it goes on from; nil begins a new trace. Default: what the task works in.
-    ///   - attributes: what is known of it from the beginning.
+    ///   - attributes: what is known of it from the beginning; asked for where the span is recorded.
     ///   - body: the work; it may tell the span more.
     public static func run<Value>(
         _ name: String,
         kind: SpanKind = .internal,
         in trace: TraceContext? = TraceContext.current,
-        attributes: SpanAttributes = [:],
+        attributes: @autoclosure () -> SpanAttributes = [:],
         isolation: isolated (any Actor)? = #isolation,
         _ body: (any Tracing.Span) async throws -> Value
     ) async throws -> Value {
@@ -28,7 +28,10 @@ public enum Traced {
             ofKind: kind,
             isolation: isolation
         ) { span -> Result<Value, any Error> in
-            span.updateAttributes { $0.merge(attributes) }
+            if span.isRecording {
+                let known = attributes()
+                span.updateAttributes { $0.merge(known) }
+            }
             do {
                 return .success(try await body(span))
             } catch {
