@@ -95,7 +95,7 @@ struct LocalSystemTests {
         #expect(taken("teacher-simulator") == ["LOG_LEVEL"])
         #expect(taken("key-step-locator") == ["CONCURRENCY", "LOG_LEVEL", "POSTGRES_STATEMENT_TIMEOUT"])
         #expect(taken("evaluator") == ["CONCURRENCY", "LOG_LEVEL", "POSTGRES_STATEMENT_TIMEOUT", "THREADS"])
-        #expect(taken("dpo-trainer") == ["CONCURRENCY", "LOG_LEVEL", "POSTGRES_STATEMENT_TIMEOUT", "THREADS"])
+        #expect(taken("dpo-trainer") == ["LOG_LEVEL", "POSTGRES_STATEMENT_TIMEOUT", "THREADS"])
         #expect(
             taken("template-distiller") == [
                 "CONCURRENCY", "LOG_LEVEL", "POSTGRES_STATEMENT_TIMEOUT", "RETENTION_INBOX_DAYS", "THREADS",

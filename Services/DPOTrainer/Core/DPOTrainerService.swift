@@ -10,7 +10,7 @@ public enum DPOTrainerService {
         name: "dpo-trainer",
         summary:
             "trains the stages of runs that learn preferences: cross-model DPO on corrections of the student's own errors",
-        keys: EventService.keys + StageTraining.keys
+        keys: EventService.senderKeys + StageTraining.keys
     ) { context in
         let service = try EventService(context)
         let training = try StageTraining(of: service, in: context, source: "/errata/dpo-trainer") {

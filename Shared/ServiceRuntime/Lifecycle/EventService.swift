@@ -15,8 +15,10 @@ public struct EventService: Sendable {
         "How many messages of different keys are worked on at the same time."
     )
 
+    /// The keys of the parts of a sender that reads no topic.
+    public static let senderKeys: [any AnyConfigurationKey] = KafkaKeys.all + DatabaseKeys.all
     /// The keys of the parts.
-    public static let keys: [any AnyConfigurationKey] = KafkaKeys.all + DatabaseKeys.all + [concurrency, member]
+    public static let keys: [any AnyConfigurationKey] = senderKeys + [concurrency, member]
 
     /// The database.
     public let pool: PostgresPool
@@ -97,9 +99,7 @@ public struct EventService: Sendable {
     }
 
     /// The services in the order in which they start; they stop in the opposite one, the worker first.
-    ///
-    /// `concurrency`: overrides the configured number of messages in flight.
-    public func services(_ processor: some EventProcessor, concurrency: Int? = nil) throws -> [any Service] {
+    public func services(_ processor: some EventProcessor) throws -> [any Service] {
         try publishers() + [
             EffectsWorker(
                 processor: processor,
@@ -109,7 +109,7 @@ public struct EventService: Sendable {
                     try Self.consumer(kafka, named: context.configuration.optionalValue(Self.member))
                 ),
                 logger: context.logger,
-                concurrency: try concurrency ?? context.configuration.value(Self.concurrency)
+                concurrency: try context.configuration.value(Self.concurrency)
             )
         ]
     }

@@ -6,7 +6,7 @@ import ServiceRuntime
 enum HandedOnKeys {
     private static let ofAll: [any AnyConfigurationKey] = [RuntimeKeys.logLevel, RuntimeKeys.logFormat]
     private static let ofServices: [any AnyConfigurationKey] = [
-        EventService.concurrency, DatabaseKeys.maximumConnections, DatabaseKeys.statementTimeout,
+        DatabaseKeys.maximumConnections, DatabaseKeys.statementTimeout,
     ]
     private static let ofIntake = [
         "ERRATA_PROMPTS", "ERRATA_INSPECTOR_ROUNDS", "ERRATA_CLASSIFY_MISTAKES", "ERRATA_FIND_DUPLICATES",
@@ -17,6 +17,8 @@ enum HandedOnKeys {
     static func taken(by service: String, of environment: [String: String]) -> [String: String] {
         var keys = ofAll
         if service != LocalSystem.simulator { keys += ofServices }
+        // The trainer reads no topic.
+        if service != LocalSystem.simulator, service != "dpo-trainer" { keys.append(EventService.concurrency) }
         switch service {
         case "template-distiller": keys += EngineKeys.all + RetentionKeys.all
         case "dpo-trainer", "evaluator": keys += EngineKeys.all
