@@ -91,7 +91,7 @@ public enum EventCoding {
         guard let payload = payload as? any JSONText.Writing else { return try encodeJSON(payload) }
         var json = JSONText(capacity: 8_192)
         payload.write(to: &json)
-        return Data(json.bytes)
+        return json.data
     }
 
     /// Writes any value with the conventions of event bodies, without a size limit.
