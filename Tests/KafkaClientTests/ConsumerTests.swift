@@ -70,6 +70,47 @@ struct ConsumerTests {
         await first.close()
     }
 
+    private final class Seen: Sendable {
+        let texts = Mutex<Set<String>>([])
+    }
+
+    @Test("no message is passed over while members come and go", arguments: ["range", "cooperative-sticky"])
+    func comeAndGo(strategy: String) async throws {
+        let broker = try await filled(50_000, partitions: 4)
+        let settings = broker.configuration.with([
+            "session.timeout.ms": "6000", "heartbeat.interval.ms": "200", "partition.assignment.strategy": strategy,
+        ])
+        let seen = Seen()
+        /// Reads and commits, slowly enough for a backlog to be there at each change.
+        func join() throws -> (consumer: KafkaConsumer, reading: Task<Void, any Error>) {
+            let consumer = try KafkaConsumer(settings, group: "g", topics: ["t"])
+            let reading = Task {
+                for try await batch in consumer.batches {
+                    seen.texts.withLock { $0.formUnion(batch.map(\.text)) }
+                    // Where it is refused another member begins before it.
+                    try? await consumer.commit(after: batch.filter { consumer.holds($0) })
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+            }
+            return (consumer, reading)
+        }
+        func wait(until count: Int) async throws {
+            try await within("\(count) messages", limit: .seconds(120)) {
+                while seen.texts.withLock({ $0.count }) < count { try await Task.sleep(for: .milliseconds(20)) }
+            }
+        }
+        let first = try join()
+        try await wait(until: 3_000)
+        let second = try join()
+        try await wait(until: 12_000)
+        let third = try join()
+        try await wait(until: 20_000)
+        await second.consumer.close()
+        try await wait(until: 50_000)
+        for member in [first, third] { await member.consumer.close() }
+        for member in [first, second, third] { try await member.reading.value }
+    }
+
     @Test(
         "a handler that is slower than max.poll.interval.ms keeps its partitions, and bounded buffering loses nothing"
     )

@@ -206,13 +206,25 @@ final class ClientHandle: Sendable {
     }
 
     /// Lends the next messages that are there, none where there are none.
+    ///
+    /// `singly`: they are taken one by one, which is slower. librdkafka before 2.1 may lose messages of a partition that is
+    /// kept in a cooperative rebalance while a batch is taken ("Consumer batch API messaging guarantees" in its changes).
     func withMessages<Result>(
         atMost count: Int,
+        singly: Bool,
         _ body: (UnsafeBufferPointer<UnsafeMutablePointer<rd_kafka_message_t>?>) -> Result
     ) -> Result {
         withUnsafeTemporaryAllocation(of: UnsafeMutablePointer<rd_kafka_message_t>?.self, capacity: count) { taken in
             taken.initialize(repeating: nil)
-            let number = messages.map { rd_kafka_consume_batch_queue($0.raw, 0, taken.baseAddress, count) } ?? 0
+            var number = 0
+            if let messages, singly {
+                while number < count, let message = rd_kafka_consume_queue(messages.raw, 0) {
+                    taken[number] = message
+                    number += 1
+                }
+            } else if let messages {
+                number = rd_kafka_consume_batch_queue(messages.raw, 0, taken.baseAddress, count)
+            }
             let lent = UnsafeBufferPointer(rebasing: taken[..<max(0, number)])
             defer { for message in lent { rd_kafka_message_destroy(message) } }
             return body(lent)

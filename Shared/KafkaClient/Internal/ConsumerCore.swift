@@ -31,6 +31,8 @@ final class ConsumerCore: Sendable {
     let rebalances: AsyncStream<KafkaRebalance>
     private let name: String
     private let state: Mutex<State>
+    /// Whether members keep partitions in a rebalance.
+    private let isCooperative = Atomic(false)
     private let rebalanceEvents: AsyncStream<KafkaRebalance>.Continuation
     private let stopped = Promise<Void>()
 
@@ -182,10 +184,9 @@ final class ConsumerCore: Sendable {
 
     private func poll() {
         var handle = state.withLock { $0.handle }
-        var names = TopicNames()
         while let client = handle, !state.withLock({ $0.isClosing }) {
             serveEvents(client)
-            let hasNews = takeMessages(client, &names)
+            let hasNews = takeMessages(client)
             if hasNews { wakeReaders() } else { client.wait(milliseconds: 250) }
         }
         finish(&handle)
@@ -197,7 +198,18 @@ final class ConsumerCore: Sendable {
     private func serveEvents(_ handle: ClientHandle) {
         while let event = handle.withClient({ rd_kafka_consumer_poll($0, 0) }) {
             defer { rd_kafka_message_destroy(event) }
-            failed(event)
+            guard event.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR else {
+                failed(event)
+                continue
+            }
+            // Of a partition whose queue could not be had.
+            var names = TopicNames()
+            let place = TopicPartition(topic: names.name(of: event), partition: event.pointee.partition)
+            state.withLock { state in
+                guard let assignment = state.buffer.assignments[place] else { return }
+                state.buffer.append([KafkaMessage(copying: event, topic: place.topic, assignment: assignment)])
+            }
+            wakeReaders()
         }
     }
 
@@ -205,12 +217,14 @@ final class ConsumerCore: Sendable {
     ///
     /// What there is no room for stays with librdkafka, which fetches so far ahead as its own settings let it: a pause of
     /// the partitions would have it throw away what it has.
-    private func takeMessages(_ handle: ClientHandle, _ names: inout TopicNames) -> Bool {
+    private func takeMessages(_ handle: ClientHandle) -> Bool {
         // Partitions come and go on this thread alone.
         let (room, assignments) = state.withLock { ($0.buffer.room(), $0.buffer.assignments) }
         guard room > 0 else { return false }
-        return handle.withMessages(atMost: room) { messages in
+        let singly = isCooperative.load(ordering: .relaxed) && rd_kafka_version() < 0x0201_0000
+        return handle.withMessages(atMost: room, singly: singly) { messages in
             guard !messages.isEmpty else { return false }
+            var names = TopicNames()
             var copies: [KafkaMessage] = []
             copies.reserveCapacity(messages.count)
             var partition: TopicPartition?
@@ -266,6 +280,7 @@ final class ConsumerCore: Sendable {
     /// Takes or gives up partitions, as the group wants; on the polling thread, inside `rd_kafka_consumer_poll`.
     private func rebalance(_ client: OpaquePointer, _ code: rd_kafka_resp_err_t, _ partitions: [TopicPartition]) {
         let isCooperative = rd_kafka_rebalance_protocol(client).map { String(cString: $0) } == "COOPERATIVE"
+        self.isCooperative.store(isCooperative, ordering: .relaxed)
         let list = TopicPartitionList(partitions)
         switch code {
         case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS:
