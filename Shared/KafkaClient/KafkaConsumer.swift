@@ -6,10 +6,10 @@ public import ServiceLifecycle
 ///
 /// Offsets are committed only by ``commit(_:)``.
 ///
-/// A thread of its own polls, also while the reader is slow and no message is taken any more: a handler
-/// may take minutes without costing the membership, however small `max.poll.interval.ms` is. What is buffered is
-/// bounded in messages and bytes, here and at librdkafka (`queued.max.messages.kbytes`, 64 MiB unless set). Messages of partitions that are taken away are dropped from the buffer; of those that
-/// the reader has already, ``holds(_:)`` tells.
+/// A thread of its own polls, also while the reader is slow and no message is taken any more: a handler may take minutes
+/// without costing the membership, however small `max.poll.interval.ms` is. What is buffered is bounded in messages and
+/// bytes, here and at librdkafka (`queued.max.messages.kbytes`, 64 MiB unless set). Messages of partitions that are taken
+/// away are dropped from the buffer; of those that the reader has already, ``holds(_:)`` tells.
 ///
 /// A member that dies is noticed after 6 s, from when on the others have its partitions (`session.timeout.ms`, with a
 /// heartbeat every 2 s; where the broker sets these times itself, `group.protocol=consumer`, they are left to it).

@@ -47,31 +47,22 @@ enum Hexadecimal {
 /// Array literals of one dimension: `{"a","b\"c",NULL}`.
 enum ArrayText {
     static func format(_ elements: [String?]) -> String {
-        // Each byte of an element may need a mark before it.
-        let most = elements.reduce(2) { $0 + 2 * ($1?.utf8.count ?? 1) + 3 }
-        return String(unsafeUninitializedCapacity: most) { bytes in
-            var count = 0
-            func put(_ byte: UInt8) {
-                bytes.initializeElement(at: count, to: byte)
-                count += 1
+        var bytes: [UInt8] = [UInt8(ascii: "{")]
+        for (index, element) in elements.enumerated() {
+            if index > 0 { bytes.append(UInt8(ascii: ",")) }
+            guard let element else {
+                bytes.append(contentsOf: "NULL".utf8)
+                continue
             }
-            put(UInt8(ascii: "{"))
-            for (index, element) in elements.enumerated() {
-                if index > 0 { put(UInt8(ascii: ",")) }
-                guard let element else {
-                    for byte in "NULL".utf8 { put(byte) }
-                    continue
-                }
-                put(UInt8(ascii: "\""))
-                for byte in element.utf8 {
-                    if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { put(UInt8(ascii: "\\")) }
-                    put(byte)
-                }
-                put(UInt8(ascii: "\""))
+            bytes.append(UInt8(ascii: "\""))
+            for byte in element.utf8 {
+                if byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") { bytes.append(UInt8(ascii: "\\")) }
+                bytes.append(byte)
             }
-            put(UInt8(ascii: "}"))
-            return count
+            bytes.append(UInt8(ascii: "\""))
         }
+        bytes.append(UInt8(ascii: "}"))
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     /// The elements, or nil when the text is no array of one dimension.

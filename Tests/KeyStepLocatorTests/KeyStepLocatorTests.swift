@@ -135,16 +135,19 @@ struct KeyStepLocatorTests {
         }
     }
 
-    private func effects(of payload: some EventPayload, _ processor: KeyStepLocatorProcessor) async throws -> Effects {
+    private func received(_ payload: some EventPayload, at offset: Int64 = 0) throws -> ReceivedEvent {
         let event = try OutgoingEvent(payload, source: "/test", time: Date())
-        let received = ReceivedEvent(
+        return ReceivedEvent(
             topic: event.topic,
             partition: 0,
-            offset: 0,
+            offset: offset,
             attributes: event.attributes,
             data: Data(event.payload.utf8)
         )
-        return try await processor.process(received)
+    }
+
+    private func effects(of payload: some EventPayload, _ processor: KeyStepLocatorProcessor) async throws -> Effects {
+        try await processor.process(try received(payload))
     }
 
     private func process(
@@ -188,16 +191,7 @@ struct KeyStepLocatorTests {
             for problem in ["p1", "p2"] { try await ingest(problem, into: pool) }
             try await ingest("p3", into: pool, withTemplate: false)
             let traces = [dual("p1"), dual("p2", verified: false), dual("p3"), template("p1"), dual("stranger")]
-            let received = try traces.enumerated().map { place, trace in
-                let event = try OutgoingEvent(trace, source: "/test", time: Date())
-                return ReceivedEvent(
-                    topic: event.topic,
-                    partition: 0,
-                    offset: Int64(place),
-                    attributes: event.attributes,
-                    data: Data(event.payload.utf8)
-                )
-            }
+            let received = try traces.enumerated().map { try self.received($1, at: Int64($0)) }
             let prepared = try await processor.prepared(for: received)
             for event in received.dropLast() {
                 let (one, other) = (try await prepared.process(event), try await processor.process(event))
@@ -205,13 +199,7 @@ struct KeyStepLocatorTests {
             }
             await #expect(throws: StillMissing.self) { try await prepared.process(try #require(received.last)) }
             // One that came without the others is read by itself.
-            let late = ReceivedEvent(
-                topic: .traces,
-                partition: 1,
-                offset: 9,
-                attributes: received[0].attributes,
-                data: received[0].data
-            )
+            let late = try self.received(traces[0], at: 9)
             #expect(try await prepared.process(late).events.count == 2)
 
             let all = [try await prepared.process(received[0]), try await prepared.process(received[2])]

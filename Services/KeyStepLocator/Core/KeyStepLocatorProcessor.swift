@@ -65,6 +65,7 @@ public struct KeyStepLocatorProcessor: EventProcessor {
             prepared.read.traces[Read.Place(event)] = try? event.decode(TraceEvent.self)
         }
         let pairs = prepared.read.traces.values.filter { $0.verified && $0.body.kind == .dual }
+        guard !pairs.isEmpty else { return prepared }
         prepared.read.context = try await TraceStore.pairContext(
             problems: pairs.map(\.problemId),
             traces: pairs.map(\.id),

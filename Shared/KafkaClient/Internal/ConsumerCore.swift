@@ -198,17 +198,8 @@ final class ConsumerCore: Sendable {
     private func serveEvents(_ handle: ClientHandle) {
         while let event = handle.withClient({ rd_kafka_consumer_poll($0, 0) }) {
             defer { rd_kafka_message_destroy(event) }
-            guard event.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR else {
-                failed(event)
-                continue
-            }
-            // Of a partition whose queue could not be had.
-            var names = TopicNames()
-            let place = TopicPartition(topic: names.name(of: event), partition: event.pointee.partition)
-            state.withLock { state in
-                guard let assignment = state.buffer.assignments[place] else { return }
-                state.buffer.append([KafkaMessage(copying: event, topic: place.topic, assignment: assignment)])
-            }
+            // An error, or a message of a partition whose queue could not be had.
+            take(CollectionOfOne(event))
             wakeReaders()
         }
     }
@@ -218,43 +209,49 @@ final class ConsumerCore: Sendable {
     /// What there is no room for stays with librdkafka, which fetches so far ahead as its own settings let it: a pause of
     /// the partitions would have it throw away what it has.
     private func takeMessages(_ handle: ClientHandle) -> Bool {
-        // Partitions come and go on this thread alone.
-        let (room, assignments) = state.withLock { ($0.buffer.room(), $0.buffer.assignments) }
+        let room = state.withLock { $0.buffer.room() }
         guard room > 0 else { return false }
         let singly = isCooperative.load(ordering: .relaxed) && rd_kafka_version() < 0x0201_0000
         return handle.withMessages(atMost: room, singly: singly) { messages in
             guard !messages.isEmpty else { return false }
-            var names = TopicNames()
-            var copies: [KafkaMessage] = []
-            copies.reserveCapacity(messages.count)
-            var partition: TopicPartition?
-            var assignment: UInt64?
-            for case let message? in messages {
-                let topic = names.name(of: message)
-                // They come in stretches of one partition.
-                if partition?.partition != message.pointee.partition || partition?.topic != topic {
-                    let new = TopicPartition(topic: topic, partition: message.pointee.partition)
-                    partition = new
-                    assignment = assignments[new]
-                }
-                switch message.pointee.err {
-                case RD_KAFKA_RESP_ERR_NO_ERROR:
-                    guard let assignment else { continue }
-                    copies.append(KafkaMessage(copying: message, topic: topic, assignment: assignment))
-                case RD_KAFKA_RESP_ERR__PARTITION_EOF:
-                    // Not before the messages that stand in front of it can be read.
-                    state.withLock { state in
-                        state.buffer.append(copies)
-                        if let partition { state.unfinished?.remove(partition) }
-                    }
-                    copies.removeAll()
-                default:
-                    failed(message)
-                }
-            }
-            state.withLock { $0.buffer.append(copies) }
+            take(messages.lazy.compactMap { $0 })
             return true
         }
+    }
+
+    /// Copies messages into the buffer, and notes what came in place of some.
+    private func take(_ messages: some Sequence<UnsafeMutablePointer<rd_kafka_message_t>>) {
+        // Partitions come and go on this thread alone.
+        let assignments = state.withLock { $0.buffer.assignments }
+        var names = TopicNames()
+        var copies: [KafkaMessage] = []
+        copies.reserveCapacity(messages.underestimatedCount)
+        var partition: TopicPartition?
+        var assignment: UInt64?
+        for message in messages {
+            let topic = names.name(of: message)
+            // They come in stretches of one partition.
+            if partition?.partition != message.pointee.partition || partition?.topic != topic {
+                let new = TopicPartition(topic: topic, partition: message.pointee.partition)
+                partition = new
+                assignment = assignments[new]
+            }
+            switch message.pointee.err {
+            case RD_KAFKA_RESP_ERR_NO_ERROR:
+                guard let assignment else { continue }
+                copies.append(KafkaMessage(copying: message, topic: topic, assignment: assignment))
+            case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+                // Not before the messages that stand in front of it can be read.
+                state.withLock { state in
+                    state.buffer.append(copies)
+                    if let partition { state.unfinished?.remove(partition) }
+                }
+                copies.removeAll()
+            default:
+                failed(message)
+            }
+        }
+        state.withLock { $0.buffer.append(copies) }
     }
 
     /// Tells of an error that came in place of a message.

@@ -8,7 +8,7 @@ import Schemas
 
 /// What is to come of a message.
 struct MessageWork: Sendable {
-    /// Its changes of the database, without its events.
+    /// Its changes of the database; its events stand in the rows.
     let effects: Effects
     /// Its events.
     let rows: [OutboxRow]

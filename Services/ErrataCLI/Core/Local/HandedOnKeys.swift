@@ -16,9 +16,12 @@ enum HandedOnKeys {
     /// What a service gets of an environment.
     static func taken(by service: String, of environment: [String: String]) -> [String: String] {
         var keys = ofAll
-        if service != LocalSystem.simulator { keys += ofServices }
-        // The trainer reads no topic.
-        if service != LocalSystem.simulator, service != "dpo-trainer" { keys.append(EventService.concurrency) }
+        switch service {
+        case LocalSystem.simulator: break
+        // It reads no topic.
+        case "dpo-trainer": keys += ofServices
+        default: keys += ofServices + [EventService.concurrency]
+        }
         switch service {
         case "template-distiller": keys += EngineKeys.all + RetentionKeys.all
         case "dpo-trainer", "evaluator": keys += EngineKeys.all
