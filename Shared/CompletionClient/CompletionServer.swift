@@ -230,25 +230,27 @@ public struct CompletionServer: Sendable {
             defer { group.cancelAll() }
             group.addTask { try await body(sign) }
             group.addTask { [options] in
-                try await Task.sleep(for: options.timeout)
-                throw ServerError(
-                    .timeout,
-                    "\(place) took longer than \(options.timeout.inWords) for an answer",
-                    mayBeBilled: true
-                )
-            }
-            group.addTask { [options] in
+                let end = ContinuousClock.now + options.timeout
                 while true {
-                    try await Task.sleep(for: max(.milliseconds(10), options.silence - sign.silence))
-                    guard sign.isStream, sign.silence >= options.silence else {
-                        if !sign.isStream { try await Task.sleep(for: min(options.silence, .seconds(1))) }
-                        continue
+                    let left = end - .now
+                    guard left > .zero else {
+                        throw ServerError(
+                            .timeout,
+                            "\(place) took longer than \(options.timeout.inWords) for an answer",
+                            mayBeBilled: true
+                        )
                     }
-                    throw ServerError(
-                        .timeout,
-                        "\(place) was silent for \(options.silence.inWords) in the middle of an answer",
-                        mayBeBilled: true
-                    )
+                    let leftOfSilence = sign.isStream ? options.silence - sign.silence : options.silence
+                    guard leftOfSilence > .zero else {
+                        throw ServerError(
+                            .timeout,
+                            "\(place) was silent for \(options.silence.inWords) in the middle of an answer",
+                            mayBeBilled: true
+                        )
+                    }
+                    // In short steps, though nearly all answers come soon: the timer of a sleep that is cancelled keeps its
+                    // memory until its time has come.
+                    try await Task.sleep(for: min(left, leftOfSilence, .seconds(1)))
                 }
             }
             guard let value = try await group.next() else { throw CancellationError() }

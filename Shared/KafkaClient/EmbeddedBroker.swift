@@ -53,7 +53,7 @@ public final class EmbeddedBroker: Sendable {
     /// librdkafka gives up after `max.poll.interval.ms` and joins anew, so that is short too. Our consumers poll on a
     /// thread of their own and keep it easily.
     public static let recommendedSettings = [
-        "session.timeout.ms": "8000", "heartbeat.interval.ms": "500", "max.poll.interval.ms": "10000",
+        "session.timeout.ms": "6000", "heartbeat.interval.ms": "500", "max.poll.interval.ms": "10000",
     ]
 
     /// A configuration that reaches this broker, with ``recommendedSettings``.

@@ -161,3 +161,16 @@ final class StatementCanceller: Sendable {
         }
     }
 }
+
+extension Task where Success == Never, Failure == Never {
+    /// Sleeps for a time, for those whose sleep is nearly always cancelled.
+    ///
+    /// In steps of at most a second: the timer of a sleep that is cancelled keeps its memory until its time has come.
+    package static func sleepInSteps(for time: Duration) async throws {
+        let end = ContinuousClock.now + time
+        while case let left = end - .now, left > .zero {
+            try await sleep(for: min(left, .seconds(1)))
+        }
+        try Task<Never, Never>.checkCancellation()
+    }
+}

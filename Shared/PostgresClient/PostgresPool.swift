@@ -232,7 +232,7 @@ public final class PostgresPool: Service, PostgresQueryable {
         let timer =
             mustWait
             ? Task {
-                try await Task.sleep(for: timeout)
+                try await Task.sleepInSteps(for: timeout)
                 self.abandon(
                     waiter,
                     PostgresError(kind: .usage, message: "no free connection within \(timeout)")

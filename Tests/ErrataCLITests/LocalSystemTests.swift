@@ -16,6 +16,9 @@ struct LocalSystemTests {
             .milliseconds(6_400), .milliseconds(6_400), nil,
         ]
         #expect(waits == expected)
+        let slower = RestartPolicy(firstWait: .milliseconds(200), leastWait: .seconds(1))
+        #expect(slower.wait(afterRestarts: 0) == .seconds(1))
+        #expect(slower.wait(afterRestarts: 3) == .milliseconds(1_600))
         #expect(policy.counted(6, ranFor: .seconds(59)) == 6)
         #expect(policy.counted(6, ranFor: .seconds(60)) == 0)
     }

@@ -26,6 +26,7 @@ public enum DatabaseSchema {
             migration(18, "lookups", PackageResources.V0018_lookups_sql),
             migration(19, "row-versions", PackageResources.V0019_row_versions_sql),
             migration(20, "compression", PackageResources.V0020_compression_sql),
+            migration(21, "key-steps-as-text", PackageResources.V0021_key_steps_as_text_sql),
         ]
     }
 

@@ -168,7 +168,7 @@ final class BegunWork: Sendable {
     /// Where the database cannot be reached they stay counted.
     func acquit(_ event: EventIdentity, after time: Duration = .zero) async {
         do {
-            try await Task.sleep(for: time)
+            try await Task.sleepInSteps(for: time)
             guard isCounted(event) else { return }
             try await delete([event], in: pool)
         } catch is CancellationError {

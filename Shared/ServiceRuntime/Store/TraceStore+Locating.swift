@@ -136,7 +136,7 @@ extension TraceStore {
             """
             INSERT INTO key_steps
                    (id, trace_id, problem_id, tokenizer, tie_rule, format, distance, right_keys, wrong_keys, body)
-            SELECT id, trace_id, problem_id, tokenizer, tie_rule, format, distance, right_keys, wrong_keys, body::jsonb
+            SELECT id, trace_id, problem_id, tokenizer, tie_rule, format, distance, right_keys, wrong_keys, body::json
             FROM unnest(\(ids), \(events.map(\.traceId)), \(events.map(\.problemId)), \(events.map(\.tokenizer)),
                         \(events.map(\.tieRule)), \(events.map(\.form.format)), \(events.map(\.distance)),
                         \(events.map(\.right.keyTokens)), \(events.map(\.wrong.keyTokens)), \(bodies))
@@ -148,7 +148,7 @@ extension TraceStore {
         return try await transaction.value(
             """
             SELECT count(*) FROM unnest(\(ids), \(bodies)) AS given (id, body)
-            JOIN key_steps ON key_steps.id = given.id AND key_steps.body = given.body::jsonb
+            JOIN key_steps ON key_steps.id = given.id AND key_steps.body::jsonb = given.body::jsonb
             """,
             as: Int.self
         ) == events.count

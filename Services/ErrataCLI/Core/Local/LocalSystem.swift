@@ -55,7 +55,10 @@ final class LocalSystem: Sendable {
         self.servers = servers
         self.ports = ports
         self.logger = logger
-        supervisor = ProcessSupervisor(logger: logger)
+        supervisor = ProcessSupervisor(
+            logger: logger,
+            policy: options.kafka == nil ? .embeddedBroker : RestartPolicy()
+        )
     }
 
     /// Starts everything and waits until every service is ready.

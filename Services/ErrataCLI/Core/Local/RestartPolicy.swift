@@ -12,12 +12,23 @@ struct RestartPolicy: Sendable {
     ///
     /// Default 200 ms.
     var firstWait = Duration.milliseconds(200)
+    /// No wait is shorter.
+    ///
+    /// Default 0.
+    var leastWait = Duration.zero
+
+    /// For services over the embedded broker.
+    ///
+    /// It gives a group 5 s from the moment a member joins, and drops one that was killed up to 7 s after its death. A
+    /// successor that joins within 2 s of the death is therefore given a share beside the dead one, waits in vain for that
+    /// one to agree, and begins again, for some 14 s in all; one that joins later has everything after 8 s.
+    static let embeddedBroker = RestartPolicy(leastWait: .milliseconds(2_500))
 
     /// The restarts in a row that count for a program which ended after it had run for a while.
     func counted(_ restarts: Int, ranFor life: Duration) -> Int { life >= steadyAfter ? 0 : restarts }
 
     /// The wait before a program is started again that was restarted so often in a row; nil: it is left alone.
     func wait(afterRestarts restarts: Int) -> Duration? {
-        restarts < limit ? firstWait * (1 << min(max(restarts, 0), 5)) : nil
+        restarts < limit ? max(leastWait, firstWait * (1 << min(max(restarts, 0), 5))) : nil
     }
 }
