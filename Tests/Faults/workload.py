@@ -111,11 +111,14 @@ class Disturbance:
     def start(self) -> None:
         self.thread.start()
 
-    def finish(self) -> list[str]:
-        """What has happened, places included."""
+    def finish(self) -> None:
+        """Waits until the faults by the clock have happened; those at places may come later."""
         self.thread.join(60)
         assert not self.thread.is_alive(), "the faults by the clock have not ended"
         assert not self.problems, self.problems
+
+    def all_happened(self) -> list[str]:
+        """What has happened, places included."""
         return self.happened + sorted(path.name.rsplit(".done.", 1)[0] for path in self.points.glob("*.done.*"))
 
     def _run(self) -> None:
@@ -213,13 +216,13 @@ def run(student: pathlib.Path, pairs: int, faults: list[Fault], folder: pathlib.
         for first in range(0, TRAINING, 20):
             stream(system, training[first : first + 20], "train")
             time.sleep(0.3)
-        happened = disturbance.finish()
+        disturbance.finish()
         try:
             settle(system)
         except AssertionError as error:
             keep(system, folder)
-            return None, happened, str(error)
-        return contents(system), happened, None
+            return None, disturbance.all_happened(), str(error)
+        return contents(system), disturbance.all_happened(), None
 
 
 def settle(system: System) -> None:
