@@ -46,8 +46,8 @@ public final class EmbeddedBroker: Sendable {
 
     /// Settings that suit an embedded broker's consumer groups.
     ///
-    /// When the last member has left, a group opens again only after its session timeout, librdkafka's default of
-    /// which is 45 s; below 4 s a first member is expelled while it waits for the others.
+    /// A group that a member has joined or left goes on only after its session timeout less a second, so that is as short
+    /// as brokers take it (6 s); below 4 s a first member is expelled while it waits for the others.
     ///
     /// A member that was expelled, on a machine too busy for its heartbeats, can wait for its JoinGroup answer in vain;
     /// librdkafka gives up after `max.poll.interval.ms` and joins anew, so that is short too. Our consumers poll on a

@@ -19,9 +19,10 @@ struct RestartPolicy: Sendable {
 
     /// For services over the embedded broker.
     ///
-    /// It gives a group 5 s from the moment a member joins, and drops one that was killed up to 7 s after its death. A
-    /// successor that joins within 2 s of the death is therefore given a share beside the dead one, waits in vain for that
-    /// one to agree, and begins again, for some 14 s in all; one that joins later has everything after 8 s.
+    /// With a session timeout of 6 s it gives a group 5 s from the moment a member joins, and drops one that was killed up to
+    /// 7 s after its death. A successor that joins within 2 s of the death is therefore given a share beside the dead one,
+    /// waits in vain for that one to agree, and begins again, for some 14 s in all; one that joins later has everything after
+    /// 8 s.
     static let embeddedBroker = RestartPolicy(leastWait: .milliseconds(2_500))
 
     /// The restarts in a row that count for a program which ended after it had run for a while.
