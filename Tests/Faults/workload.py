@@ -128,8 +128,8 @@ class Disturbance:
             try:
                 getattr(self, f"_{fault.kind}")(fault)
                 self.happened.append(str(fault))
-            except ProcessLookupError:
-                # It has just died of another one.
+            except (ProcessLookupError, FileNotFoundError):
+                # It has just died of another one, and has no successor yet.
                 self.happened.append(f"{fault} (was dead)")
             except Exception as error:  # noqa: BLE001
                 self.problems.append(f"{fault}: {error!r}")
