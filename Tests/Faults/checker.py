@@ -17,10 +17,8 @@ def faults_found(calm: dict, disturbed: dict) -> list[str]:
     for topic, identifier, count in disturbed["sent"]:
         if count > 1:
             wrong.append(f"{topic}: {count} rows of the outbox under {identifier}")
-    calm_writings = {(topic, identifier) for topic, identifier, _ in calm["written"]}
-    for topic, identifier, count in disturbed["written"]:
-        if (topic, identifier) not in calm_writings:
-            wrong.append(f"{topic}: {count} transactions wrote {identifier}")
+    for topic, identifier in written_again(disturbed["written"]):
+        wrong.append(f"{topic}: transactions of one cause wrote {identifier}")
     twice = [row for row in disturbed["effects"] if row[3] > 1]
     if twice:
         consumer, topic, identifier, count = twice[0]
@@ -34,6 +32,24 @@ def faults_found(calm: dict, disturbed: dict) -> list[str]:
         if several:
             wrong.append(f"{topic}: different events under one id, such as {min(several)}")
     return wrong
+
+
+def written_again(written: list) -> list[tuple[str, str]]:
+    """The events that several transactions wrote, but for those whose transactions come of different messages.
+
+    Each row is an event, a transaction that wrote it (or found it there), and the messages whose effects that one holds. A
+    pair's key steps come of its trace and of a run that asks for them; whichever is later finds them there.
+    """
+    transactions: dict[tuple[str, str], dict[str, set]] = {}
+    for topic, identifier, transaction, messages in written:
+        transactions.setdefault((topic, identifier), {})[transaction] = set(messages)
+    again = []
+    for event, causes in transactions.items():
+        sets = list(causes.values())
+        apart = all(sets) and sum(len(causes) for causes in sets) == len(set().union(*sets))
+        if len(sets) > 1 and not apart:
+            again.append(event)
+    return again
 
 
 def shown(rows: list) -> str:

@@ -29,7 +29,7 @@ BEGIN
     RETURN NEW;
 END $$;
 CREATE TRIGGER fault_events BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION fault_events();
-CREATE TABLE fault_effects (consumer text, topic text, event_id text);
+CREATE TABLE fault_effects (consumer text, topic text, event_id text, written xid8 DEFAULT pg_current_xact_id());
 """
 
 
@@ -288,7 +288,15 @@ def contents(system: System) -> dict:
             pass
         carried[topic] = bodies
     written = system.query(
-        "SELECT topic, event_id, count(DISTINCT written) FROM fault_events GROUP BY 1, 2 HAVING count(DISTINCT written) > 1"
+        """
+        SELECT events.topic, events.event_id, events.written::text,
+               coalesce(array_agg(effects.consumer || ' ' || effects.topic || ' ' || effects.event_id)
+                        FILTER (WHERE effects.consumer IS NOT NULL), '{}')
+        FROM (SELECT DISTINCT topic, event_id, written, count(*) OVER (PARTITION BY topic, event_id) AS count
+              FROM fault_events) AS events
+        LEFT JOIN fault_effects AS effects ON effects.written = events.written
+        WHERE events.count > 1 GROUP BY 1, 2, 3
+        """
     )
     effects = system.query("SELECT consumer, topic, event_id, count(*) FROM fault_effects GROUP BY 1, 2, 3")
     return {"tables": found, "sent": sent, "carried": carried, "written": written, "effects": effects}

@@ -155,6 +155,7 @@ enum Announcement {
         guard index < text.bytes.count else { return nil }
         if let figures = AnswerText.figures(text.lineBytes(from: index)) { return figures }
         if let block = text.block(from: index) { return nonempty(AnswerText.bare(block)) }
+        if let value = text.jsonValue(from: index) { return nonempty(AnswerText.bare(value)) }
         let line = AnswerText.withoutCalculations(text.line(from: index))
         if let option = OptionLetter.leading(line) { return option }
         let sentence = AnswerText.sentence(line)
@@ -276,6 +277,18 @@ enum Announcement {
             var end = start
             while !isLineEnd(end) { end += 1 }
             return bytes[start..<end]
+        }
+
+        /// The text in quotation marks that begins here, where a brace or a comma of JSON follows it: of `"42"}` it is 42.
+        func jsonValue(from start: Int) -> String? {
+            guard byte(start) == UInt8(ascii: "\"") else { return nil }
+            var end = start + 1
+            while !isLineEnd(end), byte(end) != UInt8(ascii: "\"") { end += 1 }
+            let behind = skip(" ", from: end + 1)
+            guard byte(end) == UInt8(ascii: "\""),
+                byte(behind) == UInt8(ascii: "}") || byte(behind) == UInt8(ascii: ",")
+            else { return nil }
+            return String(decoding: bytes[(start + 1)..<end], as: UTF8.self)
         }
 
         /// A display of LaTeX that begins here, whose answer may have several lines.

@@ -41,7 +41,7 @@ extension AnswerExtraction {
 
     /// Whether a minus that is a sign stands before a number.
     private static func hasMinus(_ bytes: [UInt8], before start: Int) -> Bool {
-        let signs: [[UInt8]] = [[UInt8(ascii: "-")], [0xE2, 0x88, 0x92], [0xE2, 0x80, 0x93]]
+        let signs: [[UInt8]] = ["-", "\u{2212}", "\u{2013}", "\u{2011}", "\u{FE63}", "\u{FF0D}"].map { Array($0.utf8) }
         guard
             let sign = signs.first(where: { start >= $0.count && bytes[(start - $0.count)..<start].elementsEqual($0) })
         else { return false }

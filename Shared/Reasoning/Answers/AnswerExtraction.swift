@@ -70,7 +70,9 @@ public enum AnswerExtraction {
         let last = AnswerText.lastLine(of: text)
         guard !last.isEmpty else { return nil }
         if let option = OptionLetter.closing(last) { return ExtractedAnswer(text: option, rule: .option) }
-        if let word = AnswerText.verdict(last, alone: true) { return ExtractedAnswer(text: word, rule: .word) }
+        if let word = AnswerText.verdict(last, alone: true) ?? AnswerText.closingVerdict(last) {
+            return ExtractedAnswer(text: word, rule: .word)
+        }
         if let math = MathSegment.closing(last) { return ExtractedAnswer(text: AnswerText.bare(math), rule: .lastMath) }
         return Quantity.last(in: text).map { ExtractedAnswer(text: $0, rule: .lastNumber) }
     }

@@ -196,6 +196,18 @@ enum AnswerText {
         return ",.;:!(".unicodeScalars.contains(next) || isReason ? word : nil
     }
 
+    /// `valid` of "So the argument is valid.", `Yes` of "Yes, it does.": what a line without figures says by its last word
+    /// behind a verb, or by its first before a comma.
+    static func closingVerdict(_ line: String) -> String? {
+        guard !AnswerWords.hasDigit(line) else { return nil }
+        let words = withoutMarkup(line).split(separator: " ").map { $0.filter { !".!*\"".contains($0) } }
+        guard words.count > 1, let first = words.first, let last = words.last else { return nil }
+        if verdicts.contains(last.lowercased()), ["is", "are", "be"].contains(words[words.count - 2].lowercased()) {
+            return last
+        }
+        return ["yes,", "no,"].contains(first.lowercased()) ? String(first.dropLast()) : nil
+    }
+
     // MARK: What is stated
 
     /// See ``AnswerExtraction/bare(_:)``.

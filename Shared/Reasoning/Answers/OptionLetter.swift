@@ -26,7 +26,9 @@ enum OptionLetter {
             guard rest.first == ")" else { return nil }
             rest.removeFirst()
         }
-        guard isOption(rest, isBracketed: isBracketed), !namesAnother(rest, than: letter) else { return nil }
+        guard isOption(rest, isBracketed: isBracketed), !namesAnother(rest, than: letter), !isRejected(rest) else {
+            return nil
+        }
         return isBracketed ? "(\(letter))" : String(letter)
     }
 
@@ -89,22 +91,58 @@ enum OptionLetter {
         let words = String(scalars: joined.prefix(12)).split(separator: " ")
         guard let first = words.first else { return false }
         func isLetter(_ word: Substring) -> Bool {
-            let bare = word.unicodeScalars.filter { !"().,".unicodeScalars.contains($0) }
+            let bare = word.unicodeScalars.filter { !"().,{}$".unicodeScalars.contains($0) }
             return bare.count == 1 && bare.first.map { ("A"..."Z").contains($0) && $0 != letter } == true
         }
         if first == "and" || first == "or" || first == "&" { return words.dropFirst().first.map(isLetter) == true }
         return isLetter(first)
     }
 
-    /// The option that a last line names without announcing it: the line is one, or has one bracketed letter in it.
+    /// Whether what stands behind an option says that it is wrong: `is incorrect`, `is not right`, `cannot be`.
+    private static func isRejected(_ rest: ArraySlice<Unicode.Scalar>) -> Bool {
+        let words = String(scalars: rest.prefix(40)).lowercased().split { !$0.isLetter && $0 != "'" }
+        guard let verb = words.first else { return false }
+        if ["isn't", "cannot", "can't"].contains(verb) { return true }
+        guard verb == "is", let word = words.dropFirst().first else { return false }
+        return ["not", "wrong", "incorrect", "false", "impossible", "invalid"].contains(word)
+    }
+
+    /// Whether what stands behind a letter and its mark names another option with it, or says that it is wrong.
+    static func isJoinedOrRejected(_ text: String, _ letter: Character) -> Bool {
+        guard let first = text.unicodeScalars.first, first == "a" || first == "o" || first == "i" || first == "c",
+            let scalar = letter.unicodeScalars.first
+        else { return false }
+        let rest = text.scalarArray[...]
+        return isRejected(rest) || namesAnother(rest, than: scalar)
+    }
+
+    private static let choosing: Set<Substring> = [
+        "choose", "pick", "select", "is", "it's", "it\u{2019}s", "be", "answer",
+    ]
+
+    /// `C` of "I choose C." and "So it's **C**": the capital that ends a line behind such a word.
+    private static func chosen(_ line: String) -> String? {
+        let words = AnswerText.withoutMarkup(line).split(separator: " ")
+        guard words.count > 1, let last = words.last, choosing.contains(Substring(words[words.count - 2].lowercased()))
+        else { return nil }
+        let letter = last.filter { !".!*".contains($0) }
+        guard letter.count == 1, let only = letter.first, ("A"..."J").contains(only) else { return nil }
+        return String(only)
+    }
+
+    /// The option that a last line names without announcing it: the line is one, has one bracketed letter in it that is not
+    /// said to be wrong, or ends with one that is chosen.
     static func closing(_ line: String) -> String? {
         if let whole = leading(line), !AnswerText.isSentence(line) || whole.hasPrefix("(") { return whole }
+        if let letter = chosen(line) { return letter }
         guard line.hasByte(UInt8(ascii: "(")) else { return nil }
         let scalars = line.scalarArray
         var found: Set<Unicode.Scalar> = []
         for index in scalars.indices.dropLast(2) where scalars[index] == "(" && scalars[index + 2] == ")" {
             let isApart = index == 0 || !scalars[index - 1].isAlphabetic
-            if isApart, ("A"..."J").contains(scalars[index + 1]) { found.insert(scalars[index + 1]) }
+            guard isApart, ("A"..."J").contains(scalars[index + 1]) else { continue }
+            if isRejected(scalars[(index + 3)...]) { return nil }
+            found.insert(scalars[index + 1])
         }
         guard found.count == 1, let letter = found.first, !scalars.contains("=") else { return nil }
         return "(\(letter))"

@@ -55,7 +55,7 @@ struct Quantity {
     static func head(in line: Line) -> String? {
         let tokens = line.tokens
         guard let start = tokens.firstIndex(where: { $0.isNumber || $0.kind == .fraction }),
-            let first = read(tokens, at: start),
+            let first = read(line, at: start),
             tokens[..<first.tokens.lowerBound].allSatisfy({ $0.kind == .sign }),
             let end = clause(in: tokens, behind: first.tokens.upperBound), !isAttached(tokens, first),
             (first.tokens.upperBound..<end).allSatisfy({ isWordOrMark(tokens, $0) })
@@ -74,7 +74,7 @@ struct Quantity {
         return text + "%"
     }
 
-    private static let reasons: Set<String> = ["because", "since"]
+    private static let reasons: Set<String> = ["because", "since", "which"]
     private static let clauses: Set<String> = [
         "for", "in", "per", "after", "over", "when", "if", "with", "each", "from",
     ]
@@ -83,7 +83,9 @@ struct Quantity {
     private static func clause(in tokens: [ArithmeticToken], behind start: Int) -> Int? {
         for index in start..<min(start + 6, tokens.count) {
             switch tokens[index].kind {
-            case .open where index > start: return index
+            case .open where index > start || isSpacedRemark(tokens, index): return index
+            // The dollar sign that ends mathematics.
+            case .sign where index == start: continue
             case .mark(","):
                 guard index + 1 < tokens.count, case .word(let word) = tokens[index + 1].kind, !binding.contains(word)
                 else {
@@ -97,6 +99,16 @@ struct Quantity {
             }
         }
         return nil
+    }
+
+    /// `42 (6 times 7)`: words in brackets, where `2 (3)` may be a product.
+    private static func isSpacedRemark(_ tokens: [ArithmeticToken], _ index: Int) -> Bool {
+        guard tokens[index].isSpaced, let close = tokens[index...].firstIndex(where: { $0.kind == .close }) else {
+            return false
+        }
+        return tokens[index..<close].contains {
+            if case .word(let word) = $0.kind { word.utf8.count > 1 } else { false }
+        }
     }
 
     /// Whether a bracket of words opens here behind the number.
@@ -159,7 +171,8 @@ struct Quantity {
     /// See ``last(in:)``; reads all of the text.
     static func lastOfAll(in text: String) -> String? {
         let line = Line(text)
-        return all(in: line).last?.text(in: line)
+        guard let last = all(in: line).last else { return nil }
+        return last.whole(in: line) ?? last.text(in: line)
     }
 
     /// How many bytes of a text's end are enough for most answers.
@@ -194,7 +207,7 @@ struct Quantity {
         var found: [Quantity] = []
         var index = 0
         while index < tokens.count {
-            guard tokens[index].isNumber || tokens[index].kind == .fraction, let quantity = read(tokens, at: index)
+            guard tokens[index].isNumber || tokens[index].kind == .fraction, let quantity = read(line, at: index)
             else {
                 index += 1
                 continue
@@ -206,7 +219,8 @@ struct Quantity {
         return found
     }
 
-    private static func read(_ tokens: [ArithmeticToken], at start: Int) -> Quantity? {
+    private static func read(_ line: Line, at start: Int) -> Quantity? {
+        let tokens = line.tokens
         var end = start
         var isPlain = false
         if tokens[start].kind == .fraction {
@@ -227,7 +241,7 @@ struct Quantity {
         if end < tokens.count, tokens[end].kind == .percent {
             end += 1
         }
-        return Quantity(tokens: signed(tokens, start)..<end, isPlain: isPlain)
+        return Quantity(tokens: signed(line, start)..<end, isPlain: isPlain)
     }
 
     /// Where a number ends that goes on behind its figures: a fraction, a mixed number, a time, a power.
@@ -284,24 +298,50 @@ struct Quantity {
         return index
     }
 
-    /// Where a number begins with its minus: one that hangs on it, with no value or letter directly before.
-    private static func signed(_ tokens: [ArithmeticToken], _ start: Int) -> Int {
+    /// Where a number begins with its minus: one that hangs on it, with no value or letter directly before; one with a blank
+    /// behind it where no value can stand before it; the word for it.
+    private static func signed(_ line: Line, _ start: Int) -> Int {
+        let tokens = line.tokens
         var index = start
         while index > 0, tokens[index - 1].kind == .sign, !tokens[index].isSpaced { index -= 1 }
-        guard index > 0, tokens[index - 1].kind == .operation("-"), !tokens[index].isSpaced else { return start }
+        guard index > 0 else { return start }
         let minus = index - 1
+        switch tokens[minus].kind {
+        case .word("negative"): return minus
+        case .word("minus"): return followsVerb(line, minus) ? minus : start
+        case .operation("-"): break
+        default: return start
+        }
+        if tokens[index].isSpaced { return followsVerb(line, minus) ? minus : start }
         guard minus > 0, !tokens[minus].isSpaced else { return minus }
         let before = tokens[minus - 1]
         return before.endsValue || before.isWord || before.kind == .operation("-") ? start : minus
     }
 
+    private static let verbs: Set<String> = [
+        "is", "are", "was", "were", "be", "equals", "it's", "that's", "it\u{2019}s", "that\u{2019}s",
+    ]
+
+    /// Whether an equals sign, a colon or a verb stands before a token on its line, signs of currency and of LaTeX left out.
+    private static func followsVerb(_ line: Line, _ index: Int) -> Bool {
+        guard let before = line.tokens[..<index].last(where: { $0.kind != .sign }),
+            !line.scalars[before.range.upperBound..<line.tokens[index].range.lowerBound].contains(where: \.isNewline)
+        else { return false }
+        switch before.kind {
+        case .equals, .relation, .mark(":"): return true
+        case .word(let word): return verbs.contains(word)
+        default: return false
+        }
+    }
+
     /// The number as written; figures alone without separators and with a plain minus.
-    private func text(in line: Line) -> String {
+    func text(in line: Line) -> String {
         let scalars = line.scalars
         let part = line.tokens[tokens]
         guard let first = part.first, let last = part.last else { return "" }
-        let isNegative = first.kind == .operation("-")
-        if isPlain, let number = part.first(where: \.isNumber) {
+        let isNegative = first.kind == .operation("-") || first.isWord
+        // Figures that no commas of thousands divide are a list.
+        if isPlain, let number = part.first(where: \.isNumber), !Self.isList(number, scalars) {
             var figures = String.UnicodeScalarView()
             for scalar in scalars[number.range] where scalar != "," && scalar != "{" && scalar != "}" && scalar != "\\"
             {
@@ -314,5 +354,10 @@ struct Quantity {
             isNegative ? part.dropFirst().first?.range.lowerBound ?? first.range.lowerBound : first.range.lowerBound
         let written = String(scalars: scalars[start..<last.range.upperBound])
         return (isNegative ? "-" : "") + written.drop { $0 == "$" }
+    }
+
+    /// `1,2`: figures with commas that make no number.
+    static func isList(_ token: ArithmeticToken, _ scalars: [Unicode.Scalar]) -> Bool {
+        token.kind == .number(nil) && scalars[token.range].contains(",")
     }
 }

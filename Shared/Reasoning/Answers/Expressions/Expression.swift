@@ -70,17 +70,26 @@ indirect enum Expression: Sendable, Hashable {
 
     /// The expression with a variable replaced.
     func replacing(_ name: String, with value: Expression) -> Expression {
-        func all(_ parts: [Expression]) -> [Expression] { parts.map { $0.replacing(name, with: value) } }
+        replacing(.symbol(name), with: value)
+    }
+
+    /// The complex conjugate, where its variables are real.
+    var conjugated: Expression {
+        replacing(.constant(.imaginaryUnit), with: .negative(.constant(.imaginaryUnit)))
+    }
+
+    private func replacing(_ leaf: Expression, with value: Expression) -> Expression {
+        if self == leaf { return value }
+        func all(_ parts: [Expression]) -> [Expression] { parts.map { $0.replacing(leaf, with: value) } }
         switch self {
-        case .symbol(name): return value
         case .symbol, .number, .decimal, .constant: return self
         case .sum(let parts): return .sum(all(parts))
         case .product(let parts): return .product(all(parts))
         case .function(let function, let parts): return .function(function, all(parts))
         case .application(let function, let parts): return .application(function, all(parts))
-        case .negative(let inner): return .negative(inner.replacing(name, with: value))
-        case .quotient(let a, let b): return .quotient(a.replacing(name, with: value), b.replacing(name, with: value))
-        case .power(let a, let b): return .power(a.replacing(name, with: value), b.replacing(name, with: value))
+        case .negative(let inner): return .negative(inner.replacing(leaf, with: value))
+        case .quotient(let a, let b): return .quotient(a.replacing(leaf, with: value), b.replacing(leaf, with: value))
+        case .power(let a, let b): return .power(a.replacing(leaf, with: value), b.replacing(leaf, with: value))
         }
     }
 

@@ -59,6 +59,8 @@ struct ExpressionParser {
     mutating func product() -> Expression? {
         guard var result = signed() else { return nil }
         while let token = next {
+            // `20/hour`
+            if token == .slash, isUnitWord(at: position + 1) { break }
             if token == .times || token == .slash {
                 position += 1
                 guard let factor = signed() else { return nil }
@@ -68,7 +70,8 @@ struct ExpressionParser {
                 guard let factor = signed() else { return nil }
                 result = Self.product(result, factor)
             } else if startsFactor(token), !isUnit(at: position) {
-                if case .number = token { return nil }
+                // `2!3!` and `2^{3}5^{2}` are products; of other numbers side by side nothing is known.
+                if case .number = token, !startsFigures(at: position) { return nil }
                 guard let factor = power() else { return nil }
                 result = Self.product(result, factor)
             } else {
@@ -76,6 +79,20 @@ struct ExpressionParser {
             }
         }
         return result
+    }
+
+    private func startsFigures(at index: Int) -> Bool {
+        switch tokens[index - 1].kind {
+        case .close(.group): true
+        case .bang: index + 1 < end && tokens[index + 1].kind == .bang
+        default: false
+        }
+    }
+
+    /// Whether a word stands at an index that can only be a unit.
+    private func isUnitWord(at index: Int) -> Bool {
+        guard index < end, case .letters(let run) = tokens[index].kind else { return false }
+        return run.utf8.count > 1 && (AnswerUnit.isAbbreviation(run) || run.utf8.count > 3 && isUnit(at: index))
     }
 
     static func product(_ left: Expression, _ right: Expression) -> Expression {
@@ -120,6 +137,7 @@ struct ExpressionParser {
                 position += 1
                 base = .function(.factorial, [base])
             } else if token == .degree {
+                if isUnitDegree(behind: position + 1) { break }
                 position += 1
                 if functionDepth > 0 { base = .function(.degrees, [base]) }
             } else if token == .percent, position + 1 < end {
@@ -127,8 +145,13 @@ struct ExpressionParser {
                 position += 1
                 base = .quotient(base, .number(ExactNumber(100)))
             } else if token == .caret {
+                let start = position
                 position += 1
                 if acceptDegree() {
+                    if isUnitDegree(behind: position) {
+                        position = start
+                        break
+                    }
                     if functionDepth > 0 { base = .function(.degrees, [base]) }
                     continue
                 }
@@ -198,7 +221,12 @@ struct ExpressionParser {
             guard let n = argument(), let k = argument() else { return nil }
             return .function(.binomial, [n, k])
         case .root: return root()
-        case .accent, .overline: return argument()
+        case .accent: return argument()
+        case .overline:
+            guard let inner = argument() else { return nil }
+            if inner.hasImaginaryUnit { return inner.isRational ? inner.conjugated : nil }
+            // The conjugate of a complex variable is another number.
+            return inner.symbols.contains { $0 == "z" || $0 == "w" } ? nil : inner
         case .open(let bracket): return group(bracket)
         case .bar:
             openBars += 1
@@ -257,7 +285,7 @@ struct ExpressionParser {
 
     static func properFraction(_ top: Numeral, _ bottom: Numeral) -> ExactNumber? {
         guard top.places == nil, bottom.places == nil, top.exponent == 0, bottom.exponent == 0, let a = top.value,
-            let b = bottom.value, let part = a.divided(by: b), part < .one
+            let b = bottom.value, !a.isZero, let part = a.divided(by: b), part < .one
         else { return nil }
         return part
     }

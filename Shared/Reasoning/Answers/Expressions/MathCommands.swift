@@ -9,7 +9,7 @@ enum MathCommands {
         "Biggr", "middle", "displaystyle", "textstyle", "scriptstyle", "limits", "nolimits", "mathstrut", "strut",
         "boxed", "fbox", "framebox", "mathbf", "boldsymbol", "bm", "mathit", "mathsf", "mathtt", "mathcal", "mathfrak",
         "mathscr", "bf", "it", "rm", "ensuremath", "underline", "hfill", "nonumber", "phantom", "vphantom", "hphantom",
-        "therefore", "implies", "Rightarrow", "mathop", "mathord", "mathrel",
+        "therefore", "mathop", "mathord", "mathrel",
     ]
 
     /// Commands whose argument is a text.
@@ -27,6 +27,14 @@ enum MathCommands {
     static let accents: Set<String> = [
         "vec", "hat", "bar", "tilde", "overrightarrow", "overleftarrow", "widehat", "widetilde", "overleftrightarrow",
         "mathring",
+    ]
+
+    /// Relations and operators whose sides cannot be exchanged, or which no value is computed with.
+    static let operators: Set<String> = [
+        "subset", "subseteq", "subsetneq", "supset", "supseteq", "notin", "ni", "to", "rightarrow", "leftarrow",
+        "leftrightarrow", "longrightarrow", "mapsto", "implies", "impliedby", "Rightarrow", "Leftarrow",
+        "Leftrightarrow", "iff", "ll", "gg", "prec", "succ", "preceq", "succeq", "propto", "vdash", "models", "neg",
+        "lnot", "oplus", "otimes", "nmid",
     ]
 
     private static let greek = [
@@ -60,6 +68,9 @@ enum MathCommands {
             "percent": .percent, "newline": .rowBreak, "cr": .rowBreak,
         ]
         for name in greek { table[name] = .symbol(name) }
+        for (name, plain) in [("varepsilon", "epsilon"), ("vartheta", "theta"), ("varphi", "phi")] {
+            table[name] = .symbol(plain)
+        }
         for name in FunctionName.allCases where name != .sqrt && name != .cbrt {
             table[name.rawValue] = .function(name)
         }
@@ -89,6 +100,7 @@ enum MathCommands {
         case "dollars", "dollar", "Dollars", "USD", "usd": .currency("dollar")
         case "euros", "euro", "EUR": .currency("euro")
         case "GBP": .currency("pound")
+        case "won", "KRW": .currency("won")
         case "cents", "cent": .currency("cent")
         case "yuan", "RMB", "CNY": .currency("yuan")
         case "yen", "JPY": .currency("yen")
@@ -133,18 +145,42 @@ enum MathCommands {
         case 0x27E9, 0x232A: "\\rangle "
         case 0x20AC: "\\euro "
         case 0xA3: "\\pounds "
-        case 0x3B1: "\\alpha "
-        case 0x3B2: "\\beta "
-        case 0x3B3: "\\gamma "
-        case 0x3B4: "\\delta "
-        case 0x3B8: "\\theta "
-        case 0x3BB: "\\lambda "
-        case 0x3BC, 0xB5: "\\mu "
-        case 0x3C3: "\\sigma "
-        case 0x3C6: "\\phi "
-        case 0x3C9: "\\omega "
+        case 0xB5: "\\mu "
+        case 0x3D5: "\\phi "
+        case 0x3F5: "\\epsilon "
+        case 0x391...0x3C9: greekLetter(scalar.value).map { "\\\($0) " }
+        case 0x2102: "\\mathbb{C}"
+        case 0x2115: "\\mathbb{N}"
+        case 0x211A: "\\mathbb{Q}"
+        case 0x2124: "\\mathbb{Z}"
+        case 0x221C: "\\sqrt[4]"
+        case 0x2236: ":"
+        case 0x2227: "\\land "
+        case 0x2228: "\\lor "
+        case 0x2282: "\\subset "
+        case 0x2283: "\\supset "
+        case 0x2286: "\\subseteq "
+        case 0x2287: "\\supseteq "
+        case 0x2192: "\\to "
+        case 0x21D2: "\\Rightarrow "
+        case 0xAC: "\\neg "
+        case 0x2218: "\\circ "
         default: fraction(scalar).map { "\\frac{\($0.0)}{\($0.1)}" }
         }
+    }
+
+    /// The command of a letter of the Greek alphabet; nil for those that look like Latin ones.
+    private static func greekLetter(_ value: UInt32) -> String? {
+        let small = [
+            "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu",
+            "xi", "", "", "rho", "sigma", "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+        ]
+        if value >= 0x3B1 { return small[Int(value - 0x3B1)].isEmpty ? nil : small[Int(value - 0x3B1)] }
+        let large: [UInt32: String] = [
+            0x393: "Gamma", 0x394: "Delta", 0x398: "Theta", 0x39B: "Lambda", 0x39E: "Xi", 0x3A0: "Pi", 0x3A3: "Sigma",
+            0x3A5: "Upsilon", 0x3A6: "Phi", 0x3A8: "Psi", 0x3A9: "Omega",
+        ]
+        return large[value]
     }
 
     private static func fraction(_ scalar: Unicode.Scalar) -> (Int, Int)? {

@@ -2,7 +2,13 @@ extension MathScanner {
     /// Digits with separators of thousands, a point, a repeating tail and a power of ten.
     mutating func number() {
         var text = Numeral(digits: digits())
-        if text.digits.utf8.count <= 3, !text.digits.isEmpty { text.digits += groups() }
+        if text.digits.utf8.count <= 3, !text.digits.isEmpty, !text.digits.hasPrefix("0") {
+            if let rest = lakhs() ?? pointGroups(after: text.digits) {
+                text.digits += rest
+                return emit(.number(text))
+            }
+            text.digits += groups()
+        }
         if peek() == ".", Self.isDigit(peek(1)) {
             position += 1
             text.digits = (text.digits.isEmpty ? "0" : text.digits) + "." + digits()
@@ -20,6 +26,51 @@ extension MathScanner {
         let start = position
         while Self.isDigit(peek()) { position += 1 }
         return Self.string(scalars[start..<position])
+    }
+
+    /// The rest of `1,00,000`, as India writes 100,000: groups of two of which one begins with 0, so that they are no list, and
+    /// one of three at the end.
+    private mutating func lakhs() -> String? {
+        guard joinsThousands, peek() == "," else { return nil }
+        var offset = 0
+        var result = ""
+        var hasZero = false
+        while peek(offset) == ",", Self.isDigit(peek(offset + 1)), Self.isDigit(peek(offset + 2)) {
+            let isLast = Self.isDigit(peek(offset + 3))
+            let count = isLast ? 3 : 2
+            hasZero = hasZero || peek(offset + 1) == "0"
+            result += Self.string(scalars[position + offset + 1...position + offset + count])
+            offset += count + 1
+            guard isLast else { continue }
+            guard result.utf8.count > 3, hasZero, !Self.isDigit(peek(offset)), peek(offset) != "," else { return nil }
+            position += offset
+            return result
+        }
+        return nil
+    }
+
+    /// The rest of `1.234.567` and `1.234,56`, as many countries write 1,234,567 and 1,234.56.
+    private mutating func pointGroups(after digits: String) -> String? {
+        var offset = 0
+        var result = ""
+        var groups = 0
+        while peek(offset) == ".", isGroup(at: offset + 1) {
+            result += Self.string(scalars[position + offset + 1...position + offset + 3])
+            offset += 4
+            groups += 1
+        }
+        guard groups > 0 else { return nil }
+        var places = ""
+        if peek(offset) == "," {
+            var end = offset + 1
+            while Self.isDigit(peek(end)) { end += 1 }
+            guard (1...2).contains(end - offset - 1) else { return nil }
+            places = "." + Self.string(scalars[position + offset + 1..<position + end])
+            offset = end
+        }
+        guard groups > 1 || !places.isEmpty else { return nil }
+        position += offset
+        return result + places
     }
 
     /// Whether exactly three digits stand there.
@@ -53,9 +104,9 @@ extension MathScanner {
                 guard joinsThousands, isJoinedHere else { break }
             }
             if separator == [" "] || separator == Array("\\ ".unicodeScalars) {
-                // `1 000` is a number; `2 100/7` is mixed, and of a list of words nothing is known.
+                // `1 000` is a number, and so is the top of `1 000/3`; `2 100/7` is mixed.
                 let after = position + separator.count + 3
-                if after < scalars.count, scalars[after] == "/" { break }
+                if after < scalars.count, scalars[after] == "/", scalars[position + separator.count] != "0" { break }
             }
             position += separator.count
             result += Self.string(scalars[position..<position + 3])

@@ -153,7 +153,7 @@ struct MathScanner {
             case .min, .max, .gcd, .lcm, .abs, .floor, .ceil: return rest == "("
             default:
                 return rest.map {
-                    $0 == "(" || $0 == "\\" || $0 == "^" || $0 == "{" || $0 == "_" || Self.isLetter($0)
+                    $0 == "(" || $0 == "|" || $0 == "\\" || $0 == "^" || $0 == "{" || $0 == "_" || Self.isLetter($0)
                         || Self.isDigit($0)
                 } ?? false
             }
@@ -179,6 +179,14 @@ struct MathScanner {
         named(Self.string(scalars[start..<position]), start: start)
     }
 
+    private var hasRelation: Bool { tokens.contains { if case .relation = $0.kind { true } else { false } } }
+
+    /// Whether a command stands between two letters: `f \circ g`, where `40^\circ C` has degrees; `p \land q`.
+    private var isBetweenLetters: Bool {
+        guard let last = tokens.last?.kind, case .letters = last else { return false }
+        return Self.isLetter(scalars[position...].first { $0 != " " })
+    }
+
     /// `\{`, `\,` and their kin.
     private mutating func sign(_ scalar: Unicode.Scalar) {
         switch scalar {
@@ -195,6 +203,15 @@ struct MathScanner {
     }
 
     private mutating func named(_ name: String, start: Int) {
+        if MathCommands.operators.contains(name) {
+            // Before everything else an arrow only says that something follows.
+            if tokens.isEmpty, name == "implies" || name == "Rightarrow" { return }
+            return emit(.opaque(name))
+        }
+        if name == "circ", isBetweenLetters { return emit(.opaque(name)) }
+        if ["land", "lor", "wedge", "vee"].contains(name), isBetweenLetters, !hasRelation {
+            return emit(.opaque(name))
+        }
         if MathCommands.ignored.contains(name) {
             // `\left.` and `\right.` stand for no bracket.
             if name == "left" || name == "right", peek() == "." { position += 1 }
@@ -221,6 +238,7 @@ struct MathScanner {
             let set = argument()
             return emit(set == "R" ? .reals : .symbol("mathbb" + set))
         }
+        if name == "bar" { return emit(.overline) }
         if MathCommands.accents.contains(name) { return emit(.accent) }
         if let known = MathCommands.token(name) { return emit(known) }
         if let prefix = MathCommands.prefix(of: name) {

@@ -28,7 +28,7 @@ enum MathText {
         case .period: "."
         case .conjunction(let isOr): isOr ? "or" : "and"
         case .relation(let sign): name(of: sign)
-        case .currency(let name): name
+        case .currency(let name), .opaque(let name): name
         case .open(let bracket): bracket == .group ? "" : bracket == .square ? "[" : bracket == .brace ? "{" : "("
         case .close(let bracket): bracket == .group ? "" : bracket == .square ? "]" : bracket == .brace ? "}" : ")"
         case .begin(let name), .end(let name): name

@@ -23,6 +23,8 @@ struct MathToken: Sendable, Equatable {
         case begin(String)
         case end(String)
         case currency(String)
+        /// An operator that no expression is read with: what it stands in is compared as text.
+        case opaque(String)
     }
 
     var kind: Kind

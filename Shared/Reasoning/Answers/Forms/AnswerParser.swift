@@ -272,6 +272,8 @@ struct AnswerParser {
         while start < range.upperBound, case .currency(let name) = tokens[start].kind {
             unit.add(name)
             start += 1
+            // `Rs. 500`
+            if start + 1 < range.upperBound, tokens[start].kind == .period { start += 1 }
         }
         // `-$5`.
         var isNegative = false

@@ -10,16 +10,33 @@ struct AnswerUnit: Sendable, Equatable {
     /// Whether two answers may be of the same unit: `cm` and `m` are not, and neither are `cats` and `dogs`.
     func isCompatible(with other: AnswerUnit) -> Bool {
         if isEmpty || other.isEmpty { return true }
+        if isAngle || other.isAngle { return isDegree(beside: other) || other.isDegree(beside: self) }
         if words.isEmpty, other.words.isEmpty {
             if powers == other.powers { return true }
             let yen = "\u{A5}"
             return [self, other].contains { $0.powers == [yen: 1] }
                 && [self, other].contains { $0.powers == ["yen": 1] || $0.powers == ["yuan": 1] }
         }
+        // `3 hours of work` are no `3 minutes of work`.
+        guard isWithin(other) || other.isWithin(self) else { return false }
         // A noun that is told on one side only: `5 dollars` and `5 dollars a day`.
         let own = words.union(powers.keys)
         return !own.isDisjoint(with: other.words.union(other.powers.keys))
     }
+
+    /// Whether each known unit is one of another's, in the same power.
+    private func isWithin(_ other: AnswerUnit) -> Bool { powers.allSatisfy { other.powers[$0.key] == $0.value } }
+
+    /// Whether it is degrees alone, of which a scale may be told.
+    private var isAngle: Bool { powers == ["degree": 1] }
+
+    private func isDegree(beside other: AnswerUnit) -> Bool {
+        isAngle
+            && (other.powers.isEmpty || other.powers["degree"] == 1
+                || other.powers.keys.contains { Self.scales.contains($0) })
+    }
+
+    private static let scales: Set<String> = ["celsius", "fahrenheit", "kelvin"]
 
     /// Whether a run of letters directly after a number is a unit rather than variables.
     static func isAbbreviation(_ run: String) -> Bool { run.utf8.count > 1 && names[run] != nil }
@@ -42,7 +59,10 @@ struct AnswerUnit: Sendable, Equatable {
         ("kilowatt", ["kW", "kilowatt"]), ("volt", ["V", "volt"]), ("pascal", ["Pa", "pascal"]),
         ("hertz", ["Hz", "hertz"]), ("kelvin", ["K", "kelvin"]), ("celsius", ["C", "celsius", "Celsius"]),
         ("fahrenheit", ["F", "fahrenheit", "Fahrenheit"]), ("radian", ["rad", "radian"]), ("mole", ["mol", "mole"]),
-        ("am", ["am", "AM"]), ("pm", ["pm", "PM"]),
+        ("am", ["am", "AM"]), ("pm", ["pm", "PM"]), ("degree", ["degree"]), ("\u{A5}", ["\u{A5}"]),
+        ("won", ["won", "\u{20A9}"]), ("rouble", ["ruble", "rouble", "\u{20BD}"]), ("lira", ["lira", "\u{20BA}"]),
+        ("shekel", ["shekel", "\u{20AA}"]), ("dong", ["dong", "\u{20AB}"]), ("peso", ["peso", "\u{20B1}"]),
+        ("naira", ["naira", "\u{20A6}"]), ("hryvnia", ["hryvnia", "\u{20B4}"]), ("baht", ["baht", "\u{E3F}"]),
     ]
 
     private static let names: [String: String] = {
@@ -74,6 +94,8 @@ struct AnswerUnit: Sendable, Equatable {
         default: break
         }
         if let name = Self.names[word] ?? (word.utf8.count > 2 ? Self.names[word.lowercased()] : nil) {
+            // `25 °C` has a scale's degrees.
+            if Self.scales.contains(name) { powers["degree"] = nil }
             let total = (powers[name] ?? 0) + power
             powers[name] = total == 0 ? nil : total
             return

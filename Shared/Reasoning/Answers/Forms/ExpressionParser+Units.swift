@@ -29,6 +29,7 @@ extension ExpressionParser {
         case .letters where tokens[index].isRest: return false
         case .letters(let run):
             if AnswerUnit.isAbbreviation(run) { return true }
+            if UnitSuffix.prefixPowers[run] != nil { return tokens[index].hasSpace }
             if run.unicodeScalars.count == 1 { return isUnitLetter(run, at: index) }
             if !Self.isProduct(run) { return !run.allSatisfy(\.isUppercase) }
             return tokens[index].hasSpace && !run.allSatisfy(\.isUppercase) && run.contains { "aeiou".contains($0) }
@@ -57,7 +58,13 @@ extension ExpressionParser {
             switch token {
             case .percent: suffix.isPercent = true
             case .currency(let name): word = name
-            case .degree, .period, .prime, .times, .close(.round): break
+            case .degree:
+                suffix.unit.add("degree")
+            case .caret:
+                guard acceptCaretDegree() else { return factor == nil ? suffix : nil }
+                suffix.unit.add("degree")
+                continue
+            case .period, .prime, .times, .close(.round): break
             case .minus where position + 1 < end && isWord(at: position + 1): break
             case .open(.round) where position + 2 < end && isWord(at: position + 1): break
             case .slash where position + 1 < end && isWord(at: position + 1): sign = -1
@@ -71,7 +78,17 @@ extension ExpressionParser {
                 } else if UnitSuffix.parts.contains(lower) {
                     return nil
                 } else if lower == "per" {
+                    if position + 1 < end, tokens[position + 1].kind == .currency("cent") {
+                        // `12 per cent`
+                        suffix.isPercent = true
+                        position += 2
+                        continue
+                    }
                     sign = -1
+                } else if lower == "in", position + 1 == end, last == nil, suffix.unit.isEmpty,
+                    tokens[position].hasSpace
+                {
+                    word = "inch"
                 } else if let power = UnitSuffix.prefixPowers[lower] {
                     factor = power
                 } else if let power = UnitSuffix.suffixPowers[lower] {
@@ -94,7 +111,21 @@ extension ExpressionParser {
         return factor == nil ? suffix : nil
     }
 
-    private func isWord(at index: Int) -> Bool {
+    private mutating func acceptCaretDegree() -> Bool {
+        let start = position
+        position += 1
+        if acceptDegree() { return true }
+        position = start
+        return false
+    }
+
+    /// Whether degrees at an index are the answer's unit, as nothing but a scale or words stand behind them.
+    func isUnitDegree(behind index: Int) -> Bool {
+        guard functionDepth == 0, depth <= 4 else { return false }
+        return index >= end || isWord(at: index)
+    }
+
+    func isWord(at index: Int) -> Bool {
         switch tokens[index].kind {
         case .word, .letters, .currency: true
         default: false

@@ -97,7 +97,7 @@ struct RelationReader {
                 hasLetters = true
                 let isIndex = index > range.lowerBound && parser.tokens[index - 1].kind == .underscore
                 if level == 0, !isIndex, run.unicodeScalars.count == 1 { runs += 1 }
-            case .word, .symbol, .accent, .function: hasLetters = true
+            case .word, .symbol, .accent, .overline, .function: hasLetters = true
             case .constant(let constant):
                 guard constant != .infinity, level > 0 || range.count > 1 else { return nil }
             case .open: level += 1
@@ -115,13 +115,24 @@ struct RelationReader {
             case .currency: return nil
             default: return nil
             }
-            result += MathText.of(token)
+            switch token.kind {
+            // Told from the words of a phrase by their backslash.
+            case .symbol(let name) where name.utf8.count > 1: result += "\\" + name
+            case .function(let name): result += "\\" + name.rawValue
+            case .overline where isConjugate(index): result += "\\bar"
+            default: result += MathText.of(token)
+            }
             index += 1
         }
         // `ab = 5` and `x y = 5` are products.
         guard hasLetters, runs <= 1 || result.contains(":") || result.contains("|") else { return nil }
         if level == 0, range.count > 3, parser.tokens[range.lowerBound].kind == .open(.round) { return nil }
         return result
+    }
+
+    /// Whether a bar stands over a variable of complex numbers, whose conjugate it names.
+    private func isConjugate(_ index: Int) -> Bool {
+        parser.tokens.dropFirst(index + 1).prefix(2).contains { $0.kind == .letters("z") || $0.kind == .letters("w") }
     }
 
     // MARK: Inequalities

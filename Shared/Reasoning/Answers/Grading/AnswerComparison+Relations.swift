@@ -23,13 +23,42 @@ extension AnswerComparison {
 
     private static func plain(_ name: String) -> String { name.filter { !" {}\\".contains($0) } }
 
+    /// Whether a name has a word of four letters and more in it, which no command is: `length`, but not `\alpha`.
     private static func isPhrase(_ name: String) -> Bool {
         var run = 0
+        var isCommand = false
         for character in name {
-            run = character.isLowercase ? run + 1 : 0
-            if run == 4 { return true }
+            if character.isLowercase {
+                run += 1
+            } else {
+                run = 0
+                isCommand = character == "\\"
+            }
+            if run == 4, !isCommand { return true }
         }
         return false
+    }
+
+    /// Whether all values of two lists are told by the same names.
+    static func haveSameNames(_ gold: SequenceAnswer, _ predicted: SequenceAnswer) -> Bool {
+        func names(_ sequence: SequenceAnswer) -> Set<String> {
+            Set(sequence.members.compactMap { if case .assignment(let name, _) = $0 { plain(name) } else { nil } })
+        }
+        return names(gold) == names(predicted)
+    }
+
+    /// Whether lists of as many names have the same value under each.
+    mutating func areSameByName(_ gold: SequenceAnswer, _ predicted: SequenceAnswer, depth: Int) -> Bool {
+        guard gold.members.count == predicted.members.count else { return false }
+        return gold.members.allSatisfy { member in
+            guard case .assignment(let name, let value) = member else { return false }
+            return predicted.members.contains {
+                guard case .assignment(let other, let predicted) = $0, Self.plain(name) == Self.plain(other) else {
+                    return false
+                }
+                return rule(value, predicted, depth: depth + 1) != nil
+            }
+        }
     }
 
     /// Whether two equations hold for the same values: their differences are the same but for a constant factor.

@@ -26,6 +26,9 @@ extension AnswerComparison {
         }
         // A set has no names.
         if isLabelled(gold) && predicted.open == .brace || isLabelled(predicted) && gold.open == .brace { return nil }
+        if isLabelled(gold), isLabelled(predicted), Self.haveSameNames(gold, predicted) {
+            return areSameByName(gold, predicted, depth: depth) ? .list : nil
+        }
         if inOrder(gold.members, predicted.members, depth: depth) { return hasSet ? .set : .list }
         // Values of different names have their places: `x = 1, y = 2` is not `2, 1`.
         if isLabelled(gold) != isLabelled(predicted) { return nil }

@@ -61,6 +61,10 @@ struct AnswerComparison {
     // MARK: Numbers and expressions
 
     private mutating func scalars(_ gold: ScalarAnswer, _ predicted: ScalarAnswer) -> GradingRule? {
+        if policy != .strict {
+            if let other = Self.withTightUnit(predicted, of: gold.unit) { return scalars(gold, other) }
+            if let other = Self.withTightUnit(gold, of: predicted.unit) { return scalars(other, predicted) }
+        }
         guard gold.unit.isCompatible(with: predicted.unit),
             !(gold.isPercent && !predicted.unit.isEmpty), !(predicted.isPercent && !gold.unit.isEmpty)
         else { return nil }
@@ -78,6 +82,24 @@ struct AnswerComparison {
         if policy.allowsRounding, values.isRounding(a, b) { return .rounding }
         if let tolerance = policy.relativeTolerance, values.areClose(a, b, relative: tolerance) { return .rounding }
         return nil
+    }
+
+    /// `3m` and `12m^2` beside an answer in metres: a number and its unit rather than a product; nil for anything else.
+    private static func withTightUnit(_ answer: ScalarAnswer, of unit: AnswerUnit) -> ScalarAnswer? {
+        guard answer.unit.isEmpty, unit.powers.count == 1, case .product(let parts) = answer.expression,
+            parts.count == 2,
+            parts[0].exact != nil
+        else { return nil }
+        var letter = parts[1]
+        var power = 1
+        if case .power(let base, let exponent) = letter, let value = exponent.exact?.int {
+            letter = base
+            power = value
+        }
+        guard case .symbol(let name) = letter, AnswerUnit.letters.contains(name) else { return nil }
+        var own = AnswerUnit()
+        own.add(name, power: power)
+        return own.powers == unit.powers ? ScalarAnswer(expression: parts[0], unit: own) : nil
     }
 
     /// One whole number less another.
@@ -127,6 +149,8 @@ struct AnswerComparison {
     /// The parts of what could be a time, as a ratio.
     private static func parts(of time: String) -> [Expression]? {
         let parts = time.split(separator: ":").map { Int($0).map { Expression.number(ExactNumber($0)) } }
+        // Of `7:05` only the time is meant.
+        guard !time.split(separator: ":").dropFirst().contains(where: { $0.utf8.count == 1 }) else { return nil }
         return parts.contains(nil) ? nil : parts.compactMap { $0 }
     }
 

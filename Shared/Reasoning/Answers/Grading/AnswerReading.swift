@@ -19,11 +19,31 @@ struct AnswerReading {
         form =
             Self.isDate(scan.tokens)
             ? nil : AnswerParser.parse(scan.tokens) ?? Self.set(inWords: text) ?? Self.stated(in: text)
-        guard scan.hasAmbiguousComma, let other = MathScanner.scan(text, joinsThousands: false) else {
-            alternative = nil
-            return
+        if scan.hasAmbiguousComma, let other = MathScanner.scan(text, joinsThousands: false) {
+            alternative = AnswerParser.parse(other.tokens)
+        } else {
+            alternative = Self.joined(text).flatMap { MathScanner.scan($0, joinsThousands: true) }.flatMap {
+                AnswerParser.parse($0.tokens)
+            }
         }
-        alternative = AnswerParser.parse(other.tokens)
+    }
+
+    /// `3 and 1/2` as the mixed number that it may be, and `3 to 4` as a ratio; nil for anything else.
+    private static func joined(_ text: String) -> String? {
+        guard text.utf8.count <= 60, text.hasByte(UInt8(ascii: " ")) else { return nil }
+        let words = text.split(separator: " ")
+        guard words.count >= 3 else { return nil }
+        func isWhole(_ word: Substring) -> Bool { !word.isEmpty && word.utf8.allSatisfy { (0x30...0x39).contains($0) } }
+        func isFraction(_ word: Substring) -> Bool {
+            let parts = word.split(separator: "/", omittingEmptySubsequences: false)
+            return parts.count == 2 && parts.allSatisfy(isWhole) || word.hasPrefix("\\frac{") && word.hasSuffix("}")
+        }
+        let whole = words[0].hasPrefix("-") ? words[0].dropFirst() : words[0]
+        guard isWhole(whole) else { return nil }
+        if words[1] == "and", isFraction(words[2]) {
+            return ([words[0]] + words[2...]).joined(separator: " ")
+        }
+        return words.count == 3 && words[1] == "to" && isWhole(words[2]) ? "\(words[0]):\(words[2])" : nil
     }
 
     /// `1/2/2000` is a date, not a quotient.
@@ -233,19 +253,21 @@ enum AnswerPhrases {
 enum DecimalComma {
     /// `2,74` and `2,74 €` with a point; nil for anything else.
     ///
-    /// Only of two places, which neither thousands nor lists have as a rule: `1,2` is a list.
+    /// Only of two places, which neither thousands nor lists have as a rule: `1,2` is a list. Behind a lone 0, where no group
+    /// of thousands can stand, also of three: `0,125`.
     static func withPoint(_ text: String) -> String? {
         let bytes = Array(text.utf8)
         guard bytes.count <= 40, let comma = bytes.firstIndex(of: UInt8(ascii: ",")), comma > 0 else { return nil }
         func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }
         var start = 0
         if bytes[0] == UInt8(ascii: "-") { start = 1 }
-        guard start < comma, bytes[start..<comma].allSatisfy(isDigit), comma + 2 < bytes.count,
-            isDigit(bytes[comma + 1]), isDigit(bytes[comma + 2]),
-            comma + 3 == bytes.count || bytes[comma + 3] == 0x20 || bytes[comma + 3] >= 0x80
-                || bytes[comma + 3] == UInt8(ascii: "$")
+        guard start < comma, bytes[start..<comma].allSatisfy(isDigit) else { return nil }
+        let end = bytes[(comma + 1)...].firstIndex { !isDigit($0) } ?? bytes.count
+        let isBelowOne = comma - start == 1 && bytes[start] == UInt8(ascii: "0")
+        guard end - comma == 3 || isBelowOne && end - comma == 4,
+            end == bytes.count || bytes[end] == 0x20 || bytes[end] >= 0x80 || bytes[end] == UInt8(ascii: "$")
         else { return nil }
-        guard !bytes[(comma + 3)...].contains(where: { isDigit($0) || $0 == UInt8(ascii: ",") }) else { return nil }
+        guard !bytes[end...].contains(where: { isDigit($0) || $0 == UInt8(ascii: ",") }) else { return nil }
         return String(decoding: bytes[..<comma] + [UInt8(ascii: ".")] + bytes[(comma + 1)...], as: UTF8.self)
     }
 }

@@ -1,7 +1,7 @@
 /// Compares answers under one policy and says how it came to its verdicts.
 public struct Grader: Sendable, Hashable {
     /// The version of the rules; another one where any verdict may be another.
-    public static let version = "2"
+    public static let version = "3"
 
     /// The policy of all verdicts.
     public let policy: GradingPolicy
@@ -9,7 +9,7 @@ public struct Grader: Sendable, Hashable {
     /// Makes a grader.
     public init(policy: GradingPolicy = .standard) { self.policy = policy }
 
-    /// What verdicts are marked with: the policy and the version, such as `standard/2`.
+    /// What verdicts are marked with: the policy and the version, such as `standard/3`.
     public var stamp: String { "\(policy.rawValue)/\(Self.version)" }
 
     /// Whether a gold answer and a predicted one are the same; see ``verdict(gold:predicted:)``.

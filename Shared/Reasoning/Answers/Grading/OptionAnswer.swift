@@ -86,6 +86,8 @@ struct OptionAnswer {
         guard text.isEmpty || hadBlank else { return nil }
         // `(x) + 1` is mathematics.
         if let first = text.unicodeScalars.first, "+-*/^=<>_!&|,;".unicodeScalars.contains(first) { return nil }
+        // `(A) and (C)` are two, and `(B) is wrong` is none.
+        if OptionLetter.isJoinedOrRejected(text, letter) { return nil }
         return OptionAnswer(letter: letter, isMarked: true, text: text)
     }
 }

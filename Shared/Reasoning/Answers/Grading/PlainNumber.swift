@@ -57,7 +57,8 @@ struct PlainNumber: Equatable {
                 value = value * 10 + Int64(byte - UInt8(ascii: "0"))
                 if hasPoint { places += 1 }
             case UInt8(ascii: ","):
-                guard !hasPoint, hasComma ? group == 3 : (1...3).contains(group) else { return nil }
+                // No group of thousands stands behind a zero.
+                guard !hasPoint, hasComma ? group == 3 : (1...3).contains(group) && value > 0 else { return nil }
                 hasComma = true
                 group = 0
             case UInt8(ascii: "."):
