@@ -176,11 +176,7 @@ struct RoundKeeper: Sendable {
             )
             try await lease.commit(Effects { try await next.start(in: $0) }, in: pool)
         case .finish(let run, let round):
-            let unfinished = try await EvaluationJobStore.jobs(run: run.id, from: pool)
-                .contains { $0.state == .waiting || $0.state == .open }
-            // The checkpoints' own events ask for their evaluation: these must have been seen first.
-            let scored = try await Self.allScored(run, pool)
-            guard !unfinished, scored else { return }
+            guard try await isScored(run) else { return }
             try lease.checkHeld()
             try await point(run)
             let effects = Effects { transaction in
@@ -191,9 +187,14 @@ struct RoundKeeper: Sendable {
         }
     }
 
-    private static func allScored(_ run: RunEvent, _ pool: PostgresPool) async throws -> Bool {
-        let jobs = try await EvaluationJobStore.jobs(run: run.id, from: pool)
+    /// Whether every checkpoint has been scored on every suite that it is to be scored on.
+    ///
+    /// The checkpoints' own events ask for their evaluation: these must have been seen first. The jobs are read once, for one
+    /// that comes between two readings would be missing in the first and be taken for ended in the second.
+    private func isScored(_ run: RunEvent) async throws -> Bool {
         let checkpoints = try await RunStore.checkpoints(run: run.id, from: pool)
+        let jobs = try await EvaluationJobStore.jobs(run: run.id, from: pool)
+        guard !jobs.contains(where: { $0.state == .waiting || $0.state == .open }) else { return false }
         // A run that another service has written may have no checkpoint yet.
         guard checkpoints.contains(where: { $0.stage == RunStage.initial }) else { return false }
         return checkpoints.allSatisfy { checkpoint in
