@@ -39,9 +39,11 @@ extension AnswerExtraction {
         return result
     }
 
+    private static let signs =
+        ["-"].map { Array($0.utf8) } + Arithmetic.minuses.map { Array(String(Character($0)).utf8) }
+
     /// Whether a minus that is a sign stands before a number.
     private static func hasMinus(_ bytes: [UInt8], before start: Int) -> Bool {
-        let signs: [[UInt8]] = ["-", "\u{2212}", "\u{2013}", "\u{2011}", "\u{FE63}", "\u{FF0D}"].map { Array($0.utf8) }
         guard
             let sign = signs.first(where: { start >= $0.count && bytes[(start - $0.count)..<start].elementsEqual($0) })
         else { return false }

@@ -46,10 +46,15 @@ public enum Arithmetic {
     package static func operation(_ scalar: Unicode.Scalar) -> Character? {
         switch scalar {
         case "+": "+"
-        case "-", "\u{2212}", "\u{2013}", "\u{2010}", "\u{2011}", "\u{2012}", "\u{FE63}", "\u{FF0D}": "-"
+        case "-": "-"
         case "*", "x", "X", "\u{D7}", "\u{B7}", "\u{2217}", "\u{22C5}": "*"
         case "/", "\u{F7}", "\u{2044}", "\u{2215}": "/"
-        default: nil
+        default: minuses.contains(scalar) ? "-" : nil
         }
     }
+
+    /// What is written for a minus outside of ASCII.
+    static let minuses: Set<Unicode.Scalar> = [
+        "\u{2010}", "\u{2011}", "\u{2012}", "\u{2013}", "\u{2212}", "\u{FE63}", "\u{FF0D}",
+    ]
 }

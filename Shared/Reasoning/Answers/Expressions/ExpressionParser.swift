@@ -136,25 +136,18 @@ struct ExpressionParser {
             if token == .bang {
                 position += 1
                 base = .function(.factorial, [base])
-            } else if token == .degree {
-                if isUnitDegree(behind: position + 1) { break }
-                position += 1
+            } else if token == .degree || token == .caret, case let start = position, acceptDegreeSign() {
+                if isUnitDegree(behind: position) {
+                    position = start
+                    break
+                }
                 if functionDepth > 0 { base = .function(.degrees, [base]) }
             } else if token == .percent, position + 1 < end {
                 // At the end it is a unit, of which the comparison decides.
                 position += 1
                 base = .quotient(base, .number(ExactNumber(100)))
             } else if token == .caret {
-                let start = position
                 position += 1
-                if acceptDegree() {
-                    if isUnitDegree(behind: position) {
-                        position = start
-                        break
-                    }
-                    if functionDepth > 0 { base = .function(.degrees, [base]) }
-                    continue
-                }
                 guard let exponent = exponent() else { return nil }
                 base = .power(base, exponent)
             } else {
@@ -164,16 +157,19 @@ struct ExpressionParser {
         return base
     }
 
-    /// `^\circ`, `^{\circ}`.
-    mutating func acceptDegree() -> Bool {
+    /// `°`, `^\circ`, `^{\circ}`.
+    mutating func acceptDegreeSign() -> Bool {
         if accept(.degree) { return true }
-        if next == .open(.group), position + 2 < end, tokens[position + 1].kind == .degree,
-            tokens[position + 2].kind == .close(.group)
-        {
-            position += 3
+        guard next == .caret, position + 1 < end else { return false }
+        if tokens[position + 1].kind == .degree {
+            position += 2
             return true
         }
-        return false
+        guard tokens[position + 1].kind == .open(.group), position + 3 < end, tokens[position + 2].kind == .degree,
+            tokens[position + 3].kind == .close(.group)
+        else { return false }
+        position += 4
+        return true
     }
 
     mutating func exponent() -> Expression? {

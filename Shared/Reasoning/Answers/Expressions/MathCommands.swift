@@ -37,6 +37,9 @@ enum MathCommands {
         "lnot", "oplus", "otimes", "nmid",
     ]
 
+    /// Signs of logic, which may also stand between relations.
+    static let connectives: Set<String> = ["land", "lor", "wedge", "vee"]
+
     private static let greek = [
         "alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta", "iota", "kappa",
         "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi", "varphi", "chi", "psi", "omega", "Gamma",

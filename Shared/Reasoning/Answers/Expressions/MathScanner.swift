@@ -209,7 +209,7 @@ struct MathScanner {
             return emit(.opaque(name))
         }
         if name == "circ", isBetweenLetters { return emit(.opaque(name)) }
-        if ["land", "lor", "wedge", "vee"].contains(name), isBetweenLetters, !hasRelation {
+        if MathCommands.connectives.contains(name), isBetweenLetters, !hasRelation {
             return emit(.opaque(name))
         }
         if MathCommands.ignored.contains(name) {

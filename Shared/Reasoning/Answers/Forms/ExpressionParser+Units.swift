@@ -58,10 +58,8 @@ extension ExpressionParser {
             switch token {
             case .percent: suffix.isPercent = true
             case .currency(let name): word = name
-            case .degree:
-                suffix.unit.add("degree")
-            case .caret:
-                guard acceptCaretDegree() else { return factor == nil ? suffix : nil }
+            case .degree, .caret:
+                guard acceptDegreeSign() else { return factor == nil ? suffix : nil }
                 suffix.unit.add("degree")
                 continue
             case .period, .prime, .times, .close(.round): break
@@ -109,14 +107,6 @@ extension ExpressionParser {
             }
         }
         return factor == nil ? suffix : nil
-    }
-
-    private mutating func acceptCaretDegree() -> Bool {
-        let start = position
-        position += 1
-        if acceptDegree() { return true }
-        position = start
-        return false
     }
 
     /// Whether degrees at an index are the answer's unit, as nothing but a scale or words stand behind them.

@@ -24,14 +24,15 @@ extension AnswerComparison {
         if policy.listsAreOrdered, !hasSet, !gold.isUnordered, !predicted.isUnordered {
             return inOrder(gold.members, predicted.members, depth: depth) ? .list : nil
         }
+        let hasNames = (gold: isLabelled(gold), predicted: isLabelled(predicted))
         // A set has no names.
-        if isLabelled(gold) && predicted.open == .brace || isLabelled(predicted) && gold.open == .brace { return nil }
-        if isLabelled(gold), isLabelled(predicted), Self.haveSameNames(gold, predicted) {
+        if hasNames.gold && predicted.open == .brace || hasNames.predicted && gold.open == .brace { return nil }
+        if hasNames.gold, hasNames.predicted, Self.haveSameNames(gold, predicted) {
             return areSameByName(gold, predicted, depth: depth) ? .list : nil
         }
         if inOrder(gold.members, predicted.members, depth: depth) { return hasSet ? .set : .list }
         // Values of different names have their places: `x = 1, y = 2` is not `2, 1`.
-        if isLabelled(gold) != isLabelled(predicted) { return nil }
+        if hasNames.gold != hasNames.predicted { return nil }
         let collapses = hasSet || isSet || gold.isUnordered || predicted.isUnordered || holdsTuples(gold)
         guard gold.members.count == predicted.members.count || collapses else { return nil }
         return areSameSet(gold.members, predicted.members, depth: depth) ? (hasSet ? .set : .list) : nil
