@@ -134,7 +134,12 @@ public actor EmbeddedPostgres {
         var all = [
             "listen_addresses": "", "unix_socket_directories": socketFolder.path, "unix_socket_permissions": "0700",
             "port": "5432", "timezone": "UTC", "log_timezone": "UTC", "logging_collector": "off",
-            "shared_buffers": "64MB",
+            "shared_buffers": "128MB",
+            // A statement's plan is kept until its tables are analysed, and tables begin empty here: by the default of a
+            // minute, the first thousands of messages are looked up by reading whole tables.
+            "autovacuum_naptime": "10s",
+            // After each checkpoint every page goes to the log whole; ids are hashes, so nearly every page is touched.
+            "wal_compression": "on",
         ]
         all.merge(settings) { _, given in given }
         var arguments = ["-D", dataFolder.path]

@@ -68,7 +68,8 @@ class Load:
         try:
             while self.submitted < len(self.lines) and not self.stopping.is_set():
                 if self.submitted - self.finished() >= self.window:
-                    time.sleep(0.1)
+                    # The count reads all problems: asked often, it would be the part of the load that grows.
+                    time.sleep(0.5)
                     continue
                 part = self.lines[self.submitted : self.submitted + self.part]
                 done = self.system.errata("submit", "-", "--dataset", DATASET, stdin=b"\n".join(part) + b"\n")
