@@ -259,7 +259,13 @@ def contents(system: System) -> dict:
     tables = {
         "problems": "SELECT id, split, state FROM problems ORDER BY id",
         "traces": "SELECT id, problem_id, kind, verified FROM traces ORDER BY id",
-        "key steps": "SELECT trace_id, tokenizer, count(*) FROM key_steps GROUP BY 1, 2 ORDER BY 1, 2",
+        # Over a student's tokens they come of pairs for which a run is active. This one waits for the rectified pairs alone:
+        # others may come when it has ended.
+        "key steps": """
+            SELECT trace_id, tokenizer, count(*) FROM key_steps JOIN traces ON traces.id = trace_id
+            WHERE tokenizer = 'errata-words-v1' OR traces.body -> 'body' ->> 'method' = 'rectified'
+            GROUP BY 1, 2 ORDER BY 1, 2
+        """,
         "checkpoints": "SELECT id, stage, model_hash, tokens_trained FROM checkpoints ORDER BY id",
         "data of stages": "SELECT stage, count(*) FROM stage_inputs GROUP BY 1 ORDER BY 1",
         "attempts": "SELECT id, body ->> 'output' FROM attempts ORDER BY id",
