@@ -16,7 +16,6 @@ install_tools() {
         >>"$logs/apt.log" 2>&1
     if [ -x "$folder/usr/sbin/dockerd" ] && [ -x "$folder/usr/libexec/docker/cli-plugins/docker-compose" ] \
         && [ -x "$folder/usr/bin/docker-init" ]; then return; fi
-    # tini: the init of the containers that ask for one, which docker.io's own link leads to.
     step "Docker engine, command line, buildx and compose from Debian 13"
     mkdir -p "$folder/apt/lists/partial" "$folder/apt/archives/partial"
     echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $(debian_site) trixie main" \
@@ -25,6 +24,7 @@ install_tools() {
         -o "Dir::State::lists=$folder/apt/lists" -o "Dir::Cache::archives=$folder/apt/archives"
         -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o APT::Sandbox::User=root)
     apt-get "${apt[@]}" update >>"$logs/apt.log" 2>&1
+    # docker.io's docker-init, the init of the containers that ask for one, is a link into tini.
     for package in docker.io docker-cli docker-buildx docker-compose tini; do
         (cd "$folder/apt/archives" && apt-get "${apt[@]}" download "$package") >>"$logs/apt.log" 2>&1
         dpkg-deb -x "$folder/apt/archives/${package}"_*.deb "$folder"
