@@ -106,21 +106,29 @@ func creationMilliseconds(of message: UnsafePointer<rd_kafka_message_t>) -> Int6
 
 extension KafkaMessage {
     /// Copies a message of the topic, whose partition came with the assignment, out of librdkafka's memory.
-    init(copying message: UnsafePointer<rd_kafka_message_t>, topic: String, assignment: UInt64) {
+    init(
+        copying message: UnsafePointer<rd_kafka_message_t>,
+        into memory: inout MessageMemory,
+        topic: String,
+        assignment: UInt64
+    ) {
         let fields = message.pointee
         self.init(
             topic: topic,
             partition: fields.partition,
             offset: fields.offset,
-            key: fields.key.map { Data(bytes: $0, count: fields.key_len) },
-            value: fields.payload.map { Data(bytes: $0, count: fields.len) },
-            headers: Self.headers(of: message),
+            key: fields.key.map { memory.copy($0, count: fields.key_len) },
+            value: fields.payload.map { memory.copy($0, count: fields.len) },
+            headers: Self.headers(of: message, in: &memory),
             timestamp: creationMilliseconds(of: message).map { Date(timeIntervalSince1970: Double($0) / 1_000) }
         )
         self.assignment = assignment
     }
 
-    private static func headers(of message: UnsafePointer<rd_kafka_message_t>) -> [KafkaHeader] {
+    private static func headers(
+        of message: UnsafePointer<rd_kafka_message_t>,
+        in memory: inout MessageMemory
+    ) -> [KafkaHeader] {
         var list: OpaquePointer?
         guard rd_kafka_message_headers(message, &list) == RD_KAFKA_RESP_ERR_NO_ERROR, let list else { return [] }
         var headers: [KafkaHeader] = []
@@ -131,7 +139,7 @@ extension KafkaMessage {
             headers.append(
                 KafkaHeader(
                     key: name.map { String(cString: $0) } ?? "",
-                    value: value.map { Data(bytes: $0, count: size) }
+                    value: value.map { memory.copy($0, count: size) }
                 )
             )
         }

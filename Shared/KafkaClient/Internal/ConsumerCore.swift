@@ -184,9 +184,10 @@ final class ConsumerCore: Sendable {
 
     private func poll() {
         var handle = state.withLock { $0.handle }
+        var memory = MessageMemory()
         while let client = handle, !state.withLock({ $0.isClosing }) {
-            serveEvents(client)
-            let hasNews = takeMessages(client)
+            serveEvents(client, &memory)
+            let hasNews = takeMessages(client, &memory)
             if hasNews { wakeReaders() } else { client.wait(milliseconds: 250) }
         }
         finish(&handle)
@@ -195,11 +196,11 @@ final class ConsumerCore: Sendable {
     /// Serves what is no message: rebalances, errors, statistics, answers to commits.
     ///
     /// librdkafka takes this for polling, so that the member is never counted as stuck.
-    private func serveEvents(_ handle: ClientHandle) {
+    private func serveEvents(_ handle: ClientHandle, _ memory: inout MessageMemory) {
         while let event = handle.withClient({ rd_kafka_consumer_poll($0, 0) }) {
             defer { rd_kafka_message_destroy(event) }
             // An error, or a message of a partition whose queue could not be had.
-            take(CollectionOfOne(event))
+            take(CollectionOfOne(event), count: 1, &memory)
             wakeReaders()
         }
     }
@@ -208,24 +209,28 @@ final class ConsumerCore: Sendable {
     ///
     /// What there is no room for stays with librdkafka, which fetches so far ahead as its own settings let it: a pause of
     /// the partitions would have it throw away what it has.
-    private func takeMessages(_ handle: ClientHandle) -> Bool {
+    private func takeMessages(_ handle: ClientHandle, _ memory: inout MessageMemory) -> Bool {
         let room = state.withLock { $0.buffer.room() }
         guard room > 0 else { return false }
         let singly = isCooperative.load(ordering: .relaxed) && rd_kafka_version() < 0x0201_0000
         return handle.withMessages(atMost: room, singly: singly) { messages in
             guard !messages.isEmpty else { return false }
-            take(messages.lazy.compactMap { $0 })
+            take(messages.lazy.compactMap { $0 }, count: messages.count, &memory)
             return true
         }
     }
 
     /// Copies messages into the buffer, and notes what came in place of some.
-    private func take(_ messages: some Sequence<UnsafeMutablePointer<rd_kafka_message_t>>) {
+    private func take(
+        _ messages: some Sequence<UnsafeMutablePointer<rd_kafka_message_t>>,
+        count: Int,
+        _ memory: inout MessageMemory
+    ) {
         // Partitions come and go on this thread alone.
         let assignments = state.withLock { $0.buffer.assignments }
         var names = TopicNames()
         var copies: [KafkaMessage] = []
-        copies.reserveCapacity(messages.underestimatedCount)
+        copies.reserveCapacity(count)
         var partition: TopicPartition?
         var assignment: UInt64?
         for message in messages {
@@ -239,7 +244,7 @@ final class ConsumerCore: Sendable {
             switch message.pointee.err {
             case RD_KAFKA_RESP_ERR_NO_ERROR:
                 guard let assignment else { continue }
-                copies.append(KafkaMessage(copying: message, topic: topic, assignment: assignment))
+                copies.append(KafkaMessage(copying: message, into: &memory, topic: topic, assignment: assignment))
             case RD_KAFKA_RESP_ERR__PARTITION_EOF:
                 // Not before the messages that stand in front of it can be read.
                 state.withLock { state in
