@@ -173,15 +173,16 @@ class Disturbance:
         assert done.returncode == 0, done.stderr
 
     def _stall(self, fault: Fault) -> None:
-        blocked = """FROM pg_stat_activity
-            WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)) AND query LIKE '%INSERT INTO key_steps%'"""
-        with psycopg.connect(self.system.endpoint["postgres"]) as connection:
-            connection.execute("LOCK TABLE key_steps IN ACCESS EXCLUSIVE MODE")
-            eventually(lambda: connection.execute(f"SELECT count(*) {blocked}").fetchone()[0], timeout=45, what="a write")
-            time.sleep(fault.seconds)
-            self._kill(fault)
-            # What its server processes were told would still be carried out.
-            connection.execute(f"SELECT pg_terminate_backend(pid) {blocked}")
+        # Apart from the one that locks: a transaction sees the activity of its first look.
+        with psycopg.connect(self.system.endpoint["postgres"], autocommit=True) as watcher:
+            with psycopg.connect(self.system.endpoint["postgres"]) as connection:
+                connection.execute("LOCK TABLE key_steps IN SHARE MODE")
+                blocked = f"FROM pg_stat_activity WHERE {connection.info.backend_pid} = ANY (pg_blocking_pids(pid))"
+                eventually(lambda: watcher.execute(f"SELECT count(*) {blocked}").fetchone()[0], timeout=45, what="a write")
+                time.sleep(fault.seconds)
+                self._kill(fault)
+                # What its server processes were told would still be carried out.
+                watcher.execute(f"SELECT pg_terminate_backend(pid) {blocked}")
 
     def _crowd(self, fault: Fault) -> None:
         first = self.system.pid_of(fault.target)
