@@ -42,17 +42,22 @@ struct ProcessSupervisorTests {
         return text.split(separator: "\n")
     }
 
+    /// The id of the child, which may write before the supervisor is told its id.
+    private func identifier(_ supervisor: ProcessSupervisor, besides old: Int32? = nil) async throws -> Int32 {
+        try await eventually("the child's id") { supervisor.processIdentifiers["child"] != old }
+        return try #require(supervisor.processIdentifiers["child"])
+    }
+
     @Test("a child that is killed is started again under a new id, and ended in order with its own last words")
     func restart() async throws {
         try await withSupervisor { supervisor in
             let script = "trap 'echo ended; exit 0' TERM; echo $WORD; while :; do sleep 0.02; done"
             try supervisor.start(program("/bin/sh", ["-c", script]))
             try await eventually("the child") { lines() == ["begun"] }
-            let first = try #require(supervisor.processIdentifiers["child"])
+            let first = try await identifier(supervisor)
             kill(first, SIGKILL)
             try await eventually("the second child") { lines() == ["begun", "begun"] }
-            let second = try #require(supervisor.processIdentifiers["child"])
-            #expect(second != first)
+            let second = try await identifier(supervisor, besides: first)
             await supervisor.stop()
             #expect(lines() == ["begun", "begun", "ended"])
             #expect(kill(second, 0) == -1)
@@ -66,7 +71,7 @@ struct ProcessSupervisorTests {
             let script = "trap '' TERM; echo $WORD; while :; do sleep 0.02; done"
             try supervisor.start(program("/bin/sh", ["-c", script]))
             try await eventually("the child") { lines() == ["begun"] }
-            let child = try #require(supervisor.processIdentifiers["child"])
+            let child = try await identifier(supervisor)
             await supervisor.stop()
             #expect(kill(child, 0) == -1)
         }
