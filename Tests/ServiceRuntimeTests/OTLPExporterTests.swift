@@ -132,8 +132,9 @@ struct OTLPExporterTests {
                 try await eventually("the last span") { collector.posts.last?.names == ["last"] }
             }
             // At its end an exporter sends again what was not answered yet.
-            let expected = ["refused", "unlucky", "unlucky", "unlucky", "last"]
-            #expect(collector.posts.flatMap(\.names).prefix(5) == expected[...])
+            let names = collector.posts.flatMap(\.names)
+            #expect(names.prefix(5) == ["refused", "unlucky", "unlucky", "unlucky", "last"])
+            #expect(names.dropFirst(5).allSatisfy { $0 == "last" })
         }
     }
 
