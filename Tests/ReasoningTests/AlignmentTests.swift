@@ -266,6 +266,14 @@ struct StatisticsTests {
         let interval = WilsonInterval(successes: 8, trials: 10)
         #expect(abs(interval.low - 0.4902) < 1e-3 && abs(interval.high - 0.9433) < 1e-3)
         #expect(WilsonInterval(successes: 0, trials: 0).high == 1)
+        // At the ends the bound is the end itself, at every size.
+        for trials in 1...500 {
+            let none = WilsonInterval(successes: 0, trials: trials)
+            let all = WilsonInterval(successes: trials, trials: trials)
+            #expect(none.low == 0 && all.high == 1)
+            #expect(abs(none.high - (1 - all.low)) < 1e-12)
+        }
+        #expect(abs(WilsonInterval(successes: 0, trials: 10).high - 0.2775) < 1e-4)
     }
 
     @Test("McNemar's exact p has its known values")

@@ -4,7 +4,7 @@ import Foundation
 import Logging
 import Synchronization
 
-/// The one place that vouches for a C pointer across threads.
+/// The one place that vouches for librdkafka's pointers across threads; ``MessageMemory`` does for memory of our own.
 ///
 /// librdkafka documents `rd_kafka_t`, its queues and its mock cluster as safe to use from any thread, so long as
 /// nobody uses them after they are destroyed. That is for the owning class to see to.

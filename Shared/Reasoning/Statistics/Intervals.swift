@@ -22,8 +22,9 @@ public struct WilsonInterval: Sendable, Hashable, Codable {
         let p = Double(min(max(successes, 0), trials)) / n
         let centre = (p + z * z / (2 * n)) / (1 + z * z / n)
         let reach = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)).squareRoot()
-        low = max(0, centre - reach)
-        high = min(1, centre + reach)
+        // Without successes the bound is 0, and with nothing else 1: the differences above would leave a rounding error.
+        low = successes <= 0 ? 0 : max(0, centre - reach)
+        high = successes >= trials ? 1 : min(1, centre + reach)
     }
 
     /// The normal quantile, by bisection of erfc.

@@ -17,7 +17,10 @@ struct DemoPlan: Sendable {
     /// Held-out problems that the gate compares students on.
     var developmentProblems = 300
     /// Training problems that stream in after the first round.
-    var laterProblems = 250
+    var laterProblems = 150
+    /// The share of the first round's problems that the second one learns from again; with ``laterProblems`` it decides how
+    /// long that round takes.
+    var replayShare = 0.1
     /// Passes of HSFT over a thousand problems; more problems are passed over less often, which bounds the time.
     var templatePasses = 20.0
     /// Passes of KRSL over the right and wrong chains of a thousand problems, and over their templates.

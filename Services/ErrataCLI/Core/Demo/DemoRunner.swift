@@ -140,7 +140,12 @@ struct DemoRunner: Sendable {
                 ),
             ],
             decoding: DecodingOptions(temperature: 0, maximumNewTokens: 260),
-            rounds: RunRounds(newProblems: problems.later.count, maximum: 2, data: "replay", replayShare: 0.25),
+            rounds: RunRounds(
+                newProblems: problems.later.count,
+                maximum: 2,
+                data: "replay",
+                replayShare: plan.replayShare
+            ),
             gate: RunGate(suite: "gate", stage: "dpo")
         )
     }
