@@ -23,7 +23,12 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "external: reads texts of others (given to each test with the fixture external)")
 
 
+# Files whose tests take minutes, the longest first: what is begun last would be waited for alone.
+LONG = ["test_round_kills", "test_demo", "test_hostile_teacher", "test_teaching_by_need", "test_tracing", "test_reproduce"]
+
+
 def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.stem) if item.path.stem in LONG else len(LONG))
     for item in items:
         if "external" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.external)
