@@ -56,20 +56,37 @@ struct RecipeTests {
     @Test("only the parents of stages that learn from attempts are rolled out")
     func rollOuts() {
         let run = Samples.run
-        #expect(run.isRolledOut("keys"))
-        #expect(run.isRolledOut("templates"))
+        #expect(run.isRolledOut("keys", round: 1))
+        #expect(run.isRolledOut("templates", round: 1))
         // Dual pairs come from the teacher, so the champion below them attempts nothing.
-        #expect(!run.isRolledOut("champion"))
-        #expect(!run.isRolledOut("initial"))
-        #expect(!run.isRolledOut("corrections"))
+        #expect(!run.isRolledOut("champion", round: 1))
+        #expect(!run.isRolledOut("initial", round: 1))
+        #expect(!run.isRolledOut("corrections", round: 1))
         #expect(run.stages.filter(\.needsRollout).map(\.name) == ["corrections", "self"])
         #expect(run.stages.filter(\.needsCorrections).map(\.name) == ["corrections", "self"])
         let attempts = Samples.run(of: [Samples.stage("a", "attempts")])
-        #expect(attempts.isRolledOut("initial"))
+        #expect(attempts.isRolledOut("initial", round: 1))
         #expect(attempts.stages[0].needsRollout)
         // Right attempts need no teacher.
         #expect(!attempts.stages[0].needsCorrections)
-        #expect(Samples.run(of: [preferences("a", parent: "champion")]).isRolledOut("champion"))
+        #expect(Samples.run(of: [preferences("a", parent: "champion")]).isRolledOut("champion", round: 1))
+    }
+
+    @Test("a stage is trained until its last round, and its parent's attempts are made for no round after that")
+    func lastRounds() throws {
+        var control = Samples.stage("control", parent: "a", "attempts", tokensOf: ["b"])
+        control.lastRound = 2
+        var run = Samples.run
+        run.stages = [Samples.stage("a"), control, Samples.stage("b", parent: "a"), Samples.corrections]
+        run.stages[3].parent = "b"
+        run.suites[1].stages = nil
+        #expect(throws: Never.self) { try run.validate() }
+        #expect(run.stages(ofRound: 1) == run.stages)
+        #expect(run.stages(ofRound: 2) == run.stages)
+        #expect(run.stages(ofRound: 3).map(\.name) == ["a", "b", "corrections"])
+        #expect(run.isRolledOut("a", round: 2))
+        #expect(!run.isRolledOut("a", round: 3))
+        #expect(run.isRolledOut("b", round: 3))
     }
 
     @Test("a student answers as its stage teaches, else as its parent does")

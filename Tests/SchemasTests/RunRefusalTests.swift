@@ -64,6 +64,7 @@ struct RunRefusalTests {
         ) {
             $0.rounds = nil
             $0.gate = nil
+            $0.stages[3].lastRound = nil
         },
         Refusal(
             "stages[5].tokensOf[1] is 'sft', which is no other stage; known are templates, keys, corrections, duals, self",
@@ -95,6 +96,22 @@ struct RunRefusalTests {
             $0.stages[63].parent = "s63"
         },
         Refusal("stages are 65; a run has at most 64") { $0 = Samples.run(of: Samples.reversedChain(65)) },
+        // A round has what its stages wait for, and a candidate.
+        Refusal("stages[3].lastRound is read where a run has rounds; leave it out") { $0.rounds = nil },
+        Refusal(
+            "stages[2].lastRound is given to 'corrections', which the gate judges in every round;",
+            isInSchema: false
+        ) {
+            $0.stages[2].lastRound = 10
+        },
+        Refusal("stages[0].lastRound is 4, but 'keys' waits for the stage in rounds after it", isInSchema: false) {
+            $0.stages[0].lastRound = 4
+        },
+        Refusal("stages[0].lastRound is 2, but 'plain' waits for the stage in rounds after it", isInSchema: false) {
+            $0.stages = [Samples.templates, Samples.plain, Samples.stage("corrections")]
+            $0.stages[0].lastRound = 2
+            $0.stages[1].tokensOf = ["templates"]
+        },
         // Chains have no step elements that a pair could be about.
         Refusal(
             "stages[1].preferences.layout is 'step', but 'a' answers in chains, which have no step elements;",

@@ -130,7 +130,8 @@ extension Samples {
         parent: "champion",
         preferences: PreferenceMethod(layout: "duals"),
         data: StageData(pairs: "all"),
-        start: StageStart(examples: 1)
+        start: StageStart(examples: 1),
+        lastRound: 3
     )
 
     static let selfTraining = RunStage(

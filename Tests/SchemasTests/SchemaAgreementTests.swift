@@ -60,6 +60,8 @@ struct SchemaAgreementTests {
             for name in place.properties.subtracting(place.required) where members[name] != nil {
                 // A verified correction must name its step; that rule joins two fields and is not in the schema.
                 if name == "firstWrongStep", place.path == [.member("body")] { continue }
+                // A stage has a last round where the run has rounds.
+                if name == "rounds", sample.type == .run { continue }
                 // A recorded template is there in parts or as a text.
                 if name == "template", sample.type == .recordedTrace { continue }
                 let less = value.changing(place.path[...], name, to: nil)

@@ -105,6 +105,7 @@ struct StageRefusalTests {
         Refusal("stages[5].tokensOf says how long it trains") {
             $0.stages[5].training = TrainingBlock(maximumSteps: 5)
         },
+        Refusal("stages[3].lastRound must be at least 1, is 0") { $0.stages[3].lastRound = 0 },
         Refusal("stages[0].engine must be 1 to 200") { $0.stages[0].engine = "my engine" },
     ]
 

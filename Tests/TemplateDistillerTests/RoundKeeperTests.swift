@@ -86,6 +86,29 @@ struct RoundKeeperTests {
         }
     }
 
+    @Test("a stage has no job in a round after its last one, which waits for nothing of it; its problems start none")
+    func lastRound() async throws {
+        var control = RunStage.templates("control", data: StageData(datasets: [StageBench.dataset, "other"]))
+        control.lastRound = 1
+        try await GateBench.with(stages: [.templates(), control], rounds: RunRounds(newProblems: 1)) { gates in
+            try await gates.train("control")
+            _ = try await firstRound(gates)
+            try await gates.bench.insertTemplate(2, dataset: "other")
+            #expect(try await gates.next() == nil, "only the control may learn from it")
+            try await gates.bench.insertTemplate(3)
+            #expect(try await gates.next() == "next")
+            try await gates.keep("the second round") { try await gates.rounds().count == 2 }
+            #expect(try await gates.bench.job("templates", round: 2)?.state == .waiting)
+            #expect(try await gates.bench.job("control", round: 1)?.state == .done)
+            #expect(try await gates.bench.job("control", round: 2) == nil)
+            let candidate = try await gates.train(round: 2)
+            try await gates.score(candidate, solves: 0..<10)
+            #expect(try await gates.judge(round: 2).decision == .hold)
+            try await gates.bench.insertTemplate(4)
+            #expect(try await gates.next() == "next")
+        }
+    }
+
     @Test("problems that no stage of the run may learn from start no round")
     func problemsOfOthers() async throws {
         let stage = RunStage.templates(data: StageData(families: ["pears"]))

@@ -81,6 +81,16 @@ struct RoundStartTests {
         }
     }
 
+    @Test("what only a stage that is over would learn from is not rolled out")
+    func over() async throws {
+        var control = Self.ofAttempts("self", parent: "champion")
+        control.lastRound = 1
+        try await secondRound(stages: [.templates(), control], from: nil, promoted: true) { gates, _, _ in
+            let asked = try await rolledOut(gates)
+            #expect(asked.isEmpty)
+        }
+    }
+
     @Test("the parents that the round makes are rolled out when they are there, not at its start")
     func ownParents() async throws {
         let stages: [RunStage] = [.templates(), Self.ofAttempts("self", parent: "templates")]

@@ -27,11 +27,14 @@ public struct CheckpointProcessor: EventProcessor {
             }
             // In its first round the untrained student is the champion too.
             let isInitial = checkpoint.stage == RunStage.initial
-            if run.isRolledOut(checkpoint.stage) || isInitial && run.isRolledOut(RunStage.champion) {
+            let round = checkpoint.round ?? 1
+            if run.isRolledOut(checkpoint.stage, round: round)
+                || isInitial && run.isRolledOut(RunStage.champion, round: round)
+            {
                 try await EvaluationJobStore.insertRollout(
                     checkpoint: checkpoint.id,
                     run: run.id,
-                    round: checkpoint.round ?? 1,
+                    round: round,
                     in: transaction
                 )
             }

@@ -31,7 +31,7 @@ struct NextRound: Sendable {
             in: transaction
         )
         for (parent, checkpoint) in [(RunStage.initial, start), (RunStage.champion, champion)]
-        where run.isRolledOut(parent) {
+        where run.isRolledOut(parent, round: number) {
             try await EvaluationJobStore.insertRollout(
                 checkpoint: checkpoint,
                 run: run.id,

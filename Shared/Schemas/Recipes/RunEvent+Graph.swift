@@ -25,8 +25,13 @@ extension RunEvent {
     /// The stage whose checkpoint ends a round: the gate's, else the last one; nil where there is none.
     public var candidateStage: String? { gate?.stage ?? stages.last?.name }
 
-    /// Whether a stage, `initial` or `champion` is a parent whose attempts other stages learn from.
-    public func isRolledOut(_ name: String) -> Bool { stages.contains { $0.needsRollout && $0.parentName == name } }
+    /// The stages that a round trains.
+    public func stages(ofRound round: Int) -> [RunStage] { stages.filter { round <= $0.lastRound ?? .max } }
+
+    /// Whether a stage, `initial` or `champion` is a parent whose attempts other stages of a round learn from.
+    public func isRolledOut(_ name: String, round: Int) -> Bool {
+        stages(ofRound: round).contains { $0.needsRollout && $0.parentName == name }
+    }
 
     /// What a stage's student, or the untrained one (`initial`), writes: `chain` or `template`.
     public func answers(of name: String) -> String {
@@ -46,7 +51,7 @@ extension RunEvent {
         prompt?.answers ?? stages.lazy.compactMap(\.ownAnswers).first ?? "template"
     }
 
-    /// Checks names, parents and that nothing waits for itself.
+    /// Checks names, parents, that nothing waits for itself, and that every round has what its stages wait for.
     func validateGraph(_ check: Validation) throws {
         let names = stages.map(\.name)
         for (index, stage) in stages.enumerated() {
@@ -81,6 +86,7 @@ extension RunEvent {
                 "closes a circle: \((circle + [circle[0]]).joined(separator: " waits for "))"
             )
         }
+        try validateLastRounds(check)
         for (index, stage) in stages.enumerated() {
             let sources = stage.supervised?.sources ?? []
             if let source = sources.firstIndex(where: { $0.kind == "teacherSteps" }) {
@@ -97,6 +103,23 @@ extension RunEvent {
                 "is 'step', but '\(stage.parentName)' answers in chains, which have no step elements; choose prefix, trace "
                     + "or instance"
             )
+        }
+    }
+
+    private func validateLastRounds(_ check: Validation) throws {
+        for (index, stage) in stages.enumerated() {
+            guard let last = stage.lastRound else { continue }
+            let place = "stages[\(index)].lastRound"
+            try check.require(rounds != nil, place, "is read where a run has rounds; leave it out")
+            try check.require(
+                stage.name != candidateStage,
+                place,
+                "is given to '\(stage.name)', which the gate judges in every round; leave it out"
+            )
+            let later = stages.first { $0.waitsFor.contains(stage.name) && $0.lastRound ?? .max > last }
+            if let later {
+                throw check.failure(place, "is \(last), but '\(later.name)' waits for the stage in rounds after it")
+            }
         }
     }
 

@@ -23,6 +23,8 @@ public struct RunStage: Sendable, Hashable, Codable {
     public var tokensOf: [String]?
     /// The engine that trains it, by a name of the trainer's own configuration; Errata's when it is not there.
     public var engine: String?
+    /// The last round that trains it, for a control that need not be trained again; every round when it is not there.
+    public var lastRound: Int?
 
     /// Makes a stage.
     public init(
@@ -36,7 +38,8 @@ public struct RunStage: Sendable, Hashable, Codable {
         start: StageStart? = nil,
         training: TrainingBlock? = nil,
         tokensOf: [String]? = nil,
-        engine: String? = nil
+        engine: String? = nil,
+        lastRound: Int? = nil
     ) {
         self.name = name
         self.parent = parent
@@ -49,6 +52,7 @@ public struct RunStage: Sendable, Hashable, Codable {
         self.training = training
         self.tokensOf = tokensOf
         self.engine = engine
+        self.lastRound = lastRound
     }
 
     /// The name of the untrained student, in ``parent`` and as a checkpoint's stage.
@@ -145,6 +149,7 @@ public struct RunStage: Sendable, Hashable, Codable {
             "\(field).tokensOf",
             "says how long it trains; leave out training.maximumTokens and training.maximumSteps"
         )
+        try check.atLeast(lastRound, 1, "\(field).lastRound")
         try check.identifier(engine, "\(field).engine")
         if engine != nil {
             try check.require(

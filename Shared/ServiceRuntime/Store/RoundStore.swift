@@ -41,7 +41,7 @@ public enum RoundStore {
         try await transaction.execute(
             """
             INSERT INTO training_jobs (run_id, round, stage)
-            SELECT \(run.id), \(round), unnest(\(run.stages.map(\.name))) ON CONFLICT DO NOTHING
+            SELECT \(run.id), \(round), unnest(\(run.stages(ofRound: round).map(\.name))) ON CONFLICT DO NOTHING
             """
         )
     }
@@ -124,7 +124,7 @@ public enum RoundStore {
         from pool: PostgresPool
     ) async throws -> Int {
         var new: Set<String> = []
-        for stage in run.stages {
+        for stage in run.stages(ofRound: round) {
             let onlyNew = run.rounds?.data.map { $0 != "all" } ?? false
             let selection = TrainingSelection(stage, of: run, round: round, onlyNew: onlyNew)
             new.formUnion(

@@ -11,7 +11,7 @@ struct DemoPlan: Sendable {
     /// Distinct training problems: few, seen many times.
     var trainingProblems = 1000
     /// Problems held back from stage one for roll-outs.
-    var rolloutProblems = 3000
+    var rolloutProblems = 2500
     /// Held-out problems of the table.
     var testProblems = 1000
     /// Held-out problems that the gate compares students on.
@@ -91,12 +91,13 @@ struct DemoPlan: Sendable {
                 start: StageStart(waitSeconds: 30),
                 training: block(rate: 1e-3, epochs: 3, warmup: 0.05)
             ),
-            // As many tokens as the whole chain of the other stages.
+            // As many tokens as the whole chain of the other stages, in the round whose table it is for.
             RunStage(
                 name: "plain",
                 supervised: SupervisedMethod([ExampleSource("rightChains"), ExampleSource("rectifiedChains")]),
                 training: block(rate: 5e-4, warmup: 0.02),
-                tokensOf: ["hsft", "krsl", "dpo"]
+                tokensOf: ["hsft", "krsl", "dpo"],
+                lastRound: 1
             ),
         ]
     }

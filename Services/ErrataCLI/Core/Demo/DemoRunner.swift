@@ -155,8 +155,9 @@ struct DemoRunner: Sendable {
 
     /// Waits until all stages of a round are trained and scored, and its candidate is judged.
     private func waitForRound(_ round: Int, of run: RunEvent) async throws {
-        let stages = (round == 1 ? [RunStage.initial] : []) + run.stages.map(\.name)
-        let rolledOut = run.stages.first(where: \.needsRollout)?.parentName
+        let trained = run.stages(ofRound: round)
+        let stages = (round == 1 ? [RunStage.initial] : []) + trained.map(\.name)
+        let rolledOut = trained.first(where: \.needsRollout)?.parentName
         var board = ProgressBoard()
         var lastChange = ContinuousClock.now
         var last = ""
@@ -169,7 +170,7 @@ struct DemoRunner: Sendable {
                 .filter { $0.suite == Self.suite && ($0.round ?? 1) == round }
             let verdicts = try await RoundStore.verdicts(of: run.id, from: system.pool)
             var lines: [ProgressBoard.Line] = []
-            for stage in run.stages {
+            for stage in trained {
                 if let method = stage.keySteps {
                     let located = try await TraceStore.countKeySteps(
                         KeyStepForm(method, of: run),
@@ -179,7 +180,7 @@ struct DemoRunner: Sendable {
                     lines.append(.init(name: "key steps", done: located, total: stage.start?.examples ?? 0, note: ""))
                 }
             }
-            for stage in run.stages {
+            for stage in trained {
                 guard let job = jobs.first(where: { $0.id.stage == stage.name }) else { continue }
                 let loss = job.loss.map { "loss \(($0 * 1000).rounded() / 1000)" } ?? job.state.rawValue
                 lines.append(

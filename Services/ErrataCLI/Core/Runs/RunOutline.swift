@@ -104,6 +104,7 @@ struct RunOutline {
         if let examples = stage.start?.examples { parts.append("from \(examples) examples") }
         if stage.needsCorrections { parts.append("when the wrong attempts are corrected") }
         if let others = stage.tokensOf { parts.append("as many tokens as \(others.joined(separator: ", "))") }
+        if let last = stage.lastRound { parts.append("until round \(last)") }
         let length =
             options.maximumSteps.map { "\($0) steps" } ?? options.maximumTokens.map { "\($0) tokens" }
             ?? "\(options.epochs) epochs"
