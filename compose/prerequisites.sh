@@ -1,5 +1,5 @@
-# Sourced by compose/quickstart, compose/small-student and Tests/run: installs what a build needs, says what and why, and
-# builds the programs. Nothing is done when everything is there.
+# Sourced by compose/quickstart and Tests/run: installs what a build needs, and says what and why.
+# Nothing is done when everything is there.
 
 say() { printf '%s\n' "$*" >&2; }
 
@@ -59,17 +59,4 @@ ensure_swift() {
         say "See https://www.swift.org/install/linux/"
         return 1
     fi
-}
-
-# build_errata: builds the programs in release mode, which is less than all that the package has, and sets `bin` to the folder
-# that holds them.
-build_errata() {
-    local program
-    # A preset core type makes OpenBLAS use slower kernels than the processor has.
-    unset OPENBLAS_CORETYPE
-    say "Building in release mode (a first build takes several minutes) ..."
-    for program in errata teacher-ingestion key-step-locator template-distiller dpo-trainer evaluator teacher-simulator; do
-        swift build -c release --product "$program" || return 1
-    done
-    bin=$(swift build -c release --show-bin-path)
 }
