@@ -22,7 +22,7 @@ struct DemoPlan: Sendable {
     /// long that round takes.
     var replayShare = 0.1
     /// Passes of HSFT over a thousand problems; more problems are passed over less often, which bounds the time.
-    var templatePasses = 20.0
+    var templatePasses = 17.0
     /// Passes of KRSL over the right and wrong chains of a thousand problems, and over their templates.
     var keyStepPasses = 1.0
 
