@@ -270,3 +270,50 @@ def test_the_demo_ends_as_its_run_does(tmp_path):
     calls = (tmp_path / "calls").read_text().splitlines()
     assert "runs wait R" in calls and calls[-1] == "watch evaluations --once"
     assert "student: {model: abc}" in (tmp_path / "calls.run").read_text()
+
+
+# small-student, with stand-ins for the toolchain and for `errata`
+
+SWIFT = """#!/bin/sh
+case "$*" in
+--version) echo "Swift version 6.2" ;;
+*--show-bin-path*) echo {folder} ;;
+esac
+"""
+ERRATA = """#!/bin/sh
+echo "$@" >>{folder}/calls
+case "$1" in
+up) trap 'exit 0' TERM; echo "Errata is up"; while :; do sleep 0.1; done ;;
+models) echo "0123abcd student" ;;
+esac
+"""
+
+
+def test_small_student_splits_files_of_any_size_and_asks_for_its_recipe(tmp_path):
+    for name, script in (("swift", SWIFT), ("errata", ERRATA)):
+        (tmp_path / name).write_text(script.format(folder=tmp_path))
+        (tmp_path / name).chmod(0o755)
+    # Lines so long that those which nothing reads are more than a pipe holds.
+    lines = {name: [f"{name} {number} {'x' * 1000}\n" for number in range(2000)] for name in ("train", "test")}
+    for name, written in lines.items():
+        (tmp_path / f"{name}.jsonl").write_text("".join(written))
+    state = tmp_path / "state"
+    subprocess.run(
+        [COMPOSE / "small-student", "--student", "model.gguf", "--train", tmp_path / "train.jsonl",
+         "--test", tmp_path / "test.jsonl", "--state", state],
+        env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}, check=True, timeout=60,
+    )
+
+    def part(name: str) -> list[str]:
+        return (state / f"problems/{name}.jsonl").read_text().splitlines(keepends=True)
+
+    assert part("train") == lines["train"][:500]
+    assert part("rollout") == lines["train"][500:650]
+    assert part("test") == lines["test"][:200]
+    calls = (tmp_path / "calls").read_text().splitlines()
+    assert calls[1] == f"models add model.gguf --state {state}"
+    assert [call.split()[1] for call in calls if call.startswith("submit")] == [
+        f"{state}/problems/{name}.jsonl" for name in ("test", "rollout", "train")]
+    assert calls[-3:] == ["runs template small-student --student 0123abcd --dataset problems",
+                          f"runs submit {state}/run.yaml --state {state}",
+                          f"runs wait small-student --state {state}"]
