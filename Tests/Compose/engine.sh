@@ -47,6 +47,7 @@ aside_group=/sys/fs/cgroup/cpu/errata-aside
 # others leave.
 stay_aside() {
     chrt --idle --pid 0 $$ || renice -n 19 -p $$ >/dev/null
+    [ -d "$(dirname "$aside_group")" ] || return 0
     # Idle, or, before Linux 5.15, with the smallest share.
     if mkdir -p "$aside_group" && { echo 1 >"$aside_group/cpu.idle" || echo 2 >"$aside_group/cpu.shares"; }; then
         DOCKERD_FLAGS="${DOCKERD_FLAGS:-} --cgroup-parent=/$(basename "$aside_group")"
