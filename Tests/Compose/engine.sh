@@ -43,10 +43,8 @@ engine_environment() {
 # The control group of the containers of an engine that stays aside (version 1; elsewhere they have an ordinary share).
 aside_group=/sys/fs/cgroup/cpu/errata-aside
 
-# stay_aside: this process, what it starts, and the containers of an engine that it starts take the processor time that
-# others leave.
+# stay_aside: the containers of an engine that is started later take the processor time that others leave.
 stay_aside() {
-    chrt --idle --pid 0 $$ || renice -n 19 -p $$ >/dev/null
     [ -d "$(dirname "$aside_group")" ] || return 0
     # Idle, or, before Linux 5.15, with the smallest share.
     if mkdir -p "$aside_group" && { echo 1 >"$aside_group/cpu.idle" || echo 2 >"$aside_group/cpu.shares"; }; then
