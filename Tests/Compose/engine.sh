@@ -90,7 +90,12 @@ stop_engine() {
     [ ! -s "$pid" ] || kill -TERM "$(cat "$pid")" 2>/dev/null || true
     while read -r mount; do umount -l "$mount" 2>/dev/null || true; done \
         < <(awk -v folder="$folder/" 'index($5, folder) == 1 { print $5 }' /proc/self/mountinfo | sort -r)
-    [ ! -d "$aside_group" ] || find /sys/fs/cgroup/*/"$(basename "$aside_group")" -depth -type d -exec rmdir {} + 2>/dev/null || true
+    # A build that was cut off may have left processes; only such are in the group.
+    for _ in $(seq 60); do
+        [ -d "$aside_group" ] || break
+        find "$aside_group" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -KILL 2>/dev/null || true
+        find /sys/fs/cgroup/*/"$(basename "$aside_group")" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.5
+    done
     ip link delete docker0 2>/dev/null || true
     if [ -s "$folder/iptables.before" ]; then iptables-restore <"$folder/iptables.before" 2>/dev/null || true; fi
     if [ -s "$folder/ip_forward.before" ]; then
