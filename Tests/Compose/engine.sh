@@ -93,7 +93,8 @@ stop_engine() {
     # A build that was cut off may have left processes; only such are in the group.
     for _ in $(seq 60); do
         [ -d "$aside_group" ] || break
-        find "$aside_group" -name cgroup.procs -exec cat {} + 2>/dev/null | xargs -r kill -KILL 2>/dev/null || true
+        while read -r pid; do kill -KILL "$pid" 2>/dev/null || true; done \
+            < <(find "$aside_group" -name cgroup.procs -exec cat {} + 2>/dev/null)
         find /sys/fs/cgroup/*/"$(basename "$aside_group")" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.5
     done
     ip link delete docker0 2>/dev/null || true
