@@ -121,7 +121,7 @@ struct ProblemLineTests {
         let test = try ProblemLines.event(of: Substring(line), dataset: "mine", split: .test)
         #expect(test.id != problem.id && test.split == .test)
         try problem.validate()
-        if line.contains("level") { #expect(problem.family == "Sums" && problem.metadata == ["level": "Level 1"]) }
+        if line.contains("level") { #expect(problem.family == "Sums" && problem.difficulty == "Level 1") }
     }
 
     @Test("with a named layout a line's own split counts, and one that is not known is refused")

@@ -17,10 +17,19 @@ struct ScoreGroupTests {
         groups.map { "\($0.by) \($0.value): \($0.correct)/\($0.problems)" }
     }
 
-    @Test("by family in order of name, by steps in order of number, by length of the output in doublings")
+    @Test("families stand in order of name, difficulties and steps of number, lengths of the output in doublings")
     func groups() {
-        func problem(_ id: String, _ family: String?, _ steps: Int?) -> ProblemEvent {
-            ProblemEvent(id: id, dataset: "d", split: .test, question: "?", answer: "1", family: family, steps: steps)
+        func problem(_ id: String, _ family: String?, _ steps: Int?, _ difficulty: String? = nil) -> ProblemEvent {
+            ProblemEvent(
+                id: id,
+                dataset: "d",
+                split: .test,
+                question: "?",
+                answer: "1",
+                family: family,
+                steps: steps,
+                difficulty: difficulty
+            )
         }
         let groups = EvaluationReport.groups(
             [
@@ -28,13 +37,14 @@ struct ScoreGroupTests {
                 result("e", false, nil),
             ],
             [
-                problem("a", "rates", 10), problem("b", "rates", 2), problem("c", "ages", 2), problem("d", nil, 10),
-                problem("e", "ages", nil), problem("unasked", "ages", 2),
+                problem("a", "rates", 10, "Level 10"), problem("b", "rates", 2, "Level 2"), problem("c", "ages", 2),
+                problem("d", nil, 10, "Level 10"), problem("e", "ages", nil, "Level ?"), problem("unasked", "ages", 2),
             ]
         )
         #expect(
             told(groups) == [
-                "family ages: 1/2", "family rates: 1/2", "steps 2: 1/2", "steps 10: 2/2", "length 0-32: 1/1",
+                "family ages: 1/2", "family rates: 1/2", "difficulty Level ?: 0/1", "difficulty Level 2: 0/1",
+                "difficulty Level 10: 2/2", "steps 2: 1/2", "steps 10: 2/2", "length 0-32: 1/1",
                 "length 33-64: 1/2", "length 129-256: 1/1",
             ]
         )
@@ -64,7 +74,8 @@ struct ScoreGroupTests {
                     split: .test,
                     question: Sum(number).question,
                     answer: number < 32 ? "7" : "8",
-                    family: number < 34 ? "pears" : "figs"
+                    family: number < 34 ? "pears" : "figs",
+                    difficulty: number < 31 ? "Level 5" : nil
                 )
                 try await bench.pool.withTransaction {
                     try await ProblemStore.insert(problem, state: .registered, in: $0)
@@ -73,7 +84,11 @@ struct ScoreGroupTests {
             let checkpoint = bench.checkpoint("hsft", of: run, modelHash: try bench.parrot())
             try await bench.insert(checkpoint)
             let groups = try #require(try await bench.evaluate(checkpoint).groups)
-            #expect(told(groups) == ["family figs: 0/2", "family pears: 2/4", "length 0-32: 2/6"])
+            #expect(
+                told(groups) == [
+                    "family figs: 0/2", "family pears: 2/4", "difficulty Level 5: 1/1", "length 0-32: 2/6",
+                ]
+            )
         }
     }
 }

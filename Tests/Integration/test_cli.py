@@ -72,6 +72,8 @@ def test_the_layouts_of_data_sets_are_read(system, tmp_path):
     assert done.returncode == 0, done.stderr
     eventually(lambda: system.count("SELECT count(*) FROM problems WHERE dataset = 'layouts'") == 9, what="nine problems")
     answers = {row[0] for row in system.query("SELECT answer FROM problems WHERE dataset = 'layouts'")}
+    levels = system.query("SELECT question, difficulty FROM problems WHERE dataset = 'layouts' AND difficulty IS NOT NULL")
+    assert levels == [("What is 2 + 3?", "Level 1")]
     assert answers == {"5", "(A)", "(B)", "(C)", "the sky", "False", "8"}
     question = system.query("SELECT question FROM problems WHERE dataset = 'layouts' AND answer = '(C)'")[0][0]
     assert question == "Which is even?\n(A) 3\n(B) 5\n(C) 8"

@@ -156,6 +156,7 @@ enum Samples {
         answerSource: .agreed,
         family: "apples",
         steps: 2,
+        difficulty: "Level 1",
         metadata: ["origin": "shell"]
     )
 

@@ -80,7 +80,7 @@ struct EvaluationReport: Sendable {
 
     // MARK: Groups
 
-    /// Scores by family and steps of the problem, where it has them, and by length of the output.
+    /// Scores by family, difficulty and steps of the problem, where it has them, and by length of the output.
     static func groups(_ results: [EvaluationJobStore.Result], _ problems: [ProblemEvent]) -> [ScoreGroup] {
         let byID = Dictionary(problems.map { ($0.id, $0) }) { first, _ in first }
         func grouped(_ by: String, _ value: (EvaluationJobStore.Result) -> (order: Int, name: String)?) -> [ScoreGroup]
@@ -102,8 +102,14 @@ struct EvaluationReport: Sendable {
             }
         }
         return grouped("family") { byID[$0.problemID]?.family.map { (0, $0) } }
+            + grouped("difficulty") { byID[$0.problemID]?.difficulty.map(difficultyGroup) }
             + grouped("steps") { byID[$0.problemID]?.steps.map { ($0, String($0)) } }
             + grouped("length") { $0.tokens.map(lengthGroup) }
+    }
+
+    /// In order of the number in it, so that `Level 10` comes after `Level 2`; those without one come first.
+    static func difficultyGroup(_ difficulty: String) -> (order: Int, name: String) {
+        (difficulty.firstMatch(of: /\d+/).flatMap { Int($0.output) } ?? -1, difficulty)
     }
 
     /// Lengths by doubling: up to 32, 33 to 64, 65 to 128 and so on.

@@ -144,7 +144,8 @@ public struct EvaluationEvent: EventPayload, Hashable {
 
 /// The score on some of a suite's problems.
 public struct ScoreGroup: Sendable, Hashable, Codable {
-    /// What the problems have in common: `family`, `steps` (of the solution), or `length` (of the output, in tokens).
+    /// What the problems have in common: `family`, `difficulty` (as the data set says), `steps` (of the
+    /// solution), or `length` (of the output, in tokens).
     public var by: String
     /// Which of them these are, for example a family's name or `65-128`.
     public var value: String
@@ -165,7 +166,7 @@ public struct ScoreGroup: Sendable, Hashable, Codable {
     }
 
     func validate(_ check: Validation, _ field: String, problems all: Int) throws {
-        try check.word(by, of: ["family", "steps", "length"], "\(field).by")
+        try check.word(by, of: ["family", "difficulty", "steps", "length"], "\(field).by")
         try check.notBlank(value, "\(field).value")
         try check.range(problems, 1...all, "\(field).problems")
         try check.range(correct, 0...problems, "\(field).correct")

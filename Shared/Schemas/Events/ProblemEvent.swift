@@ -43,6 +43,8 @@ public struct ProblemEvent: EventPayload, Hashable {
     public var family: String?
     /// The number of steps that a solution takes.
     public var steps: Int?
+    /// How hard the problem is, as its data set says, for example MATH's `Level 5`; scores are also given by it.
+    public var difficulty: String?
     /// Anything that the producer wants to find again; handed through, never read.
     ///
     /// May be left out.
@@ -59,6 +61,7 @@ public struct ProblemEvent: EventPayload, Hashable {
         answerSource: AnswerSource? = nil,
         family: String? = nil,
         steps: Int? = nil,
+        difficulty: String? = nil,
         metadata: [String: String] = [:]
     ) {
         self.id = id
@@ -70,6 +73,7 @@ public struct ProblemEvent: EventPayload, Hashable {
         self.answerSource = answerSource
         self.family = family
         self.steps = steps
+        self.difficulty = difficulty
         self.metadata = metadata
     }
 
@@ -85,6 +89,7 @@ public struct ProblemEvent: EventPayload, Hashable {
         answerSource = try container.decodeIfPresent(AnswerSource.self, forKey: .answerSource)
         family = try container.decodeIfPresent(String.self, forKey: .family)
         steps = try container.decodeIfPresent(Int.self, forKey: .steps)
+        difficulty = try container.decodeIfPresent(String.self, forKey: .difficulty)
         metadata = try container.decodeIfPresent([String: String].self, forKey: .metadata) ?? [:]
     }
 
@@ -100,11 +105,12 @@ public struct ProblemEvent: EventPayload, Hashable {
         try container.encodeIfPresent(answerSource, forKey: .answerSource)
         try container.encodeIfPresent(family, forKey: .family)
         try container.encodeIfPresent(steps, forKey: .steps)
+        try container.encodeIfPresent(difficulty, forKey: .difficulty)
         try container.encode(metadata, forKey: .metadata)
     }
 
     private enum CodingKeys: String, CodingKey {
-        case id, dataset, split, question, solution, answer, answerSource, family, steps, metadata
+        case id, dataset, split, question, solution, answer, answerSource, family, steps, difficulty, metadata
     }
 
     /// Whether there is an answer to verify by.
@@ -137,5 +143,6 @@ public struct ProblemEvent: EventPayload, Hashable {
         try check.notBlank(solution, "solution")
         try check.notBlank(family, "family")
         try check.range(steps, 1...10_000, "steps")
+        try check.notBlank(difficulty, "difficulty")
     }
 }

@@ -113,7 +113,8 @@ public enum JobSnapshotStore {
         try await rows(
             source,
             of: snapshot,
-            "id, dataset, split, question, solution, answer, answer_source, family, steps",
+            // No stage learns from the difficulty, so no version of it is kept.
+            "id, \(RowVersions.problems.columns), NULL AS difficulty",
             from: pool
         ).map(ProblemStore.problem(of:))
     }

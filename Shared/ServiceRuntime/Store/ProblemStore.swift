@@ -88,11 +88,12 @@ public enum ProblemStore {
         let taught = taught ?? (state == .ingested ? .all : [])
         try await transaction.execute(
             """
-            INSERT INTO problems (id, dataset, split, question, solution, answer, answer_source, family, steps, state,
-                                  taught, trace_context)
+            INSERT INTO problems (id, dataset, split, question, solution, answer, answer_source, family, steps, difficulty,
+                                  state, taught, trace_context)
             VALUES (\(problem.id), \(problem.dataset), \(problem.split.rawValue), \(problem.question),
                     \(problem.solution), \(problem.answer), \(problem.answerSource?.rawValue), \(problem.family),
-                    \(problem.steps), \(state.rawValue), \(taught.names), \(TraceContext.current?.text))
+                    \(problem.steps), \(problem.difficulty), \(state.rawValue), \(taught.names),
+                    \(TraceContext.current?.text))
             ON CONFLICT (id) DO NOTHING
             """
         )
@@ -130,7 +131,7 @@ public enum ProblemStore {
     public static func problem(_ id: String, from pool: PostgresPool) async throws -> ProblemEvent? {
         try await pool.query(
             """
-            SELECT id, dataset, split, question, solution, answer, answer_source, family, steps
+            SELECT \(columns)
             FROM problems WHERE id = \(id)
             """
         ).first.map(problem(of:))
@@ -149,7 +150,7 @@ public enum ProblemStore {
     public static func problems(ids: [String], from pool: PostgresPool) async throws -> [ProblemEvent] {
         try await pool.query(
             """
-            SELECT id, dataset, split, question, solution, answer, answer_source, family, steps
+            SELECT \(columns)
             FROM problems
             WHERE id = ANY(\(ids)) ORDER BY id COLLATE "C"
             """
@@ -172,7 +173,7 @@ public enum ProblemStore {
     ) async throws -> [ProblemEvent] {
         try await pool.query(
             """
-            SELECT id, dataset, split, question, solution, answer, answer_source, family, steps
+            SELECT \(columns)
             FROM problems
             WHERE dataset = \(dataset) AND split = \(split.rawValue) ORDER BY id COLLATE "C" LIMIT \(limit)
             """
@@ -202,7 +203,7 @@ public enum ProblemStore {
     ) async throws -> [ProblemEvent] {
         try await pool.query(
             """
-            SELECT id, dataset, split, question, solution, answer, answer_source, family, steps
+            SELECT \(columns)
             FROM problems
             WHERE dataset = \(run.dataset) AND split = \(options.split.rawValue)
               AND \(OverlapCondition(datasets: options.split == .train ? [] : run.learnedDatasets, run).sql)
@@ -211,7 +212,10 @@ public enum ProblemStore {
         ).map(problem(of:))
     }
 
-    /// The problem of a row with all columns of it.
+    /// The columns that make a problem.
+    static let columns: SQL = "id, dataset, split, question, solution, answer, answer_source, family, steps, difficulty"
+
+    /// The problem of a row with all ``columns``.
     static func problem(of row: Row) throws -> ProblemEvent {
         ProblemEvent(
             id: try row.get("id", as: String.self),
@@ -222,7 +226,8 @@ public enum ProblemStore {
             answer: try row.get("answer", as: String.self),
             answerSource: try row.get("answer_source", as: String?.self).flatMap(AnswerSource.init(rawValue:)),
             family: try row.get("family", as: String?.self),
-            steps: try row.get("steps", as: Int?.self)
+            steps: try row.get("steps", as: Int?.self),
+            difficulty: try row.get("difficulty", as: String?.self)
         )
     }
 }

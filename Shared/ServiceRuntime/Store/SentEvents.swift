@@ -27,7 +27,7 @@ extension ProblemStore {
     ) async throws -> [SentEvent<ProblemEvent>] {
         try await pool.query(
             """
-            SELECT id, dataset, split, question, solution, answer, answer_source, family, steps, trace_context FROM problems
+            SELECT \(ProblemStore.columns), trace_context FROM problems
             WHERE id COLLATE "C" > \(last)
               AND (\(id)::text IS NULL OR id = \(id))
               AND (\(since)::timestamptz IS NULL OR created_at >= \(since))

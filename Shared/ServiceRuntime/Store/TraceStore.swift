@@ -134,7 +134,7 @@ public enum TraceStore {
                 """
                 SELECT traces.id AS trace_id, traces.body::text AS body, problems.id, problems.dataset, problems.split,
                        problems.question, problems.solution, problems.answer, problems.answer_source,
-                       problems.family, problems.steps
+                       problems.family, problems.steps, problems.difficulty
                 FROM traces JOIN problems ON problems.id = traces.problem_id
                 WHERE (traces.problem_id COLLATE "C", traces.id COLLATE "C") > (\(last.problem), \(last.trace))
                   AND traces.kind = ANY(\(kinds.map(\.rawValue))) AND (traces.verified OR \(refused))

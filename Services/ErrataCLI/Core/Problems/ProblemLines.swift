@@ -102,7 +102,7 @@ enum ProblemLines {
     static func event(of record: ProblemRecord, dataset: String, split: ProblemSplit) -> ProblemEvent {
         var event = ProblemEvent(record.problem, dataset: dataset, split: split)
         event.id = DeterministicID.make(cause: dataset, parts: record.identity(split: split.rawValue))
-        event.metadata = record.level.map { ["level": $0] } ?? [:]
+        event.difficulty = record.level
         return event
     }
 
