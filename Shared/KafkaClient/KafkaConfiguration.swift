@@ -52,6 +52,18 @@ public struct KafkaConfiguration: Sendable, CustomStringConvertible {
         return result
     }
 
+    /// What is wrong with the first bad one of some settings, in the order of their names, with no value of a secret; nil
+    /// where a client can be made with them.
+    ///
+    /// `plugin.library.paths` is not looked at: librdkafka loads what it names at once.
+    public static func fault(in settings: [String: String]) -> String? {
+        let configuration = ClientConfiguration()
+        for (name, value) in settings.sorted(by: { $0.key < $1.key }) where name != "plugin.library.paths" {
+            do { try configuration.set(name, value) } catch { return (error as? KafkaError)?.message ?? "\(error)" }
+        }
+        return nil
+    }
+
     /// Whether the value of a setting must never be logged.
     public static func isSecret(_ name: String) -> Bool {
         ["password", "secret", "key.pem", "oauthbearer.config", "jaas", "credential"].contains { name.contains($0) }

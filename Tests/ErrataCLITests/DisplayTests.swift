@@ -118,6 +118,9 @@ struct DisplayTests {
             services: ["evaluator": .init(pid: 7, http: "http://h")]
         )
         try endpoint.write(to: folder)
+        // It may hold a password, and the umask of most lets others read.
+        let file = folder.appending(path: LocalEndpoint.fileName).path
+        #expect(try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int == 0o600)
         let read = try LocalEndpoint.read(from: folder)
         #expect(read.kafka == "k:1")
         #expect(read.services["evaluator"]?.pid == 7)

@@ -35,7 +35,7 @@ REVEALED = {
     "Services/TeacherIngestion/Core/Teacher/HTTPTeacher.swift": (1, "put into a call's header"),
 }
 WITH_PASSWORD = {
-    "Services/ErrataCLI/Core/Local/LocalSystem.swift": (2, "the private cluster's, which asks for none"),
+    "Services/ErrataCLI/Core/Local/LocalSystem.swift": (2, "for the services' environment, and for a file that only its owner may read"),
 }
 # A name that speaks of a secret itself, not of its file, put into a text.
 SECRET_TEXT = {

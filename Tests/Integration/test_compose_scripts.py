@@ -9,6 +9,7 @@ import subprocess
 import threading
 
 import pytest
+import sql_rights
 from test_compose import COMPOSE, ROOT, SECRET_KEYS, WORKERS, load
 
 MIGRATIONS = ROOT / "Shared/ServiceRuntime/Migrations"
@@ -122,7 +123,7 @@ def test_each_table_can_be_written_by_those_that_its_comment_names():
     text = (COMPOSE / "postgres/grants.sql").read_text()
     assert missing_grants(text) == []
     assert missing_grants(text.replace("rollouts", "rolls"))
-    assert missing_grants(text.replace("GRANT INSERT, UPDATE, DELETE ON key_steps", "GRANT SELECT ON key_steps"))
+    assert missing_grants(text.replace("GRANT INSERT ON key_steps", "GRANT SELECT ON key_steps"))
 
 
 def test_whoever_stores_a_run_may_write_all_of_it():
@@ -163,9 +164,43 @@ def test_grants_name_the_services_and_no_table_is_open_to_all():
     roles = set(re.findall(r'"([\w-]+)"', text))
     assert roles == WORKERS
     assert "PUBLIC" not in re.sub(r"--.*", "", text)
-    # Only delivery's tables are written by all.
+    # Only what all publish and bury is written by all.
     shared = {table for table, writers in granted(text).items() if writers == WORKERS}
-    assert shared == {"inbox", "work_begun", "parked_messages", "outbox", "dead_letters", "leases"}
+    assert shared == {"outbox", "dead_letters"}
+
+
+# What triggers write as the one whose change they keep, and the versions' tables, whose names the collection binds.
+BESIDE_STATEMENTS = {
+    "teacher-ingestion": {("trace_versions", "INSERT"), ("problem_versions", "INSERT")},
+    "template-distiller": {("trace_versions", "DELETE"), ("problem_versions", "DELETE")},
+}
+# What only a service that reads topics does.
+OF_READERS = {"inbox", "work_begun", "parked_messages"}
+
+
+def test_no_service_may_do_what_none_of_its_statements_does():
+    text = (COMPOSE / "postgres/grants.sql").read_text()
+    held = {service: sql_rights.held(service) | BESIDE_STATEMENTS.get(service, set()) for service in WORKERS}
+    for service in WORKERS - {"dpo-trainer"}:
+        assert ("inbox", "INSERT") in held[service], "what a service reaches is found"
+    assert "EventProcessor" not in sql_rights.own("dpo-trainer")
+    held["dpo-trainer"] = {use for use in held["dpo-trainer"] if use[0] not in OF_READERS}
+
+    def unused(text: str) -> set[tuple[str, str, str]]:
+        return {
+            (service, table, right)
+            for right in ("INSERT", "UPDATE", "DELETE", "TRUNCATE", "REFERENCES", "TRIGGER")
+            for table, writers in granted(text, frozenset({right})).items()
+            for service in writers
+            if (table, right) not in held[service]
+        }
+
+    assert "ALL" not in re.sub(r"(REVOKE ALL ON|ON) ALL TABLES|--.*", "", text)
+    assert unused(text) == set()
+    more = text.replace("GRANT INSERT ON key_steps", "GRANT INSERT, DELETE ON key_steps")
+    assert unused(more) == {("key-step-locator", "key_steps", "DELETE")}
+    more = text.replace("INSERT, UPDATE ON outbox", "INSERT, UPDATE, DELETE ON outbox")
+    assert unused(more) == {(service, table, "DELETE") for service in WORKERS for table in ("outbox", "dead_letters")}
 
 
 def test_roles_have_passwords_of_their_own_and_none_stands_in_the_statements(tmp_path):

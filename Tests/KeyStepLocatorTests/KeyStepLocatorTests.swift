@@ -36,10 +36,15 @@ struct KeyStepLocatorTests {
         )
     }
 
-    private func processor(_ pool: PostgresPool, _ tokenizer: Tokenizer?) -> KeyStepLocatorProcessor {
+    private func processor(
+        _ pool: PostgresPool,
+        _ tokenizer: Tokenizer?,
+        piece: Int = 200
+    ) -> KeyStepLocatorProcessor {
         KeyStepLocatorProcessor(
             pool: pool,
             tokenizers: FixedTokenizers(tokenizer: tokenizer),
+            piece: piece,
             logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
         )
     }
@@ -243,6 +248,45 @@ struct KeyStepLocatorTests {
             try await ingest("p3", into: pool)
             let later = try await process(dual("p3"), processor, pool)
             #expect(Set(later.map(\.tokenizer)) == [KeyStepsEvent.wordTokenizer, tokenizer.fingerprint])
+        }
+    }
+
+    @Test(
+        "a run over thousands of pairs is filled back in pieces; one that is cut off goes on behind what it did, once each"
+    )
+    func backfillInPieces() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer, piece: 300)
+            let problems = (0..<2_000).map { "p\($0)" }
+            try await pool.withTransaction { transaction in
+                for problem in problems {
+                    try await ProblemStore.insert(
+                        ProblemEvent(id: problem, dataset: "test", split: .train, question: "?", answer: "10"),
+                        state: .ingested,
+                        in: transaction
+                    )
+                }
+                try await TraceStore.insert(problems.map(template) + problems.map { dual($0) }, in: transaction)
+            }
+            func transactions() async throws -> [Int] {
+                try await pool.values(
+                    "SELECT count(*) FROM key_steps GROUP BY xmin::text ORDER BY 1",
+                    as: Int.self
+                )
+            }
+            // What the message's own transaction gets is not applied: its process ends.
+            let cutOff = try await effects(of: run(tokenizer), processor)
+            #expect(cutOff.events.count == 200)
+            #expect(try await transactions() == [Int](repeating: 300, count: 6))
+            #expect(try await pool.value("SELECT count(*) FROM outbox", as: Int.self) == 1_800)
+
+            // The pieces before are known, and what is left of the work is its last piece.
+            #expect(try await process(run(tokenizer), processor, pool).count == 200)
+            #expect(try await transactions() == [200] + [Int](repeating: 300, count: 6))
+            #expect(try await pool.value("SELECT count(DISTINCT problem_id) FROM key_steps", as: Int.self) == 2_000)
+            #expect(try await process(run(tokenizer), processor, pool).isEmpty)
+            #expect(try await pool.value("SELECT count(*) FROM outbox", as: Int.self) == 1_800)
         }
     }
 

@@ -162,6 +162,38 @@ struct ConfigurationTests {
         }
     }
 
+    @Test(
+        "settings of Kafka that would not be in force are refused, with the cure",
+        arguments: [
+            ("message.max.bytes=8388608,security.protocol=SASL_SSL,sasl.mechanism=PLAIN", "separated by semicolons"),
+            ("security.protocol=PLAINTEXT;retries=3 acks=all", "holds another setting, 'acks'"),
+            ("sasl.username=me,ssl.ca.location = /ca.pem", "holds another setting, 'ssl.ca.location'"),
+            ("sasl.password=hidden,security.protocol=SASL_SSL", "holds another setting, 'security.protocol'"),
+            ("message.max.bytes=8388608,linger", "\"8388608,linger\" is no number"),
+            ("linger.ms=5ms", "\"5ms\" is no number"),
+            ("mesage.max.bytes=1000", "no such librdkafka setting"),
+            ("security.protocol=TLS", "bad value"),
+        ]
+    )
+    func refusedSettings(text: String, cause: String) {
+        let fault = KafkaKeys.settings.fault(in: text)
+        #expect(fault?.contains(cause) == true, "\(fault ?? "none")")
+        #expect(fault?.contains("hidden") != true)
+    }
+
+    @Test(
+        "settings of Kafka that mean what they say are taken",
+        arguments: [
+            "message.max.bytes=8388608;security.protocol=SASL_SSL;sasl.mechanism=PLAIN",
+            "acks=all;linger.ms=0.5;retries=3",
+            "sasl.oauthbearer.config=principal=me scope=all", "sasl.password=a,b=c;client.id=x=y",
+            "sasl.kerberos.kinit.cmd=kinit -t \"%{sasl.kerberos.keytab}\" -k %{sasl.kerberos.principal}", "",
+        ]
+    )
+    func takenSettings(text: String) {
+        #expect(KafkaKeys.settings.fault(in: text) == nil)
+    }
+
     @Test("durations, lists and settings are read")
     func parsing() {
         #expect(Duration(configurationText: "250ms") == .milliseconds(250))

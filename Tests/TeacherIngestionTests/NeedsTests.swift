@@ -293,6 +293,33 @@ struct NeedsTests {
         }
     }
 
+    @Test("what a run needs of many problems is ordered page by page, each once", arguments: [1, 2, 5, 6])
+    func pages(page: Int) async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool)
+            for number in 0..<6 { try await bench.apply(problem(id: "p\(number)")) }
+            for number in 0..<3 {
+                var open = problem(id: "open\(number)")
+                open.answer = ""
+                try await bench.apply(open)
+            }
+            var asking = run("r1", templates)
+            asking.agreement = RunAgreement(agreeing: 3, of: 5)
+            try await pool.withTransaction { [asking] in try await RunStore.insert(asking, in: $0) }
+            let ledger = StoredTeacherLedger(
+                teacher: bench.teacher,
+                pool: pool,
+                prompts: .shipped,
+                budget: TeacherBudget(),
+                logger: quiet
+            )
+            let reader = TeachingNeedsReader(pool: pool, ledger: ledger, scope: .needed, page: page)
+            try await pool.withTransaction { [asking] in try await reader.enter(asking, in: $0) }
+            let problems = try await orders(pool).map(\.problemId)
+            #expect(problems == (0..<3).map { "open\($0)" } + (0..<6).map { "p\($0)" })
+        }
+    }
+
     @Test("a problem without an answer gets the one that enough samples agree on, and is then taught")
     func agreement() async throws {
         try await TestDatabase.withPool { pool in

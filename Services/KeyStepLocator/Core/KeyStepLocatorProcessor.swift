@@ -1,6 +1,7 @@
 public import Logging
 public import PostgresClient
 public import Schemas
+import ServiceLifecycle
 public import ServiceRuntime
 
 /// Locates the key steps of every verified dual trace: over words, for anyone, and over the tokens of each student that
@@ -22,6 +23,8 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     private let runs: RunWriters
     private let logger: Logger
     private let words = KeyStepWriter.words
+    /// How many pairs are filled back at a time.
+    private let piece: Int
     /// What was read for the events of a batch.
     private var read = Read()
 
@@ -41,8 +44,12 @@ public struct KeyStepLocatorProcessor: EventProcessor {
     }
 
     /// Creates a processor that takes the students' tokenizers from `tokenizers`.
-    public init(pool: PostgresPool, tokenizers: any StudentTokenizers, logger: Logger) {
+    ///
+    /// Arguments:
+    ///   - piece: how many pairs of a run are filled back at a time, some 50 KB each.
+    public init(pool: PostgresPool, tokenizers: any StudentTokenizers, piece: Int = 200, logger: Logger) {
         self.pool = pool
+        self.piece = piece
         self.tokenizers = tokenizers
         self.logger = logger
         runs = RunWriters(pool: pool, tokenizers: tokenizers, logger: logger)
@@ -159,30 +166,66 @@ public struct KeyStepLocatorProcessor: EventProcessor {
             return Effects { transaction in try await RunStore.insert(run, in: transaction) }
         }
         try await pool.withTransaction { transaction in try await RunStore.insert(run, in: transaction) }
-        let duals = try await TraceStore.verified(.dual, datasets: run.learnedDatasets, from: pool)
-        let templates = try await TraceStore.verified(.template, datasets: run.learnedDatasets, from: pool)
-        let problems = try await ProblemStore.problems(ids: Array(Set(duals.map(\.problemId))), from: pool)
-        let answers = Dictionary(problems.map { ($0.id, $0.answer) }) { first, _ in first }
-        let templateOfProblem = Dictionary(templates.map { ($0.problemId, $0.body) }) { first, _ in first }
-        var new = NewKeySteps(located: try await TraceStore.located(traces: duals.map(\.id), from: pool))
-        for trace in duals {
-            guard case .dual(let dual) = trace.body, let answer = answers[trace.problemId] else { continue }
+        return try await fillBack(run, writers)
+    }
+
+    /// Locates the key steps of the pairs that are there, in pieces of which each is in a transaction of its own but for the
+    /// last, which is in the message's.
+    ///
+    /// So there is only one piece in memory, however many pairs there are, and what was located before a process ends is not
+    /// located again.
+    private func fillBack(_ run: RunEvent, _ writers: [KeyStepWriter]) async throws -> Effects {
+        var (pairs, located) = (0, 0)
+        var last = ""
+        while true {
             try Task.checkCancellation()
-            for writer in writers {
-                new.add(
-                    writer,
-                    trace: trace,
-                    dual: dual,
-                    answer: answer,
-                    template: templateOfProblem[trace.problemId]
+            if Task.isShuttingDownGracefully {
+                throw Postponement(reason: "the service stops while it fills back run \(run.id)", wait: .zero)
+            }
+            let duals = try await TraceStore.verified(
+                .dual,
+                datasets: run.learnedDatasets,
+                after: last,
+                limit: piece,
+                from: pool
+            )
+            let new = try await newKeySteps(of: duals, writers)
+            let effects = try new.effects()
+            pairs += duals.count
+            located += new.count
+            guard duals.count == piece, let end = duals.last?.id else {
+                logger.info(
+                    "key steps filled back",
+                    metadata: ["run": "\(run.id)", "pairs": "\(pairs)", "located": "\(located)"]
                 )
+                return effects
+            }
+            try await pool.withTransaction { transaction in
+                try await effects.apply(transaction)
+                try await transaction.send(effects.events)
+            }
+            last = end
+        }
+    }
+
+    /// The key steps that some pairs lack.
+    private func newKeySteps(of pairs: [TraceEvent], _ writers: [KeyStepWriter]) async throws -> NewKeySteps {
+        let context = try await TraceStore.pairContext(
+            problems: Array(Set(pairs.map(\.problemId))),
+            traces: pairs.map(\.id),
+            from: pool
+        )
+        let needsTemplates = writers.contains(where: \.isOfTemplates)
+        var new = NewKeySteps(located: context.located)
+        for trace in pairs {
+            guard case .dual(let dual) = trace.body, let problem = context.problems[trace.problemId] else { continue }
+            try Task.checkCancellation()
+            let template = needsTemplates ? try problem.template() : nil
+            for writer in writers {
+                new.add(writer, trace: trace, dual: dual, answer: problem.answer, template: template?.body)
             }
         }
-        logger.info(
-            "key steps filled back",
-            metadata: ["run": "\(run.id)", "pairs": "\(duals.count)", "located": "\(new.count)"]
-        )
-        return try new.effects()
+        return new
     }
 }
 

@@ -25,9 +25,12 @@ struct TeachingNeedsReader: Sendable {
     let pool: PostgresPool
     let ledger: StoredTeacherLedger
     let scope: TeachingScope
+    /// How many orders are made at a time.
+    let page: Int
     private let caughtUp = CaughtUp()
 
-    init(pool: PostgresPool, ledger: StoredTeacherLedger, scope: TeachingScope) {
+    init(pool: PostgresPool, ledger: StoredTeacherLedger, scope: TeachingScope, page: Int = 1_000) {
+        self.page = page
         self.pool = pool
         self.ledger = ledger
         self.scope = scope
@@ -91,27 +94,48 @@ struct TeachingNeedsReader: Sendable {
             try await TeachingWantStore.insert(parts, of: run.id, dataset: dataset, in: transaction)
             guard scope.asks else { continue }
             if let agreement = run.agreement {
-                let orders = try await ProblemStore.unanswered(dataset: dataset, from: transaction).map {
+                try await send(in: transaction, time: time) { last in
+                    try await ProblemStore.unanswered(dataset: dataset, after: last, limit: page, from: transaction).map
+                    {
+                        (Self.order(of: $0.id, agreement, for: run.id, attempt: attempt), $0.trace)
+                    }
+                }
+            }
+            guard !parts.isEmpty else { continue }
+            try await send(in: transaction, time: time) { last in
+                try await TeachingWantStore.backlog(
+                    of: dataset,
+                    lacking: parts,
+                    after: last,
+                    limit: page,
+                    in: transaction
+                ).map { (Self.order(of: $0.problemID, $0.missing, for: run.id, attempt: attempt), $0.trace) }
+            }
+        }
+    }
+
+    /// Sends orders, of which a page is made at a time, however many there are: those of the problems behind one.
+    private func send(
+        in transaction: PostgresTransaction,
+        time: Date,
+        _ orders: (_ last: String) async throws -> [(order: TeachingOrderEvent, trace: TraceContext?)]
+    ) async throws {
+        var last = ""
+        while true {
+            let some = try await orders(last)
+            try await transaction.send(
+                some.map {
                     try OutgoingEvent(
-                        Self.order(of: $0.id, agreement, for: run.id, attempt: attempt),
+                        $0.order,
                         source: TeacherIngestionProcessor.source,
                         time: time,
+                        // What comes of it belongs to the problem's own story.
                         trace: $0.trace ?? TraceContext.current
                     )
                 }
-                try await transaction.send(orders)
-            }
-            guard !parts.isEmpty else { continue }
-            let orders = try await TeachingWantStore.backlog(of: dataset, lacking: parts, in: transaction).map {
-                try OutgoingEvent(
-                    Self.order(of: $0.problemID, $0.missing, for: run.id, attempt: attempt),
-                    source: TeacherIngestionProcessor.source,
-                    time: time,
-                    // What comes of it belongs to the problem's own story.
-                    trace: $0.trace ?? TraceContext.current
-                )
-            }
-            try await transaction.send(orders)
+            )
+            guard some.count == page, let end = some.last else { return }
+            last = end.order.problemId
         }
     }
 

@@ -69,49 +69,6 @@ final class CallbackContext: Sendable {
     }
 }
 
-/// Owns a configuration object until a client takes it over.
-private struct ClientConfiguration: ~Copyable {
-    private var pointer: OpaquePointer?
-
-    init() { pointer = rd_kafka_conf_new() }
-
-    deinit {
-        if let pointer { rd_kafka_conf_destroy(pointer) }
-    }
-
-    borrowing func set(_ name: String, _ value: String) throws {
-        var text = [CChar](repeating: 0, count: 512)
-        let result = rd_kafka_conf_set(pointer, name, value, &text, text.count)
-        guard result != RD_KAFKA_CONF_OK else { return }
-        let reason = KafkaConfiguration.isSecret(name) ? "its value is refused" : text.asText
-        let advice = result == RD_KAFKA_CONF_UNKNOWN ? "no such librdkafka setting" : "bad value"
-        throw KafkaError(
-            code: .invalidArgument,
-            message: "Kafka setting '\(name)': \(advice) (\(reason)); see librdkafka's CONFIGURATION.md",
-            setting: name
-        )
-    }
-
-    borrowing func install(_ context: UnsafeMutableRawPointer, rebalance: Bool, deliveries: Bool) {
-        rd_kafka_conf_set_opaque(pointer, context)
-        rd_kafka_conf_set_log_cb(pointer, logCallback)
-        rd_kafka_conf_set_error_cb(pointer, errorCallback)
-        rd_kafka_conf_set_stats_cb(pointer, statisticsCallback)
-        if rebalance { rd_kafka_conf_set_rebalance_cb(pointer, rebalanceCallback) }
-        if deliveries { rd_kafka_conf_set_dr_msg_cb(pointer, deliveryCallback) }
-    }
-
-    /// Makes the client, which then owns the configuration.
-    mutating func makeClient(_ type: rd_kafka_type_t) throws -> OpaquePointer {
-        var text = [CChar](repeating: 0, count: 512)
-        guard let client = rd_kafka_new(type, pointer, &text, text.count) else {
-            throw KafkaError(code: .invalidArgument, message: "the Kafka client cannot be made: \(text.asText)")
-        }
-        pointer = nil
-        return client
-    }
-}
-
 /// Owns one `rd_kafka_t`, its queues and the context of its callbacks; the last reference destroys the client.
 ///
 /// A consumer has two queues: one of events, which is polled, and one of messages, to which its partitions' own queues lead.

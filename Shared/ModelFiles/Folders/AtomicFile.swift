@@ -23,11 +23,14 @@ package struct AtomicFile: ~Copyable {
     private var descriptor: Int32
 
     /// Opens the temporary file; `finish()` puts it in place, and a value that is dropped before leaves no trace.
-    package init(url: URL) throws {
+    ///
+    /// Arguments:
+    ///   - mode: who may do what with it, from its creation on, less what the process's umask takes away.
+    package init(url: URL, mode: mode_t = 0o644) throws {
         target = url.path
         folder = url.deletingLastPathComponent()
         temporary = folder.appendingPathComponent(".\(url.lastPathComponent).\(UUID().uuidString)").path
-        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+        descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode)
         guard descriptor >= 0 else { throw Self.failure(target, "create a file there") }
         Leftovers.hold(descriptor)
     }
@@ -39,8 +42,8 @@ package struct AtomicFile: ~Copyable {
         }
     }
 
-    package static func write(_ data: Data, to url: URL) throws {
-        var file = try AtomicFile(url: url)
+    package static func write(_ data: Data, to url: URL, mode: mode_t = 0o644) throws {
+        var file = try AtomicFile(url: url, mode: mode)
         try data.withUnsafeBytes { try file.append($0) }
         try file.finish()
     }

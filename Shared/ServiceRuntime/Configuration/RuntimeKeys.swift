@@ -1,3 +1,4 @@
+import KafkaClient
 import Logging
 import PostgresClient
 
@@ -129,7 +130,8 @@ public enum KafkaKeys {
         "ERRATA_KAFKA_SETTINGS",
         default: PassThroughSettings(),
         "Any settings of librdkafka, for example security.protocol=SASL_SSL;sasl.mechanism=PLAIN; message.max.bytes is "
-            + "the largest event, which a topic's max.message.bytes must not be below."
+            + "the largest event, which a topic's max.message.bytes must not be below.",
+        rule: { KafkaConfiguration.fault(in: $0.values) }
     )
     /// The SASL password.
     public static let saslPassword = ConfigurationKey<Secret>(

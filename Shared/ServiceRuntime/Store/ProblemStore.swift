@@ -32,14 +32,20 @@ public enum ProblemStore {
     }
 
     /// The problems of a data set that have no answer, in order of id, each with the trace that it came in.
+    ///
+    /// Arguments:
+    ///   - last, limit: the first so many of those behind a problem.
     public static func unanswered(
         dataset: String,
+        after last: String,
+        limit: Int,
         from database: some PostgresQueryable
     ) async throws -> [(id: String, trace: TraceContext?)] {
         try await database.query(
             """
-            SELECT id, trace_context FROM problems WHERE dataset = \(dataset) AND state = 'unanswered'
-            ORDER BY id COLLATE "C"
+            SELECT id, trace_context FROM problems
+            WHERE dataset = \(dataset) AND state = 'unanswered' AND id COLLATE "C" > \(last)
+            ORDER BY id COLLATE "C" LIMIT \(limit)
             """
         ).map { (try $0.get("id", as: String.self), try $0.traceContext()) }
     }

@@ -70,17 +70,22 @@ public enum TeachingWantStore {
     }
 
     /// The training problems of a data set that lack a part, in order of id; those that are left out are none of them.
+    ///
+    /// Arguments:
+    ///   - last, limit: the first so many of those behind a problem, to go through many of them page by page.
     public static func backlog(
         of dataset: String,
         lacking parts: Set<TeachingPart>,
+        after last: String = "",
+        limit: Int? = nil,
         in database: some PostgresQueryable
     ) async throws -> [Backlog] {
         try await database.query(
             """
             SELECT id, taught, trace_context FROM problems
             WHERE dataset = \(dataset) AND split = 'train' AND state IN ('registered', 'ingested')
-              AND NOT taught @> \(parts.names)
-            ORDER BY id COLLATE "C"
+              AND NOT taught @> \(parts.names) AND id COLLATE "C" > \(last)
+            ORDER BY id COLLATE "C" LIMIT \(limit)
             """
         ).map {
             Backlog(

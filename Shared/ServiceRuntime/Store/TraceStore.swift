@@ -54,6 +54,24 @@ public enum TraceStore {
         ).map { try EventBody.event(TraceEvent.self, of: $0) }
     }
 
+    /// The first of those verified traces of a kind on datasets' training problems whose ids come after one, in order of id.
+    public static func verified(
+        _ kind: TraceKind,
+        datasets: [String],
+        after id: String,
+        limit: Int,
+        from pool: PostgresPool
+    ) async throws -> [TraceEvent] {
+        try await pool.query(
+            """
+            SELECT traces.body::text AS body FROM traces JOIN problems ON problems.id = traces.problem_id
+            WHERE traces.id > \(id) AND traces.kind = \(kind.rawValue) AND traces.verified
+              AND problems.dataset = ANY(\(datasets)) AND problems.split = 'train'
+            ORDER BY traces.id LIMIT \(limit)
+            """
+        ).map { try EventBody.event(TraceEvent.self, of: $0) }
+    }
+
     /// The verified traces of training problems, in order of problem id; corrections are those that belong to no run.
     public static func verified(ofProblems ids: [String], from pool: PostgresPool) async throws -> [TraceEvent] {
         try await pool.query(

@@ -1,4 +1,5 @@
 import Foundation
+import ModelFiles
 
 /// Where a system started by `errata up` can be reached: written into its state folder, read by the other commands.
 struct LocalEndpoint: Codable, Sendable {
@@ -14,7 +15,8 @@ struct LocalEndpoint: Codable, Sendable {
     let kafka: String
     /// The database's address.
     ///
-    /// It has no password: the socket lies in a folder that only its owner may enter.
+    /// That of a private cluster has no password. That of a server that ran already may have one, so that the other
+    /// commands reach it: only the owner may read the file.
     let postgres: String
     /// The teacher's base address.
     let teacher: String
@@ -27,7 +29,7 @@ struct LocalEndpoint: Codable, Sendable {
     func write(to state: URL) throws {
         let encoder = JSONEncoder()
         encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-        try encoder.encode(self).write(to: state.appending(path: Self.fileName), options: .atomic)
+        try AtomicFile.write(encoder.encode(self), to: state.appending(path: Self.fileName), mode: 0o600)
     }
 
     /// Reads the file.

@@ -30,6 +30,7 @@ struct SystemOptions: ParsableArguments {
         guard var settings = PassThroughSettings(configurationText: text)?.values else {
             throw CLIError("ERRATA_KAFKA_SETTINGS is not of the form name=value;name=value")
         }
+        if let fault = KafkaConfiguration.fault(in: settings) { throw CLIError("ERRATA_KAFKA_SETTINGS: \(fault)") }
         if let password = try SecretFile.value(of: "ERRATA_KAFKA_SASL_PASSWORD", in: environment) {
             settings["sasl.password"] = password
         }
