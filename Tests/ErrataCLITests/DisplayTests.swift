@@ -120,7 +120,8 @@ struct DisplayTests {
         try endpoint.write(to: folder)
         // It may hold a password, and the umask of most lets others read.
         let file = folder.appending(path: LocalEndpoint.fileName).path
-        #expect(try FileManager.default.attributesOfItem(atPath: file)[.posixPermissions] as? Int == 0o600)
+        var status = stat()
+        #expect(lstat(file, &status) == 0 && status.st_mode & 0o777 == 0o600)
         let read = try LocalEndpoint.read(from: folder)
         #expect(read.kafka == "k:1")
         #expect(read.services["evaluator"]?.pid == 7)
