@@ -1,6 +1,7 @@
 import DataSupport
 import Foundation
 import LanguageModel
+import ModelFiles
 import NumericSupport
 import Synchronization
 import TensorEngine
@@ -20,8 +21,11 @@ struct StageTrainerTests {
         func add(_ text: String) { list.withLock { $0.append(text) } }
     }
 
-    /// A store with one small student, and a trainer that saves its state after every update.
-    private func bench(in folder: URL) throws -> (trainer: StageTrainer, model: String, work: URL) {
+    /// A store with one small student, and a trainer that saves its state after every update unless told otherwise.
+    private func bench(
+        in folder: URL,
+        saveInterval: Duration = .zero
+    ) throws -> (trainer: StageTrainer, model: String, work: URL) {
         let store = try ModelStore(root: folder.appending(path: "models"))
         let tokenizer = try BytePairTrainer().train(["the cat and the hat"], vocabularySize: 262)
         let model = try CausalLanguageModel(
@@ -37,7 +41,7 @@ struct StageTrainerTests {
         )
         let work = folder.appending(path: "work")
         return (
-            StageTrainer(store: store, workFolder: work, saveInterval: .zero, threads: 1),
+            StageTrainer(store: store, workFolder: work, saveInterval: saveInterval, threads: 1),
             try StudentFolder.store(model, tokenizer: tokenizer, in: store).hash, work
         )
     }
@@ -46,6 +50,34 @@ struct StageTrainerTests {
         SupervisedExample(prompt: [1, 2, TokenID($0)], response: [7, 8, TokenID($0)])
     }
     private let options = TrainingOptions(learningRate: 1e-3, maximumSteps: 5, batchSequences: 2, seed: 1)
+
+    @Test(
+        "an orderly stop keeps the update that it comes after; no other end does, nor one after the work went elsewhere",
+        arguments: [true, false]
+    )
+    func orderlyStop(isHeld: Bool) throws {
+        try withTemporaryFolder { folder in
+            let (trainer, model, work) = try bench(in: folder, saveInterval: .seconds(3600))
+            let state = work.appending(path: "r1-hsft.state")
+            func stop(_ error: any Error) -> (any Error)? {
+                #expect(throws: (any Error).self) {
+                    try trainer.supervised(
+                        from: model,
+                        name: "r1-hsft",
+                        examples: examples,
+                        options: options,
+                        fence: { if !isHeld { throw Interruption() } }
+                    ) { if $0.step == 3 { throw error } }
+                }
+            }
+            #expect(stop(Interruption()) is Interruption)
+            #expect(!FileManager.default.fileExists(atPath: state.path))
+            let error = stop(CancellationError())
+            #expect(error is CancellationError == isHeld && error is Interruption != isHeld)
+            let saved = (try? SafetensorsFile(url: state))?.metadata["step"]
+            #expect(saved == (isHeld ? "3" : nil))
+        }
+    }
 
     @Test("state of other work under the same name is set aside with a notice, and gone when the stage is forgotten")
     func otherWork() throws {

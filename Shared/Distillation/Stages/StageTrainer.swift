@@ -69,7 +69,8 @@ public struct StageTrainer: Sendable {
     ///   - onNotice: told where the work folder holds state of other work under this name, which is not used.
     ///   - fence: asked before the state is written or set aside, and before the model is stored; throws where the work is
     ///     another process's by now.
-    ///   - onStep: called after each update; throwing ends the training with the state kept.
+    ///   - onStep: called after each update; throwing ends the training with the state kept: of an orderly stop, a
+    ///     `CancellationError`, as it is now, else as it was kept last.
     public func supervised(
         from modelHash: String,
         name: String,
@@ -219,7 +220,17 @@ public struct StageTrainer: Sendable {
                 try save(state)
                 saved = .now
             }
-            try onStep(step)
+            do {
+                try onStep(step)
+            } catch let stop as CancellationError {
+                // An orderly stop, and no fault: whoever goes on need not do again what was done since the last save. The
+                // last update is done again all the same, as its loss and metrics are told with the model.
+                if step.step < step.totalSteps {
+                    try fence()
+                    try save(state)
+                }
+                throw stop
+            }
         }
         try fence()
         let stored = try StudentFolder.store(model, trainedFrom: try store.folder(parent), in: store)
