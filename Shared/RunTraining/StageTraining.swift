@@ -165,7 +165,7 @@ public struct StageTraining: Sendable {
                     codec: codec
                 )
                 if !job.isDone {
-                    try await EngineProcess(engine: engine, job: job).run { line in
+                    try await EngineProcess(engine: engine, job: job).run(check: fence) { line in
                         gauges.note(line, of: ready.id)
                         try report(line.step, line.totalSteps ?? 0, line.loss ?? .nan, line.tokens ?? 0)
                     }

@@ -95,6 +95,12 @@ public enum RunStore {
         ).isEmpty
     }
 
+    /// Whether a run is active.
+    static func isActive(_ run: String, in transaction: PostgresTransaction) async throws -> Bool {
+        let found = try await transaction.first("SELECT state FROM runs WHERE id = \(run)")
+        return try found.map { try $0.named("state", in: "runs", as: State.self) == .active } ?? false
+    }
+
     /// Sets what the teacher may cost for a run.
     ///
     /// - Returns: whether there is such a run.
