@@ -71,8 +71,10 @@ public struct EvaluationWork: Sendable {
             holder: holder,
             logger: logger,
             interval: interval,
+            changes: { try await JobChanges.latest(from: pool) },
             leaseName: { $0.name },
             ready: ready,
+            again: again,
             work: { step, lease in
                 var attributes: SpanAttributes = [
                     "errata.run.id": .string(step.job.run), "errata.checkpoint.id": .string(step.job.checkpoint),
@@ -95,15 +97,25 @@ public struct EvaluationWork: Sendable {
     func ready() async throws -> [Step] {
         var steps: [Step] = []
         for job in try await EvaluationJobStore.jobs(unfinished: true, from: pool) {
-            guard let run = try await RunStore.run(job.run, from: pool) else { continue }
-            if job.state == .waiting {
-                if let step = try await opening(job, run) { steps.append(step) }
-                continue
-            }
-            let pieces = try await EvaluationJobStore.pieces(of: job.id, from: pool).filter { $0.seconds == nil }
-            steps += pieces.isEmpty ? [.finish(job)] : pieces.map { .piece(job, $0) }
+            steps += try await self.steps(of: job)
         }
         return steps
+    }
+
+    /// A step as it is by now; nil where it has been done.
+    ///
+    /// Reads its own job alone, for there may be many pieces.
+    private func again(_ step: Step) async throws -> Step? {
+        let jobs = try await EvaluationJobStore.jobs(run: step.job.run, unfinished: true, from: pool)
+        guard let job = jobs.first(where: { $0.id == step.job.id }) else { return nil }
+        return try await steps(of: job).first { $0.name == step.name }
+    }
+
+    private func steps(of job: EvaluationJobStore.Job) async throws -> [Step] {
+        guard let run = try await RunStore.run(job.run, from: pool) else { return [] }
+        guard job.state != .waiting else { return try await opening(job, run).map { [$0] } ?? [] }
+        let pieces = try await EvaluationJobStore.pieces(of: job.id, from: pool).filter { $0.seconds == nil }
+        return pieces.isEmpty ? [.finish(job)] : pieces.map { .piece(job, $0) }
     }
 
     private func opening(_ job: EvaluationJobStore.Job, _ run: RunEvent) async throws -> Step? {
@@ -283,6 +295,11 @@ public struct EvaluationWork: Sendable {
             )
         )
     }
+    /// Whether an error of asking a student is one that comes again with each try: of the run's options, or of the student.
+    private static func isFinal(_ error: any Error) -> Bool {
+        error is StudentCannotAnswer || error is GenerationError || error is DistillationError
+    }
+
 
     /// The solved problems as the student would have written them.
     private func shots(

@@ -27,6 +27,9 @@ public enum DatabaseSchema {
             migration(19, "row-versions", PackageResources.V0019_row_versions_sql),
             migration(20, "compression", PackageResources.V0020_compression_sql),
             migration(21, "key-steps-as-text", PackageResources.V0021_key_steps_as_text_sql),
+            migration(22, "verdict-names", PackageResources.V0022_verdict_names_sql),
+            migration(23, "second-passes", PackageResources.V0023_second_passes_sql),
+            migration(24, "job-changes", PackageResources.V0024_job_changes_sql),
         ]
     }
 

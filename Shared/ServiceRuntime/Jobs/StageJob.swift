@@ -89,13 +89,14 @@ public struct StageJob: Sendable {
     ///
     /// Arguments:
     ///   - holder: this process among all.
-    ///   - interval: how often it looks.
+    ///   - interval: how often it asks whether something has come.
     public func runner(holder: String, interval: Duration = .milliseconds(300)) -> JobRunner<ReadyStage> {
         JobRunner(
             pool: pool,
             holder: holder,
             logger: logger,
             interval: interval,
+            changes: { try await JobChanges.latest(from: pool) },
             leaseName: { "run/\($0.run.id)/\($0.round)/\($0.stage.name)" },
             ready: ready,
             work: { stage, lease in

@@ -192,6 +192,18 @@ public enum RunStore {
         .map { try EventBody.event(RunEvent.self, of: $0) }
     }
 
+    /// The names of the runs that came after one.
+    public static func names(after run: String, from pool: PostgresPool) async throws -> [String] {
+        try await pool.values(
+            """
+            SELECT younger.name FROM runs AS own JOIN runs AS younger
+                ON (younger.created_at, younger.id) > (own.created_at, own.id)
+            WHERE own.id = \(run)
+            """,
+            as: String.self
+        )
+    }
+
     /// Runs by their ids, oldest first; those that are not there are left out.
     public static func runs(ids: [String], from database: some PostgresQueryable) async throws -> [RunEvent] {
         try await database.query(
