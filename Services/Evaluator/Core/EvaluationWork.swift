@@ -264,14 +264,17 @@ public struct EvaluationWork: Sendable {
                     events: try attempts.map { try OutgoingEvent($0, source: EvaluatorService.source, time: Date()) }
                 ) { try await EvaluationStore.insert(attempts, in: $0) }
             }
-        } catch let error as StudentCannotAnswer {
+        } catch let error where Self.isFinal(error) {
             logger.error("evaluation left out", metadata: metadata(job, ["reason": "\(error)"]))
             try await lease.commit(
                 Effects { try await EvaluationJobStore.finish(job.id, leftOut: "\(error)", in: $0) },
                 in: pool
             )
             return
-        } catch let error as EndpointUnavailable {
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            // Another try may go better: a server comes back, an operator mends a model. People see what it waits for.
             try await lease.commit(
                 Effects { try await EvaluationJobStore.note("\(error)", of: job.id, in: $0) },
                 in: pool
