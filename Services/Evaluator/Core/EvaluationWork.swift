@@ -182,25 +182,21 @@ public struct EvaluationWork: Sendable {
         run.answers(of: checkpoint.stage) == "chain" ? .chainOfThought : .template
     }
 
-    /// A roll-out is of the problems that there are, less those that the checkpoint has attempted for an earlier round.
+    /// A roll-out is of the problems that the checkpoint has not attempted for an earlier round, up to the run's limit.
     ///
-    /// It waits for the first of them, and for the checkpoint's roll-outs for earlier rounds.
+    /// It waits for the first problem that it attempts, and for the checkpoint's roll-outs for earlier rounds.
     private func openingRollout(_ job: EvaluationJobStore.Job, _ run: RunEvent) async throws -> Step? {
         let earlier = try await EvaluationJobStore.jobs(run: run.id, unfinished: true, from: pool)
         guard !earlier.contains(where: { $0.suite == nil && $0.checkpoint == job.checkpoint && $0.round < job.round })
         else { return nil }
         let options = run.rollout ?? RolloutOptions()
-        let problems = try await ProblemStore.rollout(of: run, options, from: pool)
-        if problems.isEmpty, job.waitedSeconds < EvaluationSuite.defaultWait { return nil }
-        let attempted = Set(
-            try await EvaluationStore.attempts(checkpoint: job.checkpoint, from: pool).map(\.problemId)
-        )
-        return .open(
-            job,
-            problems: problems.map(\.id).filter { !attempted.contains($0) },
-            shots: [],
-            leftOut: nil
-        )
+        let problems = try await ProblemStore.rollout(of: run, options, notAttemptedBy: job.checkpoint, from: pool)
+        if problems.isEmpty, job.waitedSeconds < EvaluationSuite.defaultWait,
+            try await !EvaluationStore.hasAttempts(checkpoint: job.checkpoint, from: pool)
+        {
+            return nil
+        }
+        return .open(job, problems: problems.map(\.id), shots: [], leftOut: nil)
     }
 
     // MARK: Doing it
@@ -298,11 +294,11 @@ public struct EvaluationWork: Sendable {
             )
         )
     }
+
     /// Whether an error of asking a student is one that comes again with each try: of the run's options, or of the student.
     private static func isFinal(_ error: any Error) -> Bool {
         error is StudentCannotAnswer || error is GenerationError || error is DistillationError
     }
-
 
     /// The solved problems as the student would have written them.
     private func shots(

@@ -164,6 +164,7 @@ public struct StageReadiness: Sendable {
                 let rollout = try await EvaluationStore.rolloutProgress(
                     checkpoint: ready.parent.id,
                     round: ready.round,
+                    onlyOwn: run.rounds?.learnsFromNew ?? false,
                     from: pool
                 )
             else { return false }
@@ -179,7 +180,7 @@ public struct StageReadiness: Sendable {
 
     /// How many traces a stage could learn from, and with how many of them it starts.
     func examples(for stage: RunStage, of run: RunEvent, round: Int) async throws -> (found: Int, wanted: Int) {
-        let onlyNew = run.rounds?.data.map { $0 != "all" } ?? false
+        let onlyNew = run.rounds?.learnsFromNew ?? false
         let selection = TrainingSelection(stage, of: run, round: round, onlyNew: onlyNew)
         let found = try await examples(for: stage, of: run, selection)
         // What started a later round is enough for its stages.
