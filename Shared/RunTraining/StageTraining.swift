@@ -68,33 +68,40 @@ public struct StageTraining: Sendable {
         )
     }
 
-    /// The stages that could be trained now; one whose engine this trainer does not have fails at once, and not when its
-    /// data are there.
+    /// The stages that could be trained now; one that never can be fails at once, and not when its data are there.
     private func ready() async throws -> [ReadyStage] {
         let readiness = StageReadiness(pool: pool, trains: trains)
         var trainable: [StageReadiness.Candidate] = []
         for candidate in try await readiness.candidates() {
-            guard candidate.job.state == .waiting, let engine = candidate.stage.engine, engines.engines[engine] == nil
-            else {
+            guard candidate.job.state == .waiting, let reason = try await obstacle(to: candidate, readiness) else {
                 trainable.append(candidate)
                 continue
             }
             let (run, stage) = (candidate.run, candidate.stage)
             logger.error(
                 "stage failed",
-                metadata: ["run": "\(run.id)", "stage": "\(stage.name)", "engine": "\(engine)"]
+                metadata: ["run": "\(run.id)", "stage": "\(stage.name)", "error": "\(reason)"]
             )
             try await pool.withTransaction { transaction in
                 try await JobStore.failed(
                     candidate.job.id,
                     followers: run.followers(of: stage.name),
-                    error: engines.unknown(engine),
+                    error: reason,
                     unlessBegun: true,
                     in: transaction
                 )
             }
         }
         return try await readiness.ready(among: trainable)
+    }
+
+    /// Why a stage can never be trained: this trainer does not have its engine, or its parent's attempts will not come.
+    private func obstacle(
+        to candidate: StageReadiness.Candidate,
+        _ readiness: StageReadiness
+    ) async throws -> String? {
+        if let engine = candidate.stage.engine, engines.engines[engine] == nil { return engines.unknown(engine) }
+        return try await readiness.lastingObstacle(to: candidate)
     }
 
     private func prepare(_ ready: ReadyStage, _ snapshot: JobSnapshot) async throws -> StageJob.Work {
@@ -165,7 +172,7 @@ public struct StageTraining: Sendable {
                     codec: codec
                 )
                 if !job.isDone {
-                    try await EngineProcess(engine: engine, job: job).run { line in
+                    try await EngineProcess(engine: engine, job: job).run(check: fence) { line in
                         gauges.note(line, of: ready.id)
                         try report(line.step, line.totalSteps ?? 0, line.loss ?? .nan, line.tokens ?? 0)
                     }

@@ -75,6 +75,19 @@ struct SelfCorrectionTests {
         #expect(gain.correct == gain.correctBefore + gain.changedToRight - gain.changedToWrong)
     }
 
+    @Test("of a correction that was cut off only an answer that it names to the end counts")
+    func cutOff() {
+        func answer(_ text: String, isTruncated: Bool) -> String? {
+            StudentSolver.readCorrection(text, steps: ["a"], isTruncated: isTruncated)?.answer
+        }
+        let begun = " 1<Cause>c</Cause><Correction>d</Correction><Answer>12"
+        #expect(answer(begun, isTruncated: false) == "12" && answer(begun, isTruncated: true) == nil)
+        for whole in [begun + "</Answer>", begun + "</Answer> And", begun + "\n"] {
+            #expect(answer(whole, isTruncated: true) == "12", "\(whole)")
+        }
+        #expect(answer("12", isTruncated: true) == nil && answer("", isTruncated: true) == nil)
+    }
+
     @Test("both passes of a student are those of solving and correcting by themselves")
     func passes() throws {
         let root = FileManager.default.temporaryDirectory.appending(path: "errata-passes-\(UUID().uuidString)")

@@ -203,7 +203,93 @@ struct EvaluationTests {
             let log = LogBook()
             try await bench.run(bench.work(log: log), until: "a warning") { log.count("job will be retried") > 0 }
             #expect(log.text.contains { $0.contains("job will be retried") && $0.contains(hash) })
-            #expect(try await bench.evaluationJob(missing).state == .open)
+            // What it waits for is told all the same.
+            let waiting = try await bench.evaluationJob(missing)
+            #expect(waiting.state == .open && waiting.reason?.contains(hash) == true)
         }
+    }
+
+    @Test("asking that fails alike with each try ends the evaluation with its reason", arguments: [true, false])
+    func generation(isOption: Bool) async throws {
+        try await StageBench.with { bench in
+            try await bench.insertSuite()
+            var run = bench.run(stages: [.templates("hsft")], suites: [.ofSix()])
+            if isOption { run.decoding?.topP = 0 }
+            try await bench.insert(run)
+            let hash = try isOption ? bench.student.hash : bench.fickle(isBroken: true)
+            let checkpoint = bench.checkpoint("hsft", of: run, modelHash: hash)
+            try await bench.insert(checkpoint)
+            try await bench.ask(checkpoint)
+            let log = LogBook()
+            try await bench.finish(bench.work(log: log))
+            let job = try await bench.evaluationJob(checkpoint)
+            #expect(job.state == .leftOut)
+            #expect(job.reason?.contains(isOption ? "topP is 0" : "Generation: ") == true, "\(job.reason ?? "none")")
+            #expect(log.count("will be retried") == 0)
+        }
+    }
+
+    @Test("a roll-out that fails alike with each try is left out too")
+    func failedRollout() async throws {
+        try await StageBench.with { bench in
+            try await bench.insert(problem: 20, split: .rollout, answer: "7")
+            var run = bench.run(stages: [.templates("hsft"), .corrections("dpo", parent: "hsft")])
+            run.decoding?.topP = 0
+            try await bench.insert(run)
+            let checkpoint = bench.checkpoint("hsft", of: run)
+            try await bench.insert(checkpoint)
+            try await bench.ask(checkpoint)
+            try await bench.finish()
+            let job = try await bench.evaluationJob(checkpoint, suite: nil)
+            #expect(job.state == .leftOut && job.reason?.contains("topP is 0") == true)
+        }
+    }
+
+    @Test("a second pass that is cut off within its answer is counted as cut off, and its answer not read")
+    func truncatedCorrection() async throws {
+        try await StageBench.with { bench in
+            try await bench.insertSuite()
+            let parrot = try bench.parrot(correcting: true)
+            let trace = CorrectionTrace(steps: ["add"], firstWrongStep: 0, cause: "c", correction: "d", answer: "8")
+            let whole = StudentFormat.response(correction: trace)
+            let open = try #require(whole.range(of: "8</Answer>")).lowerBound
+            for (id, text, isRead) in [("cut", whole[...open], false), ("whole", whole[...], true)] {
+                var run = bench.run(id, stages: [.templates("hsft")], suites: [.ofSix()])
+                run.decoding?.selfCorrection = true
+                let tokens = bench.codec.tokenizer.encode(String(text)).count
+                run.decoding?.maximumCorrectionTokens = tokens + (isRead ? 1 : 0)
+                try await bench.insert(run)
+                let checkpoint = bench.checkpoint("hsft", of: run, modelHash: parrot)
+                try await bench.insert(checkpoint)
+                try await bench.ask(checkpoint)
+                try await bench.finish()
+                let event = try #require(
+                    try await bench.outbox(EvaluationEvent.self).last { $0.checkpointId == checkpoint.id }
+                )
+                let score = try #require(event.selfCorrection)
+                #expect(score.truncated == (isRead ? 0 : 6) && score.readable == (isRead ? 6 : 0), "\(id)")
+                let results = try await EvaluationJobStore.results(of: event.id, from: bench.pool)
+                #expect(results.allSatisfy { $0.second?.truncated == !isRead && $0.second?.output == String(text) })
+            }
+        }
+    }
+
+    @Test("so many texts are written at once as half of the memory beside the weights has room for, at least one")
+    func batch() {
+        let configuration = ModelConfiguration(
+            vocabularySize: 300,
+            hiddenSize: 16,
+            intermediateSize: 24,
+            layers: 2,
+            heads: 2,
+            maximumPositions: 1024
+        )
+        // Keys and values of 1024 tokens, 2 layers and 2 heads of 8: 256 KiB.
+        func batch(_ free: Int?) -> Int {
+            Students.batch(configuration, newTokens: 512, storedBytes: 1 << 20, free: free, maximum: 64)
+        }
+        #expect(batch(5 << 20) == 8 && batch((5 << 20) - 1) == 7)
+        #expect(batch(1 << 30) == 64 && batch(nil) == 64)
+        #expect(batch(1 << 20) == 1 && batch(0) == 1)
     }
 }

@@ -6,6 +6,7 @@ import Reasoning
 import Schemas
 import ServiceRuntime
 import StageSupport
+import TensorEngine
 import TestSupport
 import Testing
 import Tokenization
@@ -67,7 +68,9 @@ extension StageBench {
     }
 
     /// An untrained student with weights so large that each word depends on all that it has read.
-    func fickle() throws -> String {
+    ///
+    /// A broken one writes nothing at all, as nothing that follows from its weights is a number.
+    func fickle(isBroken: Bool = false) throws -> String {
         let configuration = ModelConfiguration(
             vocabularySize: codec.tokenizer.vocabularySize,
             hiddenSize: 16,
@@ -79,6 +82,11 @@ extension StageBench {
             eosTokenIDs: [codec.endOfText]
         )
         let model = try CausalLanguageModel(configuration: configuration, seed: 1)
+        if isBroken {
+            for parameter in model.parameters where parameter.name == "model.norm.weight" {
+                parameter.tensor.withMutableValues { $0[7] = .nan }
+            }
+        }
         return try store.make { folder in
             try model.save(to: folder)
             try codec.tokenizer.save(to: folder)

@@ -123,6 +123,32 @@ struct RolloutTests {
         }
     }
 
+    @Test("a roll-out of the same checkpoint for a later round goes on behind the problems that the limit left out")
+    func limit() async throws {
+        try await StageBench.with { bench in
+            try await insert(20..<25, bench)
+            let run = run(bench, limit: 2)
+            try await bench.insert(run)
+            let checkpoint = bench.checkpoint("hsft", of: run)
+            try await bench.insert(checkpoint)
+            try await bench.ask(checkpoint)
+            try await bench.finish()
+            for (round, expected) in [(1, [20, 21]), (2, [22, 23]), (3, [24]), (4, [])] {
+                try await bench.pool.withTransaction {
+                    try await EvaluationJobStore.insertRollout(
+                        checkpoint: checkpoint.id,
+                        run: run.id,
+                        round: round,
+                        in: $0
+                    )
+                }
+                try await bench.finish()
+                let attempts = try await bench.outbox(AttemptEvent.self).filter { $0.round == round }
+                #expect(Set(attempts.map(\.problemId)) == Set(expected.map { Sum($0).id }), "round \(round)")
+            }
+        }
+    }
+
     @Test("a roll-out that is not whole is not told as one")
     func progress() async throws {
         try await StageBench.with { bench in

@@ -1,4 +1,8 @@
-"""kill -9 of each service in turn during a run of 300 problems: at the end nothing is lost and nothing doubled."""
+"""kill -9 of each service in turn while 300 problems come and are taught: at the end nothing is lost and nothing doubled.
+
+No run is submitted, so that the services that train and score are killed while they wait for work; test_round_kills kills
+them in the middle of it.
+"""
 import json
 import os
 import signal

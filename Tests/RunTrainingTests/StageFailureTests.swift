@@ -111,4 +111,45 @@ struct StageFailureTests {
             #expect(try await bench.job("after")?.error == "not trained, as the stage templates failed")
         }
     }
+
+    @Test(
+        "where a roll-out was left out, the stages that learn from it fail with its reason, and those that wait for them"
+    )
+    func rolloutLeftOut() async throws {
+        try await StageBench.with { bench in
+            let run = bench.run(
+                stages: [
+                    .templates("hsft"), .corrections("dpo", parent: "hsft"), .templates("more", parent: "dpo"),
+                    .corrections("own", parent: "initial"), .templates("aside", parent: "hsft", examples: 99),
+                ]
+            )
+            try await bench.insert(run)
+            let checkpoint = bench.checkpoint("hsft", of: run)
+            try await bench.insert(checkpoint)
+            try await bench.pool.withTransaction { transaction in
+                for checkpoint in [checkpoint, bench.checkpoint(RunStage.initial, of: run)] {
+                    try await EvaluationJobStore.insertRollout(
+                        checkpoint: checkpoint.id,
+                        run: run.id,
+                        round: 1,
+                        in: transaction
+                    )
+                }
+            }
+            let job = try #require(
+                try await EvaluationJobStore.jobs(from: bench.pool).first { $0.checkpoint == checkpoint.id }
+            )
+            try await bench.pool.withTransaction {
+                try await EvaluationJobStore.finish(job.id, leftOut: "the student says nothing", in: $0)
+            }
+            try await whileRunning(bench.runner()) {
+                try await eventually("the failure") { try await bench.job("dpo")?.state == .failed }
+            }
+            let reason = "the roll-out of hsft was left out: the student says nothing"
+            #expect(try await bench.job("dpo")?.error == reason)
+            #expect(try await bench.job("more")?.state == .failed)
+            // Neither a stage on another roll-out, nor one that learns from none.
+            for stage in ["own", "aside"] { #expect(try await bench.job(stage)?.state == .waiting, "\(stage)") }
+        }
+    }
 }

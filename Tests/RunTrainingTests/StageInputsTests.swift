@@ -185,4 +185,72 @@ struct StageInputsTests {
             }
         }
     }
+
+    @Test(
+        "of a parent that has been one before, a round learns from the attempts made for it, and of others as its data says",
+        arguments: [
+            (nil, nil, [0, 3, 5, 6]), ("all", nil, [0, 3, 5, 6]), ("new", [5, 6], [5, 6]),
+            ("replay", [0, 1, 5, 6], [0, 5, 6]),
+        ] as [(String?, [Int]?, [Int])]
+    )
+    func attempts(data: String?, expected: [Int]?, corrected: [Int]) async throws {
+        try await StageBench.with { bench in
+            let stage = RunStage.corrections(parent: "champion")
+            let ready = ready(stage, round: 2, in: RunRounds(data: data), bench)
+            try await bench.insert(ready.run)
+            for number in 0..<7 { try await bench.insert(problem: number, split: .rollout) }
+            // Three of before, one of them of a version that did not tell the round; the shares are 0.1, 0.2 and 0.4, and a
+            // quarter is replayed.
+            let made: [(number: Int, round: Int?)] = [(0, 1), (1, nil), (3, 1), (5, 2), (6, 2)]
+            try await bench.pool.withTransaction { transaction in
+                for (number, round) in made {
+                    let attempt = AttemptEvent(
+                        id: "a-\(number)",
+                        runId: ready.run.id,
+                        checkpointId: ready.parent.id,
+                        round: round,
+                        problemId: Sum(number).id,
+                        sample: 0,
+                        output: Rollout.output(number),
+                        correct: false,
+                        promptFormat: "hierarchical-thought"
+                    )
+                    try await EvaluationStore.insert([attempt], in: transaction)
+                }
+                try await EvaluationStore.finishRollout(
+                    checkpoint: ready.parent.id,
+                    run: ready.run.id,
+                    round: 2,
+                    in: transaction
+                )
+            }
+            let body = CorrectionBody(steps: ["a"], firstWrongStep: 0, cause: "c", correction: "d", answer: "1")
+            for number in [0, 3, 5, 6] {
+                try await bench.insert(
+                    .correction(body),
+                    id: "c-\(number)",
+                    problem: number,
+                    attempt: "a-\(number)",
+                    run: ready.run.id
+                )
+            }
+            let inputs = try await inputs(ready, bench)
+            #expect(inputs.attempts == expected?.map { "a-\($0)" })
+            #expect(inputs.corrections == corrected.map { "c-\($0)" })
+            let snapshot = try await JobSnapshotStore.look(ready, inputs, from: bench.pool)
+            let numbers = expected ?? made.map(\.number)
+            #expect(snapshot.ids(.attempts) == numbers.map { "a-\($0)" })
+            #expect(snapshot.ids(.attempted) == numbers.map { Sum($0).id })
+            let progress = try #require(
+                try await EvaluationStore.rolloutProgress(
+                    checkpoint: ready.parent.id,
+                    round: 2,
+                    onlyOwn: data == "new",
+                    from: bench.pool
+                )
+            )
+            #expect(progress.attempted == 5)
+            #expect(progress.wrong == (data == "new" ? 2 : 5) && progress.answered == (data == "new" ? 2 : 4))
+        }
+    }
 }

@@ -37,18 +37,20 @@ extension StageBench {
     ///
     /// Arguments:
     ///   - saveInterval: how often it keeps what a take-over goes on from.
+    ///   - engines: the file of other engines.
     ///   - trains: the stages that it trains.
     func runner(
         holder: String = "first",
         log: LogBook = LogBook(),
         saveInterval: Duration = .seconds(3600),
+        engines: String = "",
         trains: @escaping @Sendable (RunStage) -> Bool = { _ in true }
     ) throws -> JobRunner<ReadyStage> {
         StageTraining(
             pool: pool,
             store: store,
             workFolder: workFolder,
-            engines: try EngineCatalog(file: ""),
+            engines: try EngineCatalog(file: engines),
             trainer: StageTrainer(store: store, workFolder: workFolder, saveInterval: saveInterval),
             source: "/errata/tested",
             logger: log.logger,

@@ -359,7 +359,8 @@ enum Samples {
             cause: "sum",
             correction: "5",
             answer: "5",
-            correct: true
+            correct: true,
+            truncated: true
         ),
         promptFormat: "hierarchical-thought",
         grader: "standard/2"
@@ -427,7 +428,8 @@ enum Samples {
             changedToRight: 5,
             changedToWrong: 2,
             readable: 150,
-            named: 140
+            named: 140,
+            truncated: 3
         )
     )
     static let verdict = VerdictEvent(

@@ -270,6 +270,87 @@ struct JobsLeaseTests {
         }
     }
 
+    @Test("a runner looks twice for what has come, then not until more comes, or it was passed over often enough")
+    func looks() async throws {
+        try await Self.withJobs([]) { pool in
+            let tally = Tally()
+            func runner(passedOver: Int) -> JobRunner<String> {
+                JobRunner(
+                    pool: pool,
+                    holder: "first",
+                    logger: quiet,
+                    interval: .milliseconds(1),
+                    changes: {
+                        tally.add("asked")
+                        return tally["changes"]
+                    },
+                    passedOver: passedOver,
+                    leaseName: { $0 },
+                    ready: {
+                        tally.add("looks")
+                        return []
+                    },
+                    work: { _, _ in }
+                )
+            }
+            try await withServices([runner(passedOver: .max)]) {
+                for changes in 0..<3 {
+                    let asked = tally["asked"]
+                    try await eventually("some questions") { tally["asked"] > asked + 20 }
+                    #expect(tally["looks"] == 2 * (changes + 1), "\(changes) changes")
+                    tally.add("changes")
+                }
+            }
+            let before = tally["looks"]
+            try await withServices([runner(passedOver: 3)]) {
+                let asked = tally["asked"]
+                try await eventually("many questions") { tally["asked"] > asked + 40 }
+            }
+            #expect(tally["looks"] >= before + 10)
+        }
+    }
+
+    @Test("what may make a job ready is noted by the database, with no note of a progress or a renewed lease")
+    func changes() async throws {
+        try await TestDatabase.withPool { pool in
+            var last = try await JobChanges.latest(from: pool)
+            func isNoted(_ statement: SQL) async throws -> Bool {
+                try await pool.execute(statement)
+                let latest = try await JobChanges.latest(from: pool)
+                defer { last = latest }
+                return latest > last
+            }
+            let statements: [SQL] = [
+                "INSERT INTO runs (id, name, dataset, body) VALUES ('r', 'r', 'd', '{}')",
+                """
+                INSERT INTO rounds (run_id, number, champion_checkpoint_id, start_checkpoint_id, reason)
+                VALUES ('r', 1, 'c', 'c', 'test')
+                """,
+                "INSERT INTO training_jobs (run_id, round, stage) VALUES ('r', 1, 's')",
+                "UPDATE training_jobs SET state = 'running'",
+                "INSERT INTO evaluation_jobs (id, run_id, checkpoint_id, round) VALUES ('e', 'r', 'c', 1)",
+                "INSERT INTO evaluation_pieces (job_id, piece, problem_ids) VALUES ('e', 0, '{p}')",
+                "UPDATE evaluation_pieces SET finished_at = now()",
+                "INSERT INTO rollouts (checkpoint_id, round, run_id, attempted, wrong) VALUES ('c', 1, 'r', 0, 0)",
+                """
+                INSERT INTO problems (id, dataset, split, question, answer, state)
+                VALUES ('p', 'd', 'train', '?', '1', 'registered')
+                """,
+                "UPDATE problems SET state = 'ingested'",
+                "INSERT INTO traces (id, problem_id, kind, verified, body) VALUES ('t', 'p', 'dual', true, '{}')",
+                "INSERT INTO verdicts (id, run_id, round, decision, decider, body) VALUES ('v', 'r', 1, 'hold', 'gate', '{}')",
+                "UPDATE rounds SET ended_at = now()",
+                "UPDATE runs SET state = 'finished'",
+            ]
+            for statement in statements { #expect(try await isNoted(statement), "\(statement)") }
+            #expect(try await !isNoted("UPDATE training_jobs SET step = 1, tokens = 2"))
+            #expect(try await !isNoted("UPDATE evaluation_jobs SET reason = 'x'"))
+            #expect(try await !isNoted("INSERT INTO leases (name, holder, expires_at) VALUES ('l', 'h', now())"))
+            #expect(try await !isNoted("UPDATE leases SET expires_at = now()"))
+            #expect(try await isNoted("DELETE FROM leases"))
+        }
+    }
+
     @Test("a job that another runner did between the look and the lease is not done again")
     func staleLook() async throws {
         try await Self.withJobs(["a"]) { pool in

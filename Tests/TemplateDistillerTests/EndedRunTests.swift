@@ -1,3 +1,4 @@
+import LanguageModel
 import PostgresClient
 import Schemas
 import ServiceRuntime
@@ -38,11 +39,47 @@ struct EndedRunTests {
             try await gates.bench.process(RunControlEvent(id: "o", runId: "r1", action: .promote))
             #expect(try await RoundStore.champion(of: "r1", from: gates.bench.pool) == candidate.id)
             #expect(try await gates.next() == "name")
-            try await gates.keep("the champion's name") {
-                try gates.names()["first-run.champion"] == candidate.modelHash
-            }
+            try await gates.keepNamed("first-run.champion", candidate.modelHash)
             #expect(try await gates.next() == nil)
             #expect(try await gates.state() == .finished)
+        }
+    }
+
+    @Test("a look reads no run that is over, and names are set without reading any other run, however many there were")
+    func oldRuns() async throws {
+        try await finished { gates, candidate in
+            let pool = gates.bench.pool
+            // A hundred runs of before, each overruled; who reads one of them fails.
+            try await pool.execute(
+                """
+                INSERT INTO runs (id, name, dataset, state, created_at, body)
+                SELECT 'old-' || n, 'old', 'sums', 'finished', now() - interval '1 day', '{}' FROM generate_series(1, 100) AS n
+                """
+            )
+            try await pool.execute(
+                """
+                INSERT INTO verdicts (id, run_id, round, decision, decider, body, named_at)
+                SELECT 'v-' || id, id, 1, 'promote', 'operator', '{}', now() FROM runs WHERE name = 'old'
+                """
+            )
+            #expect(try await gates.next() == nil)
+            try await gates.bench.process(RunControlEvent(id: "o", runId: "r1", action: .promote))
+            try await gates.keepNamed("first-run.champion", candidate.modelHash)
+            #expect(gates.log.count("no look for jobs") == 0 && gates.log.count("will be retried") == 0)
+            #expect(try await RunStore.names(after: "r1", from: pool) == [])
+            #expect(try await RunStore.names(after: "old-99", from: pool) == ["first run"])
+        }
+    }
+
+    @Test("names that a process did not come to set after its verdict are set by the next")
+    func diedBeforeNames() async throws {
+        try await finished { gates, candidate in
+            let pool = gates.bench.pool
+            try gates.bench.store.removeName("first-run.latest")
+            try await pool.execute("UPDATE verdicts SET named_at = NULL")
+            #expect(try await gates.next() == "name")
+            try await gates.keepNamed("first-run.latest", candidate.modelHash)
+            #expect(try await gates.next() == nil)
         }
     }
 
@@ -51,9 +88,7 @@ struct EndedRunTests {
         try await finished { gates, candidate in
             let bench = gates.bench
             try await bench.process(RunControlEvent(id: "o", runId: "r1", action: .promote))
-            try await gates.keep("the champion's name") {
-                try gates.names()["first-run.champion"] == candidate.modelHash
-            }
+            try await gates.keepNamed("first-run.champion", candidate.modelHash)
             // A younger run of the same name, whose own candidate is the champion.
             let run = bench.run(
                 "r2",

@@ -88,6 +88,14 @@ struct GateBench {
 
     func state() async throws -> RunStore.State? { try await RunStore.state(of: run.id, from: bench.pool)?.state }
 
+    /// Lets the keeper work until a model has a name, and that is noted.
+    func keepNamed(_ name: String, _ hash: String) async throws {
+        try await keep("the name \(name)") {
+            guard try names()[name] == hash else { return false }
+            return try await bench.pool.value("SELECT count(*) FROM verdicts WHERE named_at IS NULL", as: Int.self) == 0
+        }
+    }
+
     /// The models that the run's names stand for.
     func names() throws -> [String: String] { try bench.store.names() }
 

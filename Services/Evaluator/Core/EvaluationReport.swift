@@ -134,7 +134,8 @@ struct EvaluationReport: Sendable {
             changedToRight: gain.changedToRight,
             changedToWrong: gain.changedToWrong,
             readable: gain.readable,
-            named: gain.named
+            named: gain.named,
+            truncated: seconds.contains { $0.1.truncated == nil } ? nil : seconds.count { $0.1.truncated == true }
         )
     }
 }

@@ -71,8 +71,10 @@ public struct EvaluationWork: Sendable {
             holder: holder,
             logger: logger,
             interval: interval,
+            changes: { try await JobChanges.latest(from: pool) },
             leaseName: { $0.name },
             ready: ready,
+            again: again,
             work: { step, lease in
                 var attributes: SpanAttributes = [
                     "errata.run.id": .string(step.job.run), "errata.checkpoint.id": .string(step.job.checkpoint),
@@ -95,15 +97,25 @@ public struct EvaluationWork: Sendable {
     func ready() async throws -> [Step] {
         var steps: [Step] = []
         for job in try await EvaluationJobStore.jobs(unfinished: true, from: pool) {
-            guard let run = try await RunStore.run(job.run, from: pool) else { continue }
-            if job.state == .waiting {
-                if let step = try await opening(job, run) { steps.append(step) }
-                continue
-            }
-            let pieces = try await EvaluationJobStore.pieces(of: job.id, from: pool).filter { $0.seconds == nil }
-            steps += pieces.isEmpty ? [.finish(job)] : pieces.map { .piece(job, $0) }
+            steps += try await self.steps(of: job)
         }
         return steps
+    }
+
+    /// A step as it is by now; nil where it has been done.
+    ///
+    /// Reads its own job alone, for there may be many pieces.
+    private func again(_ step: Step) async throws -> Step? {
+        let jobs = try await EvaluationJobStore.jobs(run: step.job.run, unfinished: true, from: pool)
+        guard let job = jobs.first(where: { $0.id == step.job.id }) else { return nil }
+        return try await steps(of: job).first { $0.name == step.name }
+    }
+
+    private func steps(of job: EvaluationJobStore.Job) async throws -> [Step] {
+        guard let run = try await RunStore.run(job.run, from: pool) else { return [] }
+        guard job.state != .waiting else { return try await opening(job, run).map { [$0] } ?? [] }
+        let pieces = try await EvaluationJobStore.pieces(of: job.id, from: pool).filter { $0.seconds == nil }
+        return pieces.isEmpty ? [.finish(job)] : pieces.map { .piece(job, $0) }
     }
 
     private func opening(_ job: EvaluationJobStore.Job, _ run: RunEvent) async throws -> Step? {
@@ -170,25 +182,21 @@ public struct EvaluationWork: Sendable {
         run.answers(of: checkpoint.stage) == "chain" ? .chainOfThought : .template
     }
 
-    /// A roll-out is of the problems that there are, less those that the checkpoint has attempted for an earlier round.
+    /// A roll-out is of the problems that the checkpoint has not attempted for an earlier round, up to the run's limit.
     ///
-    /// It waits for the first of them, and for the checkpoint's roll-outs for earlier rounds.
+    /// It waits for the first problem that it attempts, and for the checkpoint's roll-outs for earlier rounds.
     private func openingRollout(_ job: EvaluationJobStore.Job, _ run: RunEvent) async throws -> Step? {
         let earlier = try await EvaluationJobStore.jobs(run: run.id, unfinished: true, from: pool)
         guard !earlier.contains(where: { $0.suite == nil && $0.checkpoint == job.checkpoint && $0.round < job.round })
         else { return nil }
         let options = run.rollout ?? RolloutOptions()
-        let problems = try await ProblemStore.rollout(of: run, options, from: pool)
-        if problems.isEmpty, job.waitedSeconds < EvaluationSuite.defaultWait { return nil }
-        let attempted = Set(
-            try await EvaluationStore.attempts(checkpoint: job.checkpoint, from: pool).map(\.problemId)
-        )
-        return .open(
-            job,
-            problems: problems.map(\.id).filter { !attempted.contains($0) },
-            shots: [],
-            leftOut: nil
-        )
+        let problems = try await ProblemStore.rollout(of: run, options, notAttemptedBy: job.checkpoint, from: pool)
+        if problems.isEmpty, job.waitedSeconds < EvaluationSuite.defaultWait,
+            try await !EvaluationStore.hasAttempts(checkpoint: job.checkpoint, from: pool)
+        {
+            return nil
+        }
+        return .open(job, problems: problems.map(\.id), shots: [], leftOut: nil)
     }
 
     // MARK: Doing it
@@ -252,14 +260,17 @@ public struct EvaluationWork: Sendable {
                     events: try attempts.map { try OutgoingEvent($0, source: EvaluatorService.source, time: Date()) }
                 ) { try await EvaluationStore.insert(attempts, in: $0) }
             }
-        } catch let error as StudentCannotAnswer {
+        } catch let error where Self.isFinal(error) {
             logger.error("evaluation left out", metadata: metadata(job, ["reason": "\(error)"]))
             try await lease.commit(
                 Effects { try await EvaluationJobStore.finish(job.id, leftOut: "\(error)", in: $0) },
                 in: pool
             )
             return
-        } catch let error as EndpointUnavailable {
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            // Another try may go better: a server comes back, an operator mends a model. People see what it waits for.
             try await lease.commit(
                 Effects { try await EvaluationJobStore.note("\(error)", of: job.id, in: $0) },
                 in: pool
@@ -282,6 +293,11 @@ public struct EvaluationWork: Sendable {
                 ["piece": "\(piece.number)", "problems": "\(problems.count)", "seconds": "\(seconds)"]
             )
         )
+    }
+
+    /// Whether an error of asking a student is one that comes again with each try: of the run's options, or of the student.
+    private static func isFinal(_ error: any Error) -> Bool {
+        error is StudentCannotAnswer || error is GenerationError || error is DistillationError
     }
 
     /// The solved problems as the student would have written them.

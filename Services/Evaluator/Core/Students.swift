@@ -87,7 +87,8 @@ public final class Students: Sendable {
                     output: outcome.output,
                     correct: outcome.correct,
                     readable: outcome.trace != nil,
-                    named: outcome.trace?.firstWrongStep != nil
+                    named: outcome.trace?.firstWrongStep != nil,
+                    truncated: outcome.isTruncated
                 )
                 return result
             }
@@ -181,11 +182,19 @@ public final class Students: Sendable {
 
     /// A student that this service's own engine computes.
     private func local(_ folder: URL, _ codec: StudentCodec, newTokens: Int) throws -> Student {
+        // Before the weights take their part of what is free.
+        let batchSize = Self.batch(
+            try ModelConfiguration(folder: folder),
+            newTokens: newTokens,
+            storedBytes: try CausalLanguageModel.inspect(folder: folder).storedBytes,
+            free: MemoryBudget.current().available,
+            maximum: maximumBatch
+        )
         let solver = StudentSolver(
             // Generating from stored bfloat16 gives the same bits as from a float32 copy.
             model: try CausalLanguageModel.load(folder: folder, weights: .asStored),
             codec: codec,
-            batchSize: try batch(folder, newTokens: newTokens)
+            batchSize: batchSize
         )
         return Student { _ in solver }
     }
@@ -221,14 +230,23 @@ public final class Students: Sendable {
         }
     }
 
-    /// The texts that are written at once: as many as half of the free memory has room for their keys and values.
-    private func batch(_ folder: URL, newTokens: Int) throws -> Int {
-        let configuration = try ModelConfiguration(folder: folder)
-        guard let free = MemoryBudget.current().limit else { return maximumBatch }
+    /// The texts that are written at once: as many as half of the memory that is free beside the weights has room for.
+    ///
+    /// Arguments:
+    ///   - storedBytes: of the weights, which are not in memory yet.
+    ///   - free: the bytes that can be had now; nil where the system does not say.
+    static func batch(
+        _ configuration: ModelConfiguration,
+        newTokens: Int,
+        storedBytes: Int,
+        free: Int?,
+        maximum: Int
+    ) -> Int {
+        guard let free else { return maximum }
         // Prompts of a thousand tokens are long ones; float32 keys and values of every layer.
         let tokens = min(configuration.maximumPositions, 1024 + newTokens)
         let bytes = tokens * configuration.layers * 2 * configuration.keyValueHeads * configuration.headDimension * 4
-        return max(1, min(maximumBatch, free / 2 / max(1, bytes)))
+        return max(1, min(maximum, (free - storedBytes) / 2 / max(1, bytes)))
     }
 }
 

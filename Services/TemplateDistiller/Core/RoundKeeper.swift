@@ -24,7 +24,7 @@ struct RoundKeeper: Sendable {
         case next(RunEvent, RoundStore.Round, reason: String)
         /// End a run that is done.
         case finish(RunEvent, RoundStore.Round)
-        /// Let the models' names follow what a person decided.
+        /// Let the models' names follow verdicts.
         case name(RunEvent)
 
         var run: RunEvent {
@@ -53,6 +53,7 @@ struct RoundKeeper: Sendable {
             holder: holder,
             logger: logger,
             interval: interval,
+            changes: { try await JobChanges.latest(from: pool) },
             leaseName: { "run/\($0.run.id)/rounds" },
             ready: ready,
             work: { work, lease in
@@ -75,14 +76,7 @@ struct RoundKeeper: Sendable {
             if let work = try await work(for: run) { result.append(work) }
         }
         let busy = Set(result.map(\.run.id))
-        let names = try store.names()
-        for run in try await RoundStore.overruled(from: pool) where !busy.contains(run.id) {
-            guard try await hasNames(run), let champion = try await RoundStore.champion(of: run.id, from: pool),
-                let checkpoint = try await RunStore.checkpoint(champion, from: pool),
-                names["\(Self.namePrefix(run)).champion"] != checkpoint.modelHash
-            else { continue }
-            result.append(.name(run))
-        }
+        result += try await RoundStore.unnamed(from: pool).filter { !busy.contains($0.id) }.map { .name($0) }
         return result
     }
 
@@ -92,7 +86,7 @@ struct RoundKeeper: Sendable {
         let isTrained = jobs.allSatisfy { $0.state == .done || $0.state == .failed }
         guard round.isOver else {
             guard let gate = run.gate, let stage = run.candidateStage else {
-                return isTrained ? .finish(run, round) : nil
+                return try await isTrained ? end(of: run, round) : nil
             }
             if let job = jobs.first(where: { $0.id.stage == stage && $0.state == .failed }) {
                 return .giveUp(run, round, reason: "the stage \(stage) failed: \(job.error ?? "no reason given")")
@@ -108,7 +102,9 @@ struct RoundKeeper: Sendable {
             return try await judgement(of: candidate, gate, run, round)
         }
         guard isTrained else { return nil }
-        guard let rounds = run.rounds, round.number < rounds.maximum ?? .max else { return .finish(run, round) }
+        guard let rounds = run.rounds, round.number < rounds.maximum ?? .max else {
+            return try await end(of: run, round)
+        }
         let new = try await RoundStore.newProblems(for: run, round: round.number + 1, from: pool)
         if let wanted = rounds.newProblems, new >= wanted {
             return .next(run, round, reason: "\(new) new problems")
@@ -117,6 +113,11 @@ struct RoundKeeper: Sendable {
             return .next(run, round, reason: "\(Int(seconds)) s after the last verdict, \(new) new problems")
         }
         return nil
+    }
+
+    /// A run is done once all that was trained is scored; until then there is nothing to be done for it.
+    private func end(of run: RunEvent, _ round: RoundStore.Round) async throws -> Work? {
+        try await isScored(run) ? .finish(run, round) : nil
     }
 
     /// A candidate can be judged when it and the champion have been scored on the gate's suites.
@@ -152,8 +153,7 @@ struct RoundKeeper: Sendable {
     private func work(_ work: Work, _ lease: JobLease) async throws {
         switch work {
         case .name(let run):
-            try lease.checkHeld()
-            try await point(run)
+            guard try await follow(run, lease) else { throw NamesNotSet(run: run.name) }
         case .judge(let run, let round, let candidate):
             try await write(try await verdict(on: candidate, run, round), run, round, lease)
         case .giveUp(let run, let round, let reason):
@@ -176,7 +176,6 @@ struct RoundKeeper: Sendable {
             )
             try await lease.commit(Effects { try await next.start(in: $0) }, in: pool)
         case .finish(let run, let round):
-            guard try await isScored(run) else { return }
             try lease.checkHeld()
             try await point(run)
             let effects = Effects { transaction in
@@ -265,15 +264,29 @@ struct RoundKeeper: Sendable {
                 "reasons": "\(verdict.reasons.joined(separator: "; "))",
             ]
         )
-        try lease.checkHeld()
-        try await point(run)
+        _ = try await follow(run, lease)
     }
 
     // MARK: Names
 
+    /// Lets the names of the run's models follow its verdicts, and notes so where they do.
+    ///
+    /// - Returns: whether they do.
+    private func follow(_ run: RunEvent, _ lease: JobLease) async throws -> Bool {
+        // First: a verdict that comes meanwhile is followed the next time.
+        let verdicts = try await RoundStore.unnamed(of: run.id, from: pool)
+        try lease.checkHeld()
+        guard try await point(run) else { return false }
+        try await lease.commit(Effects { try await RoundStore.named(verdicts, in: $0) }, in: pool)
+        return true
+    }
+
     /// Lets the names of the run's models stand for what they name now.
-    func point(_ run: RunEvent) async throws {
-        guard try await hasNames(run) else { return }
+    ///
+    /// - Returns: whether they do.
+    @discardableResult
+    func point(_ run: RunEvent) async throws -> Bool {
+        guard try await hasNames(run) else { return true }
         let checkpoints = try await RunStore.checkpoints(run: run.id, from: pool)
         let rounds = try await RoundStore.rounds(of: run.id, from: pool)
         var names: [String: String] = [:]
@@ -287,27 +300,37 @@ struct RoundKeeper: Sendable {
             names["latest"] = candidate
             names["round-\(round.number)"] = candidate
         }
-        let prefix = Self.namePrefix(run)
+        let prefix = Self.namePrefix(run.name)
+        var areSet = true
         for (suffix, id) in names {
             guard let checkpoint = checkpoints.first(where: { $0.id == id }) else { continue }
             do {
                 try store.pointName("\(prefix).\(suffix)", to: checkpoint.modelHash)
             } catch {
+                areSet = false
                 logger.warning("name not set", metadata: ["name": "\(prefix).\(suffix)", "error": "\(error)"])
             }
         }
+        return areSet
     }
 
     /// Whether the names are this run's: of runs of one name the last has them.
     private func hasNames(_ run: RunEvent) async throws -> Bool {
-        let prefix = Self.namePrefix(run)
-        return try await RunStore.runs(from: pool).last { Self.namePrefix($0) == prefix }?.id == run.id
+        let prefix = Self.namePrefix(run.name)
+        return try await !RunStore.names(after: run.id, from: pool).contains { Self.namePrefix($0) == prefix }
     }
 
-    /// The run's name, as a model's name can be.
-    static func namePrefix(_ run: RunEvent) -> String {
-        let allowed = run.name.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "-" }
+    /// A run's name, as a model's name can be.
+    static func namePrefix(_ runName: String) -> String {
+        let allowed = runName.map { $0.isASCII && ($0.isLetter || $0.isNumber || "._-".contains($0)) ? $0 : "-" }
         let name = String(allowed.drop { !($0.isLetter || $0.isNumber) }.prefix(80))
         return name.isEmpty ? "run" : name
     }
+}
+
+/// Names of a run's models could not be set; the log says which and why, and it is tried again.
+struct NamesNotSet: Error, CustomStringConvertible {
+    let run: String
+
+    var description: String { "not all names of the models of \(run) could be set" }
 }

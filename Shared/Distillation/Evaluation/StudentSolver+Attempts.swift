@@ -58,7 +58,12 @@ extension StudentSolver {
                 correct: outcome.correct,
                 truncated: outcome.isTruncated ? true : nil,
                 selfCorrection: own[index].map { own in
-                    Self.grade(own.output, trace: own.trace, gold: problems[problem].answer)
+                    Self.grade(
+                        own.output,
+                        isTruncated: own.isTruncated,
+                        trace: own.trace,
+                        gold: problems[problem].answer
+                    )
                 },
                 promptFormat: format.rawValue,
                 grader: outcome.grader
@@ -69,9 +74,11 @@ extension StudentSolver {
     /// Grades a student's correction of its own attempt: by this a roll-out is graded, and a stored one graded again.
     ///
     /// Arguments:
-    ///   - trace: what ``readCorrection(_:steps:)`` read from the output.
+    ///   - isTruncated: whether the output was cut off.
+    ///   - trace: what ``readCorrection(_:steps:isTruncated:)`` read from the output.
     public static func grade(
         _ output: String,
+        isTruncated: Bool,
         trace: CorrectionTrace?,
         gold: String,
         grader: Grader = Grader()
@@ -82,7 +89,8 @@ extension StudentSolver {
             cause: trace?.cause,
             correction: trace?.correction,
             answer: trace?.answer,
-            correct: trace.map { grader.isCorrect(gold: gold, predicted: $0.answer) } ?? false
+            correct: trace.map { grader.isCorrect(gold: gold, predicted: $0.answer) } ?? false,
+            truncated: isTruncated ? true : nil
         )
     }
 }

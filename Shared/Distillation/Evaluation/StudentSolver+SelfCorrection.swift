@@ -12,6 +12,8 @@ extension StudentSolver {
         public var first: Outcome
         /// The student's text in the second pass.
         public var output: String
+        /// Whether that was cut off; then only an answer that it names to the end counts.
+        public var isTruncated: Bool
         /// What could be read from it; nil where it has no answer.
         public var trace: CorrectionTrace?
         /// The answer that counts after the second pass: the correction's where it could be read, else the first one.
@@ -23,12 +25,14 @@ extension StudentSolver {
         public init(
             first: Outcome,
             output: String,
+            isTruncated: Bool = false,
             trace: CorrectionTrace?,
             gold: String,
             grader: Grader = Grader()
         ) {
             self.first = first
             self.output = output
+            self.isTruncated = isTruncated
             self.trace = trace
             answer = trace?.answer ?? first.answer
             correct = trace.map { grader.isCorrect(gold: gold, predicted: $0.answer) } ?? first.correct
@@ -67,6 +71,7 @@ extension StudentSolver {
             CorrectedOutcome(
                 first: outcome.first,
                 output: correction.output,
+                isTruncated: correction.isTruncated,
                 trace: correction.trace,
                 gold: outcome.task.gold,
                 grader: grader

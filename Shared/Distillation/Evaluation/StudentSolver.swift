@@ -97,7 +97,7 @@ public struct StudentSolver {
         _ attempts: [(task: Task, output: String)],
         parameters: GenerationParameters,
         onFinish: ((Int) throws -> Void)? = nil
-    ) throws -> [(output: String, trace: CorrectionTrace?)] {
+    ) throws -> [(output: String, trace: CorrectionTrace?, isTruncated: Bool)] {
         let steps = attempts.map { StudentFormat.steps(of: $0.output) }
         let outputs = try complete(
             zip(attempts, steps).map { try codec.correctionPrompt(question: $0.task.question, attempt: $1) },
@@ -105,12 +105,17 @@ public struct StudentSolver {
             parameters: parameters,
             onFinish: onFinish
         )
-        return zip(outputs, steps).map { ($0.text, Self.readCorrection($0.text, steps: $1)) }
+        return zip(outputs, steps).map {
+            ($0.text, Self.readCorrection($0.text, steps: $1, isTruncated: $0.isTruncated), $0.isTruncated)
+        }
     }
 
     /// What can be read from a student's correction of an attempt, whose steps are given; nil where it has no answer.
-    public static func readCorrection(_ output: String, steps: [String]) -> CorrectionTrace? {
-        try? StudentFormat.parseCorrection(output, attempt: steps)
+    ///
+    /// Arguments:
+    ///   - isTruncated: whether it was cut off; then only an answer that it names to the end counts.
+    public static func readCorrection(_ output: String, steps: [String], isTruncated: Bool) -> CorrectionTrace? {
+        try? StudentFormat.parseCorrection(output, attempt: steps, isTruncated: isTruncated)
     }
 
     /// Grades an output: by this a student is scored, and a stored output graded again.

@@ -41,12 +41,18 @@ public enum AnswerExtraction {
     /// By the rules that want an answer to be named as one.
     static func named(in bytes: [UInt8], isTruncated: Bool = false) -> ExtractedAnswer? {
         guard isTruncated else { return named(closed: bytes, lines: bytes) }
-        let newline = bytes.lastIndex { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }
+        return named(closed: Array(bytes[..<closedEnd(of: bytes)]), lines: Array(bytes[..<lineEnd(of: bytes)]))
+    }
+
+    /// Where the last element, box or line of a text that was cut off ends.
+    static func closedEnd(of bytes: [UInt8]) -> Int {
         let end = bytes.lastIndex { $0 == UInt8(ascii: ">") || $0 == UInt8(ascii: "}") }
-        return named(
-            closed: Array(bytes[..<(max(newline ?? -1, end ?? -1) + 1)]),
-            lines: Array(bytes[..<(newline.map { $0 + 1 } ?? 0)])
-        )
+        return max(end.map { $0 + 1 } ?? 0, lineEnd(of: bytes))
+    }
+
+    /// Where the last line of a text that was cut off ends.
+    private static func lineEnd(of bytes: [UInt8]) -> Int {
+        bytes.lastIndex { $0 == UInt8(ascii: "\n") || $0 == UInt8(ascii: "\r") }.map { $0 + 1 } ?? 0
     }
 
     /// By elements and boxes in `closed`, and by what lines say in `lines`, both of them the start of one text.

@@ -67,10 +67,22 @@ public enum StudentFormat: String, Sendable, Hashable, Codable, CaseIterable {
     ///
     /// A step that the attempt does not have is no step. Linear in the text's length.
     ///
+    /// Arguments:
+    ///   - isTruncated: whether the text was cut off. Then an answer that nothing stands behind is none, as of
+    ///     ``AnswerExtraction/found(in:isTruncated:)``: `<Answer>12` may have been going to be 123.
     /// - Throws: ``ReasoningError`` where it has no answer or too much text.
-    public static func parseCorrection(_ response: String, attempt: [String]) throws -> CorrectionTrace {
+    public static func parseCorrection(
+        _ response: String,
+        attempt: [String],
+        isTruncated: Bool = false
+    ) throws -> CorrectionTrace {
         guard response.utf8.count <= CorrectionTrace.maximumLength else {
             throw ReasoningError(.tooLong, "the correction has more than \(CorrectionTrace.maximumLength) bytes")
+        }
+        var response = response
+        if isTruncated {
+            let bytes = Array(response.utf8)
+            response = String(decoding: bytes[..<AnswerExtraction.closedEnd(of: bytes)], as: UTF8.self)
         }
         let whole = TaggedSteps(response)
         // The elements of the short form stand inside one step, so that the shared parser reads them.

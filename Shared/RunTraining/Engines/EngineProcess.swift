@@ -38,14 +38,19 @@ struct EngineProcess: Sendable {
     /// throws, nothing works on the folder any more. What a trainer that was killed left running is ended before another
     /// engine begins on the same folder.
     ///
-    /// - Parameter report: Told of what the metrics say; throwing ends the engine.
+    /// - Parameters:
+    ///   - check: Asked at each look, whether or not the engine has said anything since; throwing ends the engine.
+    ///   - report: Told of what the metrics say; throwing ends the engine.
     /// - Throws: ``DistillationError`` with the engine's last words when it failed for good, ``Interrupted`` when another try
     ///   may help.
-    func run(_ report: @Sendable @escaping (EngineJob.Line) throws -> Void) async throws {
+    func run(
+        check: @Sendable @escaping () throws -> Void = {},
+        _ report: @Sendable @escaping (EngineJob.Line) throws -> Void
+    ) async throws {
         endLeftover()
         let outcome: Result<Void, any Error>
         do {
-            outcome = .success(try await runOnce(report))
+            outcome = .success(try await runOnce(check, report))
         } catch {
             outcome = .failure(error)
         }
@@ -63,7 +68,10 @@ struct EngineProcess: Sendable {
     /// A cause that comes back each time, such as too little memory, passes with no number of tries.
     private static let maximumTries = 5
 
-    private func runOnce(_ report: @Sendable @escaping (EngineJob.Line) throws -> Void) async throws {
+    private func runOnce(
+        _ check: @Sendable @escaping () throws -> Void,
+        _ report: @Sendable @escaping (EngineJob.Line) throws -> Void
+    ) async throws {
         let log = job.folder.appending(path: "output.log")
         let output = try FileDescriptor.open(
             FilePath(log.path),
@@ -93,7 +101,7 @@ struct EngineProcess: Sendable {
             ) { execution in
                 let process = execution.processIdentifier.value
                 try note(process)
-                try await follow(process, report)
+                try await follow(process, check, report)
             }
         } catch let error as SubprocessError {
             if error.code == .spawnFailed, Self.mayPass(spawning: error.underlyingError?.rawValue) {
@@ -127,11 +135,16 @@ struct EngineProcess: Sendable {
     }
 
     /// Looks at the metrics until the process is gone.
-    private func follow(_ process: pid_t, _ report: (EngineJob.Line) throws -> Void) async throws {
+    private func follow(
+        _ process: pid_t,
+        _ check: () throws -> Void,
+        _ report: (EngineJob.Line) throws -> Void
+    ) async throws {
         var metrics = job.metrics
         var last = -1
         while Self.isRunning(process) {
             try await Task.sleep(for: interval)
+            try check()
             if let line = metrics.latest(), line.step != last {
                 last = line.step
                 try report(line)

@@ -95,6 +95,10 @@ public struct SelfCorrection: Sendable, Hashable, Codable {
     public var answer: String?
     /// Whether that is the gold answer.
     public var correct: Bool
+    /// Whether the text was cut off; then only an answer that it names to the end counts.
+    ///
+    /// Not there where it is whole, or an earlier version wrote it.
+    public var truncated: Bool?
 
     /// Makes a self-correction.
     public init(
@@ -103,7 +107,8 @@ public struct SelfCorrection: Sendable, Hashable, Codable {
         cause: String? = nil,
         correction: String? = nil,
         answer: String? = nil,
-        correct: Bool
+        correct: Bool,
+        truncated: Bool? = nil
     ) {
         self.output = output
         self.firstWrongStep = firstWrongStep
@@ -111,5 +116,6 @@ public struct SelfCorrection: Sendable, Hashable, Codable {
         self.correction = correction
         self.answer = answer
         self.correct = correct
+        self.truncated = truncated
     }
 }

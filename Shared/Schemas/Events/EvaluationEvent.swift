@@ -237,6 +237,9 @@ public struct SelfCorrectionScore: Sendable, Hashable, Codable {
     public var readable: Int
     /// The corrections that name a step of the attempt.
     public var named: Int
+    /// The corrections that were cut off, of which only an answer that they name to the end counts; not there where an
+    /// earlier version wrote some.
+    public var truncated: Int?
 
     /// Makes a score.
     public init(
@@ -246,7 +249,8 @@ public struct SelfCorrectionScore: Sendable, Hashable, Codable {
         changedToRight: Int,
         changedToWrong: Int,
         readable: Int,
-        named: Int
+        named: Int,
+        truncated: Int? = nil
     ) {
         self.correct = correct
         self.accuracy = accuracy
@@ -255,6 +259,7 @@ public struct SelfCorrectionScore: Sendable, Hashable, Codable {
         self.changedToWrong = changedToWrong
         self.readable = readable
         self.named = named
+        self.truncated = truncated
     }
 
     func validate(_ check: Validation, _ field: String, first: EvaluationEvent) throws {
@@ -265,6 +270,7 @@ public struct SelfCorrectionScore: Sendable, Hashable, Codable {
         try interval.validate(check, "\(field).", accuracy: accuracy, correct: correct, of: first.problems)
         try check.range(readable, 0...first.problems, "\(field).readable")
         try check.range(named, 0...readable, "\(field).named")
+        if let truncated { try check.range(truncated, 0...first.problems, "\(field).truncated") }
     }
 }
 

@@ -23,6 +23,19 @@ extension Set<TeachingPart> {
     /// The names, in order.
     public var names: [String] { sorted().map(\.rawValue) }
 
+    /// The kinds of traces that come of it.
+    public var traces: Set<TraceKind> {
+        Set<TraceKind>(
+            map {
+                switch $0 {
+                case .chains: .chainOfThought
+                case .duals, .mistakes: .dual
+                case .templates: .template
+                }
+            }
+        )
+    }
+
     /// The parts with these names; names of a later version are passed over.
     public init(names: [String]) { self.init(names.compactMap(TeachingPart.init(rawValue:))) }
 }

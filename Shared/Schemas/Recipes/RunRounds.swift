@@ -3,7 +3,8 @@
 /// A round trains all stages once; it ends with the gate's verdict on its candidate. The next one starts when one of the
 /// conditions holds; without any it is started by hand (`errata runs round`).
 public struct RunRounds: Sendable, Hashable, Codable {
-    /// The next round starts when so many training problems have been taught that the last round did not learn from.
+    /// The next round starts when so many training problems have been taught that the last round did not learn from, and
+    /// something came of them.
     public var newProblems: Int?
     /// The next round starts so many seconds after the last one's verdict, if there is a new problem.
     public var afterSeconds: Double?
@@ -12,7 +13,7 @@ public struct RunRounds: Sendable, Hashable, Codable {
     /// What stages whose parent is `initial` start from in later rounds: `champion` (the default) or `initial`.
     public var from: String?
     /// What a later round learns from: `all` (the default), `new` problems alone, or `replay`, the new ones and a share of
-    /// the old.
+    /// the old; likewise of the attempts of a parent that it has in common with earlier rounds.
     public var data: String?
     /// The share of the old problems that `replay` adds, drawn by the run's seed; 0.25 when it is not there.
     public var replayShare: Double?
@@ -33,6 +34,9 @@ public struct RunRounds: Sendable, Hashable, Codable {
         self.data = data
         self.replayShare = replayShare
     }
+
+    /// Whether a later round learns from what is new to it, and from what earlier ones learned from in a share at most.
+    public var learnsFromNew: Bool { data.map { $0 != "all" } ?? false }
 
     func validate(_ check: Validation, _ field: String) throws {
         try check.atLeast(newProblems, 1, "\(field).newProblems")

@@ -28,6 +28,9 @@ public enum DatabaseSchema {
             migration(20, "compression", PackageResources.V0020_compression_sql),
             migration(21, "key-steps-as-text", PackageResources.V0021_key_steps_as_text_sql),
             migration(22, "difficulty", PackageResources.V0022_difficulty_sql),
+            migration(23, "verdict-names", PackageResources.V0023_verdict_names_sql),
+            migration(24, "second-passes", PackageResources.V0024_second_passes_sql),
+            migration(25, "job-changes", PackageResources.V0025_job_changes_sql),
         ]
     }
 

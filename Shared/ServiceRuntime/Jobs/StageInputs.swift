@@ -28,18 +28,36 @@ public struct StageInputs: Sendable {
         case "replay":
             let new = Set(try await problems(onlyNew: true))
             let allNew = Set(try await problems(onlyNew: true, limited: false))
-            let replayed = ready.run.rounds?.replayShare ?? 0.25
-            // Each round draws anew.
-            let seed = ready.run.seed &+ UInt64(ready.round)
             // The limit bounds the new ones.
             inputs.problems = try await problems(onlyNew: false, limited: false).filter {
-                new.contains($0) || !allNew.contains($0) && share($0, seed) < replayed
+                new.contains($0) || !allNew.contains($0) && isReplayed($0, in: ready)
             }
         default: inputs.problems = try await problems(onlyNew: false)
         }
+        if ready.stage.needsRollout { inputs.attempts = try await attempts(of: ready) }
         if ready.stage.needsCorrections {
-            inputs.corrections = try await TraceStore.correctionIDs(checkpoint: ready.parent.id, from: pool)
+            inputs.corrections = try await TraceStore.correctionIDs(
+                checkpoint: ready.parent.id,
+                attempts: inputs.attempts,
+                from: pool
+            )
         }
         return inputs
+    }
+
+    /// The attempts of the parent that the round learns from; nil for all.
+    ///
+    /// One that was the parent in an earlier round too, as no candidate took its place, has attempts of that one, which were
+    /// learned from then.
+    private func attempts(of ready: ReadyStage) async throws -> [String]? {
+        guard let rounds = ready.run.rounds, rounds.learnsFromNew else { return nil }
+        return try await EvaluationStore.attemptPlaces(checkpoint: ready.parent.id, from: pool).filter {
+            $0.round == ready.round || rounds.data == "replay" && isReplayed($0.problem, in: ready)
+        }.map(\.id)
+    }
+
+    /// Whether a problem of before is among those that a round learns from once more; each round draws anew.
+    private func isReplayed(_ problem: String, in ready: ReadyStage) -> Bool {
+        share(problem, ready.run.seed &+ UInt64(ready.round)) < ready.run.rounds?.replayShare ?? 0.25
     }
 }

@@ -20,6 +20,8 @@ public struct StageJob: Sendable {
         @Sendable (_ step: Int, _ totalSteps: Int, _ loss: Double, _ tokens: Int) throws -> Void
 
     /// Throws once the stage may be another process's: asked before something is written that no transaction fences.
+    ///
+    /// Of a stage that is waited for it also throws once the run has ended, and is asked all the time.
     public typealias Fence = @Sendable () throws -> Void
 
     /// A stage with its data at hand.
@@ -87,13 +89,14 @@ public struct StageJob: Sendable {
     ///
     /// Arguments:
     ///   - holder: this process among all.
-    ///   - interval: how often it looks.
+    ///   - interval: how often it asks whether something has come.
     public func runner(holder: String, interval: Duration = .milliseconds(300)) -> JobRunner<ReadyStage> {
         JobRunner(
             pool: pool,
             holder: holder,
             logger: logger,
             interval: interval,
+            changes: { try await JobChanges.latest(from: pool) },
             leaseName: { "run/\($0.run.id)/\($0.round)/\($0.stage.name)" },
             ready: ready,
             work: { stage, lease in
@@ -129,7 +132,11 @@ public struct StageJob: Sendable {
             let checkpoint = try await checkpoint(of: stage, work, lease)
             try FaultPoint.stageStored.reach()
             let event = try OutgoingEvent(checkpoint, source: source, time: Date())
-            let effects = Effects(events: [event]) { try await RunStore.insert(checkpoint, in: $0) }
+            let effects = Effects(events: [event]) { transaction in
+                // The run may have ended since it was looked at last: nothing is evaluated or gated for one that was cancelled.
+                guard try await RunStore.isActive(stage.run.id, in: transaction) else { throw RunEnded() }
+                try await RunStore.insert(checkpoint, in: transaction)
+            }
             try await lease.commit(effects, in: pool)
             // Not before: where the process ends between, the next goes on from what was kept.
             work.forget()
@@ -180,7 +187,11 @@ public struct StageJob: Sendable {
                     try progress.check()
                     progress.update(step: step, totalSteps: totalSteps, loss: loss, tokens: tokens)
                 }
-                return try await train(report) { try lease.checkHeld() }
+                return try await train(report) {
+                    try lease.checkHeld()
+                    // A program that is waited for may say nothing for hours: whoever asks this learns of the run's end.
+                    try progress.check()
+                }
             }
         }
     }

@@ -76,6 +76,18 @@ public struct StageReadiness: Sendable {
         return result
     }
 
+    /// Why a waiting stage can never begin, as the attempts that it would learn from will not come; nil where they may.
+    public func lastingObstacle(to candidate: Candidate) async throws -> String? {
+        let (job, stage) = (candidate.job, candidate.stage)
+        guard stage.needsRollout, !job.hasInputs, let parent = try await parent(of: stage, job.id) else { return nil }
+        let reason = try await EvaluationJobStore.leftOutRollout(
+            checkpoint: parent.checkpoint.id,
+            round: job.id.round,
+            from: pool
+        )
+        return reason.map { "the roll-out of \(stage.parentName) was left out: \($0)" }
+    }
+
     /// The stages that are ready, in order.
     public func ready() async throws -> [ReadyStage] { try await ready(among: candidates()) }
 
@@ -117,7 +129,7 @@ public struct StageReadiness: Sendable {
             guard
                 let round = try await RoundStore.rounds(of: id.run, from: pool).first(where: { $0.number == id.round })
             else { return nil }
-            parent = stage.parentName == RunStage.champion ? round.champion : round.start
+            parent = round.parent(of: stage, run: id.run)
         case let name: parent = CheckpointEvent.id(run: id.run, round: id.round, stage: name)
         }
         guard let checkpoint = try await RunStore.checkpoint(parent, from: pool),
@@ -152,6 +164,7 @@ public struct StageReadiness: Sendable {
                 let rollout = try await EvaluationStore.rolloutProgress(
                     checkpoint: ready.parent.id,
                     round: ready.round,
+                    onlyOwn: run.rounds?.learnsFromNew ?? false,
                     from: pool
                 )
             else { return false }
@@ -167,7 +180,7 @@ public struct StageReadiness: Sendable {
 
     /// How many traces a stage could learn from, and with how many of them it starts.
     func examples(for stage: RunStage, of run: RunEvent, round: Int) async throws -> (found: Int, wanted: Int) {
-        let onlyNew = run.rounds?.data.map { $0 != "all" } ?? false
+        let onlyNew = run.rounds?.learnsFromNew ?? false
         let selection = TrainingSelection(stage, of: run, round: round, onlyNew: onlyNew)
         let found = try await examples(for: stage, of: run, selection)
         // What started a later round is enough for its stages.

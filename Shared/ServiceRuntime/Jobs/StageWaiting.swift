@@ -48,6 +48,7 @@ public enum StageWaiting {
                 let rollout = try await EvaluationStore.rolloutProgress(
                     checkpoint: parent.checkpoint.id,
                     round: job.id.round,
+                    onlyOwn: candidate.run.rounds?.learnsFromNew ?? false,
                     from: pool
                 )
             else { return "the roll-out of \(stage.parentName)" }

@@ -56,6 +56,21 @@ public enum EvaluationJobStore {
         DeterministicID.make(cause: checkpoint, parts: "evaluation", suite)
     }
 
+    /// The id of a roll-out.
+    private static func rolloutID(checkpoint: String, round: Int) -> String {
+        DeterministicID.make(cause: checkpoint, parts: "rollout", String(round))
+    }
+
+    /// Why a checkpoint's roll-out for a round was left out; nil where it was not.
+    static func leftOutRollout(checkpoint: String, round: Int, from pool: PostgresPool) async throws -> String? {
+        try await pool.first(
+            """
+            SELECT coalesce(reason, '') AS reason FROM evaluation_jobs
+            WHERE id = \(rolloutID(checkpoint: checkpoint, round: round)) AND state = \(State.leftOut.rawValue)
+            """
+        )?.get("reason", as: String.self)
+    }
+
     /// Asks for the scoring of a checkpoint on a suite; asking again changes nothing.
     public static func insert(
         suite: String,
@@ -80,7 +95,7 @@ public enum EvaluationJobStore {
         in transaction: PostgresTransaction
     ) async throws {
         try await insert(
-            DeterministicID.make(cause: checkpoint, parts: "rollout", String(round)),
+            rolloutID(checkpoint: checkpoint, round: round),
             run: run,
             checkpoint: checkpoint,
             suite: nil,
@@ -261,13 +276,16 @@ public enum EvaluationJobStore {
             public var readable: Bool
             /// Whether it names a step.
             public var named: Bool
+            /// Whether it was cut off; nil where an earlier version wrote the row.
+            public var truncated: Bool?
 
             /// Creates a second pass.
-            public init(output: String, correct: Bool, readable: Bool, named: Bool) {
+            public init(output: String, correct: Bool, readable: Bool, named: Bool, truncated: Bool? = nil) {
                 self.output = output
                 self.correct = correct
                 self.readable = readable
                 self.named = named
+                self.truncated = truncated
             }
         }
 
@@ -304,13 +322,14 @@ public enum EvaluationJobStore {
         try await transaction.execute(
             """
             INSERT INTO evaluation_results (evaluation_id, problem_id, correct, answer, output, truncated, tokens,
-                                            second_output, second_correct, second_readable, second_named, grader)
+                                            second_output, second_correct, second_readable, second_named, second_truncated,
+                                            grader)
             SELECT \(evaluation), *
             FROM unnest(\(results.map(\.problemID)), \(results.map(\.correct)), \(results.map(\.answer)),
                         \(results.map(\.output)), \(results.map(\.truncated)), \(results.map(\.tokens)),
                         \(results.map(\.second?.output)), \(results.map(\.second?.correct)),
                         \(results.map(\.second?.readable)), \(results.map(\.second?.named)),
-                        \(results.map(\.grader)))
+                        \(results.map(\.second?.truncated)), \(results.map(\.grader)))
             ON CONFLICT DO NOTHING
             """
         )
@@ -321,7 +340,7 @@ public enum EvaluationJobStore {
         try await pool.query(
             """
             SELECT problem_id, correct, answer, output, truncated, tokens, second_output, second_correct, second_readable,
-                   second_named, grader
+                   second_named, second_truncated, grader
             FROM evaluation_results WHERE evaluation_id = \(evaluation) ORDER BY problem_id COLLATE "C"
             """
         ).map(result(of:))
@@ -342,7 +361,8 @@ public enum EvaluationJobStore {
                 output: output,
                 correct: try row.get("second_correct", as: Bool?.self) ?? false,
                 readable: try row.get("second_readable", as: Bool?.self) ?? false,
-                named: try row.get("second_named", as: Bool?.self) ?? false
+                named: try row.get("second_named", as: Bool?.self) ?? false,
+                truncated: try row.get("second_truncated", as: Bool?.self)
             )
         }
         return result

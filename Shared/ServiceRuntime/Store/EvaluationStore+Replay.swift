@@ -44,7 +44,7 @@ extension EvaluationStore {
             """
             SELECT result.evaluation_id, result.problem_id, result.correct, result.answer, result.output, result.truncated,
                    result.tokens, result.second_output, result.second_correct, result.second_readable, result.second_named,
-                   result.grader, job.run_id, job.suite
+                   result.second_truncated, result.grader, job.run_id, job.suite
             FROM evaluation_results AS result JOIN evaluation_jobs AS job ON job.id = result.evaluation_id
             WHERE (result.evaluation_id, result.problem_id) > (\(place.evaluation), \(place.problem))
               AND job.suite IS NOT NULL

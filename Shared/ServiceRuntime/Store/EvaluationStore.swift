@@ -95,18 +95,24 @@ public enum EvaluationStore {
     }
 
     /// The progress of a checkpoint's roll-out for a round; `nil` before it is whole.
+    ///
+    /// Arguments:
+    ///   - onlyOwn: whether only the wrong attempts are counted that were made for the round, and not those of before.
     public static func rolloutProgress(
         checkpoint: String,
         round: Int = 1,
+        onlyOwn: Bool = false,
         from pool: PostgresPool
     ) async throws -> RolloutProgress? {
         try await pool.query(
             """
-            SELECT rollouts.attempted::bigint AS attempted, rollouts.wrong::bigint AS wrong,
+            SELECT rollouts.attempted::bigint AS attempted,
+                   CASE WHEN \(onlyOwn) THEN count(DISTINCT attempts.id) ELSE rollouts.wrong::bigint END AS wrong,
                    count(traces.id) AS answered, count(traces.id) FILTER (WHERE traces.verified) AS verified,
                    extract(epoch FROM now() - greatest(rollouts.created_at, max(traces.created_at)))::float8 AS waited
             FROM rollouts
             LEFT JOIN attempts ON attempts.checkpoint_id = rollouts.checkpoint_id AND NOT attempts.correct
+                AND (NOT \(onlyOwn) OR \(roundOfAttempt) = rollouts.round)
             LEFT JOIN traces ON traces.attempt_id = attempts.id AND traces.kind = 'correction'
             WHERE rollouts.checkpoint_id = \(checkpoint) AND rollouts.round = \(round)
             GROUP BY rollouts.checkpoint_id, rollouts.attempted, rollouts.wrong, rollouts.created_at
@@ -120,6 +126,65 @@ public enum EvaluationStore {
                 waitedSeconds: try row.get("waited", as: Double.self)
             )
         }
+    }
+
+    /// The round that an attempt was made for; attempts of before it was told are of the first.
+    private static let roundOfAttempt: SQL = "coalesce((attempts.body->>'round')::integer, 1)"
+
+    /// What a checkpoint's attempts were made at and for, in order of id.
+    static func attemptPlaces(
+        checkpoint: String,
+        from pool: PostgresPool
+    ) async throws -> [(id: String, problem: String, round: Int)] {
+        try await pool.query(
+            """
+            SELECT id, problem_id, \(roundOfAttempt) AS round FROM attempts WHERE checkpoint_id = \(checkpoint)
+            ORDER BY id COLLATE "C"
+            """
+        ).map {
+            (
+                try $0.get("id", as: String.self), try $0.get("problem_id", as: String.self),
+                try $0.get("round", as: Int.self)
+            )
+        }
+    }
+
+    /// Whether a checkpoint has attempted a problem.
+    public static func hasAttempts(checkpoint: String, from pool: PostgresPool) async throws -> Bool {
+        try await pool.first("SELECT FROM attempts WHERE checkpoint_id = \(checkpoint) LIMIT 1") != nil
+    }
+
+    /// The roll-outs that the open rounds of active runs learn from.
+    private static let openRollouts: SQL = """
+        evaluation_jobs AS rollout
+        JOIN runs ON runs.id = rollout.run_id AND runs.state = 'active'
+        JOIN rounds ON rounds.run_id = rollout.run_id AND rounds.number = rollout.round AND rounds.ended_at IS NULL
+        """
+
+    /// Whether no open round of its run learns from an attempt's checkpoint any more: another one's mistakes are the
+    /// student's present ones.
+    public static func isStale(_ attempt: AttemptEvent, from pool: PostgresPool) async throws -> Bool {
+        try await pool.first(
+            """
+            SELECT FROM \(openRollouts)
+            WHERE rollout.checkpoint_id = \(attempt.checkpointId) AND rollout.run_id = \(attempt.runId)
+              AND rollout.suite IS NULL
+            LIMIT 1
+            """
+        ) == nil
+    }
+
+    /// Whether the teacher has not answered some wrong attempt that an open round of a run learns from.
+    public static func waitsForCorrections(run: String, from pool: PostgresPool) async throws -> Bool {
+        try await pool.first(
+            """
+            SELECT FROM \(openRollouts)
+            JOIN attempts ON attempts.checkpoint_id = rollout.checkpoint_id AND NOT attempts.correct
+            WHERE rollout.run_id = \(run) AND rollout.suite IS NULL
+              AND NOT EXISTS (SELECT FROM traces WHERE traces.attempt_id = attempts.id)
+            LIMIT 1
+            """
+        ) != nil
     }
 
     /// An attempt by its id.

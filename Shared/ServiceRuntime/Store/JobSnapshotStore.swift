@@ -173,13 +173,13 @@ public enum JobSnapshotStore {
             )
         }
         guard ready.stage.needsRollout else { return choices }
+        let isChosen: SQL = """
+            checkpoint_id = \(ready.parent.id)
+            AND (\(inputs.attempts)::text[] IS NULL OR attempts.id = ANY(\(inputs.attempts)))
+            """
         return choices + [
-            choice(.attempts, #"id COLLATE "C""#, "checkpoint_id = \(ready.parent.id)"),
-            choice(
-                .attempted,
-                #"id COLLATE "C""#,
-                "id IN (SELECT problem_id FROM attempts WHERE checkpoint_id = \(ready.parent.id))"
-            ),
+            choice(.attempts, #"id COLLATE "C""#, isChosen),
+            choice(.attempted, #"id COLLATE "C""#, "id IN (SELECT problem_id FROM attempts WHERE \(isChosen))"),
             choice(.corrections, #"id COLLATE "C""#, "id = ANY(\(inputs.corrections))"),
         ]
     }

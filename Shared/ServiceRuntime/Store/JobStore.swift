@@ -105,11 +105,16 @@ public enum JobStore {
         public var problems: [String]
         /// The ids of the correction traces.
         public var corrections: [String]
+        /// The ids of its parent's attempts; nil for all of them.
+        ///
+        /// The snapshot alone keeps them.
+        public var attempts: [String]?
 
         /// Collects ids.
-        public init(problems: [String] = [], corrections: [String] = []) {
+        public init(problems: [String] = [], corrections: [String] = [], attempts: [String]? = nil) {
             self.problems = problems
             self.corrections = corrections
+            self.attempts = attempts
         }
     }
 
@@ -143,7 +148,7 @@ public enum JobStore {
                 )
             }
         }
-        var noted = Inputs()
+        var noted = Inputs(attempts: inputs.attempts)
         for row in try await transaction.query(
             """
             SELECT kind, id FROM stage_inputs

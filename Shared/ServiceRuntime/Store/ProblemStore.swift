@@ -205,6 +205,7 @@ public enum ProblemStore {
     public static func rollout(
         of run: RunEvent,
         _ options: RolloutOptions,
+        notAttemptedBy checkpoint: String,
         from pool: PostgresPool
     ) async throws -> [ProblemEvent] {
         try await pool.query(
@@ -213,6 +214,7 @@ public enum ProblemStore {
             FROM problems
             WHERE dataset = \(run.dataset) AND split = \(options.split.rawValue)
               AND \(OverlapCondition(datasets: options.split == .train ? [] : run.learnedDatasets, run).sql)
+              AND id NOT IN (SELECT problem_id FROM attempts WHERE checkpoint_id = \(checkpoint))
             ORDER BY id COLLATE "C" LIMIT \(options.limit)
             """
         ).map(problem(of:))

@@ -16,6 +16,15 @@ public enum RoundStore {
         public let isOver: Bool
         /// Seconds since it was over.
         public let secondsOver: Double
+
+        /// The id of the checkpoint that a stage of a run starts from in this round.
+        public func parent(of stage: RunStage, run: String) -> String {
+            switch stage.parentName {
+            case RunStage.initial: start
+            case RunStage.champion: champion
+            case let name: CheckpointEvent.id(run: run, round: number, stage: name)
+            }
+        }
     }
 
     /// Begins a round: its row, and a waiting job a stage; one that is there stays as it is.
@@ -105,39 +114,62 @@ public enum RoundStore {
         }
     }
 
-    /// The runs whose latest verdict is a person's, oldest first.
-    public static func overruled(from pool: PostgresPool) async throws -> [RunEvent] {
+    /// The runs of verdicts that the models' names do not follow yet, oldest first.
+    public static func unnamed(from pool: PostgresPool) async throws -> [RunEvent] {
         try await pool.query(
             """
-            SELECT body::text AS body FROM runs
-            WHERE (SELECT decider FROM verdicts WHERE run_id = runs.id ORDER BY created_at DESC, id DESC LIMIT 1)
-                  = \(VerdictEvent.Decider.operator.rawValue)
+            SELECT body::text AS body FROM runs WHERE id IN (SELECT run_id FROM verdicts WHERE named_at IS NULL)
             ORDER BY created_at, id
             """
         ).map { try EventBody.event(RunEvent.self, of: $0) }
     }
 
+    /// The ids of a run's verdicts that the models' names do not follow yet.
+    public static func unnamed(of run: String, from pool: PostgresPool) async throws -> [String] {
+        try await pool.values("SELECT id FROM verdicts WHERE run_id = \(run) AND named_at IS NULL", as: String.self)
+    }
+
+    /// Notes that the models' names follow verdicts.
+    public static func named(_ verdicts: [String], in transaction: PostgresTransaction) async throws {
+        try await transaction.execute("UPDATE verdicts SET named_at = now() WHERE id = ANY(\(verdicts))")
+    }
+
     /// The number of training problems that a stage of a run may learn from in a round, and none has learned from yet.
+    ///
+    /// Those that the teacher was asked about count, whatever came of it, so that the number does not hang on which answers
+    /// were refused; but where nothing at all came of them that a stage could learn from, there is no new one.
     public static func newProblems(
         for run: RunEvent,
         round: Int,
         from pool: PostgresPool
     ) async throws -> Int {
         var new: Set<String> = []
+        var isAnyLearnable = false
         for stage in run.stages(ofRound: round) {
-            let onlyNew = run.rounds?.data.map { $0 != "all" } ?? false
+            let onlyNew = run.rounds?.learnsFromNew ?? false
             let selection = TrainingSelection(stage, of: run, round: round, onlyNew: onlyNew)
-            new.formUnion(
-                try await pool.query(
-                    """
-                    SELECT id FROM problems WHERE \(selection.limitedCondition) AND \(selection.isTaught) AND NOT EXISTS (
-                        SELECT 1 FROM stage_inputs AS learned
-                        WHERE learned.run_id = \(run.id) AND learned.kind = 'problem' AND learned.id = problems.id
-                    )
-                    """
-                ).map { try $0.get("id", as: String.self) }
-            )
+            let isNew: SQL = """
+                \(selection.limitedCondition) AND \(selection.isTaught) AND NOT EXISTS (
+                    SELECT 1 FROM stage_inputs AS learned
+                    WHERE learned.run_id = \(run.id) AND learned.kind = 'problem' AND learned.id = problems.id
+                )
+                """
+            let found = try await pool.values("SELECT id FROM problems WHERE \(isNew)", as: String.self)
+            new.formUnion(found)
+            guard !isAnyLearnable, !found.isEmpty else { continue }
+            let kinds = (selection.needs ?? []).traces.map(\.rawValue)
+            let learnable: SQL = """
+                SELECT FROM problems WHERE \(isNew) AND EXISTS (
+                    SELECT FROM traces WHERE problem_id = problems.id AND kind = ANY(\(kinds)) AND verified
+                ) LIMIT 1
+                """
+            if kinds.isEmpty {
+                // A stage that needs nothing of the teacher learns from the problems themselves.
+                isAnyLearnable = true
+            } else {
+                isAnyLearnable = try await pool.first(learnable) != nil
+            }
         }
-        return new.count
+        return isAnyLearnable ? new.count : 0
     }
 }

@@ -95,6 +95,12 @@ public enum RunStore {
         ).isEmpty
     }
 
+    /// Whether a run is active.
+    static func isActive(_ run: String, in transaction: PostgresTransaction) async throws -> Bool {
+        let found = try await transaction.first("SELECT state FROM runs WHERE id = \(run)")
+        return try found.map { try $0.named("state", in: "runs", as: State.self) == .active } ?? false
+    }
+
     /// Sets what the teacher may cost for a run.
     ///
     /// - Returns: whether there is such a run.
@@ -184,6 +190,18 @@ public enum RunStore {
             "SELECT body::text AS body FROM runs WHERE NOT \(active) OR state = 'active' ORDER BY created_at, id"
         )
         .map { try EventBody.event(RunEvent.self, of: $0) }
+    }
+
+    /// The names of the runs that came after one.
+    public static func names(after run: String, from pool: PostgresPool) async throws -> [String] {
+        try await pool.values(
+            """
+            SELECT younger.name FROM runs AS own JOIN runs AS younger
+                ON (younger.created_at, younger.id) > (own.created_at, own.id)
+            WHERE own.id = \(run)
+            """,
+            as: String.self
+        )
     }
 
     /// Runs by their ids, oldest first; those that are not there are left out.

@@ -172,11 +172,20 @@ public enum TraceStore {
     }
 
     /// The ids of the correction traces of a checkpoint's attempts, verified or not.
-    public static func correctionIDs(checkpoint: String, from pool: PostgresPool) async throws -> [String] {
+    ///
+    /// Arguments:
+    ///   - attempts: those that are meant; nil for all.
+    public static func correctionIDs(
+        checkpoint: String,
+        attempts: [String]? = nil,
+        from pool: PostgresPool
+    ) async throws -> [String] {
         try await pool.query(
             """
             SELECT traces.id FROM traces JOIN attempts ON attempts.id = traces.attempt_id
-            WHERE attempts.checkpoint_id = \(checkpoint) AND traces.kind = 'correction' ORDER BY traces.id COLLATE "C"
+            WHERE attempts.checkpoint_id = \(checkpoint) AND traces.kind = 'correction'
+              AND (\(attempts)::text[] IS NULL OR attempts.id = ANY(\(attempts)))
+            ORDER BY traces.id COLLATE "C"
             """
         ).map { try $0.get("id", as: String.self) }
     }

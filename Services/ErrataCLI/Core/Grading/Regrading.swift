@@ -127,10 +127,16 @@ struct Regrading: Sendable {
         )
         var found = [difference("correct", first.answer, result.correct, first.correct)]
         if let second = result.second {
+            let isTruncated = second.truncated ?? false
             let both = StudentSolver.CorrectedOutcome(
                 first: first,
                 output: second.output,
-                trace: StudentSolver.readCorrection(second.output, steps: StudentFormat.steps(of: result.output)),
+                isTruncated: isTruncated,
+                trace: StudentSolver.readCorrection(
+                    second.output,
+                    steps: StudentFormat.steps(of: result.output),
+                    isTruncated: isTruncated
+                ),
                 gold: problem.answer,
                 grader: grader
             )
@@ -172,9 +178,15 @@ struct Regrading: Sendable {
         )
         var found = [difference("correct", first.answer, attempt.correct, first.correct)]
         if let own = attempt.selfCorrection {
+            let isTruncated = own.truncated ?? false
             let again = StudentSolver.grade(
                 own.output,
-                trace: StudentSolver.readCorrection(own.output, steps: StudentFormat.steps(of: attempt.output)),
+                isTruncated: isTruncated,
+                trace: StudentSolver.readCorrection(
+                    own.output,
+                    steps: StudentFormat.steps(of: attempt.output),
+                    isTruncated: isTruncated
+                ),
                 gold: problem.answer,
                 grader: grader
             )
