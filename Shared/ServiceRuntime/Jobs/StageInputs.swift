@@ -28,7 +28,7 @@ public struct StageInputs: Sendable {
         case "replay":
             let new = Set(try await problems(onlyNew: true))
             let allNew = Set(try await problems(onlyNew: true, limited: false))
-            let replayed = ready.run.rounds?.replayShare ?? 0.25
+            let replayed = ready.run.rounds?.replayShare ?? RunRounds.defaultReplayShare
             // Each round draws anew.
             let seed = ready.run.seed &+ UInt64(ready.round)
             // The limit bounds the new ones.
