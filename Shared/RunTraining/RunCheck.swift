@@ -5,14 +5,14 @@ public import Schemas
 import ServiceRuntime
 import TensorEngine
 import Tokenization
-import Training
+public import Training
 
 /// What every service asks of a run before it takes it up, so that all refuse the same runs for the same reasons.
 ///
 /// Memory is the exception: only who trains, or sends runs to those that do, asks for it, as each service has bounds of its own.
 public enum RunCheck {
-    /// Checks that a run's student is in the store and can be asked in the run's form, that every stage's options are known,
-    /// and that every stage's training could fit into the memory at all.
+    /// Checks that a run's student is in the store and can be asked in the run's form, that the trainers take every stage's
+    /// options, and that there is memory for every stage's training.
     ///
     /// Arguments:
     ///   - memory: whether the trainings must fit into this process's memory; false where another trains, which has bounds of
@@ -59,30 +59,71 @@ public enum RunCheck {
                 try check(stage, seed: run.seed, folder: folder, available: available)
             } catch let error as DistillationError {
                 throw PermanentFailure(code: "invalid-recipe", message: "stages[\(index)]: \(error)")
-            } catch let error as TrainingError {
-                throw PermanentFailure(code: "invalid-recipe", message: "stages[\(index)]: \(error)")
+            } catch let error as RefusedOption {
+                throw PermanentFailure(code: "invalid-recipe", message: "stages[\(index)].\(error.description)")
             }
         }
         return folder
     }
 
-    /// Checks a stage's words and the memory of its shortest example: what its data need more is known when it starts.
+    /// An option that a trainer refuses, by its place in the stage.
+    struct RefusedOption: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    /// Checks a stage's options as its trainer does when it begins, and its memory.
+    ///
+    /// - Throws: ``RefusedOption``, or `DistillationError` that names an unknown word.
     static func check(_ stage: RunStage, seed: UInt64, folder: URL, available: Int?) throws {
-        let options = try stage.trainingOptions(seed: seed)
-        let adapter = try (stage.training ?? TrainingBlock()).adapter()
+        try refusing("training") { try stage.trainingOptions(seed: seed).validate() }
         switch stage.method {
         case .keySteps(let method): _ = try method.keyStepOptions(seed: seed)
         case .preferences(let method):
-            _ = try method.preferenceOptions()
+            try refusing("preferences") { try method.preferenceOptions().validate() }
             if method.layout != PreferenceMethod.dualChains { _ = try method.pairOptions() }
         case .supervised, nil: break
         }
-        try TrainingMemory(
-            try ModelConfiguration(folder: folder),
+        let memory = try memory(of: stage, seed: seed, folder: folder)
+        try refusing("training", memory.circumstance) {
+            try memory.training.check(available: available, names: StageTrainer.memoryOptions)
+        }
+    }
+
+    private static func refusing(_ place: String, _ circumstance: String = "", _ body: () throws -> Void) throws {
+        do {
+            try body()
+        } catch TrainingError.invalidOption(let text) {
+            throw RefusedOption(description: "\(place): \(text)")
+        } catch TrainingError.insufficientMemory(let text) {
+            throw RefusedOption(description: "\(place): \(circumstance)\(text)")
+        }
+    }
+
+    /// The length that the examples of a stage are taken to have where it does not bound it.
+    static let usualLength = 512
+
+    /// The memory that a stage's training can come to need, before its examples are there: of full batches of the longest
+    /// ones that it takes, or of 512 tokens where it bounds none.
+    ///
+    /// What the examples that there are need is told, and checked again, when the stage starts.
+    ///
+    /// - Returns: the need, and the beginning of a sentence that says what it is for.
+    public static func memory(
+        of stage: RunStage,
+        seed: UInt64,
+        folder: URL
+    ) throws -> (training: TrainingMemory, circumstance: String) {
+        let configuration = try ModelConfiguration(folder: folder)
+        let length = min(configuration.maximumPositions, stage.training?.maximumLength ?? usualLength)
+        let memory = TrainingMemory(
+            configuration,
             storedBytes: try CausalLanguageModel.inspect(folder: folder).storedBytes,
-            adapter: adapter,
-            options: options,
-            lengths: [1]
-        ).check(available: available, names: StageTrainer.memoryOptions)
+            adapter: try (stage.training ?? TrainingBlock()).adapter(),
+            options: try stage.trainingOptions(seed: seed),
+            ofExamplesOf: length
+        )
+        let isBound = stage.training?.maximumLength != nil
+        let source = isBound ? "as maximumLength allows" : "where maximumLength bounds none"
+        return (memory, "with full batches of examples of \(length) tokens, \(source), ")
     }
 }

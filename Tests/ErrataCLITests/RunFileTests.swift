@@ -76,7 +76,8 @@ struct RunFileTests {
             (#"{"student": {"model": "tiny", "modelHash": "m"}}"#, "\"model\" alone"), ("{", "run.yaml"),
             ("[1]", "no map"), ("", "run.yaml is empty"), ("a: [1", "run.yaml"),
             ("name: n\nname: m", "name"),
-            ("student: {model: \"{{student}}\"}", "--student"), ("dataset: \"{{dataset}}\"", "--dataset"),
+            ("student: {model: \"{{student}}\"}", "put a name in that `errata models list` shows"),
+            ("dataset: \"{{dataset}}\"", "put the data set's name in"),
             (minimal + "\nthresholds: {}", "$.thresholds is not known"),
             (minimal.replacing("stages: []", with: "stages: [{name: a}]"), "$.stages[0] has no method"),
         ]

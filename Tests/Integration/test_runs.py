@@ -9,7 +9,18 @@ import time
 import uuid
 
 import pytest
-from conftest import CHAINS, System, binary, cloud_event_headers, eventually, problem, program, stage, tiny_student
+from conftest import (
+    CHAINS,
+    System,
+    binary,
+    cloud_event_headers,
+    eventually,
+    plain_environment,
+    problem,
+    program,
+    stage,
+    tiny_student,
+)
 
 STUB = """#!{python}
 # An engine that stands for TRL: it checks what it was handed, tells of updates and gives its parent back, one number changed.
@@ -123,6 +134,14 @@ BAD = [
     ({"suites": [{"name": "s", "dataset": "bad", "split": "train", "expectedProblems": 1}]}, "learns from"),
     ({"stages": [{"name": "a", "keySteps": {}, "start": {"examples": 1},
                   "training": {"schedule": "polynomial"}}]}, "schedule"),
+    ({"stages": [{"name": "a", "keySteps": {}, "start": {"examples": 1},
+                  "training": {"maximumSteps": 5, "maximumTokens": 5}}]}, "$.stages[0].training.maximumTokens cannot be given"),
+    ({"rollout": {"split": "rollout", "samples": 1, "temperature": 0.7}}, "$.rollout is not read"),
+    ({"decoding": {"temperature": 1, "maximumNewTokens": 16, "topP": 0}}, "$.decoding.topP must be above 0"),
+    # Of the student only who trains it knows whether it fits.
+    ({"stages": [{"name": "a", "keySteps": {}, "start": {"examples": 1},
+                  "training": {"batchSequences": 10**9, "tokensAtOnce": 10**12}}]},
+     "stages[0].training: with full batches of examples of"),
 ]
 
 
@@ -156,6 +175,112 @@ def test_every_service_that_reads_runs_refuses_a_bad_one_alike(running, change, 
     for _, error in consumers:
         assert words.replace("nobody", "student") in error, error
     assert running.count("SELECT count(*) FROM runs WHERE id = %s", run["id"]) == 0
+    shown = running.errata("runs", "show", run["id"])
+    assert shown.returncode != 0 and words.replace("nobody", "student") in shown.stderr.decode(), shown.stderr.decode()
+
+
+def elsewhere(system) -> dict:
+    """The environment in which a command takes the system for one on other machines, whose memory it does not know."""
+    return plain_environment() | {
+        "ERRATA_KAFKA_BOOTSTRAP_SERVERS": system.bootstrap, "ERRATA_POSTGRES_URL": system.endpoint["postgres"]
+    }
+
+
+def test_a_run_is_cancelled_for_another_only_once_that_is_taken_up(running):
+    def waiting(**changes) -> dict:
+        return recipe("replaced", name="replaced", stages=[stage("chains", 4, 4, examples=10, wait=3600, **CHAINS)], **changes)
+
+    def replace(old: str, new: dict, environment: dict | None = None) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [binary("errata"), "runs", "replace", old, "-", "--state", str(running.state)],
+            input=json.dumps(new).encode(), capture_output=True, env=environment, timeout=60,
+        )
+
+    def state(run: str) -> tuple:
+        return running.query("SELECT state, state_reason FROM runs WHERE id = %s", run)[0]
+
+    old = submitted(running, waiting())
+    # What can be checked before is, and what only a service knows comes too late for nothing.
+    refused = replace(old, waiting(speed=1))
+    assert refused.returncode != 0 and b"$.speed is not known" in refused.stderr
+    large = waiting()
+    large["stages"][0]["training"] |= {"batchSequences": 10**9, "tokensAtOnce": 10**12}
+    refused = replace(old, large, elsewhere(running))
+    assert refused.returncode != 0 and b"was refused: stages[0].training: with full" in refused.stderr, refused.stderr
+    same = replace(old, waiting())
+    assert same.returncode != 0 and b"itself" in same.stderr
+    assert state(old) == ("active", None)
+
+    # By its name, which the new one has too.
+    done = replace("replaced", waiting(seed=4))
+    assert done.returncode == 0, done.stderr
+    new = done.stdout.decode().split("submitted run ")[1].split()[0]
+    assert new != old
+    eventually(lambda: state(old)[0] == "cancelled", what="the old run is cancelled")
+    assert state(old)[1].startswith(f"replaced by {new}")
+    assert state(new) == ("active", None)
+    # One that has ended is no replacement.
+    ended = replace(new, waiting())
+    assert ended.returncode != 0 and b"which is cancelled" in ended.stderr
+    assert state(new) == ("active", None)
+
+
+def test_an_order_that_is_refused_is_shown_with_its_reason(running):
+    run = submitted(running, recipe("ordered", stages=[stage("chains", 4, 4, examples=10, wait=3600, **CHAINS)]))
+    for order in (["round", run], ["promote", run, "--round", "3"]):
+        assert running.errata("runs", *order).returncode == 0
+    shown = eventually(
+        lambda: (text := running.errata("runs", "show", run).stdout.decode()).count("refused at ") == 2 and text,
+        what="both refusals are shown",
+    )
+    assert "the order startRound" in shown and "action: the run has no rounds" in shown
+    assert "the order promote of round 3" in shown and "round: the run has no verdict on round 3" in shown
+    told = running.errata("runs", "show", run, "--json")
+    assert json.loads(told.stdout)["id"] == run
+    assert told.stderr.decode().count("refused at ") == 2
+
+
+def test_a_dry_run_needs_no_running_system_and_says_what_it_could_not_check(tmp_path):
+    state = tmp_path / "state"
+
+    def errata(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [binary("errata"), *arguments, "--state", str(state)], input=stdin, capture_output=True, timeout=60,
+            env=plain_environment(),
+        )
+
+    added = errata("models", "add", str(tiny_student(tmp_path / "student")), "--name", "tiny")
+    assert added.returncode == 0, added.stderr
+    run = recipe(
+        "nowhere",
+        stages=[
+            stage("chains", 4, 4, examples=10, **CHAINS),
+            stage("prefer", 2, 2, parent="chains", preferences={"layout": "prefix"}),
+        ],
+        suites=[
+            {"name": "gate", "dataset": "nowhere", "split": "development", "expectedProblems": 8, "limit": 4},
+            {"name": "guard", "dataset": "nowhere", "split": "test", "expectedProblems": 8},
+        ],
+        rollout={"split": "rollout", "samples": 2, "temperature": 0.8, "limit": 5},
+        decoding={"temperature": 0, "maximumNewTokens": 16, "stop": ["---"], "selfCorrection": True},
+        rounds={"data": "replay"},
+        gate={"suite": "gate", "mustNotFall": ["guard"]},
+    )
+    told = errata("runs", "submit", "-", "--dry-run", stdin=json.dumps(run).encode())
+    assert told.returncode == 0, told.stderr
+    for line in (
+        "attempts by chains: the first 5 problems of nowhere, rollout, 2 each, at temperature 0.8",
+        "scored on gate: the first 4 of 8 problems of nowhere, development",
+        'answers: greedy, at most 16 tokens, ended by "---", corrected by the student itself in a second pass',
+        "on new problems and a share of 0.25 of the old",
+        "and must not fall on guard",
+        "not checked: whether the run's id is free, and what problems there are",
+    ):
+        assert line in told.stdout.decode(), told.stdout.decode()
+    refused = errata("runs", "submit", "-", "--dry-run", stdin=json.dumps({**run, "speed": 1}).encode())
+    assert refused.returncode != 0 and b"$.speed is not known" in refused.stderr
+    sent = errata("runs", "submit", "-", stdin=json.dumps(run).encode())
+    assert sent.returncode != 0 and b"no running system" in sent.stderr, sent.stderr
 
 
 def test_what_never_comes_is_told_and_nothing_waits_for_ever(running):

@@ -155,11 +155,20 @@ struct KeyStepLocatorTests {
         try await processor.process(try received(payload))
     }
 
+    /// Writes what the service that takes runs up writes of one that it accepts.
+    private func accept(_ run: RunEvent, _ pool: PostgresPool) async throws {
+        try await pool.withTransaction { transaction in
+            try await RunStore.insert(run, in: transaction)
+            try await RunStore.insert(CheckpointEvent.initial(of: run, path: "models"), in: transaction)
+        }
+    }
+
     private func process(
         _ payload: some EventPayload,
         _ processor: KeyStepLocatorProcessor,
         _ pool: PostgresPool
     ) async throws -> [KeyStepsEvent] {
+        if let run = payload as? RunEvent { try await accept(run, pool) }
         let effects = try await effects(of: payload, processor)
         try await pool.withTransaction { transaction in try await effects.apply(transaction) }
         return try effects.events.map { try EventCoding.decode(KeyStepsEvent.self, from: Data($0.payload.utf8)) }
@@ -353,15 +362,39 @@ struct KeyStepLocatorTests {
         }
     }
 
-    @Test("a run without key-step learning is only written down")
+    @Test("a run without key-step learning has nothing filled back")
     func withoutStage() async throws {
         let tokenizer = try Self.tokenizer()
         try await TestDatabase.withPool { pool in
             try await ingest("p1", into: pool)
             let value9 = try await process(run(tokenizer, krsl: nil), processor(pool, nil), pool)
             #expect(value9.isEmpty)
-            let value10 = try await RunStore.run("r1", from: pool)
-            #expect(value10 != nil)
+        }
+    }
+
+    @Test("a run is not worked on before it is accepted, and nothing is left of one that is refused elsewhere")
+    func acceptance() async throws {
+        let tokenizer = try Self.tokenizer()
+        try await TestDatabase.withPool { pool in
+            let processor = processor(pool, tokenizer)
+            try await ingest("p1", into: pool)
+            let run = run(tokenizer)
+            await #expect(throws: Postponement.self) { try await effects(of: run, processor) }
+            #expect(try await RunStore.run("r1", from: pool) == nil)
+            try await pool.execute(
+                """
+                INSERT INTO dead_letters (id, consumer, topic, partition, "offset", key, headers, cause_code, cause_message,
+                                          attempts)
+                VALUES ('d', 'template-distiller', \(Topic.runs.rawValue), 0, 0, \(Data("r1".utf8)), '[]',
+                        'invalid-recipe', 'stages[0].training: no memory', 1)
+                """
+            )
+            let refused = await #expect(throws: PermanentFailure.self) { try await effects(of: run, processor) }
+            #expect(refused?.code == "invalid-recipe")
+            #expect(refused?.message == "stages[0].training: no memory")
+            #expect(try await RunStore.run("r1", from: pool) == nil)
+            // Sent again once there is memory, it is accepted.
+            #expect(try await process(run, processor, pool).count == 1)
         }
     }
 
@@ -483,6 +516,7 @@ struct KeyStepLocatorTests {
             let processor = processor(pool, tokenizer)
             try await ingest("p1", into: pool)
             let early = run(tokenizer)
+            try await accept(early, pool)
             let slow = try await effects(of: early, processor)
             let same = try await effects(of: early, processor)
             #expect(slow.events.count == 1 && same.events.count == 1)
@@ -533,7 +567,7 @@ struct KeyStepLocatorTests {
                 logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
             )
             let failure = await #expect(throws: PermanentFailure.self) {
-                try await process(run(tokenizer), processor, pool)
+                try await effects(of: run(tokenizer), processor)
             }
             #expect(failure?.code == "unknown-student")
             let runs = try await RunStore.runs(from: pool)

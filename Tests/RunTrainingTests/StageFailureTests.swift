@@ -65,7 +65,7 @@ struct StageFailureTests {
                 bench.run(stages: [
                     .templates("a", training: short),
                     .templates("b", parent: "a", training: once),
-                    .supervised(["templates"], "control", training: once, tokensOf: ["b"]),
+                    .supervised(["templates"], "control", tokensOf: ["b"]),
                     .templates("own", training: once),
                 ])
             )

@@ -28,6 +28,9 @@ struct FixedStagesTests {
     @Test("all of a run's options come over")
     func full() throws {
         let run = try read(Samples.fixedForm())
+        // What a loss on pairs is divided by was never read.
+        var onPairs = Samples.training
+        onPairs.normalization = nil
         #expect(
             run.stages == [
                 RunStage(
@@ -72,7 +75,7 @@ struct FixedStagesTests {
                         whenSelfCorrectionNamesAnotherStep: "step"
                     ),
                     start: StageStart(examples: 5, waitSeconds: 30),
-                    training: Samples.training
+                    training: onPairs
                 ),
                 // The control's own options bound it, so it does not wait for the others' tokens.
                 RunStage(
@@ -107,8 +110,8 @@ struct FixedStagesTests {
 
     @Test("the schema describes every key of it")
     func described() throws {
-        for batch in ["batchTokens", "batchSequences"] {
-            let json = try Samples.fixedForm(batch: batch)
+        for length in Samples.lengths {
+            let json = try Samples.fixedForm(length: length)
             #expect(try SchemaValidator.of(.run).faults(json) == [])
             #expect(try SchemaValidator.of(.run).undescribed(json) == [])
         }
@@ -259,6 +262,22 @@ struct FixedStagesTests {
         #expect(try read(json) == expected)
         #expect(try read(json, isStored: true) == expected)
         #expect(expected.stages[3].tokensOf == ["hsft", "krsl", "dpo"])
+    }
+
+    @Test("what was given to it and never read is left out: passes of a control of equal cost, a roll-out for nobody")
+    func unread() throws {
+        let alone = try run(["plain": ["training": ["epochs": 2]]])
+        #expect(alone.stages[0].training == TrainingBlock(epochs: 2))
+        #expect(alone.rollout == nil)
+        let beside = try run(["plain": ["training": ["epochs": 2, "batchSequences": 8]], "dpo": [:]])
+        #expect(beside.stages[1].tokensOf == ["dpo"])
+        #expect(beside.stages[1].training == TrainingBlock(batchSequences: 8))
+        #expect(beside.rollout == RolloutOptions(limit: 100))
+        // It is no less wrong for that.
+        let stages: JSONValue = ["plain": ["training": ["epochs": 2e6]], "dpo": [:]]
+        let wrong = try Samples.fixedForm().changing([], "stages", to: stages)
+        let error = #expect(throws: SchemasError.self) { try read(wrong) }
+        #expect(error?.message.hasPrefix("errata.run.v1: $.stages.plain.training.epochs must be at most") == true)
     }
 
     @Test(

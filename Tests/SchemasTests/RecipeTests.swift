@@ -76,6 +76,7 @@ struct RecipeTests {
     func lastRounds() throws {
         var control = Samples.stage("control", parent: "a", "attempts", tokensOf: ["b"])
         control.lastRound = 2
+        control.start = nil
         var run = Samples.run
         run.stages = [Samples.stage("a"), control, Samples.stage("b", parent: "a"), Samples.corrections]
         run.stages[3].parent = "b"

@@ -15,6 +15,47 @@ struct RunRefusalTests {
     @Test("suites and roll-outs", arguments: Self.suitesRefused)
     func suites(refusal: Refusal) throws { try refusal.check() }
 
+    @Test("roll-outs and decoding that nothing reads", arguments: Self.unreadRefused)
+    func unread(refusal: Refusal) throws { try refusal.check() }
+
+    @Test("a roll-out that draws reads how it draws, whatever the suites' temperature")
+    func drawnInRollouts() throws {
+        var run = Samples.run
+        run.decoding = DecodingOptions(maximumNewTokens: 8, topK: 5, topP: 0.9, maximumCorrectionTokens: 4)
+        #expect(throws: Never.self) { try run.validate() }
+        run.rollout = nil
+        #expect(throws: Never.self) { try run.validate() }
+    }
+
+    private static let unreadRefused: [Refusal] = [
+        Refusal("rollout is not read: no stage learns from attempts; leave it out", isInSchema: false) {
+            $0 = Samples.oneStage
+            $0.rollout = RolloutOptions()
+        },
+        Refusal("decoding.seed is not read at temperature 0, and roll-outs draw by the run's seed;", isInSchema: false)
+        { $0.decoding?.temperature = 0 },
+        Refusal("decoding.topK is not read at temperature 0, where nothing is drawn; leave it out", isInSchema: false) {
+            $0 = Samples.oneStage
+            $0.decoding = DecodingOptions(maximumNewTokens: 8, topK: 5)
+        },
+        Refusal("decoding.topK is not read at temperature 0,", isInSchema: false) {
+            $0.decoding = DecodingOptions(maximumNewTokens: 8, topK: 5)
+            $0.rollout?.temperature = 0
+        },
+        Refusal("decoding.topP is not read at temperature 0,", isInSchema: false) {
+            $0 = Samples.oneStage
+            $0.decoding = DecodingOptions(maximumNewTokens: 8, topP: 0.5)
+        },
+        Refusal("decoding.maximumCorrectionTokens is not read: selfCorrection is not true, and no", isInSchema: false) {
+            $0 = Samples.oneStage
+            $0.decoding = DecodingOptions(maximumNewTokens: 8, maximumCorrectionTokens: 5)
+        },
+        Refusal("decoding.maximumCorrectionTokens is not read: selfCorrection is not true,", isInSchema: false) {
+            $0 = Samples.oneStage
+            $0.decoding = DecodingOptions(maximumNewTokens: 8, selfCorrection: false, maximumCorrectionTokens: 5)
+        },
+    ]
+
     @Test("rounds and gates", arguments: Self.roundsRefused)
     func rounds(refusal: Refusal) throws { try refusal.check() }
 
@@ -36,7 +77,9 @@ struct RunRefusalTests {
         Refusal("decoding.temperature must be 0.0 to 10.0, is 11.0") { $0.decoding?.temperature = 11 },
         Refusal("decoding.maximumNewTokens must be 1 to 1048576, is 0") { $0.decoding?.maximumNewTokens = 0 },
         Refusal("decoding.topK must be at least 1, is 0") { $0.decoding?.topK = 0 },
-        Refusal("decoding.topP must be 0.0 to 1.0, is 1.5") { $0.decoding?.topP = 1.5 },
+        Refusal("decoding.topP must be above 0.0 and at most 1.0, is 1.5") { $0.decoding?.topP = 1.5 },
+        // Nothing could be drawn, and the evaluation would be tried again for ever.
+        Refusal("decoding.topP must be above 0.0 and at most 1.0, is 0.0") { $0.decoding?.topP = 0 },
         Refusal("decoding.repetitionPenalty must be above 0") { $0.decoding?.repetitionPenalty = 0 },
         Refusal("decoding.seed must be 0 to 9007199254740991") { $0.decoding?.seed = 9_007_199_254_740_992 },
         Refusal("decoding.maximumCorrectionTokens must be 1 to 1048576, is 0") {
@@ -141,6 +184,10 @@ struct RunRefusalTests {
         Refusal("suites[1].waitSeconds must be 0.0 to 31536000.0, is -1.0") { $0.suites[1].waitSeconds = -1 },
         Refusal("suites[1].limit must be at least 1, is 0") { $0.suites[1].limit = 0 },
         Refusal("suites[2].shots must be 0 to 32, is 33") { $0.suites[2].shots = 33 },
+        // Its own questions would be shown to the student with their solutions.
+        Refusal("suites[1].shots shows solved problems of the split 'train', which the suite asks; score on another") {
+            $0.suites[1].shots = 4
+        },
         Refusal("suites[2].policy must be one of strict, standard, qwen, is 'lenient'") {
             $0.suites[2].policy = "lenient"
         },
@@ -232,6 +279,7 @@ struct RunRefusalTests {
             $0.suites[0].shots = 1
         },
         Refusal("suites[1].shots must not be there for a suite that the gate compares on:", isInSchema: false) {
+            $0.suites[1].split = .test
             $0.suites[1].shots = 8
         },
         Refusal("gate.leastGain must be 0.0 to 1.0, is -0.1") { $0.gate?.leastGain = -0.1 },

@@ -4,9 +4,7 @@ import Schemas
 extension Samples {
     static let training = TrainingBlock(
         learningRate: 2e-3,
-        epochs: 1.5,
         maximumTokens: 1000,
-        maximumSteps: 10,
         batchTokens: 512,
         accumulation: 2,
         maximumLength: 2048,
@@ -22,6 +20,7 @@ extension Samples {
     )
 
     static let bySequences = TrainingBlock(epochs: 3, batchSequences: 8)
+    static let bySteps = TrainingBlock(maximumSteps: 10)
 
     /// A run with every option somewhere: two rounds' worth of stages of each method, a gate and three suites.
     static let run = RunEvent(
@@ -83,8 +82,7 @@ extension Samples {
         answers: "template",
         data: StageData(datasets: ["gsm8k", "more"], families: ["apples"], limit: 1000),
         start: StageStart(examples: 100, waitSeconds: 30),
-        training: training,
-        engine: "trl"
+        training: training
     )
 
     static let keys = RunStage(
@@ -122,7 +120,8 @@ extension Samples {
             whenSelfCorrectionIsRight: "drop",
             whenSelfCorrectionNamesAnotherStep: "step"
         ),
-        start: StageStart(examples: 20)
+        start: StageStart(examples: 20),
+        training: bySteps
     )
 
     static let duals = RunStage(
@@ -144,7 +143,8 @@ extension Samples {
         name: "plain",
         supervised: SupervisedMethod([ExampleSource("rightChains"), ExampleSource("rectifiedChains")]),
         start: StageStart(examples: 10),
-        tokensOf: ["templates", "keys"]
+        tokensOf: ["templates", "keys"],
+        engine: "trl"
     )
 
     /// A run with nothing that can be left out: the untrained student is scored on nothing.
@@ -193,12 +193,18 @@ extension Samples {
         (0..<count).reversed().map { stage("s\($0)", parent: $0 == 0 ? nil : "s\($0 - 1)") }
     }
 
+    /// What can say how long a stage trains.
+    static let lengths = ["epochs", "maximumTokens", "maximumSteps"]
+
     /// A run in the earlier form, an object of four fixed stages and thresholds for all, with every option that it had.
     ///
-    /// `batch` names the batch's size in the optimiser's options, of which only one can be given.
-    static func fixedForm(batch: String = "batchTokens") throws -> JSONValue {
+    /// `length` names what says how long it trains in the optimiser's options, of which only one can be given.
+    static func fixedForm(length: String = "maximumTokens") throws -> JSONValue {
         var options = training
-        if batch == "batchSequences" { (options.batchTokens, options.batchSequences) = (nil, 8) }
+        if length != "maximumTokens" {
+            (options.maximumTokens, options.batchTokens, options.batchSequences) = (nil, nil, 8)
+            if length == "epochs" { options.epochs = 1.5 } else { options.maximumSteps = 10 }
+        }
         let training: JSONValue = try EventCoding.decodeJSON(from: EventCoding.encodeJSON(options))
         let keySteps: JSONValue = [
             "training": training, "alpha": 1, "beta": 0.025, "gamma": 0, "tieRule": "edit", "supervisedWeight": 0.5,

@@ -28,7 +28,7 @@ struct SchemaAgreementTests {
     func propertiesAreKnown(type: EventType) throws {
         var values = try Samples.full.filter { $0.type == type }.map { try json($0.encoded()) }
         // The earlier form of a run is only read, never written.
-        if type == .run { values += try ["batchTokens", "batchSequences"].map { try Samples.fixedForm(batch: $0) } }
+        if type == .run { values += try Samples.lengths.map { try Samples.fixedForm(length: $0) } }
         #expect(try unwritten(values, SchemaValidator.of(type)) == [])
     }
 

@@ -15,16 +15,17 @@ struct StageRefusalTests {
     @Test("dual pairs are chosen among where whole responses are made of them", arguments: ExampleSource.kinds)
     func dualPairs(kind: String) throws {
         let data = StageData(pairs: "corrupted", mistakes: ["calculation"], equalMistakes: true)
+        let beside = kind == "templates" ? "solutions" : "templates"
         var stages = [
             RunStage(
                 name: "a",
-                supervised: SupervisedMethod([ExampleSource("templates"), ExampleSource(kind)]),
+                supervised: SupervisedMethod([ExampleSource(beside), ExampleSource(kind)]),
                 data: data,
-                start: StageStart(examples: 1)
+                start: kind == "attempts" ? nil : StageStart(examples: 1)
             )
         ]
         if !["attempts", "teacherSteps"].contains(kind) {
-            let mix = [ExampleSource("templates"), ExampleSource(kind)]
+            let mix = [ExampleSource(beside), ExampleSource(kind)]
             stages.append(
                 RunStage(name: "a", preferences: PreferenceMethod(layout: "prefix", mix: mix), data: data)
             )
@@ -107,6 +108,82 @@ struct StageRefusalTests {
         },
         Refusal("stages[3].lastRound must be at least 1, is 0") { $0.stages[3].lastRound = 0 },
         Refusal("stages[0].engine must be 1 to 200") { $0.stages[0].engine = "my engine" },
+        // Attempts are chosen by who made them, and those that are right wait for nobody.
+        Refusal("stages[4].data.limit chooses among training problems, but the stage learns from its parent's") {
+            $0.stages[4].data = StageData(limit: 5)
+        },
+        Refusal("stages[4].data.families chooses among training problems,") {
+            $0.stages[4].data = StageData(families: ["apples"])
+        },
+        Refusal("stages[4].data.datasets chooses among training problems,") {
+            $0.stages[4].data = StageData(datasets: ["more"])
+        },
+        Refusal("stages[2].data.limit chooses among training problems,") {
+            $0.stages[2].preferences?.mix = nil
+            $0.stages[2].preferences?.mixWeight = nil
+            $0.stages[2].data = StageData(limit: 5)
+        },
+        Refusal("stages[4].start.examples is not read: the stage starts once its parent has made its attempts;") {
+            $0.stages[4].supervised?.sources = [ExampleSource("attempts")]
+            $0.stages[4].start = StageStart(examples: 5)
+        },
+        Refusal("stages[4].start.waitSeconds is not read: the stage starts once its parent has made its attempts;") {
+            $0.stages[4].supervised?.sources = [ExampleSource("templates"), ExampleSource("attempts")]
+            $0.stages[4].start = StageStart(waitSeconds: 5)
+        },
+        Refusal("stages[5].training.epochs is not read beside tokensOf, which says how long the stage trains;") {
+            $0.stages[5].training = TrainingBlock(epochs: 2)
+        },
+    ]
+
+    @Test("what another engine is not handed", arguments: Self.enginesRefused)
+    func engines(refusal: Refusal) throws { try refusal.check() }
+
+    @Test("a mix of training problems and attempts has its data chosen, and corrections are counted and waited for")
+    func mixedWithAttempts() throws {
+        var run = Samples.run
+        run.stages[2].data = StageData(datasets: ["more"], families: ["apples"], limit: 5)
+        run.stages[2].start = StageStart(examples: 5, waitSeconds: 9)
+        run.stages[4].start = StageStart(examples: 5, waitSeconds: 9)
+        #expect(throws: Never.self) { try run.validate() }
+        run.stages[4].supervised?.sources = [ExampleSource("templates"), ExampleSource("attempts")]
+        run.stages[4].start = nil
+        run.stages[4].data = StageData(limit: 5)
+        #expect(throws: Never.self) { try run.validate() }
+        #expect(try SchemaValidator.of(.run).faults(EventCoding.decodeJSON(from: EventCoding.encode(run))) == [])
+    }
+
+    private static let enginesRefused: [Refusal] = [
+        Refusal("stages[1].engine is given to a stage on key steps, whose token weights other engines do not take;") {
+            $0.stages[1].engine = "trl"
+        },
+        Refusal("stages[3].engine is given, but mix, nllWeight and tokenWeighted are not handed to other engines;") {
+            $0.stages[3].engine = "trl"
+            $0.stages[3].preferences?.mix = [ExampleSource("templates")]
+        },
+        Refusal("stages[3].engine is given, but mix, nllWeight and tokenWeighted are not handed") {
+            $0.stages[3].engine = "trl"
+            $0.stages[3].preferences?.nllWeight = 0.5
+        },
+        Refusal("stages[3].engine is given, but mix, nllWeight and tokenWeighted are not handed") {
+            $0.stages[3].engine = "trl"
+            $0.stages[3].preferences?.tokenWeighted = true
+        },
+        Refusal("stages[5].training.batchTokens is not handed to other engines; leave it out, and set it in the") {
+            $0.stages[5].training = TrainingBlock(batchTokens: 5)
+        },
+        Refusal("stages[5].training.tokensAtOnce is not handed to other engines;") {
+            $0.stages[5].training = TrainingBlock(tokensAtOnce: 5)
+        },
+        Refusal("stages[5].training.recomputeActivations is not handed to other engines;") {
+            $0.stages[5].training = TrainingBlock(recomputeActivations: false)
+        },
+        Refusal("stages[5].training.precision is not handed to other engines;") {
+            $0.stages[5].training = TrainingBlock(precision: "bfloat16")
+        },
+        Refusal("stages[5].training.normalization is not handed to other engines;") {
+            $0.stages[5].training = TrainingBlock(normalization: "none")
+        },
     ]
 
     private static let methodsRefused: [Refusal] = [
@@ -163,8 +240,31 @@ struct StageRefusalTests {
         Refusal("stages[2].preferences.beta must be above 0 and finite, is 0.0") {
             $0.stages[2].preferences?.beta = 0
         },
-        Refusal("stages[2].preferences.labelSmoothing must be 0.0 to 0.5, is 0.6") {
-            $0.stages[2].preferences?.labelSmoothing = 0.6
+        Refusal("stages[2].preferences.labelSmoothing must be 0.0 or more and below 0.5, is 0.5") {
+            $0.stages[2].preferences?.labelSmoothing = 0.5
+        },
+        Refusal("stages[2].preferences.labelSmoothing is not read by the loss 'hinge'; leave it out") {
+            $0.stages[2].preferences?.loss = "hinge"
+            $0.stages[2].preferences?.labelSmoothing = 0.1
+        },
+        Refusal("stages[2].preferences.labelSmoothing is not read by the loss 'ipo'; leave it out") {
+            $0.stages[2].preferences?.loss = "ipo"
+            $0.stages[2].preferences?.labelSmoothing = 0.1
+        },
+        Refusal("stages[1].keySteps.alpha is 0, and so are beta and gamma: nothing would be learned of the pairs;") {
+            $0.stages[1].keySteps = KeyStepMethod(alpha: 0, beta: 0)
+        },
+        Refusal("stages[1].keySteps.alpha is 0, and so are beta and gamma:") {
+            $0.stages[1].keySteps = KeyStepMethod(alpha: 0, beta: 0, gamma: 0)
+        },
+        Refusal("stages[0].supervised.sources[2] is 'solutions' a second time; give it once,", isInSchema: false) {
+            $0.stages[0].supervised?.sources.append(ExampleSource("solutions", weight: 2))
+        },
+        Refusal("stages[1].keySteps.mix[1] is 'templates' a second time; give it once,", isInSchema: false) {
+            $0.stages[1].keySteps?.mix?.append(ExampleSource("templates"))
+        },
+        Refusal("stages[2].preferences.mix[2] is 'rightChains' a second time;", isInSchema: false) {
+            $0.stages[2].preferences?.mix?.append(ExampleSource("rightChains"))
         },
         Refusal("stages[2].preferences.nllWeight must be 0.0 to 1000.0, is -1.0") {
             $0.stages[2].preferences?.nllWeight = -1
@@ -214,6 +314,21 @@ struct StageRefusalTests {
         Refusal("stages[0].training.maximumSteps must be at least 1") { $0.stages[0].training?.maximumSteps = 0 },
         Refusal("stages[0].training.batchTokens must be at least 1") { $0.stages[0].training?.batchTokens = 0 },
         Refusal("stages[1].training.batchSequences must be at least 1") { $0.stages[1].training?.batchSequences = 0 },
+        Refusal("stages[1].training.epochs must be at most 1000000.0, is 2000000.0") {
+            $0.stages[1].training?.epochs = 2e6
+        },
+        Refusal("stages[0].training.maximumTokens cannot be given together with maximumSteps") {
+            $0.stages[0].training?.maximumSteps = 5
+        },
+        Refusal("stages[0].training.epochs is not read beside maximumTokens, which says how long the stage trains;") {
+            $0.stages[0].training?.epochs = 2
+        },
+        Refusal("stages[2].training.epochs is not read beside maximumSteps, which says how long the stage trains;") {
+            $0.stages[2].training?.epochs = 2
+        },
+        Refusal("stages[2].training.normalization is not read by a stage on preferences; leave it out") {
+            $0.stages[2].training?.normalization = "none"
+        },
         Refusal("stages[0].training.batchTokens cannot be given together with batchSequences") {
             $0.stages[0].training?.batchSequences = 8
         },

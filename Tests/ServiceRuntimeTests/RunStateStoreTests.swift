@@ -30,6 +30,60 @@ struct RunStateStoreTests {
         }
     }
 
+    @Test("a run that was taken up before there was a rule that refuses it still has its budget set")
+    func budgetOfOldRun() async throws {
+        try await TestDatabase.withPool { pool in
+            try await insertGatedRun(into: pool)
+            let unread = #"{"split": "rollout", "samples": 1, "temperature": 0.5}"#
+            try await pool.execute("UPDATE runs SET body = jsonb_set(body, '{rollout}', \(unread)::jsonb)")
+            let run = try #require(try await RunStore.run("r", from: pool))
+            #expect(throws: SchemasError.self) { try run.validate() }
+            let budget = RunTeacherBudget(tokens: 5)
+            let isSet = try await pool.withTransaction {
+                try await RunStore.setTeacherBudget(budget, of: "r", in: $0)
+            }
+            #expect(isSet)
+            #expect(try await RunStore.run("r", from: pool)?.teacherBudget == budget)
+        }
+    }
+
+    @Test("refused runs and orders are told apart, until their messages are sent again or dropped")
+    func refusals() async throws {
+        try await TestDatabase.withPool { pool in
+            func insert(_ id: String, _ type: EventType, key: String, _ payload: String, _ message: String) async throws
+            {
+                let headers = """
+                    [{"name": "ce_id", "valueBase64": "eA=="},
+                     {"name": "ce_type", "valueBase64": "\(Data(type.rawValue.utf8).base64EncodedString())"}]
+                    """
+                try await pool.execute(
+                    """
+                    INSERT INTO dead_letters (id, consumer, topic, partition, "offset", key, payload, headers, cause_code,
+                                              cause_message, attempts)
+                    VALUES (\(id), 'template-distiller', \(Topic.runs.rawValue), 0, 0, \(Data(key.utf8)),
+                            \(Data(payload.utf8)), \(headers)::jsonb, 'planted', \(message), 1)
+                    """
+                )
+            }
+            try await insert("d1", .run, key: "run-1", "{", "no memory")
+            let order = RunControlEvent(id: "o", runId: "run-1", action: .promote, round: 3)
+            let body = String(decoding: try EventCoding.encode(order), as: UTF8.self)
+            try await insert("d2", .runControl, key: "run-1", body, "no verdict")
+            try await insert("d3", .runControl, key: "run-2", "{", "not readable")
+            #expect(try await RunStore.refusedRun("run-1", from: pool)?.reason == "no memory")
+            #expect(try await RunStore.refusedRun("run-", from: pool)?.id == "run-1")
+            // An order to a run that there is not says nothing of a run.
+            #expect(try await RunStore.refusedRun("run-2", from: pool) == nil)
+            let orders = try await RunStore.refusedOrders(to: "run-1", from: pool)
+            #expect(orders.map(\.reason) == ["no verdict"])
+            #expect(orders.map(\.order) == [order])
+            #expect(try await RunStore.refusedOrders(to: "run-2", from: pool).map(\.order) == [nil])
+            try await pool.execute("UPDATE dead_letters SET replayed_at = now()")
+            #expect(try await RunStore.refusedRun("run-1", from: pool) == nil)
+            #expect(try await RunStore.refusedOrders(to: "run-1", from: pool).isEmpty)
+        }
+    }
+
     @Test("each round has jobs, inputs, failures and checkpoints of its own")
     func rounds() async throws {
         try await TestDatabase.withPool { pool in

@@ -7,8 +7,9 @@ public import ServiceRuntime
 /// Locates the key steps of every verified dual trace: over words, for anyone, and over the tokens of each student that
 /// a run asks for.
 ///
-/// A run is made visible first and its back-fill read after that. A trace that arrives meanwhile is thus seen by the
-/// back-fill, by its own event, or by both; ids are the same, so both is no harm.
+/// A run is worked on once the service that takes runs up has accepted it, so that none is left behind of one that is
+/// refused there. It is visible by then, and its back-fill is read after that. A trace that arrives meanwhile is thus seen by
+/// the back-fill, by its own event, or by both; ids are the same, so both is no harm.
 public struct KeyStepLocatorProcessor: EventProcessor {
     /// The sender of the events.
     public static let source = "/errata/key-step-locator"
@@ -86,7 +87,7 @@ public struct KeyStepLocatorProcessor: EventProcessor {
         switch event.topic {
         case .traces: return try await process(try read.traces[Read.Place(event)] ?? event.decode(TraceEvent.self))
         case .runs where event.attributes.type == EventType.run.rawValue:
-            return try await process(try event.decode(RunEvent.self))
+            return try await process(try event.decode(RunEvent.self), from: event)
         case .runs: return .none
         default:
             throw PermanentFailure(
@@ -158,14 +159,20 @@ public struct KeyStepLocatorProcessor: EventProcessor {
 
     // MARK: Runs
 
-    private func process(_ run: RunEvent) async throws -> Effects {
+    private func process(_ run: RunEvent, from event: ReceivedEvent) async throws -> Effects {
         try tokenizers.check(run)
-        try await RunStore.isWritten(run, in: pool)
-        let writers = try await runs.make(for: run)
-        guard !writers.isEmpty else {
-            return Effects { transaction in try await RunStore.insert(run, in: transaction) }
+        let isAccepted = try await RunStore.isAccepted(
+            run,
+            partition: event.partition,
+            offset: event.offset,
+            from: pool
+        )
+        // However long that takes: a run that is accepted has its key steps.
+        guard isAccepted else {
+            throw Postponement(reason: "run \(run.id) has not been accepted yet", wait: .milliseconds(500))
         }
-        try await pool.withTransaction { transaction in try await RunStore.insert(run, in: transaction) }
+        let writers = try await runs.make(for: run)
+        guard !writers.isEmpty else { return .none }
         return try await fillBack(run, writers)
     }
 

@@ -25,7 +25,7 @@ public final class StoredTokenizers: StudentTokenizers {
     /// Creates tokenizers of the models in `store`.
     public init(store: ModelStore) { self.store = store }
 
-    /// Checks the run's student and recipe, not its memory: who trains it may have more than this service.
+    /// Checks the run's student and recipe, not its memory: who trains it may have more than this service, and says so.
     public func check(_ run: RunEvent) throws { try RunCheck.check(run, store: store, memory: false) }
 
     /// The tokenizer, out of the store the first time.

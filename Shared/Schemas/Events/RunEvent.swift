@@ -113,6 +113,7 @@ public struct RunEvent: EventPayload, Hashable {
             "gate",
             "is missing; a run in rounds needs a rule that says which student is the best one"
         )
+        try validateUnread(check)
     }
 
     /// What a run learns from must not be what it is scored on.
@@ -169,7 +170,7 @@ public struct RunAgreement: Sendable, Hashable, Codable {
 
 /// What the teacher may cost for a run: for the problems that it needs taught, and for its students' wrong attempts.
 ///
-/// Where it is spent, what is asked for the run waits until the budget is raised by `errata runs replace`, or until another
+/// Where it is spent, what is asked for the run waits until the budget is raised by `errata runs budget`, or until another
 /// run needs it; what was answered stays. It is passed by no more than what the calls that are under way then cost.
 public struct RunTeacherBudget: Sendable, Hashable, Codable {
     /// The most tokens, both ways.
@@ -252,7 +253,8 @@ public struct EvaluationSuite: Sendable, Hashable, Codable {
     public var waitSeconds: Double?
     /// The most problems, the first in order of id; all when it is not there.
     public var limit: Int?
-    /// So many solved training problems are shown before the question (few-shot); none when it is not there.
+    /// So many solved training problems are shown before the question (few-shot); none when it is not there, and none where
+    /// the suite asks training problems itself.
     public var shots: Int?
     /// The stages whose checkpoints are scored on it, `initial` among them; all when it is not there.
     public var stages: [String]?
@@ -297,6 +299,12 @@ public struct EvaluationSuite: Sendable, Hashable, Codable {
         try check.range(waitSeconds, 0...31_536_000, "\(field).waitSeconds")
         try check.atLeast(limit, 1, "\(field).limit")
         try check.range(shots, 0...32, "\(field).shots")
+        // Its own questions would be shown with their solutions.
+        try check.require(
+            split != .train || shots ?? 0 == 0,
+            "\(field).shots",
+            "shows solved problems of the split 'train', which the suite asks; score on another split, or leave it out"
+        )
         try check.word(policy, of: Self.policies, "\(field).policy")
         try check.names(stages, "\(field).stages")
         for (index, stage) in (stages ?? []).enumerated() {
@@ -317,7 +325,7 @@ public struct DecodingOptions: Sendable, Hashable, Codable {
     public var maximumNewTokens: Int
     /// Only the most likely tokens are sampled, this many.
     public var topK: Int?
-    /// Only the most likely tokens whose probabilities sum to this are sampled.
+    /// Only the most likely tokens whose probabilities sum to this are sampled; above 0.
     public var topP: Double?
     /// The factor that makes tokens less likely once they were written; 1 is none.
     public var repetitionPenalty: Double?
@@ -361,7 +369,11 @@ public struct DecodingOptions: Sendable, Hashable, Codable {
         try check.range(temperature, 0...10, "\(field).temperature")
         try check.range(maximumNewTokens, 1...1_048_576, "\(field).maximumNewTokens")
         try check.atLeast(topK, 1, "\(field).topK")
-        try check.range(topP, 0...1, "\(field).topP")
+        try check.require(
+            topP.map { $0 > 0 && $0 <= 1 } ?? true,
+            "\(field).topP",
+            "must be above 0.0 and at most 1.0, is \(topP ?? 0)"
+        )
         try check.positive(repetitionPenalty, "\(field).repetitionPenalty")
         try check.seed(seed, "\(field).seed")
         try check.range(maximumCorrectionTokens, 1...1_048_576, "\(field).maximumCorrectionTokens")

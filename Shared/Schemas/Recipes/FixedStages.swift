@@ -32,15 +32,32 @@ enum FixedStages {
             if let examples { start["examples"] = .integer(Int64(max(1, examples))) }
             return .object(start)
         }
-        func add(_ name: String, _ options: [String: JSONValue], _ more: [String: JSONValue]) {
+        func leaveOut(_ key: String, of stage: inout [String: JSONValue], _ name: String) throws {
+            guard case .object(var training)? = stage["training"], training[key] != nil else { return }
+            if !ignoresUnknownKeys {
+                let place = "stages.\(name).training"
+                let block = try EventCoding.decodeJSON(
+                    TrainingBlock.self,
+                    from: EventCoding.encodeJSON(JSONValue.object(training)),
+                    what: "\(EventType.run.rawValue): \(place)"
+                )
+                try block.validate(Validation(type: .run), place)
+            }
+            training[key] = nil
+            stage["training"] = .object(training)
+        }
+        func add(_ name: String, _ options: [String: JSONValue], _ more: [String: JSONValue]) throws {
             var stage = more
             stage["name"] = .string(name)
             stage["parent"] = stage["parent"] ?? .string(chain.last ?? RunStage.initial)
             stage["training"] = options["training"]
+            // What was given and not read is left out: how long a control trains, and what a loss on pairs is divided by.
+            if stage["tokensOf"] != nil { try leaveOut("epochs", of: &stage, name) }
+            if stage["preferences"] != nil { try leaveOut("normalization", of: &stage, name) }
             stages.append(.object(stage))
         }
         if let hsft = try options("hsft", known: ["training"]) {
-            add("hsft", hsft, ["supervised": sources(["templates"]), "start": start(thresholds.templates)])
+            try add("hsft", hsft, ["supervised": sources(["templates"]), "start": start(thresholds.templates)])
             chain.append("hsft")
         }
         if let krsl = try options("krsl", known: Self.keyStepKeys) {
@@ -53,7 +70,7 @@ enum FixedStages {
             // No pattern was all patterns.
             let data = krsl.filter { $0.key == "pairs" || $0.key == "mistakes" && $0.value != .array([]) }
             if !data.isEmpty { stage["data"] = .object(data) }
-            add("krsl", krsl, stage)
+            try add("krsl", krsl, stage)
             chain.append("krsl")
         }
         if let dpo = try options("dpo", known: Self.preferenceKeys) {
@@ -68,7 +85,7 @@ enum FixedStages {
                 method["mix"] = sourceList(["templates"])
                 method["mixWeight"] = weight
             }
-            add("dpo", dpo, ["preferences": .object(method), "start": start(thresholds.corrections)])
+            try add("dpo", dpo, ["preferences": .object(method), "start": start(thresholds.corrections)])
             chain.append("dpo")
         }
         if let plain = try options("plain", known: ["training"]) {
@@ -81,9 +98,10 @@ enum FixedStages {
             } else {
                 stage["tokensOf"] = .array(chain.map { .string($0) })
             }
-            add("plain", plain, stage)
+            try add("plain", plain, stage)
         }
         run["stages"] = .array(stages)
+        if !chain.contains("dpo") { run["rollout"] = nil }
         // The untrained student was asked for templates, whatever was trained.
         if (run["prompt"] ?? .null) == .null { run["prompt"] = .object(["answers": .string("template")]) }
         return .object(run)

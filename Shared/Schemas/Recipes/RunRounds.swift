@@ -18,6 +18,9 @@ public struct RunRounds: Sendable, Hashable, Codable {
     /// The share of the old problems that `replay` adds, drawn by the run's seed; 0.25 when it is not there.
     public var replayShare: Double?
 
+    /// The default of ``replayShare``.
+    public static let defaultReplayShare = 0.25
+
     /// Makes rounds.
     public init(
         newProblems: Int? = nil,

@@ -151,18 +151,8 @@ public struct RunStage: Sendable, Hashable, Codable {
         )
         try check.atLeast(lastRound, 1, "\(field).lastRound")
         try check.identifier(engine, "\(field).engine")
-        if engine != nil {
-            try check.require(
-                keySteps == nil,
-                "\(field).engine",
-                "is given to a stage on key steps, whose token weights other engines do not take; leave it out"
-            )
-            try check.require(
-                preferences?.mix == nil && preferences?.tokenWeighted != true && preferences?.nllWeight ?? 0 == 0,
-                "\(field).engine",
-                "is given, but mix, nllWeight and tokenWeighted are not handed to other engines; leave them out"
-            )
-        }
+        try validateUnread(check, field)
+        if engine != nil { try validateForEngine(check, field) }
     }
 }
 

@@ -9,6 +9,7 @@ public struct SupervisedMethod: Sendable, Hashable, Codable {
     func validate(_ check: Validation, _ field: String) throws {
         try check.require(!sources.isEmpty, "\(field).sources", "must name at least one source")
         for (index, source) in sources.enumerated() { try source.validate(check, "\(field).sources[\(index)]") }
+        try ExampleSource.requireDifferent(sources, check, "\(field).sources")
     }
 }
 
@@ -47,6 +48,19 @@ public struct ExampleSource: Sendable, Hashable, Codable {
         self.kind = kind
         self.weight = weight
         self.style = style
+    }
+
+    /// The same responses twice are a slip: how much they count is said by their weight.
+    static func requireDifferent(_ sources: [ExampleSource], _ check: Validation, _ field: String) throws {
+        var seen: Set<[String]> = []
+        for (index, source) in sources.enumerated() {
+            let style = source.kind == "templates" ? source.style ?? "template" : ""
+            try check.require(
+                seen.insert([source.kind, style]).inserted,
+                "\(field)[\(index)]",
+                "is '\(source.kind)' a second time; give it once, with a weight"
+            )
+        }
     }
 
     func validate(_ check: Validation, _ field: String, inMix: Bool = false) throws {
@@ -122,9 +136,15 @@ public struct KeyStepMethod: Sendable, Hashable, Codable {
         try check.word(wrongTokens, of: ["likelihood", "unlikelihood"], "\(field).wrongTokens")
         try check.positive(nllThreshold, "\(field).nllThreshold")
         try check.word(keyTokens, of: ["edit", "random"], "\(field).keyTokens")
+        try check.require(
+            alpha != 0 || beta != 0 || gamma ?? 0 != 0,
+            "\(field).alpha",
+            "is 0, and so are beta and gamma: nothing would be learned of the pairs; weigh one of them"
+        )
         for (index, source) in (mix ?? []).enumerated() {
             try source.validate(check, "\(field).mix[\(index)]", inMix: true)
         }
+        try ExampleSource.requireDifferent(mix ?? [], check, "\(field).mix")
     }
 }
 
@@ -204,7 +224,16 @@ public struct PreferenceMethod: Sendable, Hashable, Codable {
         try check.word(layout, of: ["prefix", "trace", "step", "instance", Self.dualChains], "\(field).layout")
         try check.word(loss, of: ["sigmoid", "hinge", "ipo", "robust"], "\(field).loss")
         try check.positive(beta, "\(field).beta")
-        try check.range(labelSmoothing, 0...0.5, "\(field).labelSmoothing")
+        try check.require(
+            (0..<0.5).contains(labelSmoothing ?? 0),
+            "\(field).labelSmoothing",
+            "must be 0.0 or more and below 0.5, is \(labelSmoothing ?? 0)"
+        )
+        try check.require(
+            labelSmoothing ?? 0 == 0 || loss != "hinge" && loss != "ipo",
+            "\(field).labelSmoothing",
+            "is not read by the loss '\(loss ?? "")'; leave it out"
+        )
         try check.range(nllWeight, 0...1000, "\(field).nllWeight")
         try check.range(mixWeight, 0...1000, "\(field).mixWeight")
         try check.require(
@@ -215,6 +244,7 @@ public struct PreferenceMethod: Sendable, Hashable, Codable {
         for (index, source) in (mix ?? []).enumerated() {
             try source.validate(check, "\(field).mix[\(index)]", inMix: true)
         }
+        try ExampleSource.requireDifferent(mix ?? [], check, "\(field).mix")
         for option in pairOptions where option.isThere {
             try check.require(
                 option.layouts.contains(layout),

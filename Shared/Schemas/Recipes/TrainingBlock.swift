@@ -4,11 +4,11 @@
 public struct TrainingBlock: Sendable, Hashable, Codable {
     /// The peak learning rate.
     public var learningRate: Double?
-    /// Passes over the data.
+    /// Passes over the data; not together with `maximumTokens` or `maximumSteps`.
     public var epochs: Double?
-    /// The most tokens to train on.
+    /// The most tokens to train on; not together with `maximumSteps`.
     public var maximumTokens: Int?
-    /// The most optimiser steps.
+    /// The most optimiser steps; not together with `maximumTokens`.
     public var maximumSteps: Int?
     /// Tokens a batch; not together with `batchSequences`.
     public var batchTokens: Int?
@@ -77,13 +77,32 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
         self.lora = lora
     }
 
+    /// The most passes over the data.
+    static let mostEpochs = 1e6
+
     func validate(_ check: Validation, _ field: String) throws {
         try check.positive(learningRate, "\(field).learningRate")
         try check.positive(epochs, "\(field).epochs")
+        try check.require(
+            epochs ?? 0 <= Self.mostEpochs,
+            "\(field).epochs",
+            "must be at most \(Self.mostEpochs), is \(epochs ?? 0)"
+        )
         try check.atLeast(maximumTokens, 1, "\(field).maximumTokens")
         try check.atLeast(maximumSteps, 1, "\(field).maximumSteps")
         try check.atLeast(batchTokens, 1, "\(field).batchTokens")
         try check.atLeast(batchSequences, 1, "\(field).batchSequences")
+        try check.require(
+            maximumTokens == nil || maximumSteps == nil,
+            "\(field).maximumTokens",
+            "cannot be given together with maximumSteps"
+        )
+        try check.require(
+            epochs == nil || maximumTokens == nil && maximumSteps == nil,
+            "\(field).epochs",
+            "is not read beside \(maximumSteps == nil ? "maximumTokens" : "maximumSteps"), which says how long the stage "
+                + "trains; leave it out"
+        )
         try check.require(
             batchTokens == nil || batchSequences == nil,
             "\(field).batchTokens",

@@ -58,6 +58,6 @@ public struct StageInputs: Sendable {
 
     /// Whether a problem of before is among those that a round learns from once more; each round draws anew.
     private func isReplayed(_ problem: String, in ready: ReadyStage) -> Bool {
-        share(problem, ready.run.seed &+ UInt64(ready.round)) < ready.run.rounds?.replayShare ?? 0.25
+        share(problem, ready.run.seed &+ UInt64(ready.round)) < ready.run.rounds?.replayShare ?? RunRounds.defaultReplayShare
     }
 }

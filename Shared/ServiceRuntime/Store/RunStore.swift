@@ -6,7 +6,7 @@ public import Schemas
 public enum RunStore {
     /// Writes a run with its first round and a waiting job for each of its stages.
     ///
-    /// Every service that reads runs does this, so that none depends on another having seen the run first.
+    /// The service that takes runs up does this, once it has checked all that there is to check; others wait for it.
     public static func insert(_ run: RunEvent, in transaction: PostgresTransaction) async throws {
         try await transaction.execute(
             """
@@ -114,9 +114,9 @@ public enum RunStore {
         else { return false }
         var run = try EventBody.event(RunEvent.self, of: row)
         run.teacherBudget = budget
-        try await transaction.execute(
-            "UPDATE runs SET body = \(try EventBody.text(of: run))::jsonb WHERE id = \(id)"
-        )
+        // One that was taken up before there was a rule is not judged by it now.
+        let body = String(decoding: try EventCoding.encodeJSON(run), as: UTF8.self)
+        try await transaction.execute("UPDATE runs SET body = \(body)::jsonb WHERE id = \(id)")
         return true
     }
 
@@ -141,14 +141,14 @@ public enum RunStore {
                 code: "run-exists",
                 message:
                     "id: there is another run with the id \(run.id), \"\(known.name)\"; submit this one under an id of "
-                    + "its own, or put it in that one's place with `errata runs replace`"
+                    + "its own (`errata runs replace` then puts it in that one's place)"
             )
         }
         return true
     }
 
-    /// Whether the service that takes runs up has accepted one: it writes the run with its initial checkpoint, while others,
-    /// which do not check all that it does, may have written the run alone.
+    /// Whether the service that takes runs up has accepted one: it writes the run with its initial checkpoint. (Others, which
+    /// do not check all that it does, wrote runs in earlier versions.)
     ///
     /// - Throws: ``PermanentFailure`` `run-exists` as ``isWritten(_:in:)`` does.
     private static func isAccepted(_ run: RunEvent, in database: some PostgresQueryable) async throws -> Bool {

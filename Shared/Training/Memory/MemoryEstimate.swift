@@ -40,19 +40,65 @@ public struct MemoryEstimate: Sendable, Equatable {
         lengths: [Int],
         reference: ModelConfiguration? = nil
     ) {
+        self.init(
+            configuration,
+            storedBytes: storedBytes,
+            adapter: adapter,
+            options: options,
+            batch: Batch(lengths, options),
+            reference: reference
+        )
+    }
+
+    /// The tokens of the longest example and of the largest batch.
+    struct Batch: Sendable {
+        var longest: Int
+        var tokens: Int
+
+        /// Of examples that are known.
+        init(_ lengths: [Int], _ options: TrainingOptions) {
+            let longestFirst = lengths.sorted(by: >)
+            longest = longestFirst.first ?? 0
+            // No batch has more tokens than all examples, whatever the options allow.
+            tokens =
+                options.batchTokens.map { min($0, lengths.reduce(0, +)) }
+                ?? longestFirst.prefix(options.batchSequences).reduce(0, +)
+        }
+
+        /// Of as many examples of one length as a batch can have.
+        init(ofExamplesOf length: Int, _ options: TrainingOptions) {
+            longest = length
+            tokens = options.batchTokens ?? MemoryEstimate.product(length, options.batchSequences)
+        }
+    }
+
+    /// A need of memory that is more than any machine has, so that sums of such needs are still numbers.
+    private static let beyondAll = 1 << 58
+
+    fileprivate static func product(_ first: Int, _ second: Int) -> Int {
+        let (product, isTooLarge) = first.multipliedReportingOverflow(by: second)
+        return isTooLarge ? beyondAll : min(product, beyondAll)
+    }
+
+    init(
+        _ configuration: ModelConfiguration,
+        storedBytes: Int,
+        adapter: LoRAConfiguration?,
+        options: TrainingOptions,
+        batch: Batch,
+        reference: ModelConfiguration?
+    ) {
         let parameters = configuration.parameterCount
         let trained = adapter.map { $0.parameterCount(in: configuration) } ?? parameters
         weights = parameters * (adapter == nil ? 4 : storedBytes) + (adapter == nil ? 0 : trained * 4)
         self.reference = reference.map { $0.parameterCount * storedBytes } ?? 0
         gradients = trained * 4
         optimizer = trained * 8
-        let longestFirst = lengths.sorted(by: >)
-        // No batch has more tokens than all examples, whatever the options allow.
-        let batch =
-            options.batchTokens.map { min($0, lengths.reduce(0, +)) }
-            ?? longestFirst.prefix(options.batchSequences).reduce(0, +)
-        let tokens = max(longestFirst.first ?? 0, min(options.tokensAtOnce, batch))
-        activations = tokens * Self.activationBytes(configuration, adapter, recomputes: options.checkpointsActivations)
+        let tokens = max(batch.longest, min(options.tokensAtOnce, batch.tokens))
+        activations = Self.product(
+            tokens,
+            Self.activationBytes(configuration, adapter, recomputes: options.checkpointsActivations)
+        )
         // Products in bfloat16 keep a rounded copy of the matrix that they are at.
         let largest = max(configuration.vocabularySize, configuration.intermediateSize) * configuration.hiddenSize
         base = 160 << 20 + (options.precision == .bfloat16 ? largest * 2 : 0)

@@ -27,7 +27,7 @@ public struct TrainingMemory: Sendable {
     private let storedBytes: Int
     private let adapter: LoRAConfiguration?
     private let options: TrainingOptions
-    private let lengths: [Int]
+    private let batch: MemoryEstimate.Batch
     private let reference: ModelConfiguration?
 
     /// The facts; see ``MemoryEstimate/init(_:storedBytes:adapter:options:lengths:reference:)``.
@@ -43,8 +43,24 @@ public struct TrainingMemory: Sendable {
         self.storedBytes = storedBytes
         self.adapter = adapter
         self.options = options
-        self.lengths = lengths
+        batch = MemoryEstimate.Batch(lengths, options)
         self.reference = reference
+    }
+
+    /// The facts before the examples are known: as many as a batch can have, each of `length` tokens.
+    public init(
+        _ configuration: ModelConfiguration,
+        storedBytes: Int,
+        adapter: LoRAConfiguration?,
+        options: TrainingOptions,
+        ofExamplesOf length: Int
+    ) {
+        self.configuration = configuration
+        self.storedBytes = storedBytes
+        self.adapter = adapter
+        self.options = options
+        batch = MemoryEstimate.Batch(ofExamplesOf: length, options)
+        reference = nil
     }
 
     /// The need as the training is asked for.
@@ -60,7 +76,7 @@ public struct TrainingMemory: Sendable {
         var recomputing = options
         recomputing.checkpointsActivations = true
         var few = options
-        few.tokensAtOnce = max(lengths.max() ?? 0, 512)
+        few.tokensAtOnce = max(batch.longest, 512)
         var lean = recomputing
         lean.tokensAtOnce = min(options.tokensAtOnce, few.tokensAtOnce)
         let recomputation = names.recomputation
@@ -83,7 +99,7 @@ public struct TrainingMemory: Sendable {
             storedBytes: storedBytes,
             adapter: adapter,
             options: options,
-            lengths: lengths,
+            batch: batch,
             reference: reference
         )
     }

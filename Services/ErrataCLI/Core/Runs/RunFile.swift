@@ -20,7 +20,7 @@ enum RunFile {
     static func run(in data: Data, place: String, _ resolve: (String) throws -> StoredModel) throws -> RunEvent {
         var json = try document(data, place: place)
         if let open = json["dataset"]?.stringValue, open.hasPrefix("{{") {
-            throw CLIError("\(place): dataset is still \(open); put the data set's name in, or use --dataset")
+            throw CLIError("\(place): dataset is still \(open); put the data set's name in")
         }
         json = try resolvingStudent(in: json, resolve)
         if json["id"] == nil {
@@ -67,7 +67,7 @@ enum RunFile {
         }
         guard !name.hasPrefix("{{") else {
             throw CLIError(
-                "student.model is still \(name); put a name in that `errata models list` shows, or use --student"
+                "student.model is still \(name); put a name in that `errata models list` shows"
             )
         }
         let stored = try resolve(name)

@@ -17,31 +17,45 @@ struct RunSubmission {
         let run = try RunFile.run(in: InputFile.read(file), place: InputFile.place(file)) { try store.resolve($0) }
         let folder: URL
         do {
-            folder = try RunCheck.check(run, store: store)
+            // Services elsewhere have memory of their own, and refuse what does not fit into it.
+            folder = try RunCheck.check(run, store: store, memory: !SystemOptions.namesBroker())
         } catch let failure as PermanentFailure {
             throw CLIError("\(file): \(failure.message)")
         }
-        let lines: [String]
+        for line in try await outline(run, folder: folder, needsDatabase: needsDatabase) { Terminal.out(line) }
+        if SystemOptions.namesBroker() { Terminal.out("not checked: whether the trainers' machines have that memory") }
+        return run
+    }
+
+    /// What a run will do, with what the database says of it; or without, and with what could then not be checked.
+    private func outline(_ run: RunEvent, folder: URL, needsDatabase: Bool) async throws -> [String] {
         do {
-            lines = try await system.withDatabase { pool in
-                if let known = try await RunStore.run(run.id, from: pool), known != run {
-                    throw CLIError(
-                        "there is another run with the id \(run.id); leave the id out, or use `errata runs replace`"
-                    )
-                }
+            return try await system.withDatabase { pool in
+                if let known = try await RunStore.run(run.id, from: pool), known != run { throw TakenID(id: run.id) }
                 return try await RunOutline(run: run, folder: folder, pool: pool).lines()
             }
-        } catch  where !needsDatabase && !(error is CLIError) {
-            lines = try await RunOutline(run: run, folder: folder, pool: nil).lines()
+        } catch let error as TakenID {
+            throw CLIError(error.description)
+        } catch  where !needsDatabase {
+            return try await RunOutline(run: run, folder: folder, pool: nil).lines() + [
+                "not checked: whether the run's id is free, and what problems there are (\(Explanation.text(of: error)))"
+            ]
         }
-        for line in lines { Terminal.out(line) }
-        return run
+    }
+
+    /// Another run has the id.
+    private struct TakenID: Error, CustomStringConvertible {
+        let id: String
+        var description: String {
+            "there is another run with the id \(id); leave the id out, or give one of its own"
+        }
     }
 
     /// Sends a run, says so, and waits a little until it is taken up.
     ///
+    /// - Returns: whether it was.
     /// - Throws: ``CLIError`` where a service refuses it, and what sending throws.
-    func send(_ run: RunEvent) async throws {
+    func send(_ run: RunEvent) async throws -> Bool {
         let delivery = try await system.send(
             try OutgoingEvent.created(run, id: Self.eventID(of: run), source: "/errata/cli", time: Date())
         )
@@ -54,6 +68,7 @@ struct RunSubmission {
                 "no service has taken the run up yet; it waits in the queue, and `errata runs wait \(run.id.prefix(8))` follows it"
             )
         }
+        return isTakenUp
     }
 
     /// The id of the event by which a run is submitted.
@@ -77,13 +92,22 @@ struct OrderOptions: ParsableArguments {
     var run: String
 
     /// Sends an order.
+    ///
+    /// Arguments:
+    ///   - known: the run, where it was found before.
     func send(
         _ action: RunControlEvent.Action,
+        to known: RunEvent? = nil,
         round: Int? = nil,
         reason fallback: String? = nil,
         teacherBudget: RunTeacherBudget? = nil
     ) async throws {
-        let run = try await system.withDatabase { try await RunReference.find(self.run, from: $0) }
+        let run: RunEvent
+        if let known {
+            run = known
+        } else {
+            run = try await system.withDatabase { try await RunReference.find(self.run, from: $0) }
+        }
         let order = RunControlEvent(
             id: UUID().uuidString.lowercased(),
             runId: run.id,
@@ -115,14 +139,20 @@ enum RunReference {
     ///
     /// Arguments:
     ///   - patience: how long a run that is not known yet may take to come.
-    /// - Throws: ``CLIError`` where none or several fit.
+    /// - Throws: ``CLIError`` where none or several fit, or the one of that id was refused.
     static func find(_ text: String, from pool: PostgresPool, patience: Duration = .zero) async throws -> RunEvent {
         let end = ContinuousClock.now + patience
         while true {
             do {
                 return try find(text, among: try await RunStore.runs(from: pool))
             } catch let error as UnknownRun {
-                guard ContinuousClock.now < end else { throw CLIError(error.description) }
+                guard ContinuousClock.now < end else {
+                    // A refusal before that may be of an earlier delivery, and what it was about may be mended.
+                    let refused = text.count >= 4 ? try await RunStore.refusedRun(text, from: pool) : nil
+                    throw CLIError(
+                        refused.map { "the run \($0.id) was refused: \($0.reason)" } ?? error.description
+                    )
+                }
                 try await Task.sleep(for: .milliseconds(200))
             }
         }

@@ -2,6 +2,7 @@ import Distillation
 import Foundation
 import LanguageModel
 import PostgresClient
+import RunTraining
 import Schemas
 import ServiceRuntime
 import Training
@@ -22,7 +23,8 @@ struct RunOutline {
             "student \(run.student.modelHash.prefix(12)), \((parameters * 10).rounded() / 10) million parameters, asked in "
                 + "the form '\(run.promptStyle)'",
         ]
-        for stage in run.stagesInOrder { lines.append(try await line(of: stage, configuration)) }
+        for stage in run.stagesInOrder { lines.append(try line(of: stage)) }
+        if let line = rolloutLine { lines.append(line) }
         if let pool {
             let (problems, leftOut) = try await ProblemStore.trainingCounts(of: run, from: pool)
             if leftOut > 0 {
@@ -34,8 +36,9 @@ struct RunOutline {
         }
         lines += try await teaching()
         for suite in run.suites {
-            var line =
-                "scored on \(suite.name): \(suite.expectedProblems) problems of \(suite.dataset), \(suite.split.rawValue)"
+            var line = "scored on \(suite.name): "
+            if let limit = suite.limit, limit < suite.expectedProblems { line += "the first \(limit) of " }
+            line += "\(suite.expectedProblems) problems of \(suite.dataset), \(suite.split.rawValue)"
             if let stages = suite.stages { line += ", after \(stages.joined(separator: ", "))" }
             if let shots = suite.shots, shots > 0 { line += ", \(shots)-shot" }
             if let policy = suite.policy { line += ", graded by the policy \(policy)" }
@@ -48,6 +51,7 @@ struct RunOutline {
             }
             lines.append(line)
         }
+        if !run.suites.isEmpty { lines.append(decodingLine) }
         if let rounds = run.rounds {
             var starts: [String] = []
             if let count = rounds.newProblems { starts.append("\(count) new problems") }
@@ -55,16 +59,60 @@ struct RunOutline {
             let when = starts.isEmpty ? "by hand (`errata runs round`)" : "after \(starts.joined(separator: " or "))"
             let end = rounds.maximum.map { "at most \($0)" } ?? "until it is cancelled"
             lines.append(
-                "rounds \(when), \(end), from the \(rounds.from ?? RunStage.champion), on \(rounds.data ?? "all") problems"
+                "rounds \(when), \(end), from the \(rounds.from ?? RunStage.champion), on \(Self.problems(of: rounds))"
             )
         }
         if let gate = run.gate {
-            lines.append(
+            var line =
                 "gate: \(run.candidateStage ?? "") against the champion on \(gate.suite), level "
-                    + "\(gate.level ?? RunGate.defaultLevel) over all looks, least gain \(gate.leastGain ?? 0)"
-            )
+                + "\(gate.level ?? RunGate.defaultLevel) over all looks, least gain \(gate.leastGain ?? 0)"
+            if let others = gate.mustNotFall, !others.isEmpty {
+                line += ", and must not fall on \(others.joined(separator: ", "))"
+            }
+            lines.append(line)
         }
         return lines
+    }
+
+    /// Which students attempt what, and how; nil where no stage learns from attempts.
+    private var rolloutLine: String? {
+        let parents = Set(run.stages.filter(\.needsRollout).map(\.parentName)).sorted()
+        guard !parents.isEmpty else { return nil }
+        let rollout = run.rollout ?? RolloutOptions()
+        let count = rollout.limit.map { "the first \($0)" } ?? "all"
+        var line =
+            "attempts by \(parents.joined(separator: ", ")): \(count) problems of \(run.dataset), \(rollout.split.rawValue), "
+            + "\(rollout.samples) each, \(Self.words(rollout.temperature))"
+        if rollout.samples > 1, rollout.temperature == 0 { line += ", which are all the same" }
+        return line
+    }
+
+    /// How the student writes its answers.
+    private var decodingLine: String {
+        guard let decoding = run.decoding else { return "answers: greedy" }
+        var parts = [Self.words(decoding.temperature), "at most \(decoding.maximumNewTokens) tokens"]
+        if let topK = decoding.topK { parts.append("of the \(topK) likeliest tokens") }
+        if let topP = decoding.topP { parts.append("of the likeliest \(topP) of the probability") }
+        if let penalty = decoding.repetitionPenalty { parts.append("repetition penalty \(penalty)") }
+        if let stop = decoding.stop, !stop.isEmpty {
+            parts.append("ended by \(stop.map { String(reflecting: $0) }.joined(separator: ", "))")
+        }
+        if decoding.selfCorrection == true { parts.append("corrected by the student itself in a second pass") }
+        if let endpoint = decoding.endpoint { parts.append("written by the server \(endpoint)") }
+        return "answers: " + parts.joined(separator: ", ")
+    }
+
+    private static func words(_ temperature: Double) -> String {
+        temperature == 0 ? "greedy" : "at temperature \(temperature)"
+    }
+
+    /// What a later round learns from.
+    private static func problems(of rounds: RunRounds) -> String {
+        switch rounds.data ?? "all" {
+        case "new": "new problems alone"
+        case "replay": "new problems and a share of \(rounds.replayShare ?? RunRounds.defaultReplayShare) of the old"
+        default: "all problems"
+        }
     }
 
     /// What the teacher is asked for the run, a line a data set.
@@ -91,7 +139,7 @@ struct RunOutline {
         return lines
     }
 
-    private func line(of stage: RunStage, _ configuration: ModelConfiguration) async throws -> String {
+    private func line(of stage: RunStage) throws -> String {
         let options = try stage.trainingOptions(seed: run.seed)
         var parts: [String] = []
         switch stage.method {
@@ -105,31 +153,19 @@ struct RunOutline {
         if stage.needsCorrections { parts.append("when the wrong attempts are corrected") }
         if let others = stage.tokensOf { parts.append("as many tokens as \(others.joined(separator: ", "))") }
         if let last = stage.lastRound { parts.append("until round \(last)") }
-        let length =
-            options.maximumSteps.map { "\($0) steps" } ?? options.maximumTokens.map { "\($0) tokens" }
-            ?? "\(options.epochs) epochs"
-        parts.append("\(length) at \(options.learningRate)")
+        if stage.tokensOf == nil {
+            parts.append(
+                options.maximumSteps.map { "\($0) steps" } ?? options.maximumTokens.map { "\($0) tokens" }
+                    ?? "\(options.epochs) epochs"
+            )
+        }
+        parts.append("a rate of \(options.learningRate)")
         if let lora = stage.training?.lora { parts.append("LoRA of rank \(lora.rank)") }
         if stage.engine == nil {
-            let need = try memory(of: stage, options, configuration)
-            parts.append("about \(ByteCount.text(need)) of memory")
+            let memory = try RunCheck.memory(of: stage, seed: run.seed, folder: folder)
+            let bytes = memory.training.need.total
+            parts.append("about \(ByteCount.text(bytes)) of memory \(memory.circumstance.dropLast(2))")
         }
         return "  \(stage.name), from \(stage.parentName): " + parts.joined(separator: ", ")
-    }
-
-    /// The memory of a batch of examples of the longest length, or of 512 tokens.
-    private func memory(
-        of stage: RunStage,
-        _ options: TrainingOptions,
-        _ configuration: ModelConfiguration
-    ) throws -> Int {
-        let length = min(configuration.maximumPositions, stage.training?.maximumLength ?? 512)
-        return TrainingMemory(
-            configuration,
-            storedBytes: try CausalLanguageModel.inspect(folder: folder).storedBytes,
-            adapter: try (stage.training ?? TrainingBlock()).adapter(),
-            options: options,
-            lengths: [Int](repeating: length, count: max(1, options.batchSequences))
-        ).need.total
     }
 }

@@ -57,6 +57,7 @@ struct RunReport {
             Terminal.out("\(what) of \(job.checkpoint.prefix(8)): \(job.state.rawValue)\(why)")
         }
         try await printEvaluations()
+        for line in try await Self.refusedOrders(to: run.id, from: pool) { Terminal.out(line) }
         for verdict in try await RoundStore.verdicts(of: run.id, from: pool) {
             Terminal.out(
                 "round \(verdict.round): \(verdict.decision.rawValue) by \(verdict.by.rawValue): "
@@ -69,6 +70,16 @@ struct RunReport {
             Terminal.out(
                 "champion: \(checkpoint.stage) of round \(checkpoint.round ?? 1), model \(checkpoint.modelHash)"
             )
+        }
+    }
+
+    /// The orders to a run that were refused, a line each.
+    static func refusedOrders(to run: String, from pool: PostgresPool) async throws -> [String] {
+        try await RunStore.refusedOrders(to: run, from: pool).map { refused in
+            var what = refused.order.map { "the order \($0.action.rawValue)" } ?? "an order"
+            if let round = refused.order?.round { what += " of round \(round)" }
+            if let by = refused.order?.by { what += " by \(by)" }
+            return "refused at \(try Timestamp.format(refused.time)): \(what): \(refused.reason)"
         }
     }
 

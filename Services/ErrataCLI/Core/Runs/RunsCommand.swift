@@ -70,7 +70,8 @@ struct RunsCommand: AsyncParsableCommand {
                 YAML or JSON, as `errata runs template` writes it and `errata schema errata.run.v1` describes it. The student \
                 may be given as {"model": "NAME"}, by a name or hash that `errata models list` shows; the event then carries \
                 its hash and its tokenizer's fingerprint. Without an id the run has one that follows from its content. It \
-                ends once the run is taken up, with status 1 and the reason where a service refuses it.
+                ends once the run is taken up, with status 1 and the reason where a service refuses it. --dry-run needs no \
+                running system, and says what it could not check without one.
                 """
         )
 
@@ -86,13 +87,14 @@ struct RunsCommand: AsyncParsableCommand {
             let submission = RunSubmission(system: system)
             let run = try await submission.checked(file: file, needsDatabase: !dryRun)
             guard !dryRun else { return }
-            try await submission.send(run)
+            _ = try await submission.send(run)
         }
     }
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show a run: its recipe, stages, scores and verdicts."
+            abstract: "Show a run: its stages, scores and verdicts, and the orders to it that were refused.",
+            discussion: "--json prints the run's recipe alone; refused orders are then told on standard error."
         )
 
         @OptionGroup var system: SystemOptions
@@ -107,7 +109,9 @@ struct RunsCommand: AsyncParsableCommand {
             try await system.withDatabase { pool in
                 let run = try await RunReference.find(run, from: pool)
                 guard !json else {
-                    Terminal.out(String(decoding: try EventCoding.encode(run), as: UTF8.self))
+                    // One that was taken up before there was a rule is not judged by it now.
+                    Terminal.out(String(decoding: try EventCoding.encodeJSON(run), as: UTF8.self))
+                    for line in try await RunReport.refusedOrders(to: run.id, from: pool) { Terminal.error(line) }
                     return
                 }
                 try await RunReport(run: run, pool: pool).print()
@@ -127,7 +131,8 @@ struct RunsCommand: AsyncParsableCommand {
 
     struct Replace: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Cancel a run and submit another in its place."
+            abstract: "Submit a run in the place of another, which is cancelled once the new one is taken up.",
+            discussion: "Where the new run is refused, or no service takes it up, the other one goes on."
         )
 
         @OptionGroup var order: OrderOptions
@@ -142,8 +147,20 @@ struct RunsCommand: AsyncParsableCommand {
             guard new.id != old.id else {
                 throw CLIError("\(file) is the run \(old.id) itself; change it, or give it another id")
             }
-            try await order.send(.cancel, reason: "replaced by \(new.id)")
-            try await submission.send(new)
+            let known = try await order.system.withDatabase { try await RunStore.state(of: new.id, from: $0) }
+            if let known, known.state != .active {
+                throw CLIError(
+                    "\(file) is the run \(new.id), which is \(known.state.rawValue); change it, or give it another id"
+                )
+            }
+            guard try await submission.send(new) else {
+                throw CLIError(
+                    "the run \(old.id) goes on, as nothing has taken up the one in its place; once that is taken up, end "
+                        + "this one with `errata runs cancel \(old.id.prefix(8))`"
+                )
+            }
+            // By its id: the new one may have its name.
+            try await order.send(.cancel, to: old, reason: "replaced by \(new.id)")
         }
     }
 

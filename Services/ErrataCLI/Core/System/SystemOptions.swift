@@ -59,6 +59,11 @@ struct SystemOptions: ParsableArguments {
         return configuration
     }
 
+    /// Whether the environment names the broker, so that its services may run on other machines.
+    static func namesBroker(_ environment: [String: String] = ProcessInfo.processInfo.environment) -> Bool {
+        environment["ERRATA_KAFKA_BOOTSTRAP_SERVERS"] != nil
+    }
+
     /// Whether the environment names the database, so that it is not the state folder's.
     static func namesDatabase(_ environment: [String: String]) -> Bool {
         environment["ERRATA_POSTGRES_URL"] != nil || environment["ERRATA_POSTGRES_URL_FILE"] != nil
