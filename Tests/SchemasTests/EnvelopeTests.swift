@@ -186,7 +186,10 @@ struct EnvelopeTests {
     @Test("groups and comparisons of an evaluation fit its problems")
     func groups() throws {
         let changes: [(String, (inout EvaluationEvent) -> Void)] = [
-            ("$.groups[0].by must be one of family, difficulty, steps, length, is 'weekday'", { $0.groups?[0].by = "weekday" }),
+            (
+                "$.groups[0].by must be one of family, difficulty, steps, length, is 'weekday'",
+                { $0.groups?[0].by = "weekday" }
+            ),
             ("$.groups[0].value must not be empty", { $0.groups?[0].value = "" }),
             ("$.groups[0].problems must be 1 to 200, is 201", { $0.groups?[0].problems = 201 }),
             ("$.groups[0].correct must be 0 to 40, is 41", { $0.groups?[0].correct = 41 }),

@@ -58,6 +58,7 @@ public struct StageInputs: Sendable {
 
     /// Whether a problem of before is among those that a round learns from once more; each round draws anew.
     private func isReplayed(_ problem: String, in ready: ReadyStage) -> Bool {
-        share(problem, ready.run.seed &+ UInt64(ready.round)) < ready.run.rounds?.replayShare ?? RunRounds.defaultReplayShare
+        let replayed = ready.run.rounds?.replayShare ?? RunRounds.defaultReplayShare
+        return share(problem, ready.run.seed &+ UInt64(ready.round)) < replayed
     }
 }
