@@ -44,7 +44,21 @@ struct GradeTests {
         let found = try grading(extracts: true).grade(line, number: 1)
         #expect(found.correct && found.answer == "7")
         let none = try grading(extracts: true).grade(#"{"gold":"7","predicted":"No idea"}"#, number: 1)
-        #expect(!none.correct)
+        #expect(!none.correct && none.extraction == nil)
+        #expect(found.extraction == "marker")
+        #expect(try found.json().contains(#""extraction":"marker""#))
+        #expect(try grading().grade(line, number: 1).extraction == nil)
+    }
+
+    @Test("a gold text of several lines is one that holds an answer, and one without is refused")
+    func workedGold() throws {
+        let worked: Substring = #"{"gold":"She sells 9 eggs.\nThat makes 9 * 2 = 18.\nA: 18","predicted":"It is $18."}"#
+        #expect(try grading(extracts: true).grade(worked, number: 1).correct)
+        let matrix: Substring = #"{"gold":"\\begin{pmatrix}1\\\\\n2\\end{pmatrix}","predicted":"\\boxed{(1,2)}"}"#
+        #expect(try grading(extracts: true).grade(matrix, number: 1).correct)
+        let empty: Substring = #"{"gold":"Nobody knows.\nAsk again.","predicted":"18"}"#
+        let error = #expect(throws: CLIError.self) { try grading(extracts: true).grade(empty, number: 1) }
+        #expect(error?.description.contains("several lines") == true)
     }
 
     @Test("the policy decides")

@@ -183,6 +183,29 @@ struct AnswerExtractionTests {
     func extraction(text: String, answer: String?) { #expect(AnswerExtraction.extract(text) == answer) }
 
     @Test(
+        "options that a sentence says to be right are found, and those that it does not are not",
+        arguments: [
+            ("The correct options are A and C.", "A and C"), ("The correct options: A, C", "A, C"),
+            ("I think B is correct.", "B"), ("So I believe that (C) is the right answer.", "C"),
+            ("Therefore both A and C are correct.", "A, C"), ("I do not think B is correct.", nil),
+            ("So it holds only if A is correct.", nil), ("The options are hard to tell apart.", nil),
+        ] as [(String, String?)]
+    )
+    func judgedOptions(text: String, answer: String?) { #expect(AnswerExtraction.extract(text) == answer) }
+
+    @Test("a verdict on a text names the answer in it and the rule that found it")
+    func verdictOfText() {
+        let verdict = Grader().verdict(gold: "1/2", text: "The answer is 0.5.")
+        #expect(verdict.isCorrect && verdict.rule == .number)
+        #expect(verdict.extraction == ExtractedAnswer(text: "0.5", rule: .announced))
+        let none = Grader().verdict(gold: "1/2", text: "Who knows?")
+        #expect(!none.isCorrect && none.rule == .missing && none.extraction == nil)
+        let cut = Grader().verdict(gold: "5", text: "so there are 5", isTruncated: true)
+        #expect(!cut.isCorrect && cut.extraction == nil)
+        #expect(Grader().verdict(gold: "5", predicted: "5").extraction == nil)
+    }
+
+    @Test(
         "the rule that fired is told, and earlier rules go before later ones",
         arguments: [
             ("The answer is 3.\n\\boxed{4}\n#### 5\n<Answer>6</Answer>", "6", "answer-tag"),

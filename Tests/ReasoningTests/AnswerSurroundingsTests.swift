@@ -34,6 +34,10 @@ struct AnswerSurroundingsTests {
             ("so the roots are \u{B1}2", "\u{B1}2"),
             ("so x > 5", "x > 5"),
             ("so x \u{2264} 5.", "x \u{2264} 5"),
+            ("The range is $[0,1)$.", "[0,1)"), ("The roots are $0,1$.", "0,1"), ("The roots are $3,7$.", "3,7"),
+            ("The point is $(3,7)$.", "(3,7)"), ("So we get $x^2+1$.", "x^2+1"),
+            ("So the function is $f(x)=2x+3$.", "f(x)=2x+3"), ("The point is P (3, 4).", "(3, 4)"),
+            ("The answer is 0,5.", "0,5"),
         ]
     )
     func surroundings(text: String, answer: String) {
@@ -41,9 +45,20 @@ struct AnswerSurroundingsTests {
     }
 
     @Test(
+        "a remark in brackets at the end explains the number before it",
+        arguments: [
+            ("She has 72 clips (48 + 24).", "72"), ("There are 5 apples (2 red and 3 green).", "5"),
+            ("So it takes 40 minutes (10 on foot, 30 by bus).", "40"), ("That is $12 (3 * 4 = 12).", "12"),
+        ]
+    )
+    func remarks(text: String, answer: String) { #expect(AnswerExtraction.extract(text) == answer) }
+
+    @Test(
         "what only looks so stays a number",
         arguments: [
-            ("She has 72 clips (48 + 24).", "24"),
+            ("There are 3 bags (12 apples).", "12"), ("so it is 2 * (3 + 4)", "4"),
+            ("It costs $5 and then $3.", "3"), ("He pays $5, or $6 with tax.", "6"),
+            ("It is between $3x and $4 in all.", "4"), ("That makes $1,234$.", "1234"), ("so $x + y = 5$.", "5"),
             ("f(2, 3) is more than 7", "7"),
             ("so max(2, 3)", "3"),
             ("He sold (in all) 1,234", "1234"),

@@ -58,6 +58,8 @@ public struct StudentSolver {
         public var rule: GradingRule?
         /// The grader's policy and version, see ``Reasoning/Grader/stamp``.
         public var grader = Grader().stamp
+        /// By what the answer was found; nil without one.
+        public var extraction: ExtractionRule?
     }
 
     /// Solves tasks.
@@ -133,16 +135,17 @@ public struct StudentSolver {
         tokens: Int = 0,
         grader: Grader = Grader()
     ) -> Outcome {
-        let answer = AnswerExtraction.extract(output, isTruncated: isTruncated)
-        let verdict = answer.map { grader.verdict(gold: gold, predicted: $0) }
+        let verdict = grader.verdict(gold: gold, text: output, isTruncated: isTruncated)
+        let found = verdict.extraction
         return Outcome(
             output: output,
-            answer: answer,
-            correct: verdict?.isCorrect ?? false,
+            answer: found?.text,
+            correct: verdict.isCorrect,
             isTruncated: isTruncated,
             tokens: tokens,
-            rule: verdict?.rule,
-            grader: grader.stamp
+            rule: found == nil ? nil : verdict.rule,
+            grader: grader.stamp,
+            extraction: found?.rule
         )
     }
 

@@ -117,9 +117,10 @@ enum Announcement {
         return nil
     }
 
-    /// "The correct option is (B)", "Option B is correct".
+    /// "The correct option is (B)", "The correct options are A and C", "Option B is correct".
     private static func behindOption(_ text: Text, _ place: Int) -> Int? {
-        let end = place + 6
+        let isPlural = text.lower(place + 6) == UInt8(ascii: "s")
+        let end = place + (isPlural ? 7 : 6)
         guard !text.isLetter(end) else { return nil }
         let before = text.wordBefore(place)
         if ["correct", "right", "best", "answer"].contains(before) {
@@ -127,8 +128,9 @@ enum Announcement {
             if let behind = text.separator(index) { return behind }
             guard text.isLetter(index) else { return nil }
             let (word, behind) = text.word(index)
-            return word == "is" ? behind : nil
+            return word == "is" || isPlural && word == "are" ? behind : nil
         }
+        guard !isPlural else { return nil }
         // The letter, and behind it that it is right.
         var index = text.skip("*_( ", from: end)
         guard text.isLetter(index), !text.isLetter(index + 1) else { return nil }

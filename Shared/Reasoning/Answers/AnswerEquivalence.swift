@@ -65,10 +65,9 @@ public enum AnswerEquivalence {
             return (true, .text)
         }
         if let isSame = options(bareGold, barePredicted, policy) { return (isSame, .option) }
-        if policy != .strict, let a = LetterSet.read(bareGold), let b = LetterSet.read(barePredicted),
-            a.isRun != b.isRun
-        {
-            return (a.letters == b.letters, .option)
+        if policy != .strict, let a = LetterSet.read(bareGold), let b = LetterSet.read(barePredicted) {
+            if a.isRun != b.isRun { return (a.letters == b.letters, .option) }
+            if !a.isRun, !policy.listsAreOrdered, a.letters == b.letters { return (true, .option) }
         }
         let first = AnswerReading(bareGold)
         let second = AnswerReading(barePredicted)
@@ -79,7 +78,10 @@ public enum AnswerEquivalence {
         {
             return (true, rule)
         }
-        if policy != .strict, let rule = decimalCommas(first, second, &comparison) { return (true, rule) }
+        if policy != .strict, let rule = decimalCommas(first, second, &comparison) ?? words(first, second, &comparison)
+        {
+            return (true, rule)
+        }
         return texts(first, second, policy)
     }
 
@@ -87,6 +89,12 @@ public enum AnswerEquivalence {
     private static func options(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool? {
         let first = OptionAnswer.read(gold)
         let second = OptionAnswer.read(predicted)
+        let isFirstOne = first?.isJoinedOrRejected != true
+        let isSecondOne = second?.isJoinedOrRejected != true
+        guard isFirstOne, isSecondOne else {
+            // One option beside several, or beside none.
+            return first != nil && second != nil && isFirstOne != isSecondOne ? false : nil
+        }
         guard let a = first, let b = second else {
             return first.flatMap { optionText($0, predicted, policy) }
                 ?? second.flatMap { optionText($0, gold, policy) }
@@ -97,9 +105,24 @@ public enum AnswerEquivalence {
         }
         let isSame = policy.foldsText ? a.letter.lowercased() == b.letter.lowercased() : a.letter == b.letter
         guard isSame, !a.text.isEmpty, !b.text.isEmpty else { return isSame }
-        // The same letter before another number is a slip that nobody can judge for right.
-        if let one = PlainNumber(a.text), let other = PlainNumber(b.text) { return one.isSame(as: other) }
-        return true
+        return haveSameValue(a.text, b.text, policy)
+    }
+
+    /// Whether the texts of two options with one letter leave them the same: the same letter before another value is a slip
+    /// that nobody can judge for right, while words may say the same in other words.
+    private static func haveSameValue(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool {
+        if let one = PlainNumber(gold), let other = PlainNumber(predicted) { return one.isSame(as: other) }
+        func reading(_ text: String) -> AnswerReading { AnswerReading(AnswerReading.unwrapped(text)) }
+        let first = reading(gold)
+        let second = reading(predicted)
+        guard let a = first.form, let b = second.form else { return true }
+        var comparison = AnswerComparison(policy)
+        if comparison.rule(a, b) != nil { return true }
+        // `(B) 12, since 3 times 4 is 12`
+        guard let a = reading(AnswerText.bare(gold)).form, let b = reading(AnswerText.bare(predicted)).form else {
+            return false
+        }
+        return comparison.rule(a, b) != nil
     }
 
     /// An option given by its text alone, the other by letter and text.
@@ -109,7 +132,12 @@ public enum AnswerEquivalence {
         let isSame = [option.text, "\(option.letter) \(option.text)"].contains {
             AnswerWords.areSame($0, other, folded: policy.foldsText, exactly: exactly)
         }
-        return isSame ? true : nil
+        if isSame { return true }
+        guard exactly, "ABCDEFGHIJ".contains(option.letter), let a = AnswerReading(option.text).form,
+            let b = AnswerReading(other).form
+        else { return nil }
+        var comparison = AnswerComparison(policy)
+        return comparison.rule(a, b) == nil ? nil : true
     }
 
     private static func decimalCommas(
@@ -128,6 +156,23 @@ public enum AnswerEquivalence {
             return comparison.rule(a, b)
         }
         return nil
+    }
+
+    /// By numbers in words, `seven` and 7.
+    private static func words(
+        _ gold: AnswerReading,
+        _ predicted: AnswerReading,
+        _ comparison: inout AnswerComparison
+    ) -> GradingRule? {
+        func figures(_ reading: AnswerReading) -> AnswerForm? {
+            NumberWords.inFigures(reading.text).flatMap { AnswerReading($0).form }
+        }
+        let first = figures(gold)
+        let second = figures(predicted)
+        guard first != nil || second != nil, let a = first ?? gold.form, let b = second ?? predicted.form else {
+            return nil
+        }
+        return comparison.rule(a, b)
     }
 
     /// By words, where at least one of the answers is no mathematics.

@@ -109,11 +109,35 @@ enum OptionLetter {
 
     /// Whether what stands behind a letter and its mark names another option with it, or says that it is wrong.
     static func isJoinedOrRejected(_ text: String, _ letter: Character) -> Bool {
-        guard let first = text.unicodeScalars.first, first == "a" || first == "o" || first == "i" || first == "c",
-            let scalar = letter.unicodeScalars.first
-        else { return false }
+        guard let scalar = letter.unicodeScalars.first else { return false }
+        if namesMarked(text, than: letter) { return true }
+        guard let first = text.unicodeScalars.first, "aoic".unicodeScalars.contains(first) else { return false }
         let rest = text.scalarArray[...]
         return isRejected(rest) || namesAnother(rest, than: scalar)
+    }
+
+    private static let joiners: Set<Substring> = [
+        "and", "or", "not", "no", "nor", "but", "also", "both", "than", "rather", "maybe", "perhaps", "then", "plus",
+        "&",
+    ]
+
+    /// Whether another letter in brackets follows, with nothing before it or only words that join or choose: `(C)`, `and b)`,
+    /// `no, (C)`; behind such a word the letter need not have brackets.
+    private static func namesMarked(_ text: String, than letter: Character) -> Bool {
+        var isJoined = false
+        for word in text.split(separator: " ", maxSplits: 6) {
+            let bare = word.filter { !",.;:*$".contains($0) }
+            if joiners.contains(Substring(bare.lowercased())) || bare.isEmpty {
+                isJoined = isJoined || !bare.isEmpty
+                continue
+            }
+            let inside = bare.filter { !"()[]{}".contains($0) }
+            guard inside.count == 1, let other = inside.first, ("A"..."J").contains(Character(other.uppercased())),
+                other.lowercased() != letter.lowercased()
+            else { return false }
+            return bare.hasSuffix(")") || bare.hasSuffix("]") || isJoined && other.isUppercase
+        }
+        return false
     }
 
     private static let choosing: Set<Substring> = [
@@ -130,11 +154,47 @@ enum OptionLetter {
         return String(only)
     }
 
+    private static let judgements: Set<String> = [
+        "correct", "right", "the answer", "the correct answer", "the right answer", "my answer", "the best answer",
+        "the correct option", "the correct choice", "the right option", "the right choice", "the best choice",
+    ]
+    /// Words with which a line does not say which option is right.
+    private static let doubts: Set<String> = ["if", "whether", "unless", "neither", "nor", "not", "or"]
+
+    /// `B` of "I think B is correct.", and `A, C` of "Both A and C are correct.": what the line ends with says that they are
+    /// right.
+    private static func judged(_ line: String) -> String? {
+        let ending = line.utf8.reversed().drop { !isLetter($0) }.prefix { isLetter($0) }
+        // "correct", "right", "answer", "option", "choice"
+        guard (5...7).contains(ending.count), let last = ending.first, "tren".utf8.contains(last | 0x20) else {
+            return nil
+        }
+        let words = AnswerText.withoutMarkup(line).split(separator: " ")
+        guard words.count <= 40, let verb = words.lastIndex(where: { $0 == "is" || $0 == "are" }), verb > 0 else {
+            return nil
+        }
+        let rest = words[(verb + 1)...].joined(separator: " ").lowercased().filter { !".!".contains($0) }
+        guard judgements.contains(rest), !words[..<verb].contains(where: { doubts.contains($0.lowercased()) }) else {
+            return nil
+        }
+        var letters: [String] = []
+        for word in words[..<verb].reversed() {
+            if word == "and" || word == "&" { continue }
+            let bare = word.filter { !"(),".contains($0) }
+            guard bare.count == 1, let letter = bare.first, ("A"..."J").contains(letter) else { break }
+            letters.insert(String(letter), at: 0)
+        }
+        guard words[verb] == "is" ? letters.count == 1 : letters.count > 1 else { return nil }
+        return letters.joined(separator: ", ")
+    }
+
+    private static func isLetter(_ byte: UInt8) -> Bool { (0x61...0x7A).contains(byte | 0x20) }
+
     /// The option that a last line names without announcing it: the line is one, has one bracketed letter in it that is not
     /// said to be wrong, or ends with one that is chosen.
     static func closing(_ line: String) -> String? {
         if let whole = leading(line), !AnswerText.isSentence(line) || whole.hasPrefix("(") { return whole }
-        if let letter = chosen(line) { return letter }
+        if let letter = chosen(line) ?? judged(line) { return letter }
         guard line.hasByte(UInt8(ascii: "(")) else { return nil }
         let scalars = line.scalarArray
         var found: Set<Unicode.Scalar> = []

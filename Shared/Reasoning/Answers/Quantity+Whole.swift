@@ -19,6 +19,30 @@ extension Quantity {
         return term(all, line)
     }
 
+    /// The number that a remark at the text's end explains, which this one stands in: 72 of `72 clips (48 + 24)`, 5 of
+    /// `5 apples (2 red and 3 green)`; nil where there is no such remark.
+    ///
+    /// A remark has several numbers, and words or signs between them: `(12 apples)` may say it better, and `(3, 4)` is a point.
+    func beforeRemark(in line: Line, _ numbers: [Quantity]) -> Quantity? {
+        let all = line.tokens
+        guard let close = all[tokens.upperBound...].firstIndex(where: { $0.kind == .close }),
+            all[(close + 1)...].allSatisfy({ $0.isMarkOrSign && $0.range.count == 1 }),
+            line.scalars[all[close].range] == [")"],
+            let open = all[..<tokens.lowerBound].lastIndex(where: { $0.kind == .open || $0.kind == .close }),
+            all[open].kind == .open, open > 0, all[open].isSpaced, line.scalars[all[open].range] == ["("],
+            all[open - 1].isWord || all[open - 1].isNumber || all[open - 1].isMarkOrSign,
+            numbers.count(where: { $0.tokens.lowerBound > open }) > 1,
+            all[open...close].contains(where: {
+                $0.isOperation || $0.kind == .and || $0.kind == .equals || $0.isLongWord
+            }),
+            let stated = numbers.last(where: { $0.tokens.upperBound <= open }),
+            !line.scalars[all[stated.tokens.upperBound - 1].range.upperBound..<all[close].range.lowerBound]
+                .contains(where: \.isNewline)
+        else { return nil }
+        // Between the two stands only what is counted.
+        return all[stated.tokens.upperBound..<open].allSatisfy { $0.isWord || $0.isMarkOrSign } ? stated : nil
+    }
+
     private static let bounds: Set<String> = [
         "<", ">", "<=", ">=", "\u{2264}", "\u{2265}", "\\le", "\\leq", "\\ge", "\\geq", "\\lt", "\\gt",
     ]
@@ -139,5 +163,18 @@ extension Quantity.Line {
             if token.kind == .close { level -= 1 }
         }
         return level > 0
+    }
+}
+
+extension ArithmeticToken {
+    fileprivate var isMarkOrSign: Bool {
+        switch kind {
+        case .mark, .sign: true
+        default: false
+        }
+    }
+
+    fileprivate var isLongWord: Bool {
+        if case .word(let word) = kind { word.utf8.count > 1 } else { false }
     }
 }

@@ -171,8 +171,10 @@ struct Quantity {
     /// See ``last(in:)``; reads all of the text.
     static func lastOfAll(in text: String) -> String? {
         let line = Line(text)
-        guard let last = all(in: line).last else { return nil }
-        return last.whole(in: line) ?? last.text(in: line)
+        let all = all(in: line)
+        guard let last = all.last else { return nil }
+        let stated = last.beforeRemark(in: line, all) ?? last
+        return stated.whole(in: line) ?? stated.text(in: line)
     }
 
     /// How many bytes of a text's end are enough for most answers.
@@ -187,6 +189,11 @@ struct Quantity {
         func isBlank(_ byte: UInt8) -> Bool { byte == 0x20 || (0x09...0x0D).contains(byte) }
         var index = bytes.count - ending
         guard index > 0 else { return nil }
+        // A bracket at the end may be a remark on a number anywhere before it.
+        for byte in bytes.reversed() {
+            if byte == UInt8(ascii: ")") { return nil }
+            if isLetter(byte) || (0x30...0x39).contains(byte) { break }
+        }
         while index + 4 < bytes.count {
             if isBlank(bytes[index - 1]), isLetter(bytes[index]), isLetter(bytes[index + 1]),
                 isLetter(bytes[index + 2]),
@@ -356,8 +363,13 @@ struct Quantity {
         return (isNegative ? "-" : "") + written.drop { $0 == "$" }
     }
 
-    /// `1,2`: figures with commas that make no number.
+    /// `1,2` and `0,1`: figures with commas that do not part thousands.
     static func isList(_ token: ArithmeticToken, _ scalars: [Unicode.Scalar]) -> Bool {
-        token.kind == .number(nil) && scalars[token.range].contains(",")
+        let figures = scalars[token.range]
+        guard figures.contains(",") else { return false }
+        if token.kind == .number(nil) { return true }
+        return figures.indices.contains { index in
+            figures[index] == "," && figures[(index + 1)...].prefix { ArithmeticTokenizer.isDigit($0) }.count != 3
+        }
     }
 }

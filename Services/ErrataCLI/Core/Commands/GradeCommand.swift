@@ -14,8 +14,9 @@ struct GradeCommand: ParsableCommand {
 
             As a metric of lm-eval does, it takes "predicted" for an answer that is filtered out already: of lm-eval's own \
             samples, --gold-field target --predicted-field filtered_resps. With --extract it is the model's whole text, in \
-            which the answer is found first as everywhere in Errata, and a gold text with "####" or a box in it is treated \
-            alike. A "predicted" that is null, or a text without an answer, is not correct.
+            which the answer is found first as everywhere in Errata, "extraction" says by which rule, and a gold text of \
+            several lines, or with "####" or a box in it, is treated alike. A "predicted" that is null, or a text without an \
+            answer, is not correct.
 
             The policies: strict wants the form that was asked for, standard compares as a mathematician does, qwen has the \
             tolerances of Qwen2.5-Math's evaluation.
@@ -97,6 +98,8 @@ struct AnswerGrading {
         var correct: Bool
         /// What was compared; nil where the text has no answer.
         var answer: String?
+        /// By what the answer was found; nil where it came as an answer, and where the text has none.
+        var extraction: String?
         var rule: String
         var policy: String
         var grader: String
@@ -118,24 +121,37 @@ struct AnswerGrading {
         guard let goldText = try text(goldField, of: object) else { throw CLIError("\"\(goldField)\" is missing") }
         guard object[predictedField] != nil else { throw CLIError("\"\(predictedField)\" is missing") }
         let predictedText = try text(predictedField, of: object)
-        var gold = goldText
-        var answer = predictedText
-        if extracts {
-            answer = predictedText.flatMap { AnswerExtraction.extract($0) }
-            if goldText.contains("####") || goldText.contains("\\boxed") {
-                gold = AnswerExtraction.extract(goldText) ?? goldText
-            }
-        }
-        let verdict = grader.verdict(gold: gold, predicted: answer ?? "")
+        let gold = extracts ? try Self.answer(ofGold: goldText) : goldText
+        let verdict =
+            extracts
+            ? grader.verdict(gold: gold, text: predictedText ?? "")
+            : grader.verdict(gold: gold, predicted: predictedText ?? "")
+        let answer = extracts ? verdict.extraction?.text : predictedText
         return Result(
             line: number,
             id: try text("id", of: object),
             correct: verdict.isCorrect,
             answer: answer,
+            extraction: verdict.extraction?.rule.rawValue,
             rule: verdict.rule.rawValue,
             policy: verdict.policy.rawValue,
             grader: verdict.graderVersion
         )
+    }
+
+    /// The answer of a gold text: of a worked one, which has several lines, a mark or a box, what it ends with.
+    private static func answer(ofGold text: String) throws -> String {
+        let isWorked = text.contains("####") || text.contains("\\boxed")
+        let lines = text.split(whereSeparator: \.isNewline).filter { !$0.allSatisfy(\.isWhitespace) }
+        // A matrix may be set in several lines.
+        guard isWorked || lines.count > 1 && !text.contains("\\begin") else { return text }
+        guard let answer = AnswerExtraction.extract(text) else {
+            throw CLIError(
+                "the gold text has several lines and no answer that can be found in it: end it with \"#### 18\", or put the "
+                    + "answer in a box or behind \"The answer is\""
+            )
+        }
+        return answer
     }
 
     private func text(_ name: String, of object: [String: Field]) throws -> String? {

@@ -18,7 +18,8 @@ struct RegradeCommand: AsyncParsableCommand {
 
             A line of JSON is a verdict that differs: "table", "id" (of the evaluation, the attempt or the trace), \
             "problem", "verdict" (correct, second-pass, self-correction or verified), "gold", "answer", "was", "now", \
-            "graderBefore", "graderNow", the "rule" that decided, and the "reason" of a trace that does not pass now. Of \
+            "graderBefore", "graderNow", the "rule" that decided, the "extraction" that found the answer of an output, and \
+            the "reason" of a trace that does not pass now. Of \
             templates and corrections an inspector's refusal stays one, and is not counted. A summary goes to standard \
             error.
             """

@@ -25,8 +25,17 @@ struct RegradeDifference: Encodable, Equatable {
     let graderNow: String
     /// By what the grader decides now; nil without an answer.
     let rule: String?
+    /// By what the answer is found now; nil without one, and of traces, whose answers stand in their own fields.
+    var extraction: String?
     /// Of a trace that does not pass now, why.
     let reason: String?
+
+    /// With the rule that found the answer.
+    func found(by extraction: ExtractionRule?) -> RegradeDifference {
+        var result = self
+        result.extraction = extraction?.rawValue
+        return result
+    }
 
     func json() throws -> String { String(decoding: try EventCoding.encodeJSON(self), as: UTF8.self) }
 }
@@ -125,7 +134,7 @@ struct Regrading: Sendable {
             from: result.grader,
             to: grader
         )
-        var found = [difference("correct", first.answer, result.correct, first.correct)]
+        var found = [difference("correct", first.answer, result.correct, first.correct)?.found(by: first.extraction)]
         if let second = result.second {
             let isTruncated = second.truncated ?? false
             let both = StudentSolver.CorrectedOutcome(
@@ -176,7 +185,7 @@ struct Regrading: Sendable {
             isTruncated: attempt.truncated ?? false,
             grader: grader
         )
-        var found = [difference("correct", first.answer, attempt.correct, first.correct)]
+        var found = [difference("correct", first.answer, attempt.correct, first.correct)?.found(by: first.extraction)]
         if let own = attempt.selfCorrection {
             let isTruncated = own.truncated ?? false
             let again = StudentSolver.grade(

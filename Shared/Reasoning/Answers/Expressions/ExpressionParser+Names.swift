@@ -27,6 +27,23 @@ extension ExpressionParser {
         }
     }
 
+    /// What a mark makes of what stands below it: `\bar{x}` and `\hat{p}` are variables of their own.
+    ///
+    /// The segment `\overline{AB}` is told by its ends, and the unit vectors `\hat{i}`, `\hat{j}`, `\hat{k}` by their letters.
+    static func accented(_ name: String, _ inner: Expression) -> Expression? {
+        if name.isEmpty { return inner }
+        if name == "bar", inner.hasImaginaryUnit { return inner.isRational ? inner.conjugated : nil }
+        switch inner {
+        case .constant(.imaginaryUnit): return inner
+        case .number, .decimal: return nil
+        case .symbol(let symbol):
+            let isSegment = name == "bar" && symbol.utf8.count == 2 && symbol.allSatisfy(\.isUppercase)
+            let isUnitVector = name == "hat" && (symbol == "j" || symbol == "k")
+            return isSegment || isUnitVector ? inner : .symbol("\\\(name) \(symbol)")
+        default: return .application("\\" + name, [inner])
+        }
+    }
+
     mutating func symbol(_ start: String) -> Expression? {
         var name = start
         var isPlain = true

@@ -122,7 +122,7 @@ struct ExpressionParser {
     /// `3 x 4`: a letter that is a sign.
     private var isLetterTimes: Bool {
         guard position + 1 < end, position > 0,
-            tokens[position].kind == .letters("x") || tokens[position].kind == .word("x")
+            [.letters("x"), .word("x"), .letters("X"), .word("X")].contains(tokens[position].kind)
         else { return false }
         guard case .number = tokens[position - 1].kind, case .number = tokens[position + 1].kind else { return false }
         return true
@@ -142,8 +142,8 @@ struct ExpressionParser {
                     break
                 }
                 if functionDepth > 0 { base = .function(.degrees, [base]) }
-            } else if token == .percent, position + 1 < end {
-                // At the end it is a unit, of which the comparison decides.
+            } else if token == .percent, position + 1 < end, !isUnit(at: position + 1) {
+                // At the end, and before words, it is a unit, of which the comparison decides.
                 position += 1
                 base = .quotient(base, .number(ExactNumber(100)))
             } else if token == .caret {
@@ -157,18 +157,29 @@ struct ExpressionParser {
         return base
     }
 
-    /// `°`, `^\circ`, `^{\circ}`.
+    /// `°`, `^\circ`, `^{\circ}`, and `^o` behind a number.
     mutating func acceptDegreeSign() -> Bool {
         if accept(.degree) { return true }
         guard next == .caret, position + 1 < end else { return false }
-        if tokens[position + 1].kind == .degree {
+        if isDegreeSign(at: position + 1) {
             position += 2
             return true
         }
-        guard tokens[position + 1].kind == .open(.group), position + 3 < end, tokens[position + 2].kind == .degree,
+        guard tokens[position + 1].kind == .open(.group), position + 3 < end, isDegreeSign(at: position + 2),
             tokens[position + 3].kind == .close(.group)
         else { return false }
         position += 4
+        return true
+    }
+
+    /// Whether a raised sign at an index is that of degrees; of a number that the caret stands behind, also the letter o.
+    private func isDegreeSign(at index: Int) -> Bool {
+        if tokens[index].kind == .degree { return true }
+        guard tokens[index].kind == .letters("o") || tokens[index].kind == .word("o"), position > 0,
+            case .number = tokens[position - 1].kind
+        else {
+            return false
+        }
         return true
     }
 
@@ -190,7 +201,8 @@ struct ExpressionParser {
 
     func startsFactor(_ token: MathToken.Kind) -> Bool {
         switch token {
-        case .number, .letters, .symbol, .constant, .function, .fraction, .root, .binomial, .accent, .overline: true
+        case .number, .letters, .symbol, .constant, .function, .fraction, .root, .binomial, .accent: true
+        case .begin(let name): name == MatrixEnvironments.determinant
         case .word(let word): word == "e" || word == "i"
         case .open(let bracket): bracket != .brace && bracket != .angle
         case .bar: openBars == 0
@@ -217,13 +229,13 @@ struct ExpressionParser {
             guard let n = argument(), let k = argument() else { return nil }
             return .function(.binomial, [n, k])
         case .root: return root()
-        case .accent: return argument()
-        case .overline:
-            guard let inner = argument() else { return nil }
-            if inner.hasImaginaryUnit { return inner.isRational ? inner.conjugated : nil }
-            // The conjugate of a complex variable is another number.
-            return inner.symbols.contains { $0 == "z" || $0 == "w" } ? nil : inner
+        case .accent(let name): return argument().flatMap { Self.accented(name, $0) }
         case .open(let bracket): return group(bracket)
+        case .begin(MatrixEnvironments.determinant):
+            position -= 1
+            return determinant()
+        case .bar where position < end && isBegin(tokens[position].kind):
+            return determinant().flatMap { accept(.bar) ? $0 : nil }
         case .bar:
             openBars += 1
             let inner = sum()

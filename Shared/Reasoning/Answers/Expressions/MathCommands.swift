@@ -23,10 +23,14 @@ enum MathCommands {
         "quad", "qquad", "enspace", "thinspace", "medspace", "thickspace", "hspace", "space",
     ]
 
-    /// Marks over what follows, which do not change what it is.
-    static let accents: Set<String> = [
-        "vec", "hat", "bar", "tilde", "overrightarrow", "overleftarrow", "widehat", "widetilde", "overleftrightarrow",
-        "mathring",
+    /// Marks over what follows, and what each makes of it: `\bar{x}` is another variable than `x`.
+    ///
+    /// An arrow, empty here, only says that a vector is one.
+    static let accents = [
+        "vec": "", "overrightarrow": "", "overleftarrow": "", "overleftrightarrow": "", "hat": "hat", "widehat": "hat",
+        "bar": "bar", "overline": "bar", "tilde": "tilde", "widetilde": "tilde", "dot": "dot", "ddot": "ddot",
+        "mathring": "ring", "check": "check", "widecheck": "check", "breve": "breve", "acute": "acute",
+        "grave": "grave",
     ]
 
     /// Relations and operators whose sides cannot be exchanged, or which no value is computed with.
@@ -34,7 +38,7 @@ enum MathCommands {
         "subset", "subseteq", "subsetneq", "supset", "supseteq", "notin", "ni", "to", "rightarrow", "leftarrow",
         "leftrightarrow", "longrightarrow", "mapsto", "implies", "impliedby", "Rightarrow", "Leftarrow",
         "Leftrightarrow", "iff", "ll", "gg", "prec", "succ", "preceq", "succeq", "propto", "vdash", "models", "neg",
-        "lnot", "oplus", "otimes", "nmid",
+        "lnot", "oplus", "otimes", "nmid", "equiv",
     ]
 
     /// Signs of logic, which may also stand between relations.
@@ -49,7 +53,7 @@ enum MathCommands {
     private static let table: [String: MathToken.Kind] = {
         var table: [String: MathToken.Kind] = [
             "frac": .fraction, "dfrac": .fraction, "tfrac": .fraction, "cfrac": .fraction, "sqrt": .root,
-            "binom": .binomial, "dbinom": .binomial, "tbinom": .binomial, "overline": .overline, "dot": .overline,
+            "binom": .binomial, "dbinom": .binomial, "tbinom": .binomial,
             "cdot": .times, "times": .times, "ast": .times, "bullet": .times, "div": .slash, "over": .slash,
             "pm": .plusMinus, "mp": .minusPlus, "pi": .constant(.pi), "infty": .constant(.infinity),
             "le": .relation(.lessOrEqual), "leq": .relation(.lessOrEqual), "leqslant": .relation(.lessOrEqual),
@@ -67,7 +71,7 @@ enum MathCommands {
             "lparen": .open(.round), "rparen": .close(.round), "ldots": .ellipsis, "dots": .ellipsis,
             "cdots": .ellipsis, "dotsc": .ellipsis, "dotsb": .ellipsis, "land": .conjunction(isOr: false),
             "wedge": .conjunction(isOr: false), "lor": .conjunction(isOr: true), "vee": .conjunction(isOr: true),
-            "pounds": .currency("pound"), "euro": .currency("euro"), "textdollar": .currency("dollar"),
+            "pounds": .currency("\u{A3}"), "euro": .currency("euro"), "textdollar": .currency("dollar"),
             "percent": .percent, "newline": .rowBreak, "cr": .rowBreak,
         ]
         for name in greek { table[name] = .symbol(name) }
@@ -100,9 +104,10 @@ enum MathCommands {
         case "infinity", "inf", "infty", "Infinity", "oo": .constant(.infinity)
         case "percent", "pct", "Percent", "percents": .percent
         case "degrees", "degree", "deg", "Degrees": .degree
-        case "dollars", "dollar", "Dollars", "USD", "usd": .currency("dollar")
+        case "dollars", "dollar", "Dollars": .currency("dollar")
+        case "USD", "usd": .currency("USD")
         case "euros", "euro", "EUR": .currency("euro")
-        case "GBP": .currency("pound")
+        case "GBP": .currency("\u{A3}")
         case "won", "KRW": .currency("won")
         case "cents", "cent": .currency("cent")
         case "yuan", "RMB", "CNY": .currency("yuan")
@@ -113,6 +118,19 @@ enum MathCommands {
         default: FunctionName(rawValue: word).map { .function($0) }
         }
     }
+
+    /// Codes of currencies, which stand beside a number; others are told by ``plainToken(_:)``.
+    static let currencyCodes: Set<String> = [
+        "AED", "AUD", "BRL", "CAD", "CHF", "CZK", "DKK", "HKD", "HUF", "IDR", "ILS", "KES", "MXN", "MYR", "NGN", "NOK",
+        "NZD", "PHP", "PLN", "RUB", "SAR", "SEK", "SGD", "THB", "TRY", "TWD", "UAH", "VND", "ZAR",
+    ]
+
+    /// Letters before a dollar sign that say whose dollars they are.
+    static let dollars = [
+        "US": "USD", "HK": "HKD", "A": "AUD", "AU": "AUD", "C": "CAD", "CA": "CAD", "NZ": "NZD", "S": "SGD",
+        "SG": "SGD",
+        "NT": "TWD", "R": "BRL", "MX": "MXN",
+    ]
 
     /// What a sign that is no letter of the Latin alphabet is written for, in LaTeX or ASCII.
     static func plain(_ scalar: Unicode.Scalar) -> String? {
@@ -158,6 +176,11 @@ enum MathCommands {
         case 0x2124: "\\mathbb{Z}"
         case 0x221C: "\\sqrt[4]"
         case 0x2236: ":"
+        case 0x2261: "\\equiv "
+        case 0x0660...0x0669: Unicode.Scalar(scalar.value - 0x0660 + 0x30).map { String(Character($0)) }
+        case 0x06F0...0x06F9: Unicode.Scalar(scalar.value - 0x06F0 + 0x30).map { String(Character($0)) }
+        case 0x066B: "."
+        case 0x066C: ","
         case 0x2227: "\\land "
         case 0x2228: "\\lor "
         case 0x2282: "\\subset "

@@ -92,8 +92,18 @@ struct MathScanner {
         case "]": emit(.close(.square))
         case "{": openBrace()
         case "}": closeBrace()
-        case "=": emit(peek() == "=" ? take(1, .relation(.equal)) : .relation(.equal))
-        case "<": emit(peek() == "=" ? take(1, .relation(.lessOrEqual)) : .relation(.less))
+        case "=":
+            switch peek() {
+            case "=": emit(take(1, .relation(.equal)))
+            case "<": emit(take(1, .relation(.lessOrEqual)))
+            default: emit(.relation(.equal))
+            }
+        case "<":
+            switch peek() {
+            case "=": emit(take(1, .relation(.lessOrEqual)))
+            case ">": emit(take(1, .relation(.notEqual)))
+            default: emit(.relation(.less))
+            }
         case ">": emit(peek() == "=" ? take(1, .relation(.greaterOrEqual)) : .relation(.greater))
         case "\u{A5}", "\u{FFE5}": emit(.currency("\u{A5}"))
         case "\u{20B9}": emit(.currency("rupee"))
@@ -139,8 +149,35 @@ struct MathScanner {
             emit(.function(name))
             return emit(.letters(String(last)))
         }
-        if let known = MathCommands.plainToken(word), isMeant(known) { return emit(known) }
+        if let known = MathCommands.plainToken(word), isMeant(known) {
+            emit(known)
+            // The stop of `Rs.50` begins no number.
+            if word == "Rs", peek() == "." {
+                position += 1
+                emit(.period)
+            }
+            return
+        }
+        if MathCommands.currencyCodes.contains(word), isBesideNumber { return emit(.currency(word)) }
+        if let money = MathCommands.dollars[word], let sign = dollarSign() {
+            position += sign
+            return emit(.currency(money))
+        }
         emit(textEnds.isEmpty ? .letters(word) : .word(word))
+    }
+
+    private var isBesideNumber: Bool {
+        if case .number? = tokens.last?.kind { return true }
+        let next = scalars[position...].prefix(4).first { $0 != " " && $0 != "\\" && $0 != "~" }
+        return Self.isDigit(next)
+    }
+
+    /// How long the dollar sign is that stands here before a number; nil where none does, or one that may end mathematics.
+    private func dollarSign() -> Int? {
+        let length = peek() == "\\" ? 2 : 1
+        guard peek(length - 1) == "$", length == 2 || !dollarsArePairs else { return nil }
+        let after = peek(length) == " " ? length + 1 : length
+        return Self.isDigit(peek(after)) ? length : nil
     }
 
     /// Whether a word that may name a function, a constant or a sign does: `15 min` and `30 sec` have units.
@@ -202,7 +239,16 @@ struct MathScanner {
         }
     }
 
+    /// `\not` strikes out the relation behind it.
+    private mutating func negation() {
+        while peek() == " " { position += 1 }
+        guard peek() == "=" else { return emit(.opaque("not")) }
+        position += 1
+        emit(.relation(.notEqual))
+    }
+
     private mutating func named(_ name: String, start: Int) {
+        if name == "not" { return negation() }
         if MathCommands.operators.contains(name) {
             // Before everything else an arrow only says that something follows.
             if tokens.isEmpty, name == "implies" || name == "Rightarrow" { return }
@@ -238,8 +284,7 @@ struct MathScanner {
             let set = argument()
             return emit(set == "R" ? .reals : .symbol("mathbb" + set))
         }
-        if name == "bar" { return emit(.overline) }
-        if MathCommands.accents.contains(name) { return emit(.accent) }
+        if let accent = MathCommands.accents[name] { return emit(.accent(accent)) }
         if let known = MathCommands.token(name) { return emit(known) }
         if let prefix = MathCommands.prefix(of: name) {
             // The rest is read again as letters.

@@ -41,7 +41,8 @@ enum MathText {
         case .fraction: "frac"
         case .root: "\u{221A}"
         case .binomial: "binom"
-        case .rowBreak, .ellipsis, .overline, .accent: ""
+        case .accent(let name): name.isEmpty ? "" : "\\" + name
+        case .rowBreak, .ellipsis: ""
         }
     }
 

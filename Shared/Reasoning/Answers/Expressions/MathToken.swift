@@ -19,7 +19,9 @@ struct MathToken: Sendable, Equatable {
         case close(Bracket)
         case relation(RelationSign)
         case union, intersection, without, element, reals, emptySet
-        case fraction, root, binomial, overline, accent
+        case fraction, root, binomial
+        /// A mark over what follows, by its name; see ``MathCommands/accents``.
+        case accent(String)
         case begin(String)
         case end(String)
         case currency(String)

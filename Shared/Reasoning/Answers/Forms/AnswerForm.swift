@@ -20,6 +20,14 @@ struct ScalarAnswer: Sendable {
     var expression: Expression
     var isPercent = false
     var unit = AnswerUnit()
+    /// Whether it was told in several units, as `3 hours 20 minutes`: without its unit it is no number.
+    var isCompound = false
+
+    /// Whether it is an angle in radians: a multiple of \u{3C0} without a unit, or with theirs.
+    var isRadians: Bool {
+        if unit.powers == ["radian": 1], unit.words.isEmpty { return true }
+        return unit.isEmpty && expression.isConstant && expression.contains { $0 == .constant(.pi) }
+    }
 }
 
 /// Several answers, or a tuple.

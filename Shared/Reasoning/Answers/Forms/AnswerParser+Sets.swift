@@ -1,5 +1,6 @@
-/// The names of LaTeX environments that hold rows; a determinant, `vmatrix`, is no matrix.
+/// The names of LaTeX environments that hold rows; a determinant is no matrix.
 enum MatrixEnvironments {
+    static let determinant = "vmatrix"
     static let matrices: Set<String> = [
         "matrix", "pmatrix", "bmatrix", "Bmatrix", "smallmatrix", "psmallmatrix", "bsmallmatrix",
     ]
@@ -103,13 +104,45 @@ extension AnswerParser {
         case .reals where range.count == 1: return .realSet(.all)
         case .emptySet where range.count == 1: return .realSet(.empty)
         case .symbol("mathbbR") where range.count == 1: return .realSet(.all)
+        case .reals where range.count <= 6: if let half = halfOfReals(range.dropFirst()) { return .realSet(half) }
         default: break
         }
         if let sequence = sequence(range, isMinus: isMinus, depth: depth) { return sequence }
         if tokens[range].contains(where: { if case .begin = $0.kind { true } else { false } }) {
+            // What is no matrix may be a determinant.
             return MatrixReader(parser: self, isMinus: isMinus).read(range).map { .matrix($0) }
+                ?? scalar(range, isMinus: isMinus)
         }
         return scalar(range, isMinus: isMinus)
+    }
+
+    /// `\mathbb{R}^+`, `\mathbb{R}_{\ge 0}`; of a lowered plus tastes differ on whether 0 is in it.
+    private func halfOfReals(_ suffix: Range<Int>) -> RealSet? {
+        let signs = suffix.map { tokens[$0].kind }.filter { $0 != .open(.group) && $0 != .close(.group) }
+        let zero = Expression.number(.zero)
+        func half(_ isAbove: Bool, _ isClosed: Bool) -> RealSet? {
+            RealSet.end(zero, isClosed: isClosed).flatMap {
+                isAbove
+                    ? RealSet(from: $0, to: RealSet.infinite(.infinity))
+                    : RealSet(from: RealSet.infinite(-.infinity), to: $0)
+            }
+        }
+        switch signs.count {
+        case 2 where signs[0] == .caret && signs[1] == .plus: return half(true, false)
+        case 2 where signs[0] == .caret && signs[1] == .minus: return half(false, false)
+        case 3:
+            guard signs[0] == .underscore, case .relation(let sign) = signs[1], case .number(let text) = signs[2],
+                text.value?.isZero == true
+            else { return nil }
+            switch sign {
+            case .greater: return half(true, false)
+            case .greaterOrEqual: return half(true, true)
+            case .less: return half(false, false)
+            case .lessOrEqual: return half(false, true)
+            case .equal, .notEqual, .approximately: return nil
+            }
+        default: return nil
+        }
     }
 
     /// `(a, b)`, `[a, b)`, `\{a, b\}`: all of the range in one pair of brackets, with a separator inside.
@@ -120,7 +153,7 @@ extension AnswerParser {
         else { return nil }
         let inner = range.lowerBound + 1..<range.upperBound - 1
         if inner.isEmpty { return open == .brace || open == .group ? .realSet(.empty) : nil }
-        if open == .brace, let condition = condition(inner, depth: depth) { return condition }
+        if open == .brace || open == .group, let condition = condition(inner, depth: depth) { return condition }
         let (parts, separators) = split(inner)
         let isSet = open == .brace && close == .brace
         if parts.count == 1, !isSet {
@@ -150,7 +183,10 @@ extension AnswerParser {
             }
         }
         if separators.contains(.and) || separators.contains(.or), open != .brace, open != .group { return nil }
-        return .sequence(SequenceAnswer(open: open, close: close, members: members))
+        let isPlainSet = bracesAreSets && open == .group && close == .group
+        return .sequence(
+            SequenceAnswer(open: isPlainSet ? .brace : open, close: isPlainSet ? .brace : close, members: members)
+        )
     }
 
     /// `x \mid x > 3` between braces is `x > 3`.

@@ -8,11 +8,14 @@ struct AnswerParser {
     static let maximumDepth = 12
 
     let tokens: [MathToken]
+    /// Whether unescaped braces are a set's, as in plain text, and not only LaTeX's groups.
+    var bracesAreSets = false
 
     /// The form of an answer; nil where it is no mathematics.
-    static func parse(_ tokens: [MathToken]) -> AnswerForm? {
+    static func parse(_ tokens: [MathToken], bracesAreSets: Bool = false) -> AnswerForm? {
         guard !tokens.isEmpty else { return nil }
-        return AnswerParser(tokens: tokens).answer(tokens.indices, depth: 0)
+        let tokens = ReversedBrackets.turned(tokens)
+        return AnswerParser(tokens: tokens, bracesAreSets: bracesAreSets).answer(tokens.indices, depth: 0)
     }
 
     enum Separator { case comma, semicolon, and, or }
@@ -42,7 +45,8 @@ struct AnswerParser {
             range = range.lowerBound + 1..<range.upperBound
         }
         guard range.count > 2, case .begin(let name) = tokens[range.lowerBound].kind,
-            case .end(name) = tokens[range.upperBound - 1].kind, !MatrixEnvironments.matrices.contains(name)
+            case .end(name) = tokens[range.upperBound - 1].kind, !MatrixEnvironments.matrices.contains(name),
+            name != MatrixEnvironments.determinant
         else { return nil }
         var start = range.lowerBound + 1
         if MatrixEnvironments.arrays.contains(name), tokens[start].kind == .open(.group),
@@ -284,12 +288,16 @@ struct AnswerParser {
             start += 2
         }
         if let ratio = ratio(start..<range.upperBound, isMinus: isMinus) { return ratio }
-        var parser = ExpressionParser(tokens, range: start..<range.upperBound, plusMinusIsMinus: isMinus)
+        let thousands = unit.isEmpty ? nil : thousands(start..<range.upperBound)
+        let end = thousands == nil ? range.upperBound : range.upperBound - 1
+        var parser = ExpressionParser(tokens, range: start..<end, plusMinusIsMinus: isMinus)
         guard let expression = parser.sum() else { return nil }
         guard let suffix = parser.unit(), parser.isAtEnd else { return nil }
         for (name, power) in suffix.unit.powers { unit.powers[name] = power }
         unit.words.formUnion(suffix.unit.words)
-        let value = suffix.multiplier == .one ? expression : .product([expression, .number(suffix.multiplier)])
+        unit.directions.formUnion(suffix.unit.directions)
+        guard let multiplier = suffix.multiplier.multiplied(by: thousands ?? .one) else { return nil }
+        let value = multiplier == .one ? expression : .product([expression, .number(multiplier)])
         return .scalar(
             ScalarAnswer(
                 expression: isNegative ? ExpressionParser.negated(value) : value,
@@ -297,6 +305,19 @@ struct AnswerParser {
                 unit: unit
             )
         )
+    }
+
+    /// What the letter behind money's number multiplies it by: of `$12k` a thousand.
+    private func thousands(_ range: Range<Int>) -> ExactNumber? {
+        guard range.count == 2, case .number = tokens[range.lowerBound].kind, !tokens[range.lowerBound + 1].hasSpace,
+            case .letters(let letter) = tokens[range.lowerBound + 1].kind
+        else { return nil }
+        switch letter {
+        case "k", "K": return ExactNumber(1_000)
+        case "m", "M", "mn": return ExactNumber(1_000_000)
+        case "b", "B", "bn": return ExactNumber(1_000_000_000)
+        default: return nil
+        }
     }
 
     /// `7:32`, `1:2:3`, and times such as `3:30 pm`.

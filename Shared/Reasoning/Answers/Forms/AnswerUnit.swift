@@ -4,31 +4,57 @@ struct AnswerUnit: Sendable, Equatable {
     var powers: [String: Int] = [:]
     /// All other words, in the singular.
     var words: Set<String> = []
+    /// Words said of a number that contradict some on the other side; see ``UnitOpposites``.
+    var directions: Set<String> = []
 
     var isEmpty: Bool { powers.isEmpty && words.isEmpty }
 
-    /// Whether two answers may be of the same unit: `cm` and `m` are not, and neither are `cats` and `dogs`.
+    /// Whether two answers may be of the same unit: `cm` and `m` are not, and neither are `cats` and `dogs`, `red balls` and
+    /// `blue balls`, `5 left` and `5 right`; one side may say less than the other.
     func isCompatible(with other: AnswerUnit) -> Bool {
+        guard !UnitOpposites.contradict(directions, other.directions) else { return false }
         if isEmpty || other.isEmpty { return true }
-        if isAngle || other.isAngle { return isDegree(beside: other) || other.isDegree(beside: self) }
-        if words.isEmpty, other.words.isEmpty {
-            if powers == other.powers { return true }
-            let yen = "\u{A5}"
-            return [self, other].contains { $0.powers == [yen: 1] }
-                && [self, other].contains { $0.powers == ["yen": 1] || $0.powers == ["yuan": 1] }
-        }
+        var own = resolved(beside: other)
+        var other = other.resolved(beside: self)
+        // `20% off` and `20% less`
+        own.words.subtract(UnitOpposites.repeated(directions, in: other.directions))
+        other.words.subtract(UnitOpposites.repeated(other.directions, in: directions))
+        guard own.words.isSubset(of: other.words) || other.words.isSubset(of: own.words) else { return false }
+        if own.isAngle || other.isAngle { return own.isDegree(beside: other) || other.isDegree(beside: own) }
+        if own.words.isEmpty, other.words.isEmpty { return own.powers == other.powers }
         // `3 hours of work` are no `3 minutes of work`.
-        guard isWithin(other) || other.isWithin(self) else { return false }
-        // A noun that is told on one side only: `5 dollars` and `5 dollars a day`.
-        let own = words.union(powers.keys)
-        return !own.isDisjoint(with: other.words.union(other.powers.keys))
+        return own.isWithin(other) || other.isWithin(own)
     }
 
-    /// Whether each known unit is one of another's, in the same power.
-    private func isWithin(_ other: AnswerUnit) -> Bool { powers.allSatisfy { other.powers[$0.key] == $0.value } }
+    /// Whether each known unit is one of another's, in the same power, and each word one of its words.
+    private func isWithin(_ other: AnswerUnit) -> Bool {
+        powers.allSatisfy { other.powers[$0.key] == $0.value } && words.isSubset(of: other.words)
+    }
+
+    /// With names that stand for several units taken for the one that the other side has: `5 pounds` beside `£5`.
+    private func resolved(beside other: AnswerUnit) -> AnswerUnit {
+        var result = self
+        for (name, meanings) in Self.ambiguous {
+            guard let power = powers[name], other.powers[name] == nil,
+                let meaning = meanings.first(where: { other.powers[$0] == power })
+            else { continue }
+            result.powers[name] = nil
+            result.powers[meaning] = power
+        }
+        return result
+    }
+
+    /// Names of several units.
+    private static let ambiguous = [
+        "pound": ["\u{A3}", "lb"], "\u{A5}": ["yen", "yuan"],
+        "dollar": ["USD", "AUD", "CAD", "HKD", "MXN", "NZD", "SGD", "TWD"],
+    ]
 
     /// Whether it is degrees alone, of which a scale may be told.
     private var isAngle: Bool { powers == ["degree": 1] }
+
+    /// Whether it is degrees and nothing else is said.
+    var isDegrees: Bool { isAngle && words.isEmpty && directions.isEmpty }
 
     private func isDegree(beside other: AnswerUnit) -> Bool {
         isAngle
@@ -50,11 +76,14 @@ struct AnswerUnit: Sendable, Equatable {
         ("kilometre", ["km", "kilometer", "kilometre"]), ("inch", ["inch", "inche"]), ("foot", ["ft", "foot", "feet"]),
         ("yard", ["yd", "yard"]), ("mile", ["mi", "mile"]), ("gram", ["g", "gram"]),
         ("kilogram", ["kg", "kilo", "kilogram"]), ("milligram", ["mg", "milligram"]), ("ounce", ["oz", "ounce"]),
-        ("pound", ["lb", "pound"]), ("ton", ["ton", "tonne"]), ("litre", ["L", "l", "liter", "litre"]),
+        ("pound", ["pound"]), ("lb", ["lb"]), ("\u{A3}", ["\u{A3}"]), ("ton", ["ton", "tonne"]),
+        ("litre", ["L", "l", "liter", "litre"]),
         ("millilitre", ["mL", "ml", "milliliter", "millilitre"]), ("gallon", ["gal", "gallon"]),
+        ("quart", ["qt", "quart"]), ("pint", ["pint"]),
         ("second", ["s", "sec", "second"]), ("minute", ["min", "minute"]), ("hour", ["h", "hr", "hour"]),
         ("day", ["day"]), ("week", ["wk", "week"]), ("month", ["month"]), ("year", ["yr", "year"]),
-        ("dollar", ["dollar"]), ("euro", ["euro"]), ("cent", ["cent"]), ("yen", ["yen"]), ("yuan", ["yuan"]),
+        ("dollar", ["dollar"]), ("USD", ["USD"]), ("euro", ["euro"]), ("cent", ["cent"]), ("yen", ["yen"]),
+        ("yuan", ["yuan"]),
         ("rupee", ["rupee"]), ("newton", ["N", "newton"]), ("joule", ["J", "joule"]), ("watt", ["W", "watt"]),
         ("kilowatt", ["kW", "kilowatt"]), ("volt", ["V", "volt"]), ("pascal", ["Pa", "pascal"]),
         ("hertz", ["Hz", "hertz"]), ("kelvin", ["K", "kelvin"]), ("celsius", ["C", "celsius", "Celsius"]),
@@ -74,6 +103,7 @@ struct AnswerUnit: Sendable, Equatable {
             }
         }
         names["inches"] = "inch"
+        for code in MathCommands.currencyCodes { names[code] = code }
         for compound in ["mph", "kmh", "kph", "kmph"] { names[compound] = compound }
         return names
     }()
@@ -83,7 +113,13 @@ struct AnswerUnit: Sendable, Equatable {
         "away",
         "approximately", "around", "exactly", "tall", "long", "wide", "high", "altogether", "respectively", "units",
         "unit",
-        "for", "to", "be", "there", "he", "she", "they", "it", "has", "have", "will", "and",
+        "for", "to", "be", "there", "he", "she", "they", "it", "has", "have", "had", "will", "and", "i", "we", "you",
+        "his",
+        "her", "their", "its", "my", "your", "our", "who", "that", "this", "these", "those", "were", "can", "would",
+        "with",
+        "on", "at", "from", "by", "as", "all", "overall", "together", "combined", "remaining", "remain", "still",
+        "just",
+        "also", "now", "then", "so", "every", "whole",
     ]
 
     /// Adds a word; `power` is that of what is written behind it, negative below a line.
@@ -101,6 +137,7 @@ struct AnswerUnit: Sendable, Equatable {
             return
         }
         let lower = word.lowercased()
+        if let direction = UnitOpposites.direction(lower) { directions.insert(direction) }
         guard !Self.fillers.contains(lower) else { return }
         words.insert(Self.singular(lower))
     }

@@ -16,6 +16,12 @@ struct UnitSuffix {
         "eighths", "ninth", "ninths", "tenth", "tenths", "twelfth", "twelfths", "hundredth", "hundredths", "thousandth",
         "thousandths",
     ]
+    /// Behind a number they say its sign: `5 negative`.
+    static let signs: Set<String> = ["negative", "minus"]
+    /// Before a time they mean "per".
+    static let articles: Set<String> = ["a", "an", "each", "every"]
+    /// Directions behind degrees: `30\u{B0} N`.
+    static let directions = ["N": "north", "S": "south", "E": "east", "W": "west"]
     static let prefixPowers = ["square": 2, "sq": 2, "cubic": 3, "cu": 3]
     static let suffixPowers = ["squared": 2, "cubed": 3]
 }
@@ -73,8 +79,10 @@ extension ExpressionParser {
                         return nil
                     }
                     suffix.multiplier = product
-                } else if UnitSuffix.parts.contains(lower) {
+                } else if UnitSuffix.parts.contains(lower) || UnitSuffix.signs.contains(lower) && position + 1 == end {
                     return nil
+                } else if let direction = UnitSuffix.directions[text], suffix.unit.powers["degree"] != nil {
+                    word = direction
                 } else if lower == "per" {
                     if position + 1 < end, tokens[position + 1].kind == .currency("cent") {
                         // `12 per cent`
@@ -82,6 +90,8 @@ extension ExpressionParser {
                         position += 2
                         continue
                     }
+                    sign = -1
+                } else if UnitSuffix.articles.contains(lower), isTime(at: position + 1) {
                     sign = -1
                 } else if lower == "in", position + 1 == end, last == nil, suffix.unit.isEmpty,
                     tokens[position].hasSpace
@@ -107,6 +117,14 @@ extension ExpressionParser {
             }
         }
         return factor == nil ? suffix : nil
+    }
+
+    private func isTime(at index: Int) -> Bool {
+        guard index < end else { return false }
+        switch tokens[index].kind {
+        case .word(let word), .letters(let word): return word.utf8.count > 2 && AnswerUnit.isTime(word)
+        default: return false
+        }
     }
 
     /// Whether degrees at an index are the answer's unit, as nothing but a scale or words stand behind them.

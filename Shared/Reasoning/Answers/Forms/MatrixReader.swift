@@ -88,9 +88,7 @@ struct MatrixReader {
             MatrixEnvironments.matrices.contains(name) || MatrixEnvironments.arrays.contains(name),
             let close = (index..<end).first(where: { parser.tokens[$0].kind == .end(name) })
         else { return nil }
-        var start = index + 1
-        if MatrixEnvironments.arrays.contains(name) { start = afterColumns(start, close) }
-        guard let matrix = rows(start..<max(start, close)) else { return nil }
+        guard let matrix = rows(inside: index..<close + 1, of: name) else { return nil }
         index = close + 1
         while brackets > 0, index < end {
             switch parser.tokens[index].kind {
@@ -101,6 +99,14 @@ struct MatrixReader {
             }
         }
         return brackets == 0 ? matrix : nil
+    }
+
+    /// The rows of an environment, its begin and end included in the range.
+    func rows(inside range: Range<Int>, of name: String) -> MatrixAnswer? {
+        var start = range.lowerBound + 1
+        let close = range.upperBound - 1
+        if MatrixEnvironments.arrays.contains(name) { start = afterColumns(start, close) }
+        return rows(start..<max(start, close))
     }
 
     /// Behind the columns of an array: `{cc|c}`.

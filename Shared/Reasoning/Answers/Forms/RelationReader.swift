@@ -97,7 +97,7 @@ struct RelationReader {
                 hasLetters = true
                 let isIndex = index > range.lowerBound && parser.tokens[index - 1].kind == .underscore
                 if level == 0, !isIndex, run.unicodeScalars.count == 1 { runs += 1 }
-            case .word, .symbol, .accent, .overline, .function: hasLetters = true
+            case .word, .symbol, .accent, .function: hasLetters = true
             case .constant(let constant):
                 guard constant != .infinity, level > 0 || range.count > 1 else { return nil }
             case .open: level += 1
@@ -119,7 +119,7 @@ struct RelationReader {
             // Told from the words of a phrase by their backslash.
             case .symbol(let name) where name.utf8.count > 1: result += "\\" + name
             case .function(let name): result += "\\" + name.rawValue
-            case .overline where isConjugate(index): result += "\\bar"
+            case .accent where isSegment(index): break
             default: result += MathText.of(token)
             }
             index += 1
@@ -130,9 +130,11 @@ struct RelationReader {
         return result
     }
 
-    /// Whether a bar stands over a variable of complex numbers, whose conjugate it names.
-    private func isConjugate(_ index: Int) -> Bool {
-        parser.tokens.dropFirst(index + 1).prefix(2).contains { $0.kind == .letters("z") || $0.kind == .letters("w") }
+    /// Whether a mark stands over two points, whose segment it names.
+    private func isSegment(_ index: Int) -> Bool {
+        parser.tokens.dropFirst(index + 1).prefix(2).contains {
+            if case .letters(let run) = $0.kind { run.utf8.count == 2 && run.allSatisfy(\.isUppercase) } else { false }
+        }
     }
 
     // MARK: Inequalities
@@ -146,7 +148,7 @@ struct RelationReader {
         }
         var result: RealSet?
         for (index, sign) in signs.enumerated() {
-            guard let half = Self.halfLine(expressions[index], sign, expressions[index + 1]) else {
+            guard let half = Self.solved(expressions[index], sign, expressions[index + 1]) else {
                 return .inequality(InequalityAnswer(sides: expressions, signs: signs))
             }
             guard let whole = result else {
@@ -157,6 +159,20 @@ struct RelationReader {
             result = common
         }
         return result.map { .realSet($0) }
+    }
+
+    /// `|x| < c` and `|x| > c`, as well as what ``halfLine(_:_:_:)`` knows, as a set; nil for anything else.
+    private static func solved(_ left: Expression, _ sign: RelationSign, _ right: Expression) -> RealSet? {
+        if case .function(.absolute, let inner) = right, left.isConstant, !inner[0].isConstant {
+            return solved(right, sign.flipped, left)
+        }
+        guard case .function(.absolute, let arguments) = left, let inner = arguments.first, !inner.isConstant,
+            right.isConstant
+        else { return halfLine(left, sign, right) }
+        guard let above = halfLine(inner, sign, right),
+            let below = halfLine(inner, sign.flipped, ExpressionParser.negated(right))
+        else { return nil }
+        return sign == .less || sign == .lessOrEqual ? above.intersection(below) : above.union(below)
     }
 
     /// `x < c`, and what is linear in one variable, as a set; nil for anything else.

@@ -65,8 +65,10 @@ struct AnswerComparison {
             if let other = Self.withTightUnit(predicted, of: gold.unit) { return scalars(gold, other) }
             if let other = Self.withTightUnit(gold, of: predicted.unit) { return scalars(other, predicted) }
         }
-        guard gold.unit.isCompatible(with: predicted.unit),
-            !(gold.isPercent && !predicted.unit.isEmpty), !(predicted.isPercent && !gold.unit.isEmpty)
+        if let isSame = converted(gold, predicted) { return isSame ? .number : nil }
+        guard gold.unit.isCompatible(with: predicted.unit), !gold.isCompound || !predicted.unit.isEmpty,
+            !predicted.isCompound || !gold.unit.isEmpty,
+            gold.isPercent == predicted.isPercent || (gold.isPercent ? predicted : gold).unit.isEmpty
         else { return nil }
         let a = gold.expression
         let b = predicted.expression
@@ -99,7 +101,24 @@ struct AnswerComparison {
         guard case .symbol(let name) = letter, AnswerUnit.letters.contains(name) else { return nil }
         var own = AnswerUnit()
         own.add(name, power: power)
-        return own.powers == unit.powers ? ScalarAnswer(expression: parts[0], unit: own) : nil
+        return own.powers == unit.powers || own.factor(to: unit) != nil
+            ? ScalarAnswer(expression: parts[0], unit: own) : nil
+    }
+
+    /// Whether two answers in other units of one kind are the same: `1 km` and `1000 m`, `90\u{B0}` and `\u{3C0}/2`; nil where
+    /// nothing is to be converted.
+    private mutating func converted(_ gold: ScalarAnswer, _ predicted: ScalarAnswer) -> Bool? {
+        guard policy != .strict, !gold.isPercent, !predicted.isPercent else { return nil }
+        if gold.unit.isDegrees, predicted.isRadians {
+            return values.areEqual(.function(.degrees, [gold.expression]), predicted.expression)
+        }
+        if predicted.unit.isDegrees, gold.isRadians {
+            return values.areEqual(gold.expression, .function(.degrees, [predicted.expression]))
+        }
+        guard gold.unit.powers != predicted.unit.powers, let factor = predicted.unit.factor(to: gold.unit),
+            factor != .one
+        else { return nil }
+        return values.areEqual(gold.expression, .product([predicted.expression, .number(factor)]))
     }
 
     /// One whole number less another.

@@ -16,10 +16,17 @@ struct AnswerReading {
             alternative = nil
             return
         }
-        form =
-            Self.isDate(scan.tokens)
-            ? nil : AnswerParser.parse(scan.tokens) ?? Self.set(inWords: text) ?? Self.stated(in: text)
-        if scan.hasAmbiguousComma, let other = MathScanner.scan(text, joinsThousands: false) {
+        // Between dollar signs `{1,3}` is what `1,3` is.
+        let isPlain = !text.hasByte(UInt8(ascii: "\\")) && !text.hasByte(UInt8(ascii: "$"))
+        let parsed = Self.date(scan.tokens) ?? AnswerParser.parse(scan.tokens, bracesAreSets: isPlain)
+        let measured = AnswerParser.measured(scan.tokens)
+        form = measured ?? parsed ?? Self.set(inWords: text) ?? Self.set(ofWords: text) ?? Self.stated(in: text)
+        if measured != nil {
+            alternative = parsed
+            return
+        }
+        if scan.hasAmbiguousComma, Thousands.mayBeList(text), let other = MathScanner.scan(text, joinsThousands: false)
+        {
             alternative = AnswerParser.parse(other.tokens)
         } else {
             alternative = Self.joined(text).flatMap { MathScanner.scan($0, joinsThousands: true) }.flatMap {
@@ -46,19 +53,22 @@ struct AnswerReading {
         return words.count == 3 && words[1] == "to" && isWhole(words[2]) ? "\(words[0]):\(words[2])" : nil
     }
 
-    /// `1/2/2000` is a date, not a quotient.
-    private static func isDate(_ tokens: [MathToken]) -> Bool {
+    /// `1/2/2000` is a date, not a quotient, and the same as `01/02/2000`; nil for anything else.
+    private static func date(_ tokens: [MathToken]) -> AnswerForm? {
         guard tokens.count == 5, tokens[1].kind == tokens[3].kind, tokens[1].kind == .slash || tokens[1].kind == .minus
         else {
-            return false
+            return nil
         }
-        var digits: [Int] = []
+        var parts: [String] = []
         for index in [0, 2, 4] {
             guard case .number(let text) = tokens[index].kind, text.places == nil, !tokens[index].hasSpace || index == 0
-            else { return false }
-            digits.append(text.digits.utf8.count)
+            else { return nil }
+            parts.append(text.digits)
         }
-        return digits == [4, 2, 2] || digits[0] <= 2 && digits[1] <= 2 && digits[2] == 4
+        let digits = parts.map(\.utf8.count)
+        guard digits == [4, 2, 2] || digits[0] <= 2 && digits[1] <= 2 && digits[2] == 4 else { return nil }
+        let values = parts.compactMap { Int($0).map(String.init) }
+        return .time(values.joined(separator: tokens[1].kind == .slash ? "/" : "-"))
     }
 
     /// What a sentence states: 34 of "The largest n is 34".
@@ -67,6 +77,28 @@ struct AnswerReading {
             let scan = MathScanner.scan(statement, joinsThousands: true)
         else { return nil }
         return AnswerParser.parse(scan.tokens)
+    }
+
+    /// `\\{red, blue\\}`: words between the braces of a set; nil for anything else.
+    private static func set(ofWords text: String) -> AnswerForm? {
+        let marks = "$ ".unicodeScalars
+        let scalars = text.unicodeScalars.drop { marks.contains($0) }
+        var inner = String(scalars).trimmed
+        while inner.hasSuffix("$") { inner = String(inner.dropLast()).trimmed }
+        inner = inner.replacingOccurrences(of: "\\left", with: "").replacingOccurrences(of: "\\right", with: "")
+        for (open, close) in [("\\{", "\\}"), ("{", "}")]
+        where inner.hasPrefix(open) && inner.hasSuffix(close) && inner.utf8.count > open.utf8.count + close.utf8.count {
+            let words = inner.dropFirst(open.count).dropLast(close.count)
+            let members = words.split(separator: ",", omittingEmptySubsequences: false).map {
+                AnswerWords.normalised(String($0), folded: true)
+            }
+            let bare = words.replacing("\\text{", with: "").replacing("\\mathrm{", with: "")
+            guard members.count <= AnswerParser.maximumMembers, !members.contains(where: \.isEmpty),
+                bare.allSatisfy({ $0.isLetter || " ,'}".contains($0) })
+            else { return nil }
+            return .sequence(SequenceAnswer(open: .brace, close: .brace, members: members.map { .text($0) }))
+        }
+        return nil
     }
 
     /// All numbers, or none, said in words.
@@ -249,6 +281,24 @@ enum AnswerPhrases {
     }
 }
 
+/// Commas between groups of three digits.
+enum Thousands {
+    /// Whether figures with such commas may be a list of numbers, too.
+    ///
+    /// `1,234` is a number: of a list, whose members are blanks apart, nobody leaves out just the blanks that make thousands
+    /// of it. `100,200` has members of one length, and `1,2,345` is no number as a whole.
+    static func mayBeList(_ text: String) -> Bool {
+        let runs = text.utf8.split { !(0x30...0x39).contains($0) && $0 != UInt8(ascii: ",") }
+        return !runs.contains { run in
+            let groups = run.split(separator: UInt8(ascii: ","))
+            guard groups.count > 1, let first = groups.first, first.count <= 3 else { return false }
+            let rest = groups.dropFirst()
+            return rest.allSatisfy { $0.count == 3 }
+                && (first.count < 3 || rest.contains { $0.first == UInt8(ascii: "0") })
+        }
+    }
+}
+
 /// The European decimal comma.
 enum DecimalComma {
     /// `2,74` and `2,74 €` with a point; nil for anything else.
@@ -256,6 +306,15 @@ enum DecimalComma {
     /// Only of two places, which neither thousands nor lists have as a rule: `1,2` is a list. Behind a lone 0, where no group
     /// of thousands can stand, also of three: `0,125`.
     static func withPoint(_ text: String) -> String? {
+        // `€ 5,00`
+        let money = text.prefix { !$0.isNumber && $0 != "-" }
+        if !money.isEmpty {
+            guard money.utf8.count <= 8,
+                money.contains(where: { $0.isCurrencySymbol })
+                    || MathCommands.currencyCodes.union(["EUR"]).contains(String(money).trimmed)
+            else { return nil }
+            return withPoint(String(text[money.endIndex...])).map { money + $0 }
+        }
         let bytes = Array(text.utf8)
         guard bytes.count <= 40, let comma = bytes.firstIndex(of: UInt8(ascii: ",")), comma > 0 else { return nil }
         func isDigit(_ byte: UInt8) -> Bool { (0x30...0x39).contains(byte) }

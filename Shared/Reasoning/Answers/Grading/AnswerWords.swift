@@ -111,6 +111,8 @@ enum AnswerWords {
             if MathCommands.texts.contains(name) || MathCommands.ignored.contains(name) { continue }
             if MathCommands.spaces.contains(name) {
                 result.append(" ")
+            } else if name == "pmod" || name == "bmod" || name == "equiv" {
+                result.append(contentsOf: name == "equiv" ? " equiv ".unicodeScalars : " mod ".unicodeScalars)
             } else {
                 result.append(contentsOf: name.unicodeScalars)
             }

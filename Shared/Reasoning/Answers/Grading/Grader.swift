@@ -1,7 +1,7 @@
 /// Compares answers under one policy and says how it came to its verdicts.
 public struct Grader: Sendable, Hashable {
     /// The version of the rules; another one where any verdict may be another.
-    public static let version = "3"
+    public static let version = "4"
 
     /// The policy of all verdicts.
     public let policy: GradingPolicy
@@ -9,7 +9,7 @@ public struct Grader: Sendable, Hashable {
     /// Makes a grader.
     public init(policy: GradingPolicy = .standard) { self.policy = policy }
 
-    /// What verdicts are marked with: the policy and the version, such as `standard/3`.
+    /// What verdicts are marked with: the policy and the version, such as `standard/4`.
     public var stamp: String { "\(policy.rawValue)/\(Self.version)" }
 
     /// Whether a gold answer and a predicted one are the same; see ``verdict(gold:predicted:)``.
@@ -29,6 +29,21 @@ public struct Grader: Sendable, Hashable {
             graderVersion: Self.version
         )
     }
+
+    /// Finds the answer in a text and compares it; a text without one is not correct, by ``GradingRule/missing``.
+    ///
+    /// Arguments:
+    ///   - isTruncated: whether the text was cut off; see ``AnswerExtraction/found(in:isTruncated:)``.
+    public func verdict(gold: String, text: String, isTruncated: Bool = false) -> GradingVerdict {
+        let found = AnswerExtraction.found(in: text, isTruncated: isTruncated)
+        var verdict = verdict(gold: gold, predicted: found?.text ?? "")
+        if found == nil {
+            verdict.isCorrect = false
+            verdict.rule = .missing
+        }
+        verdict.extraction = found
+        return verdict
+    }
 }
 
 /// What a grader says of an answer.
@@ -41,13 +56,22 @@ public struct GradingVerdict: Sendable, Hashable, Codable {
     public var policy: GradingPolicy
     /// ``Grader/version``.
     public var graderVersion: String
+    /// The answer that was found in a text, and by which rule; nil where there is none, or where it came as an answer.
+    public var extraction: ExtractedAnswer?
 
     /// Makes a verdict.
-    public init(isCorrect: Bool, rule: GradingRule, policy: GradingPolicy, graderVersion: String) {
+    public init(
+        isCorrect: Bool,
+        rule: GradingRule,
+        policy: GradingPolicy,
+        graderVersion: String,
+        extraction: ExtractedAnswer? = nil
+    ) {
         self.isCorrect = isCorrect
         self.rule = rule
         self.policy = policy
         self.graderVersion = graderVersion
+        self.extraction = extraction
     }
 }
 

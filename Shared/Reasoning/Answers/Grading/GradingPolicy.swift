@@ -1,8 +1,8 @@
 /// How strictly answers are compared.
 ///
 /// All policies compare numbers and expressions by value, read LaTeX and plain text alike, tell open from closed intervals,
-/// keep the order of tuples, and take an answer with a unit for one without: `72` is `72 degrees`, but `5 cm` is not `5 m`.
-/// They differ in this:
+/// keep the order of tuples, and take an answer with a unit for one without: `72` is `72 degrees`, but `5 cm` is not `5 m`,
+/// `5 red balls` are not `5 blue balls`, and `3 left` is not `3 right`. They differ in this:
 ///
 /// | | ``strict`` | ``standard`` | ``qwen`` |
 /// | --- | --- | --- | --- |
@@ -17,6 +17,8 @@
 /// | articles and punctuation of text | count, but for the last stop | do not count | do not count |
 /// | `T` for true, `Y` for yes, `AC` for `A, C` | no | yes | yes |
 /// | `1,25` for `1.25` | no | two places | two places |
+/// | `1 km` and `1000 m`, `$0.50` and `50 cents`, `90°` and `π/2`: units that are exact multiples | differ | same | same |
+/// | `seven` and `7`, `two thirds` and `2/3` | differ | same | same |
 ///
 /// A percent sign on one side only is let pass by all of them: `10%` is `10`.
 ///

@@ -86,10 +86,12 @@ struct OptionAnswer {
         guard text.isEmpty || hadBlank else { return nil }
         // `(x) + 1` is mathematics.
         if let first = text.unicodeScalars.first, "+-*/^=<>_!&|,;".unicodeScalars.contains(first) { return nil }
-        // `(A) and (C)` are two, and `(B) is wrong` is none.
-        if OptionLetter.isJoinedOrRejected(text, letter) { return nil }
         return OptionAnswer(letter: letter, isMarked: true, text: text)
     }
+
+    /// Whether its text names another option with it, or says that it is wrong: `(A) and (C)` are two, and `(B) is wrong` is
+    /// none.
+    var isJoinedOrRejected: Bool { isMarked && OptionLetter.isJoinedOrRejected(text, letter) }
 }
 
 /// The answer to a question of which several options are right.
