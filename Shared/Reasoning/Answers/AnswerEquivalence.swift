@@ -112,16 +112,21 @@ public enum AnswerEquivalence {
     /// that nobody can judge for right, while words may say the same in other words.
     private static func haveSameValue(_ gold: String, _ predicted: String, _ policy: GradingPolicy) -> Bool {
         if let one = PlainNumber(gold), let other = PlainNumber(predicted) { return one.isSame(as: other) }
-        func reading(_ text: String) -> AnswerReading { AnswerReading(AnswerReading.unwrapped(text)) }
-        let first = reading(gold)
-        let second = reading(predicted)
-        guard let a = first.form, let b = second.form else { return true }
-        var comparison = AnswerComparison(policy)
-        if comparison.rule(a, b) != nil { return true }
-        // `(B) 12, since 3 times 4 is 12`
-        guard let a = reading(AnswerText.bare(gold)).form, let b = reading(AnswerText.bare(predicted)).form else {
-            return false
+        func form(_ text: String) -> AnswerForm? { AnswerReading(AnswerReading.unwrapped(text)).form }
+        /// Of `12, since 3 times 4 is 12`, 12.
+        func stated(_ text: String) -> AnswerForm? {
+            guard let first = text.unicodeScalars.first, !first.isAlphabetic else { return nil }
+            return form(AnswerText.bare(text))
         }
+        let first = form(gold)
+        let second = form(predicted)
+        var comparison = AnswerComparison(policy)
+        if let a = first, let b = second {
+            if comparison.rule(a, b) != nil { return true }
+            // In other units the numbers alone say nothing.
+            if a.rule == b.rule { return false }
+        }
+        guard let a = stated(gold) ?? first, let b = stated(predicted) ?? second else { return true }
         return comparison.rule(a, b) != nil
     }
 

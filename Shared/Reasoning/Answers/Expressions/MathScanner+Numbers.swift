@@ -84,7 +84,7 @@ extension MathScanner {
 
     /// The separators of thousands, longest first; the blank last, after which no fraction may follow.
     private static let separators: [[Unicode.Scalar]] = [
-        Array("\\!,\\!".unicodeScalars), Array("_".unicodeScalars),
+        Array("\\!,\\!".unicodeScalars), Array("\\!\\,".unicodeScalars), Array("_".unicodeScalars),
         Array(",\\!\\,".unicodeScalars), Array(",\\! ".unicodeScalars), Array("{,}\\!".unicodeScalars),
         Array(",\\!".unicodeScalars), Array("{,}".unicodeScalars), Array("{\\,}".unicodeScalars),
         Array("\\,".unicodeScalars), Array("\\;".unicodeScalars), Array("\\:".unicodeScalars),

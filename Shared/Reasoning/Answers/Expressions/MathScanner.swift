@@ -242,6 +242,11 @@ struct MathScanner {
     /// `\not` strikes out the relation behind it.
     private mutating func negation() {
         while peek() == " " { position += 1 }
+        let element = "\\in".unicodeScalars
+        if scalars[position...].starts(with: element), !Self.isLetter(peek(element.count)) {
+            position += element.count
+            return emit(.opaque("notin"))
+        }
         guard peek() == "=" else { return emit(.opaque("not")) }
         position += 1
         emit(.relation(.notEqual))

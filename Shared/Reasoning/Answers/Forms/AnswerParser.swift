@@ -293,7 +293,11 @@ struct AnswerParser {
         var parser = ExpressionParser(tokens, range: start..<end, plusMinusIsMinus: isMinus)
         guard let expression = parser.sum() else { return nil }
         guard let suffix = parser.unit(), parser.isAtEnd else { return nil }
-        for (name, power) in suffix.unit.powers { unit.powers[name] = power }
+        for (name, power) in suffix.unit.powers {
+            // `$5 USD`
+            if AnswerUnit.isDollar(name) { unit.powers["dollar"] = nil }
+            unit.powers[name] = power
+        }
         unit.words.formUnion(suffix.unit.words)
         unit.directions.formUnion(suffix.unit.directions)
         guard let multiplier = suffix.multiplier.multiplied(by: thousands ?? .one) else { return nil }

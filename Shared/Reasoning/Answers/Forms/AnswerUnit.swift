@@ -50,6 +50,9 @@ struct AnswerUnit: Sendable, Equatable {
         "dollar": ["USD", "AUD", "CAD", "HKD", "MXN", "NZD", "SGD", "TWD"],
     ]
 
+    /// Whether a name says whose dollars `$` stands for.
+    static func isDollar(_ name: String) -> Bool { ambiguous["dollar"]?.contains(name) == true }
+
     /// Whether it is degrees alone, of which a scale may be told.
     private var isAngle: Bool { powers == ["degree": 1] }
 
@@ -119,7 +122,7 @@ struct AnswerUnit: Sendable, Equatable {
         "with",
         "on", "at", "from", "by", "as", "all", "overall", "together", "combined", "remaining", "remain", "still",
         "just",
-        "also", "now", "then", "so", "every", "whole",
+        "also", "now", "then", "so", "every", "whole", "st", "nd", "rd", "th",
     ]
 
     /// Adds a word; `power` is that of what is written behind it, negative below a line.

@@ -18,6 +18,8 @@ struct UnitSuffix {
     ]
     /// Behind a number they say its sign: `5 negative`.
     static let signs: Set<String> = ["negative", "minus"]
+    /// Behind the figures of a place: `1st`.
+    static let ordinals: Set<String> = ["st", "nd", "rd", "th"]
     /// Before a time they mean "per".
     static let articles: Set<String> = ["a", "an", "each", "every"]
     /// Directions behind degrees: `30\u{B0} N`.
@@ -36,6 +38,12 @@ extension ExpressionParser {
         case .letters(let run):
             if AnswerUnit.isAbbreviation(run) { return true }
             if UnitSuffix.prefixPowers[run] != nil { return tokens[index].hasSpace }
+            if UnitSuffix.ordinals.contains(run), index > 0, !tokens[index].hasSpace,
+                case .number = tokens[index - 1].kind
+            {
+                return true
+            }
+            if UnitSuffix.articles.contains(run), tokens[index].hasSpace, isTime(at: index + 1) { return true }
             if run.unicodeScalars.count == 1 { return isUnitLetter(run, at: index) }
             if !Self.isProduct(run) { return !run.allSatisfy(\.isUppercase) }
             return tokens[index].hasSpace && !run.allSatisfy(\.isUppercase) && run.contains { "aeiou".contains($0) }
