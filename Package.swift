@@ -260,8 +260,8 @@ let package = Package(
         + service(
             "ErrataCLI",
             core: plumbing + numerics + [
-                "CompletionAPI", "CompletionClient", "Distillation", "PracticeDomain", "Reasoning", "Reproduction",
-                "RunTraining", "Teaching",
+                "CompletionAPI", "CompletionClient", "Distillation", "FaultPoints", "PracticeDomain", "Reasoning",
+                "Reproduction", "RunTraining", "Teaching",
                 argumentParser, asyncHTTPClient, hummingbird, logging, nioCore, nioHTTP1, serviceLifecycle, subprocess,
                 systemPackage, tracing, unixSignals, yams,
             ],

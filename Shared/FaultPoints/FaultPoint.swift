@@ -13,6 +13,11 @@ public enum FaultPoint: String, CaseIterable, Sendable {
     case commitAhead = "commit.ahead"
     /// The transaction of a message is committed, its offset is not.
     case commitDone = "commit.done"
+    /// All that work under a lease brings (a checkpoint, attempts, scores, a round) is written, and the transaction is still
+    /// open.
+    case jobAhead = "job.ahead"
+    /// The transaction of work under a lease is committed, and nothing follows yet.
+    case jobDone = "job.done"
     /// The relay has read a batch, and sent nothing of it.
     case relayRead = "relay.read"
     /// The broker has a batch, which the outbox does not yet say.

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import signal
+import struct
 import subprocess
 import sys
 import threading
@@ -31,6 +32,28 @@ END $$;
 CREATE TRIGGER fault_events BEFORE INSERT ON outbox FOR EACH ROW EXECUTE FUNCTION fault_events();
 CREATE TABLE fault_effects (consumer text, topic text, event_id text, written xid8 DEFAULT pg_current_xact_id());
 """
+
+# Serialization failures as the database itself has them: a statement has worked, and the commit fails. Each write has a
+# number, which it keeps where it is rolled back; those of some numbers fail.
+CONFLICTS = """
+CREATE SEQUENCE fault_writes;
+CREATE TABLE fault_conflicts (first bigint, last bigint);
+CREATE FUNCTION fault_conflict() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    number bigint := nextval('fault_writes');
+BEGIN
+    IF EXISTS (SELECT FROM fault_conflicts WHERE number BETWEEN first AND last) THEN
+        RAISE EXCEPTION 'planted' USING ERRCODE = 'serialization_failure';
+    END IF;
+    RETURN NULL;
+END $$;
+""" + "".join(
+    f"CREATE CONSTRAINT TRIGGER fault_conflict AFTER INSERT OR UPDATE ON {table} DEFERRABLE INITIALLY DEFERRED "
+    "FOR EACH ROW EXECUTE FUNCTION fault_conflict();\n"
+    for table in ("outbox", "parked_messages", "leases", "training_jobs", "evaluation_pieces")
+)
+# Milliseconds by which a slow broker's answers come later.
+DELAY = 800
 
 
 def recipe(pairs: int, **changes) -> dict:
@@ -89,11 +112,20 @@ def practised_student(folder: pathlib.Path) -> tuple[pathlib.Path, int]:
     return made, pairs
 
 
-class Disturbance:
-    """Has the faults of a schedule happen to a system."""
+def clock_library(folder: pathlib.Path) -> pathlib.Path:
+    """What moves the clock of the database's processes, built."""
+    library = folder / "clock.so"
+    source = pathlib.Path(__file__).with_name("clock.c")
+    subprocess.run(["gcc", "-O1", "-Wall", "-shared", "-fPIC", "-o", library, source, "-ldl"], check=True)
+    library.chmod(0o755)
+    return library
 
-    def __init__(self, system: System, faults: list[Fault], points: pathlib.Path):
-        self.system, self.points = system, points
+
+class Disturbance:
+    """Has the faults of a schedule happen to a system, whose environment is given with what it was told."""
+
+    def __init__(self, system: System, faults: list[Fault], points: pathlib.Path, environment: dict):
+        self.system, self.points, self.environment = system, points, environment
         self.timed = [fault for fault in faults if not fault.point]
         self.happened: list[str] = []
         self.problems: list[str] = []
@@ -155,6 +187,26 @@ class Disturbance:
         finally:
             os.kill(process, signal.SIGCONT)
 
+    def _slow(self, fault: Fault) -> None:
+        file = self.points / "broker.delay"
+        file.write_text(f"{DELAY}\n")
+        try:
+            time.sleep(fault.seconds)
+        finally:
+            file.unlink()
+
+    def _conflict(self, fault: Fault) -> None:
+        with psycopg.connect(self.system.endpoint["postgres"]) as connection:
+            connection.execute(
+                "INSERT INTO fault_conflicts SELECT last_value + 1, last_value + %s FROM fault_writes", [fault.passing]
+            )
+
+    def _clock(self, fault: Fault) -> None:
+        with open(self.environment["FAULT_CLOCK"], "r+b") as file:
+            file.write(struct.pack("<q", round(fault.seconds * 1_000_000)))
+        offset = self.system.query("SELECT extract(epoch FROM clock_timestamp())::float8")[0][0] - time.time()
+        assert abs(offset - fault.seconds) < 5, f"the database's clock is off by {offset} s"
+
     def _connections(self, _: Fault) -> None:
         self.system.query(
             "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() "
@@ -168,7 +220,8 @@ class Disturbance:
         if os.geteuid() == 0:
             command = ["runuser", "-u", data.owner(), "--", *command]
         done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", timeout=90
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd="/", timeout=90,
+            env={**os.environ, **self.environment},
         )
         assert done.returncode == 0, done.stderr
 
@@ -206,23 +259,37 @@ class Disturbance:
             second.wait()
 
 
-def run(student: pathlib.Path, pairs: int, faults: list[Fault], folder: pathlib.Path, environment: dict | None = None):
-    """Runs the workload under faults.
+def run(
+    student: pathlib.Path,
+    pairs: int,
+    faults: list[Fault],
+    folder: pathlib.Path,
+    clock: pathlib.Path,
+    environment: dict | None = None,
+):
+    """Runs the workload under faults; `clock`: what moves the database's clock.
 
     Returns what the topics and tables hold at its end, what happened, and the folder of logs where it did not end.
     """
     points = folder / "points"
     Disturbance.plant(faults, points)
-    with System("--seed", "4", environment={"FAULT_POINTS": str(points), **(environment or {})}) as system:
+    offset = folder / "clock"
+    offset.write_bytes(bytes(8))
+    offset.chmod(0o644)
+    environment = {
+        "FAULT_POINTS": str(points), "FAULT_CLOCK": str(offset), "LD_PRELOAD": str(clock), **(environment or {})
+    }
+    with System("--seed", "4", environment=environment) as system:
         with psycopg.connect(system.endpoint["postgres"]) as connection:
             connection.execute(AUDIT)
+            connection.execute(CONFLICTS)
         added = system.errata("models", "add", str(student), "--name", "student")
         assert added.returncode == 0, added.stderr
         stream(system, generated(HELD_OUT, "test"), "test")
         stream(system, generated(ROLLOUT, "rollout"), "rollout")
         done = system.errata("runs", "submit", "-", stdin=json.dumps(recipe(pairs)).encode())
         assert done.returncode == 0, done.stderr
-        disturbance = Disturbance(system, faults, points)
+        disturbance = Disturbance(system, faults, points, environment)
         disturbance.start()
         training = generated(TRAINING, "train")
         for first in range(0, TRAINING, 20):

@@ -1,3 +1,4 @@
+import FaultPoints
 public import PostgresClient
 
 extension JobLease {
@@ -7,6 +8,8 @@ extension JobLease {
             try await verify(in: transaction)
             try await effects.apply(transaction)
             try await Outbox.enqueue(effects.events, in: transaction)
+            try FaultPoint.jobAhead.reach()
         }
+        try FaultPoint.jobDone.reach()
     }
 }

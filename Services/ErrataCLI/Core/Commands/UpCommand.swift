@@ -134,6 +134,7 @@ struct UpCommand: AsyncParsableCommand {
         while true {
             try await Task.sleep(for: .milliseconds(200))
             try system.writeEndpoint()
+            try system.delayAsPlanted()
             let failed = system.failedServices
             guard failed.isEmpty else {
                 throw CLIError("\(failed.joined(separator: ", ")) cannot be kept running; see \(system.logs.path)")

@@ -1,3 +1,4 @@
+import FaultPoints
 import Foundation
 import KafkaClient
 import Logging
@@ -74,6 +75,14 @@ struct LocalServers: Sendable {
                 cure: "start it, or look at --kafka and ERRATA_KAFKA_SETTINGS"
             )
         }
+    }
+
+    /// Has the embedded broker answer as late as the tests want it to; nothing in other builds.
+    func delayAsPlanted() throws {
+        #if ERRATA_FAULTS
+        guard FaultPoint.arePlanted else { return }
+        try broker?.setRoundTripTime(.milliseconds(PlantedDelay.broker))
+        #endif
     }
 
     /// Ends those that are its own.

@@ -111,6 +111,9 @@ final class LocalSystem: Sendable {
     /// The folder of the services' logs.
     var logs: URL { options.state.appending(path: "logs") }
 
+    /// Has the embedded broker answer as late as the tests want it to.
+    func delayAsPlanted() throws { try servers.delayAsPlanted() }
+
     /// Writes the endpoint file again: process ids change when a service is restarted.
     func writeEndpoint() throws {
         var services: [String: LocalEndpoint.Service] = [:]
