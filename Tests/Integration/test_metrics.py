@@ -23,7 +23,7 @@ COMMON = {
 }
 OF_CONSUMERS = {
     "errata_consumer_lag_messages", "errata_consumer_buffered_messages", "errata_consumer_buffered_bytes",
-    "errata_consumer_held_back", "errata_consumer_rebalances_total",
+    "errata_consumer_held_back", "errata_consumer_rebalances_total", "errata_messages_oldest_unfinished_age_seconds",
 }
 OWN = {
     "teacher-ingestion": OF_CONSUMERS | {
@@ -113,6 +113,35 @@ def test_a_service_serves_the_metrics_of_the_list(system, service):
             labels = METRICS[name]["labels"] | ({"le"} if sample.name.endswith("_bucket") else set())
             assert set(sample.labels) == labels, sample
     assert set(samples(system, service, "errata_metrics_source_up").values()) == {1.0}
+
+
+def test_a_message_that_is_tried_again_and_again_has_an_age_until_it_is_finished(system):
+    def age() -> float:
+        found = samples(system, "key-step-locator", "errata_messages_oldest_unfinished_age_seconds")
+        return found[("consumer", "key-step-locator"),]
+
+    eventually(lambda: age() == 0, what="nothing in work")
+    # A pair of a problem that is not there yet.
+    body, problem_id = system.query("SELECT body::text, problem_id FROM traces WHERE kind = 'dual' AND verified LIMIT 1")[0]
+    pair = json.loads(body) | {"id": "early", "problemId": "late"}
+    producer = system.producer()
+    producer.produce("errata.traces.v1", json.dumps(pair).encode(), key=b"late",
+                     headers=cloud_event_headers("early", "errata.trace.v1"))
+    assert producer.flush(30) == 0
+    eventually(lambda: age() > 2, what="an age that grows")
+    system.query(
+        """
+        WITH problem AS (
+            INSERT INTO problems SELECT (jsonb_populate_record(problems, '{"id": "late"}')).* FROM problems WHERE id = %s
+            RETURNING id
+        )
+        INSERT INTO traces SELECT (jsonb_populate_record(traces, %s)).* FROM traces, problem
+        WHERE kind = 'dual' AND problem_id = %s RETURNING id
+        """,
+        problem_id, json.dumps({"id": "early", "problem_id": "late", "body": pair}), problem_id,
+    )
+    eventually(lambda: age() == 0, what="the pair is located")
+    assert system.count("SELECT count(*) FROM key_steps WHERE problem_id = 'late'") > 0
 
 
 def test_a_histogram_is_whole(system):

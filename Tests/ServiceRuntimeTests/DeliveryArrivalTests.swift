@@ -344,6 +344,31 @@ struct DeliveryArrivalTests {
         #expect(!parked.isToRest(after: 4))
     }
 
+    @Test(
+        "the oldest message in the room is as old as its sending, or its coming where that is longer ago, until it leaves"
+    )
+    func oldestInRoom() async throws {
+        let held = HeldMessages()
+        let room = MessageRoom(messages: 4, held: held)
+        let now = Date(timeIntervalSinceReferenceDate: 800_000_000)
+        func message(_ offset: Int64, sent: Date?) -> KafkaMessage {
+            KafkaMessage(topic: "t", partition: 0, offset: offset, key: nil, value: nil, timestamp: sent)
+        }
+        func age(after later: Duration = .zero) -> Duration { held.oldestAge(at: .now + later, date: now) }
+        #expect(age() == .zero)
+        let (old, new) = (message(1, sent: now - 90), message(2, sent: now - 5))
+        let (ahead, unknown) = (message(3, sent: now + 60), message(4, sent: nil))
+        for one in [new, old, ahead, unknown] { try await room.enter(one) }
+        #expect(age() == .seconds(90))
+        room.leave(old)
+        // The fourth has waited for its turn, and whoever sent the third has another clock.
+        #expect((Duration.seconds(40)..<Duration.seconds(80)).contains(age(after: .seconds(40))))
+        for one in [new, ahead] { room.leave(one) }
+        #expect((Duration.seconds(40)..<Duration.seconds(80)).contains(age(after: .seconds(40))))
+        room.leave(unknown)
+        #expect(age(after: .seconds(40)) == .zero)
+    }
+
     @Test("the room is full by bytes as by messages, and one message that is larger than all of it has it for itself")
     func room() async throws {
         @Sendable func message(_ bytes: Int) -> KafkaMessage {

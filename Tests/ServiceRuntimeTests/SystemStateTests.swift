@@ -59,9 +59,9 @@ struct SystemStateTests {
             }
             try await pool.execute(
                 """
-                INSERT INTO parked_messages (consumer, topic, partition, "offset", headers, first_seen, tries, next_try,
-                                             reason)
-                VALUES ('tested', 't', 0, 1, '[]', now(), 1, now(), 'planted')
+                INSERT INTO parked_messages (consumer, topic, partition, "offset", headers, first_seen, parked_at, tries,
+                                             next_try, reason)
+                VALUES ('tested', 't', 0, 1, '[]', now(), now() - interval '300 s', 1, now(), 'planted')
                 """
             )
             for _ in 0..<2 {
@@ -80,6 +80,7 @@ struct SystemStateTests {
             #expect(
                 full.filter { $0.name == .parkedMessages } == [MetricSample(.parkedMessages, 1, ["consumer": "tested"])]
             )
+            #expect((300..<400).contains(full.first { $0.name == .parkedOldestAge }?.value ?? 0))
             #expect(full.contains(MetricSample(.outboxUnpublished, 2)))
             let age = full.first { $0.name == .outboxOldestAge }?.value ?? 0
             #expect((100..<200).contains(age))

@@ -30,6 +30,8 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
     let backoff: Backoff
     private let crashLimit: Int
     let parking: ParkingPolicy
+    /// What it has taken and not finished.
+    let held = HeldMessages()
     /// How long a message is worked on before it is no longer taken for one that ends its process.
     var acquittal: Duration = .seconds(60)
 
@@ -117,17 +119,17 @@ public struct EffectsWorker<Processor: EventProcessor>: Service {
             topics: processor.topics.map(\.rawValue),
             logger: logger
         )
-        let held = isBatching ? max(concurrency * 8, processor.batchLimit * 4) : concurrency * 8
+        let mostHeld = isBatching ? max(concurrency * 8, processor.batchLimit * 4) : concurrency * 8
         let work = SlotLimiter(limit: concurrency)
         let run = Run(
             consumer: consumer,
-            room: MessageRoom(messages: held),
+            room: MessageRoom(messages: mostHeld, held: held),
             work: work,
             parkedWork: processor.storesFirst ? SlotLimiter(limit: concurrency) : work,
             begun: BegunWork(
                 consumer: processor.consumerName,
                 pool: pool,
-                window: held,
+                window: mostHeld,
                 limit: crashLimit,
                 logger: logger
             )

@@ -7,10 +7,12 @@ final class MessageRoom: Sendable {
 
     private let places: SlotLimiter
     private let bytes: SlotLimiter
+    private let held: HeldMessages
 
     /// `messages`: the most messages; `bytes`: the most bytes of their keys, values and headers, where one that has more is
-    /// held by itself.
-    init(messages: Int, bytes: Int = MessageRoom.defaultBytes) {
+    /// held by itself; `held`: where they are noted.
+    init(messages: Int, bytes: Int = MessageRoom.defaultBytes, held: HeldMessages = HeldMessages()) {
+        self.held = held
         places = SlotLimiter(limit: messages)
         self.bytes = SlotLimiter(limit: bytes)
     }
@@ -26,10 +28,12 @@ final class MessageRoom: Sendable {
             places.release()
             throw error
         }
+        held.take(message)
     }
 
     /// Gives back the room of a message that entered.
     func leave(_ message: KafkaMessage) {
+        held.finish(message)
         bytes.release(Self.size(of: message))
         places.release()
     }

@@ -100,18 +100,21 @@ public struct EventService: Sendable {
 
     /// The services in the order in which they start; they stop in the opposite one, the worker first.
     public func services(_ processor: some EventProcessor) throws -> [any Service] {
-        try publishers() + [
-            EffectsWorker(
-                processor: processor,
-                pool: pool,
-                kafka: figures.following(
-                    .consumer(processor.consumerName),
-                    try Self.consumer(kafka, named: context.configuration.optionalValue(Self.member))
-                ),
-                logger: context.logger,
-                concurrency: try context.configuration.value(Self.concurrency)
-            )
-        ]
+        let worker = EffectsWorker(
+            processor: processor,
+            pool: pool,
+            kafka: figures.following(
+                .consumer(processor.consumerName),
+                try Self.consumer(kafka, named: context.configuration.optionalValue(Self.member))
+            ),
+            logger: context.logger,
+            concurrency: try context.configuration.value(Self.concurrency)
+        )
+        let labels = ["consumer": processor.consumerName]
+        context.metrics.register("worker") { [held = worker.held] in
+            [MetricSample(.unfinishedOldestAge, held.oldestAge().inSeconds, labels)]
+        }
+        return try publishers() + [worker]
     }
 
     /// The services of a sender that reads no topic.

@@ -38,12 +38,14 @@ public enum DatabaseFigures {
         }
         for row in try await transaction.query(
             """
-            SELECT consumer, count(*) AS messages FROM parked_messages WHERE NOT on_arrival
+            SELECT consumer, count(*) AS messages, extract(epoch FROM now() - min(parked_at))::float8 AS age
+            FROM parked_messages WHERE NOT on_arrival
             GROUP BY consumer ORDER BY consumer LIMIT 100
             """
         ) {
             let labels = ["consumer": try row.get("consumer", as: String.self)]
             samples.append(MetricSample(.parkedMessages, count: try row.get("messages", as: Int.self), labels))
+            samples.append(MetricSample(.parkedOldestAge, max(0, try row.get("age", as: Double.self)), labels))
         }
         for row in try await transaction.query(
             """

@@ -20,6 +20,15 @@ extension MetricName {
                 labels: ["consumer", "topic", "partition"],
                 help: "Messages between the committed position and the end of a partition that this process reads."
             )
+        case .unfinishedOldestAge:
+            .init(
+                kind: .gauge,
+                labels: ["consumer"],
+                help:
+                    "Age of the oldest message that this process has taken and not finished, since it was sent: one that is "
+                    + "in work, waits for its turn, or is tried again and again; 0 when there is none. What is stored or "
+                    + "parked has ages of its own."
+            )
         case .consumerBufferedMessages:
             .init(
                 kind: .gauge,
@@ -87,6 +96,14 @@ extension MetricName {
                 help:
                     "Messages that wait in the database instead of on their topic, so that they hold up their own keys "
                     + "only; the series of all consumers that have some."
+            )
+        case .parkedOldestAge:
+            .init(
+                kind: .gauge,
+                scope: .system,
+                labels: ["consumer"],
+                help:
+                    "Time since the oldest of the parked messages was parked; the series of all consumers that have some."
             )
         case .storedMessages:
             .init(

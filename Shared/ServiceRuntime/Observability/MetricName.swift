@@ -6,6 +6,7 @@ public enum MetricName: String, CaseIterable, Sendable {
     // Messages
     case messages = "errata_messages_total"
     case consumerLag = "errata_consumer_lag_messages"
+    case unfinishedOldestAge = "errata_messages_oldest_unfinished_age_seconds"
     case consumerBufferedMessages = "errata_consumer_buffered_messages"
     case consumerBufferedBytes = "errata_consumer_buffered_bytes"
     case consumerHeldBack = "errata_consumer_held_back"
@@ -18,6 +19,7 @@ public enum MetricName: String, CaseIterable, Sendable {
     case outboxOldestAge = "errata_outbox_oldest_unpublished_age_seconds"
     case deadLetters = "errata_dead_letters"
     case parkedMessages = "errata_parked_messages"
+    case parkedOldestAge = "errata_parked_messages_oldest_age_seconds"
     case storedMessages = "errata_stored_messages"
     case storedOldestAge = "errata_stored_messages_oldest_age_seconds"
 
