@@ -160,6 +160,13 @@ struct StoryTests {
             #expect(lineage.links.map(\.problems) == [1, 0])
             #expect(lineage.datasets == [Lineage.Dataset(name: "d", problems: 1)])
             #expect(lineage.traces.map(\.count) == [1], "what was refused, and what others learned from, is not in it")
+            let ids = try #require(lineage.traces.first?.ids)
+            let known = try await TraceStore.traces(ids: ids, from: pool)
+            #expect(known.map(\.problemId) == ["p-1"] && known.allSatisfy { $0.verified })
+            let json = String(decoding: try EventCoding.encodeJSON(lineage), as: UTF8.self)
+            #expect(json.contains("\"ids\":[\"\(ids[0])\"]"))
+            #expect(!LineageText.text(of: lineage).contains("\n  \(ids[0])"))
+            #expect(LineageText.text(of: lineage, listingTraces: true).contains("\n  \(ids[0])"))
             #expect(lineage.calls.map(\.answers) == [1] && lineage.calls.map(\.cost) == [0.25])
             let text = LineageText.text(of: lineage)
             for part in [
@@ -275,6 +282,7 @@ struct StoryTests {
             for part in [
                 "today (UTC): 3 answers, 45 of 1000 tokens, cost 0.7500", "run run-2: 15 of 900 tokens, cost 0.2500",
                 "outbox: empty", "bad", "stage hsft of second (run-2) waits for its parent, initial", "largest tables",
+                "attempts  ", "inbox  ", "outbox  ", "teacher_calls  ",
             ] {
                 #expect(text.contains(part), "\(part) in \(text)")
             }

@@ -44,6 +44,8 @@ public struct Lineage: Sendable, Encodable {
         public let model: String
         /// How many.
         public let count: Int
+        /// Which, in order.
+        public let ids: [String]
     }
 
     /// Answers of a teacher to one prompt.
@@ -200,7 +202,8 @@ public struct Lineage: Sendable, Encodable {
                 SELECT traces.kind, traces.body->'body'->>'method' AS method,
                        coalesce(traces.body->'teacher'->>'promptId', '') AS prompt,
                        coalesce(traces.body->'teacher'->>'promptVersion', '') AS version,
-                       coalesce(traces.body->'teacher'->>'model', '') AS model, count(*) AS count
+                       coalesce(traces.body->'teacher'->>'model', '') AS model, count(*) AS count,
+                       array_agg(traces.id ORDER BY traces.id COLLATE "C") AS ids
                 FROM used JOIN traces ON traces.id = used.id
                 WHERE traces.verified AND traces.created_at <= \(end)
                 GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
@@ -212,7 +215,8 @@ public struct Lineage: Sendable, Encodable {
                     prompt: try row.get("prompt", as: String.self),
                     promptVersion: try row.get("version", as: String.self),
                     model: try row.get("model", as: String.self),
-                    count: try row.get("count", as: Int.self)
+                    count: try row.get("count", as: Int.self),
+                    ids: try row.get("ids", as: [String].self)
                 )
             }
         }

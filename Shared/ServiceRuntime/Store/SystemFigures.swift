@@ -79,11 +79,13 @@ public struct SystemFigures: Sendable {
     public let budgets: [Spending]
     /// The stages that are being trained, oldest first.
     public let trainings: [Training]
-    /// The largest tables, largest first.
+    /// The largest tables and those that are always told of, largest first.
     public let tables: [Table]
 
-    /// The most tables that are told of.
+    /// So many of the largest tables are told of.
     private static let shownTables = 8
+    /// The tables that are told of whatever their size: what grows with each message, question and attempt.
+    public static let followedTables = ["attempts", "inbox", "outbox", "teacher_calls"]
 
     /// Reads the figures.
     public static func read(from pool: PostgresPool) async throws -> SystemFigures {
@@ -176,9 +178,13 @@ public struct SystemFigures: Sendable {
     private static func tables(_ pool: PostgresPool) async throws -> [Table] {
         try await pool.query(
             """
-            SELECT relname::text AS name, pg_total_relation_size(oid) AS bytes, greatest(reltuples, 0)::bigint AS rows
-            FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
-            ORDER BY 2 DESC, 1 LIMIT \(shownTables)
+            SELECT name, bytes, rows FROM (
+                SELECT relname::text AS name, pg_total_relation_size(oid) AS bytes,
+                       greatest(reltuples, 0)::bigint AS rows,
+                       row_number() OVER (ORDER BY pg_total_relation_size(oid) DESC, relname) AS place
+                FROM pg_class WHERE relkind = 'r' AND relnamespace = current_schema()::regnamespace
+            ) AS sized
+            WHERE place <= \(shownTables) OR name = ANY(\(followedTables)) ORDER BY place
             """
         ).map { row in
             Table(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import KafkaClient
+import LanguageModel
 import PostgresClient
 import Schemas
 import ServiceRuntime
@@ -61,9 +62,16 @@ struct StatusCommand: AsyncParsableCommand {
         screen.end()
     }
 
+    /// The models of this system, where it has some here.
+    private func models() throws -> ModelStore? {
+        let options = try ModelStoreOptions.parse(["--state=\(system.state)"])
+        guard FileManager.default.fileExists(atPath: options.folder().path) else { return nil }
+        return try options.store()
+    }
+
     private func once() async throws {
         let text = try await system.withDatabase { pool in
-            var text = StatusText.text(of: try await StatusFigures.read(from: pool))
+            var text = StatusText.text(of: try await StatusFigures.read(from: pool, models: try models()))
             if yields {
                 var work = TeachingYields()
                 try await TraceStore.forEach(from: pool) { work.add($0) }
@@ -77,7 +85,9 @@ struct StatusCommand: AsyncParsableCommand {
 
     /// Prints the object; without the consumers, before the broker's error comes out, where it does not answer.
     private func report() async throws {
-        let figures = try await system.withDatabase { try await StatusFigures.read(from: $0) }
+        let figures = try await system.withDatabase {
+            try await StatusFigures.read(from: $0, models: try models())
+        }
         func show(_ lags: [ConsumerLag]?) throws {
             let object = try StatusReport.object(of: figures, lags: lags, at: Date())
             Terminal.out(String(decoding: try EventCoding.encodeJSON(object), as: UTF8.self))
@@ -99,7 +109,7 @@ struct StatusCommand: AsyncParsableCommand {
             var askedAt: ContinuousClock.Instant?
             while true {
                 let began = ContinuousClock.now
-                let figures = try await StatusFigures.read(from: pool)
+                let figures = try await StatusFigures.read(from: pool, models: try models())
                 rates.add(figures.system.trainings, at: began)
                 if askedAt.map({ began - $0 >= ConsumerLag.interval }) ?? true {
                     do {

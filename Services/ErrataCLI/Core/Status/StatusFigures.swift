@@ -1,4 +1,5 @@
 import KafkaClient
+import LanguageModel
 import PostgresClient
 import Schemas
 import ServiceRuntime
@@ -18,7 +19,11 @@ struct StatusFigures: Sendable {
     let storedCount: Int
     let stored: [ParkedMessages.Arrivals]
 
-    static func read(from pool: PostgresPool) async throws -> StatusFigures {
+    /// Bytes of the model store; nil where there is none here.
+    let modelBytes: Int?
+
+    /// Reads the figures of a database, and of the models that lie beside it.
+    static func read(from pool: PostgresPool, models: ModelStore? = nil) async throws -> StatusFigures {
         let stored = try await ParkedMessages.arrivals(limit: 5, from: pool)
         return StatusFigures(
             counts: try await PipelineCounts.read(from: pool),
@@ -30,7 +35,8 @@ struct StatusFigures: Sendable {
             parkedCount: try await ParkedMessages.count(from: pool),
             parked: try await ParkedMessages.list(limit: 5, from: pool),
             storedCount: stored.total,
-            stored: stored.kinds
+            stored: stored.kinds,
+            modelBytes: models?.size()
         )
     }
 }

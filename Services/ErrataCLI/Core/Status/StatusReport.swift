@@ -78,9 +78,10 @@ enum StatusReport {
         ("parked.oldest[].origin", "topic/partition/offset"),
         ("parked.oldest[].tries", "how often it has failed"),
         ("parked.oldest[].reason", "what it waits for, or how it failed"),
-        ("tables[].name", "one of the largest tables"),
+        ("tables[].name", "one of the largest tables, or of inbox, outbox, teacher_calls and attempts"),
         ("tables[].bytes", "its size with indexes"),
         ("tables[].rows", "about how many rows it has"),
+        ("models.bytes", "the size of the model store; null where there is none here"),
         ("consumers", "how far each consumer group is behind; null where the broker does not answer"),
         ("consumers[].group", "the consumer group"),
         ("consumers[].topics", "the topics that it reads"),
@@ -107,6 +108,7 @@ enum StatusReport {
             "stored": stored(figures),
             "parked": parked(figures),
             "tables": .array(figures.system.tables.map(table)),
+            "models": ["bytes": count(figures.modelBytes)],
             "consumers": consumers(lags),
         ])
     }

@@ -27,7 +27,7 @@ enum StatusText {
         if !waits.isEmpty { blocks.append(shortened(waits, "waits").joined(separator: "\n")) }
         if figures.storedCount > 0 { blocks.append(stored(figures)) }
         if figures.parkedCount > 0 { blocks.append(parked(figures)) }
-        blocks.append(tables(figures.system.tables))
+        blocks.append(tables(figures))
         return blocks.joined(separator: "\n\n")
     }
 
@@ -124,9 +124,14 @@ enum StatusText {
         return (["\(figures.parkedCount) messages wait off their topics, the longest:"] + lines).joined(separator: "\n")
     }
 
-    private static func tables(_ tables: [SystemFigures.Table]) -> String {
-        var table = TextTable([("largest tables", .left), ("size", .right), ("rows, about", .right)])
-        for line in tables { table.add([line.name, ByteCount.text(line.bytes), ByteCount.short(line.rows)]) }
+    private static func tables(_ figures: StatusFigures) -> String {
+        var table = TextTable([
+            ("largest tables, and those that grow", .left), ("size", .right), ("rows, about", .right),
+        ])
+        for line in figures.system.tables {
+            table.add([line.name, ByteCount.text(line.bytes), ByteCount.short(line.rows)])
+        }
+        if let bytes = figures.modelBytes { table.add(["the model store", ByteCount.text(bytes), ""]) }
         return table.rendered()
     }
 

@@ -27,6 +27,9 @@ struct LineageCommand: AsyncParsableCommand {
     )
     var checkpoint: String
 
+    @Flag(help: "List the ids of the traces; the JSON always has them.")
+    var traces = false
+
     @Flag(help: "One JSON object instead of text.")
     var json = false
 
@@ -34,7 +37,7 @@ struct LineageCommand: AsyncParsableCommand {
         let lineage = try await system.withDatabase { pool in
             try await Lineage.of(find(in: pool), from: pool)
         }
-        guard json else { return Terminal.out(LineageText.text(of: lineage)) }
+        guard json else { return Terminal.out(LineageText.text(of: lineage, listingTraces: traces)) }
         Terminal.out(String(decoding: try EventCoding.encodeJSON(lineage), as: UTF8.self))
     }
 
@@ -89,7 +92,11 @@ struct LineageCommand: AsyncParsableCommand {
 
 /// A lineage as text.
 enum LineageText {
-    static func text(of lineage: Lineage) -> String {
+    /// The text of a lineage.
+    ///
+    /// Arguments:
+    ///   - listingTraces: whether each trace is named by its id.
+    static func text(of lineage: Lineage, listingTraces: Bool = false) -> String {
         var blocks: [String] = []
         for (index, link) in lineage.links.enumerated() {
             blocks.append((index == 0 ? "" : "from ") + text(of: link))
@@ -108,6 +115,12 @@ enum LineageText {
                 table.add([kind, line.prompt, line.promptVersion, line.model, String(line.count)])
             }
             blocks.append(table.rendered())
+            for line in lineage.traces where listingTraces {
+                let kind = [line.kind, line.method].compactMap { $0 }.joined(separator: ", ")
+                blocks.append(
+                    "\(kind) by \(line.prompt) \(line.promptVersion):\n  " + line.ids.joined(separator: "\n  ")
+                )
+            }
         }
         blocks.append(calls(lineage))
         return Terminal.printable(blocks.joined(separator: "\n\n"))
