@@ -120,6 +120,30 @@ public final class KafkaAdmin: Sendable {
         }
     }
 
+    /// How topics that are there differ from what they should be, in the order of the specifications.
+    ///
+    /// What the broker does not tell, such as a retention that this user may not read, is no difference.
+    public func differences(
+        from topics: [TopicSpecification],
+        timeout: Duration = .seconds(10)
+    ) async throws -> [TopicDifference] {
+        let found = Dictionary(
+            try await metadata(timeout: timeout).topics.map { ($0.name, $0.partitions.count) },
+            uniquingKeysWith: { first, _ in first }
+        )
+        let present = topics.filter { found[$0.name] ?? 0 > 0 }
+        guard !present.isEmpty else { return [] }
+        let names = present.map(\.name)
+        // The embedded broker lets the question time out.
+        let patience = min(timeout, .seconds(3))
+        let retentions = try? await BlockingCalls.run { [handle] in
+            try handle.setting("retention.ms", ofTopics: names, timeout: patience)
+        }
+        return present.flatMap {
+            TopicDifference.of($0, partitions: found[$0.name] ?? 0, retention: retentions?[$0.name])
+        }
+    }
+
     /// The names of all topics, sorted.
     public func listTopics(timeout: Duration = .seconds(10)) async throws -> [String] {
         try await metadata(timeout: timeout).topics.map(\.name)

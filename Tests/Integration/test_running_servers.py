@@ -99,6 +99,34 @@ def test_a_broker_without_the_topics_names_the_command_that_makes_them(tmp_path,
     assert PROBLEMS in done.stderr and "errata migrate" in done.stderr
 
 
+def test_topics_that_are_otherwise_than_they_should_be_are_told_of(system, tmp_path):
+    topics = [f"{topic}:{1 if topic == PROBLEMS else 8}" for topic in own_topics()]
+    with running_broker(tmp_path, topics) as address:
+        environment = plain_environment() | {
+            "ERRATA_KAFKA_BOOTSTRAP_SERVERS": address, "ERRATA_POSTGRES_URL": system.endpoint["postgres"],
+        }
+
+        def migrate(**more) -> subprocess.CompletedProcess:
+            return subprocess.run(
+                [binary("errata"), "migrate"], capture_output=True, text=True, timeout=60, env=environment | more
+            )
+
+        done = migrate()
+        assert done.returncode == 0, done.stderr
+        assert "database: up to date" in done.stdout and "topics: " in done.stdout
+        assert len(done.stderr.splitlines()) == 1 and done.stderr.startswith(f"warning: topic {PROBLEMS} has 1 partition")
+        assert f"--topic {PROBLEMS} --partitions" in done.stderr
+        logged = migrate(ERRATA_LOG_FORMAT="json")
+        assert logged.returncode == 0 and logged.stdout == ""
+        lines = [json.loads(line) for line in logged.stderr.splitlines()]
+        assert [line["level"] for line in lines] == ["info", "info", "warning"]
+        assert lines[2]["msg"] == done.stderr.strip().removeprefix("warning: ")
+    away = migrate(ERRATA_LOG_FORMAT="json", ERRATA_KAFKA_BOOTSTRAP_SERVERS="127.0.0.1:1")
+    lines = [json.loads(line) for line in away.stderr.splitlines()]
+    assert away.returncode == 1 and [line["level"] for line in lines] == ["info", "error"]
+    assert "ERRATA_KAFKA_BOOTSTRAP_SERVERS" in lines[1]["msg"]
+
+
 def test_settings_that_would_not_be_in_force_are_refused_with_the_cure():
     settings = "message.max.bytes=8388608,security.protocol=SASL_SSL,sasl.mechanism=PLAIN"
     environment = plain_environment() | {

@@ -92,6 +92,58 @@ extension ClientHandle {
         return created
     }
 
+    /// A setting of topics as the brokers have it, by their names; blocks.
+    ///
+    /// Topics that this user may not be told of are not there.
+    func setting(_ setting: String, ofTopics names: [String], timeout: Duration) throws -> [String: String] {
+        try withClient { client in
+            let options = rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS)
+            defer { rd_kafka_AdminOptions_destroy(options) }
+            let milliseconds = max(timeout.milliseconds, 1)
+            var text = [CChar](repeating: 0, count: 512)
+            try KafkaError.check(
+                rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, &text, text.count),
+                "describing topics"
+            )
+            let queue = rd_kafka_queue_new(client)
+            defer { rd_kafka_queue_destroy(queue) }
+            var resources = names.map { rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, $0) }
+            defer { for resource in resources { rd_kafka_ConfigResource_destroy(resource) } }
+            rd_kafka_DescribeConfigs(client, &resources, resources.count, options, queue)
+            guard let event = rd_kafka_queue_poll(queue, milliseconds) else {
+                throw KafkaError(code: .timedOut, message: "describing topics took more than \(timeout)")
+            }
+            defer { rd_kafka_event_destroy(event) }
+            try KafkaError.check(
+                rd_kafka_event_error(event),
+                "describing topics: \(rd_kafka_event_error_string(event).map { String(cString: $0) } ?? "")"
+            )
+            return Self.values(of: setting, in: event)
+        }
+    }
+
+    private static func values(of setting: String, in event: OpaquePointer) -> [String: String] {
+        var count = 0
+        guard let result = rd_kafka_event_DescribeConfigs_result(event),
+            let resources = rd_kafka_DescribeConfigs_result_resources(result, &count)
+        else { return [:] }
+        var values: [String: String] = [:]
+        for resource in UnsafeBufferPointer(start: resources, count: count) {
+            var entries = 0
+            guard rd_kafka_ConfigResource_error(resource) == RD_KAFKA_RESP_ERR_NO_ERROR,
+                let name = rd_kafka_ConfigResource_name(resource),
+                let settings = rd_kafka_ConfigResource_configs(resource, &entries)
+            else { continue }
+            for entry in UnsafeBufferPointer(start: settings, count: entries) {
+                guard let key = rd_kafka_ConfigEntry_name(entry), String(cString: key) == setting,
+                    let value = rd_kafka_ConfigEntry_value(entry)
+                else { continue }
+                values[String(cString: name)] = String(cString: value)
+            }
+        }
+        return values
+    }
+
     /// Describes the cluster; blocks.
     func metadata(timeout: Duration) throws -> ClusterMetadata {
         try withClient { client in

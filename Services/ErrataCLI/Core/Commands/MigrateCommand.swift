@@ -1,5 +1,7 @@
 import ArgumentParser
+import Foundation
 import KafkaClient
+import Logging
 import Schemas
 import ServiceRuntime
 
@@ -7,7 +9,11 @@ import ServiceRuntime
 struct MigrateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "migrate",
-        abstract: "Bring the database to this version and make the topics. Safe to run again."
+        abstract: "Bring the database to this version and make the topics. Safe to run again.",
+        discussion: """
+            Topics that are there already are left as they are; one with fewer partitions or another retention than Errata's \
+            is told of, with what changes it. With ERRATA_LOG_FORMAT=json it writes lines of JSON, as the services do.
+            """
     )
 
     @OptionGroup var system: SystemOptions
@@ -22,10 +28,57 @@ struct MigrateCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        try await system.withDatabase(checksSchema: false) { try await DatabaseSchema.migrate($0) }
-        Terminal.out("database: up to date (\(DatabaseSchema.migrations.count) migrations)")
-        let admin = try KafkaAdmin(try await system.answeringKafka(), logger: LastWords().logger)
-        try await admin.createTopics(TopicSpecification.all(replication: replication))
-        Terminal.out("topics: \(Topic.allCases.map(\.rawValue).joined(separator: ", "))")
+        let report = MigrationReport(environment: ProcessInfo.processInfo.environment)
+        do {
+            try await migrate(report)
+        } catch {
+            guard report.isJSON else { throw error }
+            report.failed(Explanation.text(of: error))
+            throw ExitCode.failure
+        }
     }
+
+    private func migrate(_ report: MigrationReport) async throws {
+        try await system.withDatabase(checksSchema: false) { try await DatabaseSchema.migrate($0) }
+        report.say("database: up to date (\(DatabaseSchema.migrations.count) migrations)")
+        let admin = try KafkaAdmin(try await system.answeringKafka(), logger: LastWords().logger)
+        let topics = TopicSpecification.all(replication: replication)
+        let made = Set(try await admin.createTopics(topics))
+        report.say("topics: \(topics.map(\.name).joined(separator: ", "))")
+        let others = topics.filter { !made.contains($0.name) }
+        for difference in try await admin.differences(from: others, timeout: SystemOptions.patience) {
+            report.warn(difference.description)
+        }
+    }
+}
+
+/// What `errata migrate` says: lines for people, or those of a service's log.
+struct MigrationReport {
+    private let logger: Logger?
+
+    /// Reads how to say it from ERRATA_LOG_FORMAT.
+    init(environment: [String: String]) {
+        guard environment[RuntimeKeys.logFormat.name] == LogFormat.json.rawValue else {
+            logger = nil
+            return
+        }
+        logger = Logger(label: "errata.migrate") { label in
+            ServiceLogHandler(label: label, service: "errata", format: .json)
+        }
+    }
+
+    /// Whether it is for programs.
+    var isJSON: Bool { logger != nil }
+
+    func say(_ text: String) {
+        guard let logger else { return Terminal.out(text) }
+        logger.info("\(text)")
+    }
+
+    func warn(_ text: String) {
+        guard let logger else { return Terminal.error("warning: \(text)") }
+        logger.warning("\(text)")
+    }
+
+    func failed(_ text: String) { logger?.error("\(text)") }
 }
