@@ -380,7 +380,9 @@ let package = Package(
             ),
             tests(
                 "EvaluatorTests",
-                plumbing + numerics + ["StageSupport", "TestSupport", "EvaluatorCore", "Distillation", "Reasoning"]
+                plumbing + numerics + [
+                    "DataSupport", "StageSupport", "TestSupport", "EvaluatorCore", "Distillation", "Reasoning",
+                ]
             ),
             tests(
                 "ErrataCLITests",

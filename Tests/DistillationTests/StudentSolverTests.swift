@@ -12,6 +12,12 @@ struct StudentSolverTests {
         StudentSolver.Task(question: "Is 3 even?", gold: "5"), StudentSolver.Task(question: "Is 5 even?", gold: "4"),
     ]
 
+    @Test("what a student writes is without NUL, which no table holds, also before what joins it to one character")
+    func withoutNUL() {
+        let text = WrittenText(text: "4\0 + 4\0\u{301} =\0\u{FE0F} 8\0", isTruncated: false, tokens: 9)
+        #expect(Array(text.text.utf8) == Array("4 + 4\u{301} =\u{FE0F} 8".utf8))
+    }
+
     @Test("an output that was cut off is graded by an answer that it names, never by its last number")
     func grading() {
         func grade(_ text: String, _ isTruncated: Bool) -> StudentSolver.Outcome {

@@ -1,5 +1,9 @@
 """A teacher that misbehaves in every known way: nothing is lost, nothing is paid twice, and what it refuses is told."""
+import http.server
 import json
+import os
+import signal
+import threading
 import time
 
 import pytest
@@ -13,6 +17,45 @@ FAULTS = [
 PROBLEMS = 500
 # Problems whose every question the teacher refuses.
 POISONED = 5
+
+
+@pytest.fixture()
+def busy_teacher():
+    """The address of a server that puts every question off by an hour, and how many came."""
+    questions = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            questions.append(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(429)
+            self.send_header("Retry-After", "3600")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/v1", questions
+        server.shutdown()
+
+
+def test_a_service_that_waits_for_its_teacher_stops_when_it_is_told(busy_teacher):
+    address, questions = busy_teacher
+    with System("--teacher-url", address, "--teacher-model", "busy") as system:
+        sent = system.errata("submit", "-", "--dataset", "busy", stdin=lines(4))
+        assert sent.returncode == 0, sent.stderr
+        eventually(lambda: questions, what="a question")
+        log = system.state / "logs/teacher-ingestion.log"
+        pid = system.pid_of("teacher-ingestion")
+        before = len(log.read_text())
+        os.kill(pid, signal.SIGTERM)
+        # Left alone, it would be cut off after 20 s, with errors.
+        eventually(lambda: system.pid_of("teacher-ingestion") != pid, timeout=15, what="the end of the service")
+        said = log.read_text()[before:]
+        assert "shutting down" in said and "level=error" not in said and "level=critical" not in said, said
 
 
 @pytest.fixture()

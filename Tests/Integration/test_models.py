@@ -1,5 +1,6 @@
 """`errata models` on tiny models: what comes in, what is shown, what goes out, and what is refused."""
 import json
+import os
 import pathlib
 import shutil
 import subprocess
@@ -65,6 +66,71 @@ def test_a_model_comes_in_once_and_is_found_by_its_names_and_its_hash(folder, tm
     assert "small" in refused("models", "show", "tiny", state=state)
     other = run("models", "add", folder, "--name", "../x", state=state)
     assert other.returncode != 0
+
+
+# Writes down which files and folders a program brings to disk, and what it renames.
+RECORDER = r"""
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static void note(const char *what, const char *path) {
+    char line[8192];
+    int length = snprintf(line, sizeof line, "%s %s\n", what, path);
+    int log = open(getenv("RECORDED"), O_WRONLY | O_APPEND | O_CREAT, 0644);
+    if (write(log, line, length) != length) abort();
+    close(log);
+}
+
+int fsync(int descriptor) {
+    char link[64], path[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", descriptor);
+    ssize_t length = readlink(link, path, sizeof path - 1);
+    path[length < 0 ? 0 : length] = 0;
+    note("fsync", path);
+    return ((int (*)(int))dlsym(RTLD_NEXT, "fsync"))(descriptor);
+}
+
+int rename(const char *from, const char *to) {
+    note("rename", to);
+    return ((int (*)(const char *, const char *))dlsym(RTLD_NEXT, "rename"))(from, to);
+}
+
+int renameat2(int from, const char *a, int to, const char *b, unsigned flags) {
+    note("rename", b);
+    return ((int (*)(int, const char *, int, const char *, unsigned))dlsym(RTLD_NEXT, "renameat2"))(from, a, to, b, flags);
+}
+"""
+
+
+def test_what_came_into_the_store_is_there_after_a_power_cut(folder, tmp_path):
+    library, record = tmp_path / "recorder.so", tmp_path / "record"
+    (tmp_path / "recorder.c").write_text(RECORDER)
+    subprocess.run(
+        ["gcc", "-O1", "-Wall", "-shared", "-fPIC", "-o", library, tmp_path / "recorder.c", "-ldl"], check=True
+    )
+    state = tmp_path / "state"
+    environment = os.environ | {"LD_PRELOAD": str(library), "RECORDED": str(record)}
+    digest = good("models", "add", folder, "--name", "tiny", state=state, env=environment).split()[0]
+    done = record.read_text().splitlines()
+    models = state / "models"
+
+    def place(what: str) -> int:
+        assert what in done, f"{what} is not in {done}"
+        return len(done) - 1 - done[::-1].index(what)
+
+    # A file is found again once its folder's list of names is on disk, after it got its name.
+    for name in (models / digest, models / "names/tiny", models / f"records/{digest}.json"):
+        assert place(f"rename {name}") < place(f"fsync {name.parent}"), name
+    moved = place(f"rename {models / digest}")
+    files = [line for line in done[:moved] if line.startswith(f"fsync {models}/.adding-") and line.endswith(".safetensors")]
+    assert files, "its files are on disk before it has its name"
+    # And so are the folders that were made for it.
+    for made in (models, models / "names", models / "records"):
+        assert f"fsync {made.parent}" in done, made
 
 
 def test_a_stored_model_is_used_by_its_name(folder, tmp_path):

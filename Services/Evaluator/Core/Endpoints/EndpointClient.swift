@@ -125,7 +125,10 @@ struct EndpointClient: Sendable {
 
     private func call(_ body: [UInt8]) async throws -> WrittenText {
         do {
-            return try text(in: try await server.post("completions", body: body).json)
+            return try Self.text(
+                in: try await server.post("completions", body: body).json,
+                place: "\(server.options.address)/completions"
+            )
         } catch let error as ServerError {
             guard error.kind.isTransient, error.kind != .malformed else { throw StudentCannotAnswer(error.message) }
             throw EndpointUnavailable(description: error.message, pause: error.pause)
@@ -134,8 +137,12 @@ struct EndpointClient: Sendable {
 
     // MARK: An answer
 
-    private func text(in json: [String: JSONValue]) throws -> WrittenText {
-        let place = "\(server.options.address)/completions"
+    /// The text in an answer.
+    ///
+    /// Arguments:
+    ///   - place: who answered, for the error.
+    /// - Throws: ``StudentCannotAnswer`` where there is none, or it did not end as texts do.
+    static func text(in json: [String: JSONValue], place: String) throws -> WrittenText {
         guard case .array(let choices)? = json["choices"], let choice = choices.first?.objectValue,
             let text = choice["text"]?.stringValue
         else { throw StudentCannotAnswer("\(place) answered without a choice that has a text") }
@@ -146,7 +153,8 @@ struct EndpointClient: Sendable {
                 "\(place) ended a text with finish_reason '\(reason ?? "null")', which is neither stop nor length"
             )
         }
-        let tokens = json["usage"]?.objectValue?["completion_tokens"]?.doubleValue.flatMap { Int(exactly: $0) }
-        return WrittenText(text: text, isTruncated: reason == "length", tokens: tokens ?? 0)
+        let tokens = json["usage"]?.objectValue?["completion_tokens"]?.doubleValue.flatMap { Int(exactly: $0) } ?? 0
+        // What the column of the results holds; no text has as many, whatever a server counts.
+        return WrittenText(text: text, isTruncated: reason == "length", tokens: min(max(0, tokens), Int(Int32.max)))
     }
 }
