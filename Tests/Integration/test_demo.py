@@ -6,17 +6,28 @@ import signal
 import subprocess
 import tempfile
 
+import pytest
+
+import servers
 from conftest import binary
 
 ROWS = ["untrained", "plain chain of thought", "thought templates (HSFT)", "+ key steps (KRSL)", "+ cross-model DPO"]
 
 
-def test_the_short_demonstration_runs_every_stage():
+@pytest.fixture()
+def options():
+    """The servers that run already, where the environment names some."""
+    given = servers.options()
+    yield given
+    servers.drop(given)
+
+
+def test_the_short_demonstration_runs_every_stage(options):
     with tempfile.TemporaryDirectory(prefix="errata-demo-") as folder:
         os.chmod(folder, 0o755)
         environment = {k: v for k, v in os.environ.items() if k != "OPENBLAS_CORETYPE"}
         done = subprocess.run(
-            [binary("errata"), "up", "--demo", "--quick", "--seed", "5", "--state", f"{folder}/state"],
+            [binary("errata"), "up", "--demo", "--quick", "--seed", "5", "--state", f"{folder}/state", *options],
             capture_output=True,
             text=True,
             timeout=900,
@@ -39,11 +50,11 @@ def test_the_short_demonstration_runs_every_stage():
         assert {"config.json", "model.safetensors", "tokenizer.json"} <= {f.name for f in student.iterdir()}
 
 
-def test_an_interrupted_start_leaves_nothing_running():
+def test_an_interrupted_start_leaves_nothing_running(options):
     with tempfile.TemporaryDirectory(prefix="errata-demo-") as folder:
         os.chmod(folder, 0o755)
         process = subprocess.Popen(
-            [binary("errata"), "up", "--demo", "--quick", "--state", f"{folder}/state"],
+            [binary("errata"), "up", "--demo", "--quick", "--state", f"{folder}/state", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -164,7 +164,8 @@ public enum DatabaseKeys {
         default: 8,
         in: 1...1000,
         unit: "connections",
-        "The most connections to the database that the service opens."
+        "The most connections to the database that the service works with; it opens one more for /ready and /metrics, and "
+            + "teacher-ingestion one for its locks."
     )
     /// How long one statement may take.
     public static let statementTimeout = ConfigurationKey<Duration>(
