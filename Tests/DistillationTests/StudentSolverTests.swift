@@ -12,10 +12,10 @@ struct StudentSolverTests {
         StudentSolver.Task(question: "Is 3 even?", gold: "5"), StudentSolver.Task(question: "Is 5 even?", gold: "4"),
     ]
 
-    @Test("what a student writes is without NUL, which no table holds, also before what joins it to one character")
+    @Test("what a student writes has U+FFFD for NUL, which no table holds, also before what joins it to one character")
     func withoutNUL() {
         let text = WrittenText(text: "4\0 + 4\0\u{301} =\0\u{FE0F} 8\0", isTruncated: false, tokens: 9)
-        #expect(Array(text.text.utf8) == Array("4 + 4\u{301} =\u{FE0F} 8".utf8))
+        #expect(Array(text.text.utf8) == Array("4\u{FFFD} + 4\u{FFFD}\u{301} =\u{FFFD}\u{FE0F} 8\u{FFFD}".utf8))
     }
 
     @Test("an output that was cut off is graded by an answer that it names, never by its last number")
