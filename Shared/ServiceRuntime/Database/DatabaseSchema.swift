@@ -27,6 +27,7 @@ public enum DatabaseSchema {
             migration(19, "row-versions", PackageResources.V0019_row_versions_sql),
             migration(20, "compression", PackageResources.V0020_compression_sql),
             migration(21, "key-steps-as-text", PackageResources.V0021_key_steps_as_text_sql),
+            migration(22, "estimated-tokens", PackageResources.V0022_estimated_tokens_sql),
         ]
     }
 
