@@ -22,8 +22,10 @@ public struct CompletionServer: Sendable {
         public var headers: [String: String]
         /// The longest that a whole call may take; 600 s by default.
         public var timeout: Duration
-        /// The longest silence in an answer that is streamed, its beginning included; 120 s by default.
+        /// The longest silence in an answer that is streamed; 120 s by default.
         public var silence: Duration
+        /// The longest silence before it: a server with fewer places than calls lets them wait without a word.
+        public var firstByte: Duration
         /// The most bytes of an answer; 8 MiB by default.
         public var maximumBytes: Int
 
@@ -35,6 +37,7 @@ public struct CompletionServer: Sendable {
             headers: [String: String] = [:],
             timeout: Duration = .seconds(600),
             silence: Duration = .seconds(120),
+            firstByte: Duration? = nil,
             maximumBytes: Int = 8 << 20
         ) {
             self.address = address
@@ -43,6 +46,7 @@ public struct CompletionServer: Sendable {
             self.headers = headers
             self.timeout = timeout
             self.silence = silence
+            self.firstByte = firstByte ?? silence
             self.maximumBytes = maximumBytes
         }
     }
@@ -204,19 +208,35 @@ public struct CompletionServer: Sendable {
 
     /// When a call last showed a sign of life, and whether what it sends is a stream.
     private final class Sign: Sendable {
-        private let state: Mutex<(last: ContinuousClock.Instant, isStream: Bool)>
+        private struct State {
+            var last = ContinuousClock.now
+            var isStream: Bool
+            var hasBegun = false
+        }
 
-        init(isStream: Bool) { state = Mutex((.now, isStream)) }
+        private let state: Mutex<State>
 
-        func heard(isStream: Bool? = nil) {
+        init(isStream: Bool) { state = Mutex(State(isStream: isStream)) }
+
+        /// The status and the headers have come, which some servers send before they begin to work.
+        func answered(isStream: Bool) { state.withLock { $0.isStream = isStream } }
+
+        /// A part of the answer has come.
+        func heard() {
             state.withLock { state in
                 state.last = .now
-                if let isStream { state.isStream = isStream }
+                state.hasBegun = true
             }
         }
 
-        var isStream: Bool { state.withLock { $0.isStream } }
-        var silence: Duration { state.withLock { ContinuousClock.now - $0.last } }
+        /// How long a stream may still be silent, and how long it may be in all; nil of an answer in one piece.
+        func patience(_ options: Options) -> (left: Duration, of: Duration, hasBegun: Bool)? {
+            state.withLock { state in
+                guard state.isStream else { return nil }
+                let all = state.hasBegun ? options.silence : options.firstByte
+                return (all - (ContinuousClock.now - state.last), all, state.hasBegun)
+            }
+        }
     }
 
     /// Ends a call that takes too long, or a stream that is silent for too long.
@@ -240,14 +260,17 @@ public struct CompletionServer: Sendable {
                             mayBeBilled: true
                         )
                     }
-                    let leftOfSilence = sign.isStream ? options.silence - sign.silence : options.silence
-                    guard leftOfSilence > .zero else {
+                    let patience = sign.patience(options)
+                    if let patience, patience.left <= .zero {
                         throw ServerError(
                             .timeout,
-                            "\(place) was silent for \(options.silence.inWords) in the middle of an answer",
+                            patience.hasBegun
+                                ? "\(place) was silent for \(patience.of.inWords) in the middle of an answer"
+                                : "\(place) did not begin to answer for \(patience.of.inWords)",
                             mayBeBilled: true
                         )
                     }
+                    let leftOfSilence = patience?.left ?? left
                     // In short steps, though nearly all answers come soon: the timer of a sleep that is cancelled keeps its
                     // memory until its time has come.
                     try await Task.sleep(for: min(left, leftOfSilence, .seconds(1)))
@@ -293,7 +316,7 @@ public struct CompletionServer: Sendable {
             isStream =
                 isGood
                 && response.headers.first(name: "content-type")?.lowercased().contains("text/event-stream") == true
-            sign.heard(isStream: isStream)
+            sign.answered(isStream: isStream)
             for try await buffer in response.body {
                 sign.heard()
                 received.append(contentsOf: buffer.readableBytesView)

@@ -38,6 +38,16 @@ public struct ServerError: Error, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether what stands in the request may be why it failed.
+    public enum RequestFault: String, Sendable {
+        /// It is not: the server was not reached, is too busy, or refuses every request.
+        case no
+        /// It may be: another request may do.
+        case possible
+        /// It is: the server says so.
+        case certain
+    }
+
     /// The kind.
     public let kind: Kind
     /// What happened, with address, status and the server's own words; never a key.
@@ -48,20 +58,36 @@ public struct ServerError: Error, Sendable, CustomStringConvertible {
     public let parameter: String?
     /// Whether the server may have worked on the request, so that it may be billed.
     public let mayBeBilled: Bool
+    /// Whether what stands in the request may be at fault.
+    public let requestFault: RequestFault
 
     /// Makes an error.
+    ///
+    /// Arguments:
+    ///   - requestFault: whether the request may be at fault; by default as the kind has it, and of a server that broke off
+    ///     where it was reached.
     public init(
         _ kind: Kind,
         _ message: String,
         pause: Duration? = nil,
         parameter: String? = nil,
-        mayBeBilled: Bool = false
+        mayBeBilled: Bool = false,
+        requestFault: RequestFault? = nil
     ) {
         self.kind = kind
         self.message = message
         self.pause = pause
         self.parameter = parameter
         self.mayBeBilled = mayBeBilled
+        self.requestFault = requestFault ?? Self.fault(of: kind, wasReached: mayBeBilled)
+    }
+
+    private static func fault(of kind: Kind, wasReached: Bool) -> RequestFault {
+        switch kind {
+        case .unavailable: wasReached ? .possible : .no
+        case .timeout, .malformed, .tooLarge, .refusedRequest: .possible
+        case .refusedSetting, .refusedKey, .quota, .notFound: .no
+        }
     }
 
     /// The same with `<secret>` for each of these texts; ones of under four characters would tear every message apart.
@@ -73,7 +99,8 @@ public struct ServerError: Error, Sendable, CustomStringConvertible {
             hide(message),
             pause: pause,
             parameter: parameter.map(hide),
-            mayBeBilled: mayBeBilled
+            mayBeBilled: mayBeBilled,
+            requestFault: requestFault
         )
     }
 

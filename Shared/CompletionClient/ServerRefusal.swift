@@ -29,7 +29,8 @@ struct ServerRefusal {
     /// The error that stands in an answer of status 200; nil where there is none.
     init?(in answer: [String: JSONValue]) {
         guard let error = answer["error"], error != .null, error != .string("") else { return nil }
-        let named = error.objectValue?["code"]?.doubleValue ?? error.objectValue?["status"]?.doubleValue
+        let named = ["code", "status"].lazy.compactMap { error.objectValue?[$0] }
+            .compactMap { $0.doubleValue ?? $0.stringValue.flatMap(Double.init) }.first
         let status = named.flatMap { Int(exactly: $0) } ?? 502
         self.init(status: (400...599).contains(status) ? status : 502, json: answer, text: "")
     }
@@ -54,11 +55,36 @@ struct ServerRefusal {
         self.parameter = parameter?.cut(toBytes: 500)
     }
 
+    /// Names of errors that say what is wrong with a request or an account, whatever the status is.
+    private static let causes = [
+        "content_filter", "content_policy", "context_length", "context_window", "invalid_request", "invalid_prompt",
+        "bad_request", "badrequest", "string_above_max_length", "invalid_api_key", "model_not_found",
+        "insufficient_quota",
+    ]
+
+    private func says(_ texts: String...) -> Bool {
+        let said = code + " " + words.lowercased()
+        return texts.contains { said.contains($0) }
+    }
+
+    private var isFiltered: Bool {
+        says("content_filter", "content_policy", "content policy", "moderation", "safety", "flagged")
+    }
+
+    private var isTooLong: Bool {
+        says(
+            "context length",
+            "context_length",
+            "context_window",
+            "maximum context",
+            "too many tokens",
+            "too long",
+            "string_above_max_length"
+        )
+    }
+
     /// What kind of failure it is.
     var kind: ServerError.Kind {
-        let said = code + " " + words.lowercased()
-        func says(_ texts: String...) -> Bool { texts.contains { said.contains($0) } }
-        let isFiltered = says("content_filter", "content_policy", "content policy", "moderation", "safety", "flagged")
         switch status {
         // A redirection is followed by no POST: the address is not the right one.
         case 300..<400: return .notFound
@@ -68,9 +94,11 @@ struct ServerRefusal {
         case 404, 405: return .notFound
         case 408, 409, 425: return .unavailable
         case 429: return says("insufficient_quota", "billing", "exceeded your current quota") ? .quota : .unavailable
-        case 500...: return .unavailable
+        // A gateway that says 502 hands on what the server behind it named.
+        case 500... where !Self.causes.contains(where: { code.contains($0) }): return .unavailable
         default:
             if isFiltered { return .refusedRequest }
+            if says("insufficient_quota") { return .quota }
             if says("invalid_api_key", "incorrect api key", "api key not valid") { return .refusedKey }
             if says("model_not_found", "does not exist", "unknown model", "model not found") { return .notFound }
             return refusedSetting == nil ? .refusedRequest : .refusedSetting
@@ -81,11 +109,7 @@ struct ServerRefusal {
     var refusedSetting: String? {
         let said = words.lowercased()
         // What is too long, or filtered, is the prompt's fault although a parameter is named.
-        if ["context length", "context_length", "maximum context", "too many tokens", "too long"]
-            .contains(where: { (code + " " + said).contains($0) })
-        {
-            return nil
-        }
+        if isTooLong { return nil }
         if let parameter, parameter != "messages", !parameter.hasPrefix("messages["), parameter != "prompt" {
             return parameter
         }
@@ -103,14 +127,35 @@ struct ServerRefusal {
         .first { said.contains($0) }
     }
 
+    /// Whether the request's words are named as the reason: not where a parameter is, which may merely be called safe, nor
+    /// where they are too long, as the tokens that are left for an answer count too.
+    private var isJudged: Bool {
+        guard parameter.map({ $0.hasPrefix("messages") || $0 == "prompt" }) ?? true else { return false }
+        let said = words.lowercased()
+        return code.contains("content_filter") || code.contains("content_policy") || said.contains("flagged")
+            || said.contains("content policy")
+    }
+
+    /// Whether the request may be at fault.
+    var requestFault: ServerError.RequestFault {
+        switch kind {
+        case .refusedRequest: isJudged ? .certain : .possible
+        case .unavailable: status >= 500 ? .possible : .no
+        default: .no
+        }
+    }
+
     /// The error to throw.
     func error(url: String, headers: HTTPHeaders) -> ServerError {
         let kind = kind
+        let pause = kind == .unavailable ? WaitHeaders.pause(after: headers) : nil
         return ServerError(
             kind,
             "\(url) answered \(status): \(words.isEmpty ? "nothing more" : words)",
-            pause: kind == .unavailable ? WaitHeaders.pause(after: headers) : nil,
-            parameter: kind == .refusedSetting ? refusedSetting : nil
+            pause: pause,
+            parameter: kind == .refusedSetting ? refusedSetting : nil,
+            // A server that says when to come again is too busy.
+            requestFault: pause == nil ? requestFault : .no
         )
     }
 }

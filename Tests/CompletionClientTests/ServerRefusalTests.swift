@@ -26,6 +26,10 @@ struct ServerRefusalTests {
                 .refusedRequest
             ),
             (400, #"{"error": {"message": "flagged", "code": "content_filter"}}"#, .refusedRequest),
+            (500, #"{"error": {"message": "no", "code": "content_filter"}}"#, .refusedRequest),
+            (502, #"{"error": {"message": "no", "type": "invalid_request_error"}}"#, .refusedRequest),
+            (500, #"{"error": {"message": "no", "code": "insufficient_quota"}}"#, .quota),
+            (500, #"{"error": {"message": "flagged", "type": "server_error"}}"#, .unavailable),
             (400, #"{"object": "error", "message": "prompt is empty", "type": "BadRequestError"}"#, .refusedRequest),
             (413, "too large", .refusedRequest), (422, "no", .refusedRequest),
             (400, #"{"error": {"message": "Unsupported parameter", "param": "max_tokens"}}"#, .refusedSetting),
@@ -65,7 +69,27 @@ struct ServerRefusalTests {
         #expect(ServerRefusal(in: ["error": ["message": "busy"]])?.kind == .unavailable)
         #expect(ServerRefusal(in: ["error": ["message": "busy", "code": 429]])?.kind == .unavailable)
         #expect(ServerRefusal(in: ["error": ["message": "key", "code": 401]])?.kind == .refusedKey)
+        #expect(ServerRefusal(in: ["error": ["message": "busy", "code": "429"]])?.status == 429)
+        #expect(ServerRefusal(in: ["error": ["message": "no", "code": "content_filter"]])?.kind == .refusedRequest)
+        #expect(ServerRefusal(in: ["error": ["message": "no", "code": "model_not_found"]])?.kind == .notFound)
         #expect(ServerRefusal(in: ["error": "busy"])?.words == "busy")
+    }
+
+    @Test(
+        "whether the request may be at fault follows from what the server says",
+        arguments: [
+            (500, "oops", [:], ServerError.RequestFault.possible), (503, "", [:], .possible),
+            (503, "", ["retry-after": "1"], .no), (429, "slow down", [:], .no), (401, "", [:], .no),
+            (400, "I do not like it", [:], .possible), (400, "flagged by moderation", [:], .certain),
+            (400, "too much for our safety", [:], .possible),
+            (400, #"{"error": {"message": "too long", "param": "messages"}}"#, [:], .possible),
+            (413, "", [:], .possible),
+            (500, #"{"error": {"message": "no", "code": "content_filter"}}"#, [:], .certain),
+        ] as [(Int, String, [String: String], ServerError.RequestFault)]
+    )
+    func fault(status: Int, body: String, headers: [String: String], expected: ServerError.RequestFault) {
+        let refusal = ServerRefusal(status: status, body: Data(body.utf8))
+        #expect(refusal.error(url: "http://h", headers: HTTPHeaders(headers.map { ($0, $1) })).requestFault == expected)
     }
 
     @Test("the message has the server's words, and no more of them than a line bears")

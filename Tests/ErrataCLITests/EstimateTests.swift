@@ -93,25 +93,25 @@ struct EstimateTests {
             try await StoredTraces.insert(problem: "other", answer: "2", in: pool)
             let version = try PromptLibrary.shipped.prompt(.chainOfThought).version
             let characters = try characters(.chainOfThought(question: old.question))
-            // Three calls for two problems; a call of a run's attempt is none of a problem's.
-            let calls: [(key: String, run: String?, tokens: Int)] = [
-                ("k1", nil, 30), ("k2", nil, 60), ("k3", nil, 30), ("k4", "r", 900),
+            // Three calls for two problems, two of them paid by a run; a call about an attempt is none of a problem's.
+            let calls: [(key: String, subject: String, run: String?, tokens: Int)] = [
+                ("k1", "old", nil, 30), ("k2", "old", "r", 60), ("k3", "old", "r", 30), ("k4", "an attempt", "r", 900),
             ]
-            for (key, run, tokens) in calls {
+            for (key, subject, run, tokens) in calls {
                 try await pool.execute(
                     """
                     INSERT INTO teacher_calls (key, problem_id, run_id, prompt_id, prompt_version, model, temperature, seed,
                                                response, finish_reason, prompt_tokens, completion_tokens, latency_ms)
-                    VALUES (\(key), 'old', \(run), 'chain-of-thought', \(version), 'm', 0.2, 1, 'x', 'stop',
+                    VALUES (\(key), \(subject), \(run), 'chain-of-thought', \(version), 'm', 0.2, 1, 'x', 'stop',
                             \(characters / 2), \(tokens), 1)
                     """
                 )
             }
             let ids: [PromptID] = [.chainOfThought, .corrupt]
             let means = try await LedgerMeans.read(ids, prompts: .shipped, from: pool)
-            #expect(means.problems == 2 && means.calls[.corrupt] == nil)
+            #expect(means.calls[.corrupt] == nil)
             let chains = try #require(means.calls[.chainOfThought])
-            #expect(chains.count == 3 && chains.completionTokens == 120)
+            #expect(chains.count == 3 && chains.problems == 2 && chains.completionTokens == 120)
             let ratio = try #require(chains.charactersPerToken)
             #expect(abs(ratio - Double(characters) / Double(characters / 2)) < 1e-9)
 
@@ -146,9 +146,47 @@ struct EstimateTests {
                 """
             )
             let means = try await LedgerMeans.read([.corrupt], prompts: .shipped, from: pool)
-            #expect(means.calls[.corrupt] == LedgerMeans.Calls(count: 1, completionTokens: 9))
+            #expect(means.calls[.corrupt] == LedgerMeans.Calls(count: 1, problems: 1, completionTokens: 9))
             let line = try #require(Estimate(try tally([.duals]), ledger: means, prices: [:]).lines.last)
             #expect(line.basis.sent.contains("default") && line.completionTokens == 18)
+        }
+    }
+
+    @Test(
+        "what is estimated is what active runs need, with the calls for answers by agreement; all where none needs any"
+    )
+    func needs() async throws {
+        try await TestDatabase.withPool { pool in
+            let none = try await EstimateNeeds.read(dataset: "d", from: pool)
+            #expect(none.parts == EstimatePart.allCases && none.words.contains("no active run needs anything of d"))
+            var run = RunEvent(
+                id: "r",
+                name: "r",
+                dataset: "d",
+                seed: 1,
+                student: StudentReference(modelHash: "m", tokenizerFingerprint: "t"),
+                stages: [
+                    RunStage(
+                        name: "s",
+                        supervised: SupervisedMethod([ExampleSource("templates")]),
+                        start: StageStart(examples: 1)
+                    )
+                ],
+                suites: []
+            )
+            run.agreement = RunAgreement(agreeing: 3, of: 5)
+            let active = run
+            try await pool.withTransaction { try await RunStore.insert(active, in: $0) }
+            let needs = try await EstimateNeeds.read(dataset: "d", from: pool)
+            #expect(needs.parts == [.templates] && needs.agreement == run.agreement)
+            var tally = EstimateTally(parts: needs.parts, prompts: .shipped)
+            try tally.add(Self.problems[0])
+            try tally.add(ProblemEvent(id: "q", dataset: "d", split: .train, question: "What is 2 + 3?", answer: ""))
+            let estimate = Estimate(tally, ledger: nil, prices: [:], needs: needs)
+            #expect(estimate.problems == 1 && estimate.unanswered == 1 && estimate.agreementCalls == [3, 5])
+            let text = estimate.rendered()
+            #expect(text.contains("estimated: templates; what active runs need of d"))
+            #expect(text.contains("1 problems without an answer: 3 to 5 calls of the solver"))
         }
     }
 

@@ -48,6 +48,7 @@ PATHS = {
     "Services/Evaluator/Core/Endpoints/EndpointLoader.swift": (1, "a program of the operator's file of students"),
     "Services/Evaluator/Core/Endpoints/StudentEndpoint.swift": (1, "a key file that the operator's file names"),
     "Services/TeacherIngestion/Core/Teacher/HTTPTeacher.swift": (1, "a key file that the operator's file names"),
+    "Services/TeacherIngestion/Core/Teacher/TeacherSettings+Reading.swift": (1, "the same, looked at when it is checked"),
     "Services/TeacherIngestion/Core/TeacherIngestionService.swift": (2, "the folder of prompts, of the configuration"),
     "Shared/Distillation/Stages/StageTrainer.swift": (8, "the work folder with a stage's name, encoded, and a checked hash"),
     "Shared/Reasoning/PromptFiles/PromptLibrary.swift": (3, "the folder of prompts, and the names that it lists"),

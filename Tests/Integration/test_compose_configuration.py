@@ -25,6 +25,14 @@ def test_a_service_accepts_its_environment(name, tmp_path):
     assert done.returncode == 0, done.stderr
 
 
+def test_what_a_preset_has_of_its_own_is_set_by_nobody_else():
+    environment = load("compose.yaml")["services"]["teacher-ingestion"]["environment"]
+    names = ("TIMEOUT_SECONDS", "MAXIMUM_TOKENS", "DAY_TOKENS", "DAY_COST")
+    assert [environment[f"ERRATA_TEACHER_{name}"] for name in names] == [""] * len(names)
+    given = load("compose.yaml", {"ERRATA_TEACHER_MAXIMUM_TOKENS": "9"})["services"]["teacher-ingestion"]["environment"]
+    assert given["ERRATA_TEACHER_MAXIMUM_TOKENS"] == "9"
+
+
 def test_an_unknown_key_is_refused_by_name(tmp_path):
     environment = dict(load("compose.yaml")["services"]["evaluator"]["environment"])
     environment["ERRATA_MODEL_STOER"] = environment.pop("ERRATA_MODEL_STORE")

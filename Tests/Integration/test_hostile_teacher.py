@@ -8,11 +8,12 @@ import time
 
 import pytest
 from conftest import System, eventually, problem
-from hostile_teacher import POISON, HostileTeacher
+from hostile_teacher import INJECTION, POISON, POISONS, HostileTeacher
 
 FAULTS = [
     "429 seconds", "429 fraction", "429 date", "429 milliseconds", "429 bare", "500", "503 html", "200 html", "200 error",
     "cut json", "reset", "stall", "huge", "parts", "reasoning field", "think tags", "other end",
+    "prompt injection", "unclosed tags",
 ]
 PROBLEMS = 500
 # Problems whose every question the teacher refuses.
@@ -119,13 +120,20 @@ def test_of_500_problems_none_is_lost_and_no_answer_is_paid_twice(teacher, taugh
     assert set(FAULTS) - set(teacher.met) <= {"parts", "reasoning field", "think tags", "other end"}
     # Each answer that the server billed is one row, and none was billed twice.
     assert max(teacher.billed.values()) == 1
-    answers = system.count("SELECT count(*) FROM teacher_calls WHERE finish_reason NOT IN ('timeout', 'too-large', 'malformed')")
+    answers = system.count(
+        "SELECT count(*) FROM teacher_calls WHERE finish_reason NOT IN ('timeout', 'too-large', 'malformed')"
+        " AND prompt_id <> 'probe'"
+    )
     assert answers == sum(teacher.billed.values())
     # What else it may bill stands in the ledger as what it was.
     outcomes = dict(system.query("SELECT outcome, count(*) FROM teacher_failed_calls GROUP BY outcome"))
     assert outcomes["timeout"] == teacher.met["stall"]
     assert outcomes["too-large"] == teacher.met["huge"]
     assert system.count("SELECT count(*) FROM teacher_failed_calls WHERE outcome = 'timeout' AND NOT may_be_billed") == 0
+
+    # What an answer orders is obeyed by nobody.
+    assert system.count("SELECT count(*) FROM teacher_calls WHERE response LIKE %s", f"%{INJECTION}%") > 0
+    assert system.count("SELECT count(*) FROM traces WHERE verified AND body->'body'->>'answer' = '424242'") == 0
 
     # Thoughts are kept, and are part of no chain.
     assert system.count("SELECT count(*) FROM teacher_calls WHERE thoughts IS NOT NULL") > 0
@@ -137,6 +145,33 @@ def test_of_500_problems_none_is_lost_and_no_answer_is_paid_twice(teacher, taugh
     spent = system.query("SELECT sum(cost), sum(prompt_tokens + 2 * completion_tokens) / 1e6 FROM teacher_calls")[0]
     assert abs(spent[0] - float(spent[1])) < 1e-9
     assert abs(sum(line["cost"] for line in costs) - spent[0]) < 1e-9
+
+
+def test_prompts_that_are_never_answered_end_although_nothing_else_is_asked(teacher, taught):
+    """However the server fails at them, and although each of its failures might be an outage."""
+    system = taught
+    questions = [
+        json.dumps(problem(number, f"{words} Ana has {number + 3} shells and finds 2 more. How many has she now?"))
+        for number, words in enumerate(POISONS)
+    ]
+    sent = system.errata("submit", "-", "--dataset", "poison", stdin=("\n".join(questions) + "\n").encode())
+    assert sent.returncode == 0, sent.stderr
+    eventually(
+        lambda: system.count("SELECT count(*) FROM dead_letters") == len(POISONS), timeout=400, what="all are given up"
+    )
+    letters = system.query("SELECT cause_code, cause_message FROM dead_letters")
+    assert {code for code, _ in letters} == {"teacher-refused"}
+    for _, answer in POISONS.values():
+        assert any(answer["error"]["message"] in message for _, message in letters), answer
+    # A question of a few words told that the server was well, and is in the ledger.
+    probes = system.count("SELECT count(*) FROM teacher_calls WHERE prompt_id = 'probe'")
+    assert 0 < probes == teacher.probes
+    assert not teacher.billed
+    # Nothing is in the way of what comes next.
+    others = "\n".join(json.dumps(problem(number)) for number in range(100, 103)) + "\n"
+    assert system.errata("submit", "-", "--dataset", "poison", stdin=others.encode()).returncode == 0
+    eventually(lambda: finished(system) == len(POISONS) + 3, timeout=60, what="the others are taught")
+    assert system.count("SELECT count(*) FROM teacher_pauses") == 0
 
 
 @pytest.mark.parametrize("teacher", [{"rate": 40.0}], indirect=True)

@@ -18,6 +18,26 @@ private func message(_ line: String, _ reader: ProblemReader = ProblemReader()) 
 @Suite("Layouts of problems")
 struct LayoutTests {
     @Test(
+        "where answers may be missing, a question of each layout is read without one, and one that has it with it",
+        arguments: [
+            (#"{"question": "What is 2 + 2?"}"#, ""), (#"{"problem": "Find x.", "solution": "It is so."}"#, ""),
+            (#"{"problem": "Find x.", "solution": "It is \\boxed{4}."}"#, "4"),
+            (#"{"question": "Which?", "choices": ["one", "two"]}"#, ""),
+            (#"{"question": "Which?", "choices": ["one", "two"], "answer": "B"}"#, "(B)"),
+            (
+                #"{"question": {"stem": "Which?", "choices": [{"label": "A", "text": "x"}, {"label": "B", "text": "y"}]}}"#,
+                ""
+            ),
+            (#"{"input": "not True is"}"#, ""), (#"{"input": "not True is", "target": "False"}"#, "False"),
+        ]
+    )
+    func withoutAnswers(line: String, answer: String) throws {
+        let record = try read(line, ProblemReader(allowsMissingAnswer: true))
+        #expect(record.problem.answer == answer && !record.problem.question.isEmpty)
+        #expect((try? read(line)) == nil || !answer.isEmpty)
+    }
+
+    @Test(
         "the layout of a line is recognised by its fields",
         arguments: [
             (#"{"question":"1+1?","answer":"1+1=2\n#### 2"}"#, ProblemLayout.gsm8k, "1+1?", "2"),

@@ -28,7 +28,9 @@ struct ConfigurationTests {
     func values() throws {
         let configuration = try Configuration(
             keys: keys,
-            environment: ["ERRATA_X_NAME": "n", "ERRATA_X_WAIT": "1.5s", "PATH": "/", "ERRATA_TEST_A": ""]
+            environment: [
+                "ERRATA_X_NAME": "n", "ERRATA_X_WAIT": "1.5s", "PATH": "/", "ERRATA_TEST_A": "", "ERRATA_X_TOKEN": "",
+            ]
         )
         #expect(try configuration.value(port) == 80)
         #expect(try configuration.value(name) == "n")

@@ -229,6 +229,28 @@ struct BatchTeacherTests {
         #expect(stub.jobs.count == 1)
     }
 
+    @Test("a request at which the server fails in eight batches, while it answers others of them, is given up")
+    func breaks() async throws {
+        let stub = BatchStub { question, _, _ in
+            question == "q0" ? .refusal(500, #"{"message": "the model broke"}"#) : .answer("to \(question)")
+        }
+        try await TestDatabase.withPool { pool in
+            try await stub.serving { url in
+                try await running(try teacher(url, pool, minimum: 2, attempts: 1)) { teacher in
+                    for number in 1...8 {
+                        async let other = teacher.complete(Self.question(number))
+                        let error = await #expect(throws: TeacherError.self) {
+                            try await teacher.complete(Self.question(0))
+                        }
+                        #expect(error?.code == (number < 8 ? .unavailable : .rejected))
+                        #expect(error?.message.contains("the model broke") == true)
+                        _ = try await other
+                    }
+                }
+            }
+        }
+    }
+
     @Test("a server that refuses every request gives none of them up before it has refused it three times")
     func refusesAll() async throws {
         let stub = BatchStub { _, _, _ in .refusal(400, #"{"message": "not today"}"#) }

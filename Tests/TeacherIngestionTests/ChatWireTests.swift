@@ -53,6 +53,17 @@ struct ChatWireTests {
         #expect(reasoning["max_completion_tokens"] == 16_384)
     }
 
+    @Test("a role's seed moves those of the samples, each to another one, and makes another question of them")
+    func seed() throws {
+        let (plain, moved) = (try settings("{}"), try settings(#"{"seed": 5}"#))
+        #expect(ChatWire.body(request, settings: plain)["seed"] == 7)
+        #expect(ChatWire.body(request, settings: moved)["seed"] == 12)
+        let other = ChatRequest(messages: request.messages, temperature: 0.4, seed: 0x7fff_ffff)
+        #expect(ChatWire.body(other, settings: moved)["seed"] == 4)
+        #expect(ChatWire.identity(plain) != ChatWire.identity(moved))
+        #expect(ChatWire.identity(plain) == ChatWire.identity(try settings(#"{"seed": 0}"#)))
+    }
+
     @Test("what a server refuses is left out, or sent under its other name, once")
     func adaptation() throws {
         var adaptation = ChatAdaptation()

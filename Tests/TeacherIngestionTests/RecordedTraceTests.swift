@@ -84,6 +84,50 @@ struct RecordedTraceTests {
         }
     }
 
+    @Test("a pair whose wrong chain a teacher wrote by itself may go another way; its right chain is held to all rules")
+    func rectified() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool)
+            try await bench.run(problem())
+            let other = """
+                Every basket weighs 5 kg.
+                Two of them weigh 5 * 2 = 10 kg, and 10 / 5 = 2 stay.
+                The answer is 2.
+                """
+            func pair(_ wrong: String, _ method: DualBody.Method) async throws -> TraceEvent? {
+                var event = RecordedTraceEvent(problemId: "p1", kind: .dual, right: Good.chain, wrong: wrong)
+                event.method = method
+                return try await bench.run(event).first
+            }
+            #expect(try await pair(other, .corrupted)?.verified == false)
+            let rectified = try #require(try await pair(other, .rectified))
+            #expect(rectified.verified, "\(rectified.failure ?? "")")
+            #expect(rectified.grader == Grader().stamp)
+            #expect(TraceGrading.verdicts(on: rectified, of: problem()).map(\.now) == [true])
+            #expect(try await pair(Good.chain, .rectified)?.failureKind == "not-wrong")
+            #expect(try await pair("I do not know.", .rectified)?.failureKind == "no-answer")
+        }
+    }
+
+    @Test("a correction that says the wrong step again is refused as a teacher's is")
+    func sameStep() async throws {
+        try await TestDatabase.withPool { pool in
+            let bench = bench(pool)
+            try await bench.run(problem())
+            let correction = CorrectionBody(
+                steps: ["Ann has 3 + 4 = 7 pears."],
+                firstWrongStep: 0,
+                cause: "The baskets are equal groups.",
+                correction: "Ann has 3 + 4 = 7 pears.",
+                answer: "10"
+            )
+            let sent = try await bench.run(
+                RecordedTraceEvent(problemId: "p1", kind: .correction, correction: correction)
+            )
+            #expect(sent.first?.failureKind == "no-correction")
+        }
+    }
+
     @Test("a trace whose problem has not come waits for it, and in the end is for the dead letters")
     func missing() async throws {
         try await TestDatabase.withPool { pool in

@@ -1,3 +1,4 @@
+import CompletionClient
 import ServiceRuntime
 import Synchronization
 import Teaching
@@ -79,6 +80,19 @@ struct TeacherGateTests {
         #expect(await gate.room == 4)
         for _ in 0..<6 { await gate.leave(.answered(pause: nil)) }
         #expect(await gate.room == 5)
+    }
+
+    @Test("a time-out is a sign of too many calls too, and a refusal of one prompt opens a gate that is closed")
+    func outcomes() async throws {
+        let gate = gate(8)
+        for _ in 0..<2 { try await gate.enter() }
+        await gate.leave(HTTPTeacher.outcome(of: ServerError(.timeout, "silent", mayBeBilled: true)))
+        #expect(await gate.room == 4)
+        await gate.leave(Self.failure("401", closes: true))
+        #expect(await gate.closure != nil)
+        try await gate.enter(isProbe: true)
+        await gate.leave(HTTPTeacher.outcome(of: ServerError(.refusedRequest, "flagged", requestFault: .certain)))
+        #expect(await gate.closure == nil)
     }
 
     @Test("a refusal for all closes it at once; then one trial at a time is let in, and an answer opens it")

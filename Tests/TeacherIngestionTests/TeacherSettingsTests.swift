@@ -61,6 +61,16 @@ struct TeacherSettingsTests {
             (#"{"solver": {"maximumTokens": 0}}"#, "solver.maximumTokens"),
             (#"{"solver": {"body": {"messages": []}}}"#, "solver.body.messages is not merged; prompts make them"),
             (#"{"solver": {"body": {"stream": true}}}"#, "solver.body.stream is not merged; set stream itself"),
+            (#"{"solver": {"body": {"n": 4}}}"#, "solver.body.n must be 1"),
+            (#"{"solver": {"headers": {"": "x"}}}"#, "solver.headers has '', which is no name of a header"),
+            (#"{"solver": {"headers": {"a b": "x"}}}"#, "solver.headers has 'a b'"),
+            (#"{"solver": {"headers": {"a": "x\u000a"}}}"#, "solver.headers.a has a control character"),
+            (#"{"solver": {"seed": -1}}"#, "solver.seed must be 0 to"),
+            (#"{"solver": {"firstByteSeconds": 0}}"#, "solver.firstByteSeconds must be above 0"),
+            (
+                #"{"solver": {"apiKeyFile": "/no/such/key"}}"#,
+                "solver.apiKeyFile names /no/such/key, which cannot be read"
+            ),
             (#"{"solver": {"url": "h:8000"}}"#, "url is 'h:8000'; it must be like http://HOST:8000/v1"),
             (#"{"solver": {"price": {"prompt": -1, "completion": 0}}}"#, "solver.price must not be negative"),
             (#"{"solver": {"batch": {"minimum": 5}}}"#, "batch.minimum is not known"),

@@ -33,9 +33,7 @@ GRANT UPDATE ON runs TO "teacher-ingestion";
 GRANT INSERT ON trace_versions, problem_versions TO "teacher-ingestion";
 GRANT DELETE ON trace_versions, problem_versions TO "template-distiller";
 
--- Key steps. The run, with its first round and stages, is stored by whoever of the two reads it first.
 GRANT INSERT ON key_steps TO "key-step-locator";
-GRANT INSERT ON runs, rounds, training_jobs TO "key-step-locator";
 
 -- Runs, their rounds and stages; a round's roll-out is ordered from the evaluator by a row.
 GRANT INSERT, UPDATE ON runs, rounds TO "template-distiller";

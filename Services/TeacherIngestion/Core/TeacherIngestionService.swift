@@ -62,9 +62,11 @@ public enum TeacherIngestionService {
         public static let dayCost = ConfigurationKey<Double>(
             "ERRATA_TEACHER_DAY_COST",
             optional: true,
-            in: 0...1e12,
-            "The most money a day (UTC), by the prices in ERRATA_TEACHERS. No bound by default."
+            in: 0...mostCost,
+            "The most money a day (UTC), by the prices in ERRATA_TEACHERS, of which each role must have one. No bound by "
+                + "default."
         )
+        static let mostCost = 1e12
         /// The API key.
         public static let apiKey = ConfigurationKey<Secret>(
             "ERRATA_TEACHER_API_KEY",
@@ -135,7 +137,8 @@ public enum TeacherIngestionService {
         name: "teacher-ingestion",
         summary: "has the teacher work on problems and wrong attempts, and verifies what it answers",
         keys: EventService.keys + Keys.all,
-        check: checkSettings
+        check: checkSettings,
+        call: call
     ) { context in
         let configuration = context.configuration
         let service = try EventService(context)
@@ -188,12 +191,18 @@ public enum TeacherIngestionService {
         return Array(services.dropLast()) + asked.services + Array(services.suffix(1))
     }
 
-    private static func scope(_ configuration: Configuration) throws -> TeachingScope {
+    static func scope(_ configuration: Configuration) throws -> TeachingScope {
         TeachingScope(try configuration.value(Keys.parts)) ?? .needed
     }
 
     @Sendable private static func checkSettings(_ configuration: Configuration) throws {
-        if try scope(configuration).asks { _ = try settings(configuration) }
+        guard try scope(configuration).asks else { return }
+        let prices = try settings(configuration).compactMapValues(\.price)
+        // The highest value stands in settings files of earlier versions for no bound.
+        let bound = try configuration.optionalValue(Keys.dayCost) ?? Keys.mostCost
+        if bound < Keys.mostCost, prices.count < TeacherRole.allCases.count {
+            throw ConfigurationError("\(Keys.dayCost.name): \(TeacherBudget.withoutPrice(prices))")
+        }
     }
 
     /// The settings of each role, from the file and the keys.
@@ -218,13 +227,12 @@ public enum TeacherIngestionService {
         pauses: TeacherPauses,
         logger: Logger
     ) throws -> (teacher: any Teacher, services: [any Service]) {
-        let apiKey = try configuration.optionalValue(Keys.apiKey)?.reveal()
-        let url = try configuration.optionalValue(Keys.url)?.absoluteString
         var gates: [ServerAddress: TeacherGate] = [:]
         var clients: [Double: HTTPClient] = [:]
         var teachers: [TeacherSettings: any Teacher] = [:]
         var services: [any Service] = []
         var roles: [TeacherRole: any Teacher] = [:]
+        var places: [String: TeacherGreeting.Place] = [:]
         for (role, entry) in settings.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             if let known = teachers[entry] {
                 roles[role] = known
@@ -241,11 +249,11 @@ public enum TeacherIngestionService {
             let client = clients[seconds] ?? CompletionServer.makeClient(connectTimeout: .seconds(seconds))
             clients[seconds] = client
             let gate = gates[address] ?? TeacherGate(limit: 8)
-            let options = HTTPTeacher.Options(
-                settings: entry,
-                // The key of ERRATA_TEACHER_API_KEY goes to the address of ERRATA_TEACHER_URL and nowhere else.
-                apiKey: entry.apiKeyFile == nil && entry.url == url ? apiKey : nil
-            )
+            let options = HTTPTeacher.Options(settings: entry, apiKey: try apiKey(for: entry, configuration))
+            if let server = options.server(client) {
+                let name = "\(address) \(entry.apiKeyFile ?? "")"
+                places[name, default: .init(server: server, gate: gate, models: [])].models.insert(entry.model ?? "")
+            }
             let teacher: any Teacher
             if let batch = entry.batch, batch.enabled ?? true {
                 let batches = try BatchTeacher(
@@ -265,6 +273,15 @@ public enum TeacherIngestionService {
             roles[role] = teacher
         }
         guard let solver = roles[.solver] else { throw ConfigurationError("there is no teacher for the role solver") }
+        services.append(TeacherGreeting(places: Array(places.values), logger: logger))
         return (RoleTeachers(roles, fallback: solver), services)
+    }
+
+    /// The key of ERRATA_TEACHER_API_KEY, which goes to the address of ERRATA_TEACHER_URL and nowhere else.
+    static func apiKey(for entry: TeacherSettings, _ configuration: Configuration) throws -> String? {
+        guard try entry.apiKeyFile == nil && entry.url == configuration.optionalValue(Keys.url)?.absoluteString else {
+            return nil
+        }
+        return try configuration.optionalValue(Keys.apiKey)?.reveal()
     }
 }

@@ -30,7 +30,7 @@ public struct Configuration: Sendable {
     /// - Parameters:
     ///   - keys: All keys that the service knows.
     ///   - environment: The environment variables; those without the prefix are ignored, but for declared keys that have
-    ///     none, which are not set where they are empty.
+    ///     none. Optional ones are not set where they are empty, so that a compose file can pass on what may not be set.
     ///   - foreign: Names, or prefixes that end in `_`, of keys of other programs that may stand in the environment.
     /// - Throws: ``ConfigurationError`` that names every unknown, missing and malformed key.
     public init(
@@ -82,6 +82,7 @@ public struct Configuration: Sendable {
                     problems += error.problems
                 }
             }
+            if value?.text.isEmpty == true, !key.isRequired, key.defaultText == nil { value = nil }
             guard let value else {
                 if key.isRequired, file == nil {
                     problems.append("\(key.name) is missing: \(key.documentation)")

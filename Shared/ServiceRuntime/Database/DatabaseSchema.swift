@@ -31,6 +31,7 @@ public enum DatabaseSchema {
             migration(23, "verdict-names", PackageResources.V0023_verdict_names_sql),
             migration(24, "second-passes", PackageResources.V0024_second_passes_sql),
             migration(25, "job-changes", PackageResources.V0025_job_changes_sql),
+            migration(26, "estimated-tokens", PackageResources.V0026_estimated_tokens_sql),
         ]
     }
 

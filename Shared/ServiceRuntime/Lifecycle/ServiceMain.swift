@@ -15,6 +15,9 @@ public struct ServiceDefinition: Sendable {
     public let keys: [any AnyConfigurationKey]
     /// What must hold of the keys together, and of the files that they name.
     public let check: @Sendable (Configuration) throws -> Void
+    /// Calls the servers that the keys name, for `--check --call`, and tells what they answered; nil of a service that calls
+    /// none.
+    public let call: (@Sendable (Configuration) async throws -> String)?
     /// Makes the service's parts, in the order in which they start.
     public let makeServices: @Sendable (ServiceContext) async throws -> [any Service]
 
@@ -24,27 +27,33 @@ public struct ServiceDefinition: Sendable {
         summary: String,
         keys: [any AnyConfigurationKey],
         check: @escaping @Sendable (Configuration) throws -> Void = { _ in },
+        call: (@Sendable (Configuration) async throws -> String)? = nil,
         makeServices: @escaping @Sendable (ServiceContext) async throws -> [any Service]
     ) {
         self.name = name
         self.summary = summary
         self.keys = keys
         self.check = check
+        self.call = call
         self.makeServices = makeServices
     }
 
     /// All keys: the runtime's and the service's own.
     public var allKeys: [any AnyConfigurationKey] { RuntimeKeys.all + TracingKeys.all + keys }
 
+    private var callHelp: String {
+        call == nil ? "" : "\n  --call   with --check: calls the servers that it names, and says what they refuse"
+    }
+
     /// The text of `--help`.
     public var help: String {
         """
         \(name): \(summary)
 
-        usage: \(name) [--help | --check]
+        usage: \(name) [--help | --check\(call == nil ? "" : " [--call]")]
 
           --help   prints this text
-          --check  checks the configuration, prints it without secrets, and ends
+          --check  checks the configuration, prints it without secrets, and ends\(callHelp)
 
         Configuration, from the environment or the file that ERRATA_CONFIG names:
 
@@ -100,7 +109,9 @@ public enum ServiceMain {
         output: LogSink = .standardOutput,
         complaints: LogSink = .standardError
     ) async -> ExitCode {
-        guard arguments.count <= 1, arguments.allSatisfy({ ["--help", "-h", "--check"].contains($0) }) else {
+        var known = [[], ["--help"], ["-h"], ["--check"]]
+        if definition.call != nil { known += [["--check", "--call"], ["--call", "--check"]] }
+        guard known.contains(arguments) else {
             complaints.write("\(definition.name): unknown arguments: \(arguments.joined(separator: " ")); see --help\n")
             return .usage
         }
@@ -133,7 +144,14 @@ public enum ServiceMain {
         }
         if arguments.contains("--check") {
             output.write(configuration.effective.map { "\($0.name)=\($0.value)\n" }.joined())
-            return .success
+            guard arguments.contains("--call"), let call = definition.call else { return .success }
+            do {
+                output.write(try await call(configuration))
+                return .success
+            } catch {
+                complaints.write(Self.complaint(definition, error))
+                return .configuration
+            }
         }
         let metrics = PrometheusRegistry()
         if isProcess {

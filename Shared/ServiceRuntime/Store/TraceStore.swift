@@ -129,23 +129,44 @@ public enum TraceStore {
         }
     }
 
+    /// The condition on a trace and its problem that a stage of a run learns from it: a correction of its students' attempts,
+    /// or of a kind that the stage needs and a problem that it does not leave out.
+    private static func isLearned(by run: RunEvent) -> SQL {
+        run.stages.reduce("traces.run_id = \(run.id)") { condition, stage in
+            let selection = TrainingSelection(stage, of: run, round: 1, onlyNew: false)
+            let method = stage.data?.pairs.flatMap(DualBody.Method.init(rawValue:))
+            var kinds: [TraceKind] = [.correction]
+            if stage.teaching.contains(.chains) { kinds.append(.chainOfThought) }
+            if stage.teaching.contains(.duals) { kinds.append(.dual) }
+            if stage.teaching.contains(.templates) { kinds.append(.template) }
+            return """
+                \(condition) OR (
+                    traces.run_id IS NULL AND traces.kind = ANY(\(kinds.map(\.rawValue)))
+                    AND (traces.kind <> 'dual' OR \(isChosen(method, stage.data?.mistakes)))
+                    AND \(selection.limitedCondition)
+                )
+                """
+        }
+    }
+
     /// Traces with their problems, `page` at a time in order of problem and trace, each handed to `body` once.
     ///
     /// Arguments:
     ///   - kinds: the kinds.
-    ///   - datasets, split: of the problems; all where nil.
-    ///   - run: the run whose corrections are meant; those of all runs where nil.
+    ///   - dataset, split: of the problems; all where nil.
+    ///   - run: the run whose stages learn from them; all traces where nil.
     ///   - refused: whether traces that are not verified are among them.
     public static func forEachWithProblem(
         kinds: [TraceKind],
-        datasets: [String]?,
+        dataset: String?,
         split: ProblemSplit?,
-        run: String?,
+        run: RunEvent?,
         refused: Bool,
         page: Int = 500,
         from pool: PostgresPool,
         _ body: (TraceEvent, ProblemEvent) throws -> Void
     ) async throws {
+        let learned = run.map(isLearned(by:)) ?? "true"
         var last = (problem: "", trace: "")
         while true {
             let rows = try await pool.query(
@@ -156,9 +177,9 @@ public enum TraceStore {
                 FROM traces JOIN problems ON problems.id = traces.problem_id
                 WHERE (traces.problem_id COLLATE "C", traces.id COLLATE "C") > (\(last.problem), \(last.trace))
                   AND traces.kind = ANY(\(kinds.map(\.rawValue))) AND (traces.verified OR \(refused))
-                  AND (\(datasets)::text[] IS NULL OR problems.dataset = ANY(\(datasets)))
+                  AND (\(dataset)::text IS NULL OR problems.dataset = \(dataset))
                   AND (\(split?.rawValue)::text IS NULL OR problems.split = \(split?.rawValue))
-                  AND (\(run)::text IS NULL OR traces.run_id IS NULL OR traces.run_id = \(run))
+                  AND (\(learned))
                 ORDER BY traces.problem_id COLLATE "C", traces.id COLLATE "C" LIMIT \(page)
                 """
             )

@@ -115,13 +115,16 @@ public struct FailedCall: Sendable, Hashable {
     public let mayBeBilled: Bool
     /// Wall time of the call in milliseconds.
     public let milliseconds: Int
+    /// The most tokens that its answer may have had; nil where that is not known.
+    public let maximumTokens: Int?
 
     /// Makes a record.
-    public init(outcome: String, message: String, mayBeBilled: Bool, milliseconds: Int) {
+    public init(outcome: String, message: String, mayBeBilled: Bool, milliseconds: Int, maximumTokens: Int? = nil) {
         self.outcome = outcome
         self.message = message
         self.mayBeBilled = mayBeBilled
         self.milliseconds = milliseconds
+        self.maximumTokens = maximumTokens
     }
 }
 

@@ -37,6 +37,9 @@ public enum TeacherPreset: String, Sendable, Hashable, Codable, CaseIterable {
         }
     }
 
+    /// Whether it lets calls for which it has no place wait without a word, and does not refuse them.
+    public var letsCallsWait: Bool { isStreamed }
+
     /// The header that carries the key; nil for a bearer token.
     public var keyHeader: String? { self == .azure ? "api-key" : nil }
 

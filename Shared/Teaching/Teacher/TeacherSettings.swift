@@ -38,6 +38,8 @@ public struct TeacherSettings: Sendable, Hashable, Codable {
     public var temperature: Double?
     /// The share of the probability that is sampled from; left out by default.
     public var topP: Double?
+    /// What is added to the seed of each sample, so that another one has the same questions answered anew; 0 by default.
+    public var seed: Int64?
     /// The most tokens of an answer, thoughts included; 2,048 by default, 16,384 of a model that thinks.
     public var maximumTokens: Int?
     /// Whether answers are streamed.
@@ -46,6 +48,9 @@ public struct TeacherSettings: Sendable, Hashable, Codable {
     public var timeoutSeconds: Double?
     /// The longest silence in a streamed answer, in seconds; 120 by default.
     public var silenceSeconds: Double?
+    /// The longest silence before a streamed answer, in seconds; of servers on a desk, which let calls wait for a free place,
+    /// as long as the whole call may take, else as long as any silence.
+    public var firstByteSeconds: Double?
     /// The longest that a connection may take to come about, in seconds; 10 by default.
     public var connectSeconds: Double?
     /// The most calls of the server at the same time; of entries with one address the least counts.
@@ -77,6 +82,8 @@ public struct TeacherSettings: Sendable, Hashable, Codable {
         merged.stream = stream ?? other.stream
         merged.timeoutSeconds = timeoutSeconds ?? other.timeoutSeconds
         merged.silenceSeconds = silenceSeconds ?? other.silenceSeconds
+        merged.firstByteSeconds = firstByteSeconds ?? other.firstByteSeconds
+        merged.seed = seed ?? other.seed
         merged.connectSeconds = connectSeconds ?? other.connectSeconds
         merged.concurrency = concurrency ?? other.concurrency
         merged.headers = (other.headers ?? [:]).merging(headers ?? [:]) { $1 }
@@ -85,6 +92,15 @@ public struct TeacherSettings: Sendable, Hashable, Codable {
         merged.batch = batch ?? other.batch
         return merged
     }
+
+    /// The longest that a whole call may take, in seconds.
+    public var timeout: Double { timeoutSeconds ?? (preset ?? .generic).timeout }
+
+    /// The longest silence in a streamed answer, in seconds.
+    public var silence: Double { silenceSeconds ?? 120 }
+
+    /// The longest silence before it, in seconds.
+    public var firstByte: Double { firstByteSeconds ?? ((preset ?? .generic).letsCallsWait ? timeout : silence) }
 
     /// The settings of each role, of a file's entries: what an entry leaves out is taken from `default`, and then from `keys`.
     ///

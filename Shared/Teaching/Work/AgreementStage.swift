@@ -7,8 +7,13 @@ import Schemas
 struct AgreementStage: Sendable {
     let work: TeacherWork
 
-    /// The temperature of the samples: high enough for chains that differ.
+    /// The temperature of the samples where the role has none of its own: high enough for chains that differ.
     static let temperature = 0.7
+
+    /// The role's own temperature; not 0, at which all samples are one.
+    private var temperature: Double {
+        work.options.temperatures[.solver].flatMap { $0 > 0 ? $0 : nil } ?? Self.temperature
+    }
 
     /// Asks until an answer has the votes that it needs, or none can have them any more.
     func vote(_ problem: ProblemEvent, agreement: RunAgreement) async throws -> ProblemAgreement {
@@ -21,7 +26,7 @@ struct AgreementStage: Sendable {
             let reply = try await work.ledger.ask(
                 .chainOfThought(question: problem.question),
                 subject: problem.id,
-                temperature: Self.temperature,
+                temperature: temperature,
                 attempt: sample
             )
             guard reply.refusal == nil, let answer = WorkedSolution.parse(reply.text).answer else {

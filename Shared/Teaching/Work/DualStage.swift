@@ -165,6 +165,18 @@ struct DualStage: Sendable {
         return failure(of: body, problem: problem, grader: grader)
     }
 
+    /// Why the wrong chain of a pair makes none, by the rules of the pair's method; `nil` when it does.
+    ///
+    /// A rectified pair's is what a teacher wrote by itself, which may go another way than the right chain.
+    static func failure(ofWrong body: DualBody, problem: ProblemEvent, grader: Grader = Grader()) -> Refusal? {
+        guard body.method == .rectified else { return failure(of: body, problem: problem, grader: grader) }
+        let wrong = ChainStage.graded(body.wrong, gold: problem.answer, grader: grader)
+        if wrong.isWrong { return nil }
+        if wrong.isCorrect { return Refusal(.notWrong, "the wrong chain still reaches \(problem.answer.prefix(200))") }
+        let failure = wrong.failure ?? Refusal(.noChain, "it is no chain to another answer")
+        return Refusal(failure.kind == .wrongAnswer ? .noChain : failure.kind, "the wrong chain: \(failure.message)")
+    }
+
     /// Why a corrupted chain makes no pair; `nil` when it does.
     static func failure(of body: DualBody, problem: ProblemEvent, grader: Grader = Grader()) -> Refusal? {
         guard let answer = body.wrongAnswer else {

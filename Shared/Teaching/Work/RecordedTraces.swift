@@ -41,7 +41,8 @@ public enum RecordedTraces {
                 finishReason: promptID
             ),
             attemptId: attempt?.id,
-            runId: attempt?.runId
+            runId: attempt?.runId,
+            grader: Grader().stamp
         )
     }
 
@@ -81,7 +82,7 @@ public enum RecordedTraces {
         let failure =
             ChainStage.failure(of: body.right, solution: right, gold: problem.answer)
             .map { Refusal($0.kind, "the right chain: \($0.message)") }
-            ?? DualStage.failure(of: body, problem: problem)
+            ?? DualStage.failure(ofWrong: body, problem: problem)
         return (.dual(body), failure)
     }
 
@@ -101,7 +102,7 @@ public enum RecordedTraces {
     ) -> (TraceBody, Refusal?) {
         var body = recorded ?? CorrectionBody(steps: [], firstWrongStep: nil, cause: "", correction: "", answer: "")
         guard let attempt else {
-            return (.correction(body), CorrectionTrace(body).failure(gold: gold, attempt: body.steps))
+            return (.correction(body), CorrectionReading.failure(of: CorrectionTrace(body), gold: gold))
         }
         // The student's own steps are kept, whatever the recorded copy of them says.
         let own = StudentFormat.steps(of: attempt.output)
@@ -114,7 +115,7 @@ public enum RecordedTraces {
                 Refusal(.unmatchedStep, "the correction's steps are not those of the attempt \(attempt.id)")
             )
         }
-        return (.correction(body), CorrectionTrace(body).failure(gold: gold, attempt: own))
+        return (.correction(body), CorrectionReading.failure(of: CorrectionTrace(body), gold: gold))
     }
 }
 

@@ -67,7 +67,12 @@ struct TraceSelection: ParsableArguments {
     @Option(help: "Only problems of this split.")
     var split: String?
 
-    @Option(help: "Only what a run learns from: its data sets' traces, and corrections of its students' attempts.")
+    @Option(
+        help: """
+            Only what a run's stages learn from: traces of the kinds that they need, of problems that they do not leave out, \
+            and corrections of its students' attempts.
+            """
+    )
     var run: String?
 
     /// The kinds that a student can learn from.
@@ -93,15 +98,13 @@ struct TraceSelection: ParsableArguments {
         if let run { learner = try await RunReference.find(run, from: pool) } else { learner = nil }
         try await TraceStore.forEachWithProblem(
             kinds: kind.flatMap(TraceKind.init(rawValue:)).map { [$0] } ?? Self.kinds,
-            datasets: learner?.learnedDatasets ?? dataset.map { [$0] },
+            dataset: dataset,
             split: split.flatMap(ProblemSplit.init(rawValue:)),
-            run: learner?.id,
+            run: learner,
             refused: refused,
-            from: pool
-        ) { trace, problem in
-            if let dataset, problem.dataset != dataset { return }
-            try body(trace, problem)
-        }
+            from: pool,
+            body
+        )
     }
 }
 

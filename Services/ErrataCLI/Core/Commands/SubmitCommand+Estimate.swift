@@ -7,11 +7,11 @@ import Schemas
 import ServiceRuntime
 
 extension SubmitCommand {
-    /// The parts of the teacher's work that are asked for, all where none is named.
+    /// The parts of the teacher's work that are named; nil where none is.
     ///
     /// - Throws: `ValidationError` that names what is known.
-    func chosenParts() throws -> [EstimatePart] {
-        guard let parts else { return EstimatePart.allCases }
+    func chosenParts() throws -> [EstimatePart]? {
+        guard let parts else { return nil }
         let names = parts.split(separator: ",", omittingEmptySubsequences: false).map { String($0).trimmed }
         let known = EstimatePart.allCases.map(\.rawValue)
         for name in names where !known.contains(name) {
@@ -28,7 +28,8 @@ extension SubmitCommand {
         let environment = ProcessInfo.processInfo.environment
         let prices = try TeacherPrices.read(file: teachers, environment: environment)
         let prompts = try Self.prompts(environment)
-        var tally = EstimateTally(parts: try chosenParts(), prompts: prompts)
+        let needs = await estimatedNeeds(try chosenParts())
+        var tally = EstimateTally(parts: needs.parts, prompts: prompts)
         var submission = Submission(
             reader: try reader(),
             dataset: dataset,
@@ -78,7 +79,7 @@ extension SubmitCommand {
         try await flush()
         await taken.close()
         let ledger = await ledgerMeans(tally.ids, prompts)
-        let estimate = Estimate(tally, ledger: ledger, prices: prices, rejected: submission.rejected)
+        let estimate = Estimate(tally, ledger: ledger, prices: prices, needs: needs, rejected: submission.rejected)
         Terminal.out(try json ? estimate.json() : estimate.rendered())
         if submission.rejected > 0 { throw ExitCode(accepted > 0 ? 2 : 1) }
     }
@@ -91,6 +92,14 @@ extension SubmitCommand {
         } catch let error as ReasoningError {
             throw CLIError("ERRATA_PROMPTS: \(error.message)")
         }
+    }
+
+    /// What is named, else what active runs need; all where there is no database.
+    private func estimatedNeeds(_ chosen: [EstimatePart]?) async -> EstimateNeeds {
+        let needs = try? await system.withStoredDatabase { try await EstimateNeeds.read(dataset: dataset, from: $0) }
+        if let chosen { return EstimateNeeds(parts: chosen, reason: "as --parts says", agreement: needs?.agreement) }
+        return needs
+            ?? EstimateNeeds(parts: EstimatePart.allCases, reason: "all of it, as there is no database with runs")
     }
 
     /// What was measured, where there is a database.

@@ -16,6 +16,9 @@ struct TracesCommand: AsyncParsableCommand {
 
             --refused counts them by trace and reason, the most frequent first, with one of the reasons in words; with \
             --list or --json it lists them one by one.
+
+            --refused --answers prints, for each of them, what the teacher wrote: all its answers to the questions that the \
+            trace was to be made of, in order. What was asked before about the same text under another name stands there.
             """
     )
 
@@ -39,6 +42,9 @@ struct TracesCommand: AsyncParsableCommand {
     @Flag(help: "With --refused: one line a trace.")
     var list = false
 
+    @Flag(help: "With --refused: what the teacher wrote, trace by trace.")
+    var answers = false
+
     @Option(help: "At most this many lines. Default: 50 of a list, all of JSON and of counts.")
     var limit: Int?
 
@@ -58,6 +64,9 @@ struct TracesCommand: AsyncParsableCommand {
             let known = TraceKind.allCases.map(\.rawValue).joined(separator: ", ")
             throw ValidationError("--kind must be one of \(known), not '\(kind)'")
         }
+        if answers, !refused {
+            throw ValidationError("--answers goes with --refused: what is not refused stands in the trace; see --json")
+        }
         if list, json { throw ValidationError("--list and --json are both given; keep one") }
     }
 
@@ -72,7 +81,7 @@ struct TracesCommand: AsyncParsableCommand {
                 kind: kind.flatMap(TraceKind.init(rawValue:)),
                 onlyRefused: refused
             )
-            if refused, !list, !json {
+            if refused, !list, !json, !answers {
                 let refusals = try await TraceStore.refusals(filter, limit: limit, from: pool)
                 Terminal.out(Self.rendered(refusals))
             } else {
@@ -88,7 +97,9 @@ struct TracesCommand: AsyncParsableCommand {
         while left > 0 {
             let size = min(left, Self.pageSize)
             let page = try await TraceStore.traces(filter, after: last, limit: size, from: pool)
-            if json {
+            if answers {
+                for trace in page { try await showAnswers(to: trace, from: pool) }
+            } else if json {
                 for trace in page { Terminal.out(try Self.line(of: trace)) }
             } else {
                 shown += page
@@ -97,11 +108,16 @@ struct TracesCommand: AsyncParsableCommand {
             guard page.count == size, let end = page.last else { break }
             last = end.id
         }
-        guard !json else { return }
+        guard !json, !answers else { return }
         Terminal.out(Self.rendered(shown))
         if limit == nil, shown.count == Self.listed {
             Terminal.error("the first \(shown.count) traces in order of id; --limit says how many")
         }
+    }
+
+    private func showAnswers(to trace: TraceEvent, from pool: PostgresPool) async throws {
+        let answers = try await TraceAnswer.read(of: trace, from: pool)
+        Terminal.out(try json ? TraceAnswer.line(trace, answers) : TraceAnswer.rendered(trace, answers))
     }
 
     /// A trace as its event's body.

@@ -40,18 +40,29 @@ struct Estimate: Sendable, Equatable, Encodable {
     let cost: Double?
     /// Roles that are asked and have no price.
     let withoutPrice: [String]
+    /// What the estimate is of, and who wants it, in words.
+    let scope: String
+    /// Problems without an answer, which runs may have answered by agreement.
+    let unanswered: Int
+    /// The fewest and the most calls for their answers, by the agreement that an active run asks for; nil without one.
+    let agreementCalls: [Int]?
 
     /// Makes an estimate.
     ///
     /// Arguments:
+    ///   - needs: what is estimated, and who wants it.
     ///   - ledger: what was measured; nil where there is no database.
     ///   - prices: what the roles' tokens cost.
     init(
         _ tally: EstimateTally,
         ledger: LedgerMeans?,
         prices: [TeacherRole: TeacherSettings.Price],
+        needs: EstimateNeeds = EstimateNeeds(parts: EstimatePart.allCases, reason: "as --parts says"),
         rejected: Int = 0
     ) {
+        scope = needs.words
+        unanswered = tally.unanswered
+        agreementCalls = needs.agreement.map { [tally.unanswered * $0.agreeing, tally.unanswered * $0.of] }
         problems = tally.taught
         others = tally.others
         self.rejected = rejected
@@ -75,9 +86,9 @@ struct Estimate: Sendable, Equatable, Encodable {
         let known = ledger?.calls[id]
         var perProblem = EstimateDefaults.callsPerProblem
         var callsBasis = "default: \(number(perProblem)) a problem"
-        if let known, let problems = ledger?.problems, problems > 0 {
-            perProblem = Double(known.count) / Double(problems)
-            callsBasis = "ledger: \(known.count) for \(problems) problems"
+        if let known, known.problems > 0 {
+            perProblem = Double(known.count) / Double(known.problems)
+            callsBasis = "ledger: \(known.count) for \(known.problems) problems"
         }
         let ratio = known?.charactersPerToken ?? EstimateDefaults.charactersPerToken
         let source = known?.charactersPerToken == nil ? "default" : "ledger"
@@ -151,9 +162,15 @@ struct Estimate: Sendable, Equatable, Encodable {
                 "no price of \(withoutPrice.joined(separator: ", ")): give one in the file of --teachers or ERRATA_TEACHERS"
             )
         }
-        notes.append(
-            "not in it: corrections, which a run asks for; thoughts of a model that thinks, where none was asked yet"
-        )
+        notes.append(scope)
+        var left = ["corrections, which a run asks for", "thoughts of a model that thinks, where none was asked yet"]
+        if unanswered > 0 {
+            let calls = agreementCalls.map { "\($0[0]) to \($0[1]) calls of the solver" } ?? "a run's agreement"
+            left.append(
+                "\(unanswered) problems without an answer: \(calls) for the answers, and then the work on each that has one"
+            )
+        }
+        notes.append("not in it: \(left.joined(separator: "; "))")
         return [table.rendered(), basis.rendered(), notes.joined(separator: "\n")].joined(separator: "\n\n")
     }
 

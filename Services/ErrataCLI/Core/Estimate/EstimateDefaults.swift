@@ -101,6 +101,8 @@ struct EstimateTally: Sendable {
     private(set) var taught = 0
     /// Problems that no teacher is asked about: those to roll out and to evaluate on.
     private(set) var others = 0
+    /// Training problems without an answer, which is asked for first where a run says how.
+    private(set) var unanswered = 0
     /// Characters, by prompt.
     private(set) var sent: [PromptID: Int] = [:]
     private(set) var received: [PromptID: Int] = [:]
@@ -116,6 +118,10 @@ struct EstimateTally: Sendable {
     mutating func add(_ problem: ProblemEvent) throws {
         guard problem.split == .train else {
             others += 1
+            return
+        }
+        guard problem.isAnswered else {
+            unanswered += 1
             return
         }
         taught += 1

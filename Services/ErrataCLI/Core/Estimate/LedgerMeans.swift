@@ -9,6 +9,8 @@ struct LedgerMeans: Sendable, Equatable {
     struct Calls: Sendable, Equatable {
         /// Those that were paid for a problem.
         var count: Int
+        /// The problems that the work which asks with the prompt is done on.
+        var problems: Int
         /// Tokens received.
         var completionTokens: Int
         /// The characters that were sent for each token, by the prompts as they would be made now; nil where none of these
@@ -16,8 +18,6 @@ struct LedgerMeans: Sendable, Equatable {
         var charactersPerToken: Double?
     }
 
-    /// Problems that the teacher's work is done on.
-    var problems: Int
     var calls: [PromptID: Calls]
 
     /// The problems of which the characters of a prompt are counted.
@@ -32,14 +32,11 @@ struct LedgerMeans: Sendable, Equatable {
         prompts: PromptLibrary,
         from pool: PostgresPool
     ) async throws -> LedgerMeans {
-        let problems = try await pool.value(
-            "SELECT count(*) FROM problems WHERE state = \(ProblemStore.State.ingested.rawValue)",
-            as: Int.self
-        )
         let rows = try await pool.query(
             """
-            SELECT prompt_id, count(*) AS count, sum(completion_tokens)::bigint AS completion_tokens FROM teacher_calls
-            WHERE run_id IS NULL AND prompt_id = ANY(\(ids.map(\.rawValue))) GROUP BY prompt_id
+            SELECT calls.prompt_id, count(*) AS count, sum(calls.completion_tokens)::bigint AS completion_tokens
+            FROM teacher_calls AS calls JOIN problems ON problems.id = calls.problem_id
+            WHERE calls.prompt_id = ANY(\(ids.map(\.rawValue))) AND \(isOfWork) GROUP BY calls.prompt_id
             """
         )
         var calls: [PromptID: Calls] = [:]
@@ -47,11 +44,32 @@ struct LedgerMeans: Sendable, Equatable {
             guard let id = PromptID(rawValue: try row.get("prompt_id", as: String.self)) else { continue }
             calls[id] = Calls(
                 count: try row.get("count", as: Int.self),
+                problems: try await problems(with: id, from: pool),
                 completionTokens: try row.get("completion_tokens", as: Int.self),
                 charactersPerToken: try await charactersPerToken(id, prompts: prompts, from: pool)
             )
         }
-        return LedgerMeans(problems: problems, calls: calls)
+        return LedgerMeans(calls: calls)
+    }
+
+    /// The condition on a call that it is a part of the work on a problem, whoever pays: what is asked about an attempt has
+    /// the attempt in the problem's place, and samples for an agreement come before the vote.
+    private static let isOfWork: SQL = """
+        NOT EXISTS (
+            SELECT FROM problem_votes AS vote
+            WHERE vote.problem_id = calls.problem_id AND calls.created_at <= vote.created_at
+        )
+        """
+
+    private static func problems(with prompt: PromptID, from pool: PostgresPool) async throws -> Int {
+        // A pair is made of a chain, which is asked for with it.
+        let parts = EstimatePart.allCases.filter {
+            $0.prompts.contains(prompt) || (prompt == .chainOfThought && $0 == .duals)
+        }
+        return try await pool.value(
+            "SELECT count(*) FROM problems WHERE state = 'ingested' AND taught && \(parts.map(\.rawValue))",
+            as: Int.self
+        )
     }
 
     private static func charactersPerToken(
@@ -64,8 +82,8 @@ struct LedgerMeans: Sendable, Equatable {
             """
             SELECT problems.id, count(*) AS count, sum(calls.prompt_tokens)::bigint AS tokens
             FROM teacher_calls AS calls JOIN problems ON problems.id = calls.problem_id
-            WHERE calls.run_id IS NULL AND calls.prompt_id = \(id.rawValue) AND calls.prompt_version = \(version)
-              AND calls.prompt_tokens > 0
+            WHERE calls.prompt_id = \(id.rawValue) AND calls.prompt_version = \(version) AND \(isOfWork)
+              AND calls.prompt_tokens > 0 AND NOT calls.estimated
             GROUP BY problems.id ORDER BY problems.id LIMIT \(measured)
             """
         )

@@ -134,11 +134,10 @@ struct BatchStore: Sendable {
         )
     }
 
-    /// In how many batches a request was refused for what stands in it.
-    func refusals(of key: String) async throws -> Int {
-        let kind = ServerError.Kind.refusedRequest.rawValue
-        return try await pool.value(
-            "SELECT count(*) FROM teacher_batch_requests WHERE key = \(key) AND kind = \(kind)",
+    /// In how many batches a request ended with a kind of failure.
+    func failures(of key: String, _ kind: ServerError.Kind) async throws -> Int {
+        try await pool.value(
+            "SELECT count(*) FROM teacher_batch_requests WHERE key = \(key) AND kind = \(kind.rawValue)",
             as: Int.self
         )
     }

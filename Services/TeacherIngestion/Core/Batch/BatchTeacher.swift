@@ -127,7 +127,10 @@ final class BatchTeacher: Teacher, Service {
                         outcome: failure.kind.rawValue,
                         message: failure.message,
                         mayBeBilled: failure.mayBeBilled,
-                        milliseconds: milliseconds
+                        milliseconds: milliseconds,
+                        maximumTokens: ChatWire.maximumTokens(
+                            of: ChatWire.parameters(options.settings, maximumTokens: request.maximumTokens)
+                        )
                     )
                 )
                 batch = id
@@ -222,7 +225,11 @@ final class BatchTeacher: Teacher, Service {
     ) async throws -> Result<ChatReply, TeacherError> {
         switch error.kind {
         case .refusedKey, .quota, .notFound, .refusedSetting: return .failure(TeacherError(.refused, error.message))
-        case .unavailable: return .failure(TeacherError(.unavailable, error.message))
+        case .unavailable:
+            guard othersAnswered, try await store.failures(of: key, .unavailable) >= HTTPTeacher.outages else {
+                return .failure(TeacherError(.unavailable, error.message))
+            }
+            return .failure(HTTPTeacher.givenUp(error))
         case .tooLarge: return .success(HTTPTeacher.nothing("too-large", model: model))
         case .timeout, .malformed:
             guard othersAnswered else {
@@ -233,7 +240,7 @@ final class BatchTeacher: Teacher, Service {
         case .refusedRequest:
             // Of a server that answers others, a refusal is about this question; of one that refuses all it is not known.
             var isItsOwn = othersAnswered
-            if !isItsOwn { isItsOwn = try await store.refusals(of: key) >= HTTPTeacher.refusals }
+            if !isItsOwn { isItsOwn = try await store.failures(of: key, .refusedRequest) >= HTTPTeacher.refusals }
             return .failure(TeacherError(isItsOwn ? .rejected : .unavailable, error.message))
         }
     }

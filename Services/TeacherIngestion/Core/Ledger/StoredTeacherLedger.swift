@@ -13,7 +13,7 @@ import Tracing
 ///
 /// The key of an answer is the hash of what was asked, with all that the answer depends on, and the number of the sample:
 /// neither a message that comes again nor the same text under another name pays twice. Calls that gave no answer are in
-/// `teacher_failed_calls`.
+/// `teacher_failed_calls`. Tokens that no server counted are estimated, and marked so: what may be billed counts for budgets.
 public struct StoredTeacherLedger: TeacherLedger {
     /// The prompts that the teacher is asked with.
     public let prompts: PromptLibrary
@@ -94,7 +94,10 @@ public struct StoredTeacherLedger: TeacherLedger {
 
     /// Why nothing more may be asked for a run; nil while it may.
     func exhaustion(of run: String, _ budget: RunTeacherBudget?) async throws -> String? {
-        let exhaustion = try await TeacherBudget.exhaustion(of: run, budget, in: pool)
+        var exhaustion = try await TeacherBudget.exhaustion(of: run, budget, in: pool)
+        if exhaustion == nil, budget?.cost != nil, !TeacherRole.allCases.allSatisfy({ prices[$0] != nil }) {
+            exhaustion = "run \(run) bounds the cost of its teacher, and \(TeacherBudget.withoutPrice(prices))"
+        }
         await pauses.changed(TeacherPauses.scope(ofRun: run), reason: exhaustion)
         return exhaustion
     }
@@ -171,8 +174,12 @@ public struct StoredTeacherLedger: TeacherLedger {
                 try await keep(failed, of: call)
             },
             answered: { reply in
-                let kept = try await keep(reply.cleaned, of: call)
+                let kept = try await keeping { try await keep(reply.cleaned, of: call) }
                 answer.withLock { $0 = kept }
+            },
+            probed: { reply in
+                count(call, outcome: "probed")
+                try await keeping { try await write(reply.cleaned, of: call, isProbe: true) }
             }
         )
         let reply: ChatReply
@@ -232,6 +239,9 @@ public struct StoredTeacherLedger: TeacherLedger {
             )
         }
 
+        /// What is sent, in tokens, where no server counted them.
+        var promptTokens: Int { min(TokenEstimate.tokens(of: request.messages), Int(Int32.max)) }
+
         /// What a trace tells of the call: nothing of its words.
         var attributes: SpanAttributes {
             var all: SpanAttributes = [
@@ -287,37 +297,78 @@ public struct StoredTeacherLedger: TeacherLedger {
     /// Where another process was first with the same question, its answer counts and both were paid: that happens only
     /// where the connection of the locks broke while the question was with the teacher.
     private func keep(_ reply: ChatReply, of call: Call) async throws -> TeacherAnswer {
+        let (kept, isFirst) = try await write(reply, of: call)
+        if !isFirst, let first = try await recall(call) { return first }
+        return call.answer(kept, isRecalled: false)
+    }
+
+    /// Writes an answer again and again while the database is away: it is paid, and would be asked for anew.
+    @discardableResult
+    private func keeping<Value>(_ write: () async throws -> Value) async throws -> Value {
+        let backoff = Backoff(base: .milliseconds(200), cap: .seconds(5))
+        var failures = 0
+        while true {
+            do {
+                return try await write()
+            } catch let error as PostgresError where error.isTransient {
+                failures += 1
+                if failures == 1 {
+                    logger.warning("a teacher's answer waits for the database", metadata: ["error": "\(error)"])
+                }
+                try await backoff.wait(afterFailure: failures)
+            }
+        }
+    }
+
+    /// The probes' name in place of a prompt's: see ``CallHooks/probed``.
+    static let probe = "probe"
+
+    /// Writes an answer; a probe's under a key of its own, as it is asked for again each time.
+    ///
+    /// - Returns: The answer with its tokens, counted or estimated, and whether it is the first one with its key.
+    private func write(
+        _ reply: ChatReply,
+        of call: Call,
+        isProbe: Bool = false
+    ) async throws -> (reply: ChatReply, isFirst: Bool) {
+        let isEstimated = !reply.isCounted
+        let reply = isEstimated ? reply.counted(promptTokens: isProbe ? 16 : call.promptTokens) : reply
         let cost = cost(of: reply, call)
         let tokens = reply.promptTokens + reply.completionTokens
-        let scopes = [TeacherBudget.scope(of: Date())] + (runID.map { ["run:\($0)"] } ?? [])
+        let key = isProbe ? "\(Self.probe):\(UUID().uuidString)" : call.key
         let isFirst = try await pool.withTransaction { transaction in
             let written = try await transaction.query(
                 """
                 INSERT INTO teacher_calls (key, problem_id, run_id, role, sample, prompt_id, prompt_version, asked_model,
                                            model, temperature, seed, response, thoughts, finish_reason, prompt_tokens,
-                                           completion_tokens, cost, latency_ms)
-                VALUES (\(call.key), \(call.subject), \(runID), \(call.request.role.rawValue), \(call.sample),
-                        \(call.prompt.id.rawValue), \(call.prompt.version), \(call.model), \(reply.model),
+                                           completion_tokens, cost, latency_ms, estimated)
+                VALUES (\(key), \(call.subject), \(runID), \(call.request.role.rawValue), \(call.sample),
+                        \(isProbe ? Self.probe : call.prompt.id.rawValue), \(isProbe ? "1" : call.prompt.version),
+                        \(call.model), \(reply.model),
                         \(call.request.temperature), \(call.request.seed), \(reply.text), \(reply.thoughts),
                         \(reply.finishReason), \(reply.promptTokens), \(reply.completionTokens), \(cost),
-                        \(reply.latencyMilliseconds))
+                        \(reply.latencyMilliseconds), \(isEstimated))
                 ON CONFLICT (key) DO NOTHING RETURNING key
                 """
             )
-            for scope in scopes {
-                try await transaction.query(
-                    """
-                    INSERT INTO teacher_spending AS spent (scope, calls, tokens, cost)
-                    VALUES (\(scope), 1, \(tokens), \(cost ?? 0))
-                    ON CONFLICT (scope) DO UPDATE SET calls = spent.calls + 1, tokens = spent.tokens + excluded.tokens,
-                        cost = spent.cost + excluded.cost
-                    """
-                )
-            }
+            try await spend(calls: 1, tokens: tokens, cost: cost, in: transaction)
             return !written.isEmpty
         }
-        if !isFirst, let first = try await recall(call) { return first }
-        return call.answer(reply, isRecalled: false)
+        return (reply, isFirst)
+    }
+
+    /// Adds to what was spent today and for the run.
+    private func spend(calls: Int, tokens: Int, cost: Double?, in transaction: PostgresTransaction) async throws {
+        for scope in [TeacherBudget.scope(of: Date())] + (runID.map { [TeacherPauses.scope(ofRun: $0)] } ?? []) {
+            try await transaction.query(
+                """
+                INSERT INTO teacher_spending AS spent (scope, calls, tokens, cost)
+                VALUES (\(scope), \(calls), \(tokens), \(cost ?? 0))
+                ON CONFLICT (scope) DO UPDATE SET calls = spent.calls + excluded.calls,
+                    tokens = spent.tokens + excluded.tokens, cost = spent.cost + excluded.cost
+                """
+            )
+        }
     }
 
     /// What an answer cost; nil where the role has no price.
@@ -325,16 +376,41 @@ public struct StoredTeacherLedger: TeacherLedger {
         prices[call.request.role]?.cost(promptTokens: reply.promptTokens, completionTokens: reply.completionTokens)
     }
 
+    /// Writes a call that gave no answer; where it may be billed, with all that it can have cost.
     private func keep(_ failed: FailedCall, of call: Call) async throws {
-        try await pool.query(
-            """
-            INSERT INTO teacher_failed_calls (key, problem_id, run_id, role, prompt_id, model, outcome, message,
-                                              may_be_billed, latency_ms)
-            VALUES (\(call.key), \(call.subject), \(runID), \(call.request.role.rawValue), \(call.prompt.id.rawValue),
-                    \(call.model), \(failed.outcome), \(failed.message.withoutNUL.prefixText(2000)),
-                    \(failed.mayBeBilled), \(min(failed.milliseconds, Int(Int32.max))))
-            """
-        )
+        do {
+            try await keep(failed, of: call, in: pool)
+        } catch let error as PostgresError where error.kind == .usage {
+            // The pool closes with the service, which this call outlived.
+            let last = PostgresPool(configuration: pool.configuration, maximumConnections: 1)
+            try await attempting {
+                try await keep(failed, of: call, in: last)
+            } finally: {
+                last.close()
+            }
+        }
+    }
+
+    private func keep(_ failed: FailedCall, of call: Call, in pool: PostgresPool) async throws {
+        let promptTokens = failed.mayBeBilled ? call.promptTokens : 0
+        let completionTokens = failed.mayBeBilled ? failed.maximumTokens ?? 0 : 0
+        let cost = prices[call.request.role].flatMap {
+            failed.mayBeBilled ? $0.cost(promptTokens: promptTokens, completionTokens: completionTokens) : nil
+        }
+        try await pool.withTransaction { transaction in
+            try await transaction.query(
+                """
+                INSERT INTO teacher_failed_calls (key, problem_id, run_id, role, prompt_id, model, outcome, message,
+                                                  may_be_billed, latency_ms, prompt_tokens, completion_tokens, cost)
+                VALUES (\(call.key), \(call.subject), \(runID), \(call.request.role.rawValue),
+                        \(call.prompt.id.rawValue), \(call.model), \(failed.outcome),
+                        \(failed.message.withoutNUL.prefixText(2000)), \(failed.mayBeBilled),
+                        \(min(failed.milliseconds, Int(Int32.max))), \(promptTokens), \(completionTokens), \(cost))
+                """
+            )
+            guard failed.mayBeBilled else { return }
+            try await spend(calls: 0, tokens: promptTokens + completionTokens, cost: cost, in: transaction)
+        }
     }
 
     private func count(_ call: Call, outcome: String) {
@@ -368,19 +444,4 @@ private actor Flights {
 
 extension String {
     fileprivate func prefixText(_ count: Int) -> String { String(prefix(count)) }
-}
-
-extension ChatReply {
-    /// The reply without NUL characters, and with counts that fit their columns.
-    fileprivate var cleaned: ChatReply {
-        ChatReply(
-            text: text.withoutNUL,
-            thoughts: thoughts?.withoutNUL,
-            finishReason: finishReason.withoutNUL,
-            promptTokens: min(max(0, promptTokens), Int(Int32.max)),
-            completionTokens: min(max(0, completionTokens), Int(Int32.max)),
-            model: model.withoutNUL,
-            latencyMilliseconds: min(max(0, latencyMilliseconds), Int(Int32.max))
-        )
-    }
 }

@@ -1,6 +1,7 @@
 import Foundation
 import PostgresClient
 import Schemas
+import Teaching
 
 /// What the teacher may cost in a day and for a run, over all processes that share the database.
 ///
@@ -16,6 +17,14 @@ public struct TeacherBudget: Sendable, Hashable {
     public init(dayTokens: Int? = nil, dayCost: Double? = nil) {
         self.dayTokens = dayTokens
         self.dayCost = dayCost
+    }
+
+    /// What is to be said of roles whose cost nobody knows, in a bound of money.
+    static func withoutPrice(_ prices: [TeacherRole: TeacherSettings.Price]) -> String {
+        let roles = TeacherRole.allCases.filter { prices[$0] == nil }.map(\.rawValue)
+        let names = roles.joined(separator: ", ")
+        return "\(names) have no price, so that it would never be reached; give each role a price in the file of "
+            + "ERRATA_TEACHERS (0 of a server that costs nothing), or bound tokens"
     }
 
     /// A day's row in `teacher_spending`.

@@ -24,10 +24,16 @@ enum ChatWire {
         )
         // What the settings say of these two by themselves goes before the schedule's.
         if body["temperature"] == nil { body["temperature"] = .number(request.temperature) }
-        if body["seed"] == nil { body["seed"] = .integer(request.seed) }
+        if body["seed"] == nil { body["seed"] = .integer(seed(request.seed, settings)) }
         for name in leftOut(settings) { body[name] = nil }
         adaptation.apply(to: &body)
         return body
+    }
+
+    /// The seed that is sent: the sample's, moved by the role's own, and of at most 31 bits.
+    private static func seed(_ seed: Int64, _ settings: TeacherSettings) -> Int64 {
+        guard let base = settings.seed, base != 0 else { return seed }
+        return (seed &+ base) & 0x7fff_ffff
     }
 
     /// What goes with every request of a role: all but the conversation, its temperature and its seed.
@@ -58,8 +64,16 @@ enum ChatWire {
         var parameters = parameters(settings)
         parameters["stream"] = nil
         parameters["stream_options"] = nil
+        // A part of what is asked, though each sample has another one.
+        if let seed = settings.seed, seed != 0 { parameters["seed"] = .integer(seed) }
         return (try? EventCoding.encodeJSON(parameters)).map { String(decoding: $0, as: UTF8.self) }
             ?? settings.model ?? ""
+    }
+
+    /// The most tokens that the answer to a request may have, as its body says it.
+    static func maximumTokens(of body: [String: JSONValue]) -> Int? {
+        let named = ["max_completion_tokens", "max_tokens"].lazy.compactMap { body[$0]?.doubleValue }.first
+        return named.flatMap { (0...Double(Int32.max)).contains($0) ? Int($0) : nil }
     }
 
     private static func leftOut(_ settings: TeacherSettings) -> Set<String> {

@@ -13,8 +13,9 @@ public import Teaching
 ///
 /// What fails for a moment is tried again, after the time that the server names or with exponential backoff and jitter. A
 /// parameter that the server does not know is left out or sent under its other name from then on. What it refuses for
-/// this request alone is told as `rejected` once it has been refused a few times while others were answered; what it
-/// refuses for all closes the ``TeacherGate``.
+/// this request alone is told as `rejected` after a few tries, and so is one at which it fails again and again while it
+/// answers others; where there are no others, a question of a few words is put to tell the two apart. What it refuses
+/// for all closes the ``TeacherGate``.
 public struct HTTPTeacher: Teacher {
     /// Where and how to reach the endpoint.
     public struct Options: Sendable {
@@ -65,7 +66,8 @@ public struct HTTPTeacher: Teacher {
                     keyHeader: (settings.preset ?? .generic).keyHeader,
                     headers: settings.headers ?? [:],
                     timeout: timeout,
-                    silence: .milliseconds(Int64((settings.silenceSeconds ?? 120) * 1000))
+                    silence: .milliseconds(Int64(settings.silence * 1000)),
+                    firstByte: .milliseconds(Int64(settings.firstByte * 1000))
                 ),
                 client: client
             )
@@ -73,12 +75,15 @@ public struct HTTPTeacher: Teacher {
 
         /// The longest that a call may take.
         var timeout: Duration {
-            .milliseconds(Int64((settings.timeoutSeconds ?? (settings.preset ?? .generic).timeout) * 1000))
+            .milliseconds(Int64(settings.timeout * 1000))
         }
     }
 
     /// A request that was refused so often, while others were answered, is given up.
     static let refusals = 3
+    /// A request at which the server failed so often, while it answered others, is given up: more than refusals, as a server
+    /// that has too much to do fails too.
+    static let outages = 8
 
     private let options: Options
     private let client: HTTPClient
@@ -91,7 +96,7 @@ public struct HTTPTeacher: Teacher {
     private final class Memory: Sendable {
         private struct State {
             var adaptation = ChatAdaptation()
-            var refused: [String: Int] = [:]
+            var failures = FailureTally()
         }
 
         private let state = Mutex(State())
@@ -100,17 +105,11 @@ public struct HTTPTeacher: Teacher {
 
         func learn(from error: ServerError) -> String? { state.withLock { $0.adaptation.learn(from: error) } }
 
-        /// Counts a refusal of a request, this one included.
-        func refused(_ key: String) -> Int {
-            state.withLock { state in
-                // Who is given up is forgotten; the rest are few, unless prompts never come again.
-                if state.refused.count > 10_000 { state.refused = [:] }
-                state.refused[key, default: 0] += 1
-                return state.refused[key] ?? 1
-            }
+        func tally<Value: Sendable>(_ body: (inout FailureTally) -> Value) -> Value {
+            state.withLock { body(&$0.failures) }
         }
 
-        func forget(_ key: String) { state.withLock { $0.refused[key] = nil } }
+        func forget(_ key: String) { state.withLock { $0.failures.forget(key) } }
     }
 
     /// Creates a teacher; the caller shuts the client down.
@@ -162,93 +161,208 @@ public struct HTTPTeacher: Teacher {
             let body = ChatWire.body(request, settings: options.settings, adaptation: adaptation)
             try await gate.enter()
             let answered = await gate.answers
-            let started = ContinuousClock.now
-            do {
-                try await hooks.begins()
-                let answer = try await server.post(
-                    "chat/completions",
-                    body: Array(try EventCoding.encodeJSON(body)),
-                    isStream: body["stream"]?.boolValue == true
-                )
-                let reply = try ChatWire.reply(answer, model: model, place: "\(server.options.address)")
-                // What it cost is written down before its place is free: a budget is passed by what is under way, no more.
-                try await hooks.answered(reply)
-                await gate.leave(.answered(pause: answer.pause))
+            let error: ServerError
+            switch try await call(server, body, hooks) {
+            case .success(let reply):
                 memory.forget(key)
                 return reply
-            } catch let error as ServerError {
-                try await hooks.failed(
-                    FailedCall(
-                        outcome: error.kind.rawValue,
-                        message: error.message,
-                        mayBeBilled: error.mayBeBilled,
-                        milliseconds: Int((ContinuousClock.now - started) / .milliseconds(1))
-                    )
+            case .failure(let failure): error = failure
+            }
+            if memory.adaptation != adaptation {
+                // Another call learned meanwhile what this one was refused for.
+                await gate.leave(.abandoned)
+                if error.kind == .refusedSetting { continue }
+            } else if let change = memory.learn(from: error) {
+                await gate.leave(.abandoned)
+                logger.warning(
+                    "the teacher refuses a parameter",
+                    metadata: ["error": "\(error)", "now": "\(change)"]
                 )
-                if memory.adaptation != adaptation {
-                    // Another call learned meanwhile what this one was refused for.
-                    await gate.leave(.abandoned)
-                    if error.kind == .refusedSetting { continue }
-                } else if let change = memory.learn(from: error) {
-                    await gate.leave(.abandoned)
-                    logger.warning(
-                        "the teacher refuses a parameter",
-                        metadata: ["error": "\(error)", "now": "\(change)"]
-                    )
-                    continue
-                } else {
-                    await gate.leave(Self.outcome(of: error))
+                continue
+            } else {
+                await gate.leave(Self.outcome(of: error))
+            }
+            failures += 1
+            // What took too long once is not asked for in the same way again at once, nor is anything of a closed gate.
+            if error.kind.isTransient, error.kind != .timeout, failures < options.attempts, await gate.closure == nil {
+                logger.info(
+                    "teacher call will be retried",
+                    metadata: ["error": "\(error)", "failures": "\(failures)"]
+                )
+                // Where the server named a time, the gate waits for it.
+                if error.pause == nil {
+                    let wait = failures
+                    try await cancelWhenGracefulShutdown { try await backoff.wait(afterFailure: wait) }
                 }
-                failures += 1
-                // What took too long once is not asked for in the same way again at once.
-                if error.kind.isTransient, error.kind != .timeout, failures < options.attempts {
-                    logger.info(
-                        "teacher call will be retried",
-                        metadata: ["error": "\(error)", "failures": "\(failures)"]
-                    )
-                    // Where the server named a time, the gate waits for it.
-                    if error.pause == nil {
-                        let wait = failures
-                        try await cancelWhenGracefulShutdown { try await backoff.wait(afterFailure: wait) }
-                    }
-                    continue
-                }
-                let reply = try await conclude(error, key: key, othersAnswered: await gate.answers > answered)
-                try await hooks.answered(reply)
-                return reply
+                continue
+            }
+            let reply = try await conclude(error, key: key, server, hooks, answersBefore: answered)
+            try await hooks.answered(reply)
+            return reply
+        }
+    }
+
+    /// Makes a call that the gate has let in, and writes down how it ended, whatever becomes of the task.
+    ///
+    /// The place at the gate is given back but for a failure that is returned: what that one means is decided elsewhere.
+    private func call(
+        _ server: CompletionServer,
+        _ body: [String: JSONValue],
+        _ hooks: CallHooks
+    ) async throws -> Result<ChatReply, ServerError> {
+        let started = ContinuousClock.now
+        func failed(_ outcome: String, _ message: String, mayBeBilled: Bool) -> FailedCall {
+            FailedCall(
+                outcome: outcome,
+                message: message,
+                mayBeBilled: mayBeBilled,
+                milliseconds: Int((ContinuousClock.now - started) / .milliseconds(1)),
+                maximumTokens: ChatWire.maximumTokens(of: body)
+            )
+        }
+        var isUnderWay = false
+        do {
+            try await hooks.begins()
+            let bytes = Array(try EventCoding.encodeJSON(body))
+            isUnderWay = true
+            let answer = try await server.post(
+                "chat/completions",
+                body: bytes,
+                isStream: body["stream"]?.boolValue == true
+            )
+            let reply = try ChatWire.reply(answer, model: model, place: "\(server.options.address)")
+            // What it cost is written down before its place is free: a budget is passed by what is under way, no more.
+            try await hooks.answered(reply)
+            await gate.leave(.answered(pause: answer.pause))
+            return .success(reply)
+        } catch let error as ServerError {
+            do {
+                try await Self.tell(failed(error.kind.rawValue, error.message, mayBeBilled: error.mayBeBilled), hooks)
             } catch {
                 await gate.leave(.abandoned)
                 throw error
             }
+            return .failure(error)
+        } catch {
+            await gate.leave(.abandoned)
+            guard isUnderWay else { throw error }
+            let place = "\(server.options.address)/chat/completions"
+            let told =
+                error is CancellationError
+                ? failed("abandoned", "the service ended before \(place) had answered", mayBeBilled: true)
+                : failed("unrecorded", "the answer of \(place) could not be written down: \(error)", mayBeBilled: true)
+            do {
+                try await Self.tell(told, hooks)
+            } catch let untold {
+                logger.error(
+                    "a call that may be billed is in no ledger",
+                    metadata: ["call": "\(told.outcome): \(told.message)", "error": "\(untold)"]
+                )
+            }
+            throw error
         }
     }
 
+    /// Writes a failed call down in a task of its own: this one may be cancelled, and then the database would refuse it.
+    private static func tell(_ call: FailedCall, _ hooks: CallHooks) async throws {
+        try await Task { try await hooks.failed(call) }.value
+    }
+
     /// What becomes of a call that failed for good: an answer that was none, or an error.
-    private func conclude(_ error: ServerError, key: String, othersAnswered: Bool) async throws -> ChatReply {
-        let isOpen = await gate.closure == nil
+    private func conclude(
+        _ error: ServerError,
+        key: String,
+        _ server: CompletionServer,
+        _ hooks: CallHooks,
+        answersBefore: Int
+    ) async throws -> ChatReply {
+        func isItsOwn(after bound: Int) async throws -> Bool {
+            let isAtFault = try await strikes(of: key, error, server, hooks, answersBefore: answersBefore) >= bound
+            if isAtFault { memory.forget(key) }
+            return isAtFault
+        }
         switch error.kind {
         case .refusedKey, .quota, .notFound, .refusedSetting:
             throw TeacherError(.refused, error.message, retryAfter: error.pause)
-        case .unavailable: throw TeacherError(.unavailable, error.message, retryAfter: error.pause)
+        case .unavailable:
+            guard try await isItsOwn(after: Self.outages) else {
+                throw await later(.unavailable, error)
+            }
+            throw Self.givenUp(error)
         case .tooLarge:
             return Self.nothing("too-large", model: model)
         case .timeout, .malformed:
             // Of a server that answers others meanwhile, silence and noise are about this question.
-            guard isOpen, othersAnswered || memory.refused(key) >= Self.refusals else {
-                throw TeacherError(
-                    error.kind == .timeout ? .unavailable : .malformedAnswer,
-                    error.message,
-                    retryAfter: error.pause
-                )
-            }
+            var isGivenUp = await gate.answers > answersBefore
+            if !isGivenUp { isGivenUp = try await isItsOwn(after: Self.refusals) }
+            guard isGivenUp else { throw await later(error.kind == .timeout ? .unavailable : .malformedAnswer, error) }
             memory.forget(key)
             return Self.nothing(error.kind.rawValue, model: model)
         case .refusedRequest:
-            guard isOpen, memory.refused(key) >= Self.refusals else {
-                throw TeacherError(.unavailable, error.message)
-            }
-            memory.forget(key)
+            guard try await isItsOwn(after: Self.refusals) else { throw TeacherError(.unavailable, error.message) }
             throw TeacherError(.rejected, error.message)
+        }
+    }
+
+    /// A failure of a server that may answer later: of a gate that is closed, no failure of the message.
+    private func later(_ code: TeacherError.Code, _ error: ServerError) async -> TeacherError {
+        TeacherError(await gate.closure == nil ? code : .paused, error.message, retryAfter: error.pause)
+    }
+
+    /// The end of a question that a server which answers others does not bear.
+    static func givenUp(_ error: ServerError) -> TeacherError {
+        TeacherError(
+            .rejected,
+            "the teacher's server failed at this question again and again, while it answered others: \(error.message)"
+        )
+    }
+
+    /// How often a request failed, this time included, in a way that is its own: as the server says, or as others are
+    /// answered meanwhile.
+    private func strikes(
+        of key: String,
+        _ error: ServerError,
+        _ server: CompletionServer,
+        _ hooks: CallHooks,
+        answersBefore: Int
+    ) async throws -> Int {
+        switch error.requestFault {
+        case .no: return 0
+        case .certain: return memory.tally { $0.strike(key) }
+        case .possible: break
+        }
+        let answers = await gate.answers
+        switch memory.tally({ $0.failed(key, answers: answers, before: answersBefore) }) {
+        case .strikes(let strikes): return strikes
+        case .unknown(let strikes, let isAskedFor):
+            guard isAskedFor, try await isWell(server, hooks) else { return strikes }
+            let now = await gate.answers
+            return memory.tally { $0.strike(key, answers: now) }
+        }
+    }
+
+    /// What every server that is well answers in a few tokens, with the settings that go with every request.
+    static func probe(_ settings: TeacherSettings, adaptation: ChatAdaptation) -> [String: JSONValue] {
+        let request = ChatRequest(
+            messages: [PromptMessage(role: "user", content: "Reply with the word OK.")],
+            temperature: settings.temperature ?? 0,
+            seed: 0
+        )
+        return ChatWire.body(request, settings: settings, adaptation: adaptation)
+    }
+
+    /// Asks a question of a few words, to tell a server that answers nothing from one that does not answer a certain
+    /// question.
+    private func isWell(_ server: CompletionServer, _ hooks: CallHooks) async throws -> Bool {
+        let body = Self.probe(options.settings, adaptation: memory.adaptation)
+        try await gate.enter(isProbe: true)
+        let hooks = CallHooks(begins: hooks.begins, failed: hooks.failed, answered: hooks.probed)
+        switch try await call(server, body, hooks) {
+        case .success: return true
+        case .failure(let error):
+            await gate.leave(.abandoned)
+            logger.info("the teacher answers no other question either", metadata: ["error": "\(error)"])
+            return false
         }
     }
 
@@ -267,11 +381,13 @@ public struct HTTPTeacher: Teacher {
     /// What a failure means for the gate.
     static func outcome(of error: ServerError) -> TeacherGate.Outcome {
         switch error.kind {
+        case .refusedRequest where error.requestFault == .certain: .judged
         case .refusedRequest, .tooLarge: .rejected(reason: error.message)
         case .unavailable, .timeout, .malformed:
             .failed(
                 reason: error.message,
-                isBusy: error.kind == .unavailable,
+                // A server that has more calls than it bears answers late before it answers none.
+                isBusy: error.kind != .malformed,
                 pause: error.pause,
                 closesAtOnce: false
             )

@@ -23,6 +23,8 @@ public actor TeacherGate {
         case failed(reason: String, isBusy: Bool, pause: Duration?, closesAtOnce: Bool)
         /// The request itself was refused, or no answer to it could be used.
         case rejected(reason: String)
+        /// The server has read the request and refuses it for its words: it is well.
+        case judged
         /// The call was given up by this side.
         case abandoned
     }
@@ -74,11 +76,14 @@ public actor TeacherGate {
     /// Waits until a call may begin.
     ///
     /// - Throws: ``TeacherError`` with the code `paused` while the gate is closed; `CancellationError`.
-    nonisolated func enter() async throws {
+    ///
+    /// Arguments:
+    ///   - isProbe: whether the call is to find out if the server answers at all: then it may begin while the gate is closed.
+    nonisolated func enter(isProbe: Bool = false) async throws {
         try await acquire()
         do {
             try await waitForPause()
-            try await passClosure()
+            if !isProbe { try await passClosure() }
         } catch {
             await release()
             throw error
@@ -95,11 +100,10 @@ public actor TeacherGate {
             failuresInRow = 0
             limit = min(Double(most), limit + 1 / limit)
             if let pause { holdBack(pause) }
-            if closure != nil {
-                closure = nil
-                admit()
-                await onChange(nil)
-            }
+            await open()
+        case .judged:
+            failuresInRow = 0
+            await open()
         case .rejected(let reason): await failed(reason, closes: false)
         case .failed(let reason, let isBusy, let pause, let closesAtOnce):
             if let pause { holdBack(pause) }
@@ -113,6 +117,13 @@ public actor TeacherGate {
     }
 
     // MARK: Closing
+
+    private func open() async {
+        guard closure != nil else { return }
+        closure = nil
+        admit()
+        await onChange(nil)
+    }
 
     private func failed(_ reason: String, closes: Bool) async {
         failuresInRow += 1

@@ -13,9 +13,10 @@ extension ProblemReader {
                 "there are \(options.texts.count) options; a question has 2 to \(Self.mostOptions)"
             )
         }
-        let answer = try options.answer(in: fields)
         let lines = options.texts.enumerated().map { "(\(Options.letter($0.offset))) \($0.element)" }
-        return (([question] + lines).joined(separator: "\n"), "(\(Options.letter(answer)))")
+        let text = ([question] + lines).joined(separator: "\n")
+        if allowsMissingAnswer, !Options.isAnswered(in: fields) { return (text, "") }
+        return (text, "(\(Options.letter(try options.answer(in: fields))))")
     }
 }
 
@@ -90,6 +91,11 @@ private struct Options {
     private static let answerFields = [
         "answerKey", "answer_key", "answer_index", "answer_idx", "correct", "label", "answer", "target", "gold",
     ]
+
+    /// Whether a field tells the right option.
+    static func isAnswered(in fields: [String: RecordValue]) -> Bool {
+        answerFields.contains { fields[$0] != nil }
+    }
 
     /// The place of the right option.
     func answer(in fields: [String: RecordValue]) throws -> Int {

@@ -76,6 +76,7 @@ public struct ProblemReader: Sendable {
                 "the fields fit several layouts, \(names): name one with --layout, or the columns with --map"
             )
         }
+        if allowsMissingAnswer, fields["input"] != nil { return .bbh }
         let cure =
             "no layout fits: \"question\" is missing or empty; name the columns, as in --map question=prompt,answer=gold"
         let isPair = fields["prompt"] != nil && (fields["completion"] ?? fields["response"]) != nil
@@ -129,8 +130,14 @@ public struct ProblemReader: Sendable {
         case .arc, .agieval, .choice: (question, answer) = try choice(question, fields)
         case nil where fields["options"] != nil: (question, answer) = try choice(question, fields)
         case .math:
+            let named = try fields["answer"].map { try Self.text($0, "answer") }
+            if allowsMissingAnswer {
+                answer = named ?? solution.flatMap { BoxedAnswer.last(in: Array($0.utf8)) } ?? ""
+                break
+            }
             let text = try solution ?? { throw Self.missing("solution") }()
-            answer = try fields["answer"].map { try Self.text($0, "answer") } ?? boxed(text)
+            answer = try named ?? boxed(text)
+        case .bbh where allowsMissingAnswer && fields["target"] == nil: answer = ""
         case .bbh:
             guard let target = fields["target"] else { throw Self.missingAnswer("target") }
             answer = try Self.text(target, "target")
