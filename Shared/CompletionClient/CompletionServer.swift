@@ -332,14 +332,26 @@ public struct CompletionServer: Sendable {
             throw error
         } catch {
             try Task.checkCancellation()
-            let wasReached = !(error is NIOConnectionError) && (error as? HTTPClientError) != .connectTimeout
-            throw ServerError(.unavailable, "no answer from \(place): \(error)", mayBeBilled: wasReached)
+            throw ServerError(
+                .unavailable,
+                "no answer from \(place): \(error)",
+                mayBeBilled: !Self.isWithoutConnection(error)
+            )
         }
         guard isGood else {
             throw ServerRefusal(status: Int(response.status.code), body: received)
                 .error(url: place, headers: response.headers)
         }
         return Received(data: received, headers: response.headers, isStream: isStream)
+    }
+
+    /// Whether a call failed before there was a connection, so that the server knows nothing of it.
+    private static func isWithoutConnection(_ error: any Error) -> Bool {
+        switch error {
+        case is NIOConnectionError, ChannelError.connectTimeout: true
+        case let error as HTTPClientError: error == .connectTimeout || error == .getConnectionFromPoolTimeout
+        default: false
+        }
     }
 
     private func object(in data: Data, place: String) throws -> [String: JSONValue] {

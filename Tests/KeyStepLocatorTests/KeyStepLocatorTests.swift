@@ -284,6 +284,7 @@ struct KeyStepLocatorTests {
                     as: Int.self
                 )
             }
+            try await accept(run(tokenizer), pool)
             // What the message's own transaction gets is not applied: its process ends.
             let cutOff = try await effects(of: run(tokenizer), processor)
             #expect(cutOff.events.count == 200)

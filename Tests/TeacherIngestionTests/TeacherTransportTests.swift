@@ -105,6 +105,40 @@ struct TeacherTransportTests {
         #expect(own.firstByte == 5 && own.silence == 120)
     }
 
+    @Test("a server to which no connection comes about in time was asked nothing, so nothing is billed")
+    func noConnection() async throws {
+        // Nobody takes the connections of a socket with room for one, so that the next ones are left to wait.
+        let listener = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { close(listener) }
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        func withAddress(_ body: (UnsafeMutablePointer<sockaddr>) -> Int32) -> Int32 {
+            withUnsafeMutablePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { body($0) }
+            }
+        }
+        try #require(withAddress { bind(listener, $0, length) } == 0 && listen(listener, 0) == 0)
+        try #require(withAddress { getsockname(listener, $0, &length) } == 0)
+        let waiting = (0..<8).map { _ in socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_NONBLOCK, 0) }
+        defer { for one in waiting { close(one) } }
+        for one in waiting { _ = withAddress { connect(one, $0, length) } }
+
+        let client = CompletionServer.makeClient(connectTimeout: .milliseconds(300))
+        let server = CompletionServer(
+            .init(
+                address: try #require(ServerAddress("http://127.0.0.1:\(UInt16(bigEndian: address.sin_port))/v1"))
+            ),
+            client: client
+        )
+        let error = await #expect(throws: ServerError.self) {
+            _ = try await server.post("chat/completions", body: Array("{}".utf8), isStream: false)
+        }
+        #expect(error?.kind == .unavailable && error?.mayBeBilled == false, "\(error.map { "\($0)" } ?? "")")
+        try await client.shutdown()
+    }
+
     /// Serves one good answer, and returns the headers that came with the call.
     private func headers(
         apiKey: String? = nil,
