@@ -136,11 +136,12 @@ def test_whoever_stores_a_run_may_write_all_of_it():
     assert tables == {"runs", "rounds", "training_jobs"}
 
     def refused(text: str) -> set[str]:
-        writers = granted(text)
-        return {table for table in tables if not {"key-step-locator", "template-distiller"} <= writers[table]}
+        writers = granted(text, frozenset({"INSERT"}))
+        return {table for table in tables if "template-distiller" not in writers.get(table, set())}
 
     assert refused(text) == set()
-    assert refused(text.replace("INSERT ON runs, rounds, training_jobs", "INSERT ON runs")) == {"rounds", "training_jobs"}
+    assert refused(text.replace("INSERT, UPDATE ON runs, rounds TO", "INSERT, UPDATE ON runs TO")) == {"rounds"}
+    assert refused(text.replace("GRANT INSERT ON training_jobs TO", "GRANT SELECT ON training_jobs TO")) == {"training_jobs"}
 
 
 def test_who_collects_may_delete_what_is_kept_no_longer():
