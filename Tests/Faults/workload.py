@@ -52,6 +52,8 @@ END $$;
     "FOR EACH ROW EXECUTE FUNCTION fault_conflict();\n"
     for table in ("outbox", "parked_messages", "leases", "training_jobs", "evaluation_pieces")
 )
+# Seconds after which no write fails any more.
+CONFLICT = 6
 # Milliseconds by which a slow broker's answers come later.
 DELAY = 800
 
@@ -200,6 +202,11 @@ class Disturbance:
             connection.execute(
                 "INSERT INTO fault_conflicts SELECT last_value + 1, last_value + %s FROM fault_writes", [fault.passing]
             )
+        # A write that fails takes one number and comes again after ever longer waits: where little else is written, all of
+        # the numbers would take minutes.
+        time.sleep(CONFLICT)
+        with psycopg.connect(self.system.endpoint["postgres"]) as connection:
+            connection.execute("DELETE FROM fault_conflicts")
 
     def _clock(self, fault: Fault) -> None:
         with open(self.environment["FAULT_CLOCK"], "r+b") as file:
