@@ -40,32 +40,53 @@ private struct NewTopics: ~Copyable {
 extension ClientHandle {
     /// Makes topics through the admin protocol; blocks.
     func createTopics(_ topics: [TopicSpecification], timeout: Duration) throws -> [String] {
-        let request = try NewTopics(topics)
-        return try withClient { client in
-            let options = rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_CREATETOPICS)
+        let topics = try NewTopics(topics)
+        let what = "creating topics"
+        return try ask(RD_KAFKA_ADMIN_OP_CREATETOPICS, what, timeout: timeout) { client, options, queue in
+            var text = [CChar](repeating: 0, count: 512)
+            try KafkaError.check(
+                rd_kafka_AdminOptions_set_operation_timeout(options, max(timeout.milliseconds, 1), &text, text.count),
+                what
+            )
+            topics.request(client, options, queue)
+        } read: {
+            try Self.created($0)
+        }
+    }
+
+    /// Puts a question through the admin protocol and reads the answer; blocks.
+    ///
+    /// Arguments:
+    ///   - what: what is being done, for errors.
+    ///   - request: sends the question with the options, its answer to come to the queue.
+    private func ask<Answer>(
+        _ operation: rd_kafka_admin_op_t,
+        _ what: String,
+        timeout: Duration,
+        _ request: (_ client: OpaquePointer, _ options: OpaquePointer?, _ queue: OpaquePointer?) throws -> Void,
+        read: (OpaquePointer) throws -> Answer
+    ) throws -> Answer {
+        try withClient { client in
+            let options = rd_kafka_AdminOptions_new(client, operation)
             defer { rd_kafka_AdminOptions_destroy(options) }
             let milliseconds = max(timeout.milliseconds, 1)
             var text = [CChar](repeating: 0, count: 512)
             try KafkaError.check(
                 rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, &text, text.count),
-                "creating topics"
-            )
-            try KafkaError.check(
-                rd_kafka_AdminOptions_set_operation_timeout(options, milliseconds, &text, text.count),
-                "creating topics"
+                what
             )
             let queue = rd_kafka_queue_new(client)
             defer { rd_kafka_queue_destroy(queue) }
-            request.request(client, options, queue)
+            try request(client, options, queue)
             guard let event = rd_kafka_queue_poll(queue, milliseconds) else {
-                throw KafkaError(code: .timedOut, message: "creating topics took more than \(timeout)")
+                throw KafkaError(code: .timedOut, message: "\(what) took more than \(timeout)")
             }
             defer { rd_kafka_event_destroy(event) }
             try KafkaError.check(
                 rd_kafka_event_error(event),
-                "creating topics: \(rd_kafka_event_error_string(event).map { String(cString: $0) } ?? "")"
+                "\(what): \(rd_kafka_event_error_string(event).map { String(cString: $0) } ?? "")"
             )
-            return try Self.created(event)
+            return try read(event)
         }
     }
 
@@ -96,29 +117,12 @@ extension ClientHandle {
     ///
     /// Topics that this user may not be told of are not there.
     func setting(_ setting: String, ofTopics names: [String], timeout: Duration) throws -> [String: String] {
-        try withClient { client in
-            let options = rd_kafka_AdminOptions_new(client, RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS)
-            defer { rd_kafka_AdminOptions_destroy(options) }
-            let milliseconds = max(timeout.milliseconds, 1)
-            var text = [CChar](repeating: 0, count: 512)
-            try KafkaError.check(
-                rd_kafka_AdminOptions_set_request_timeout(options, milliseconds, &text, text.count),
-                "describing topics"
-            )
-            let queue = rd_kafka_queue_new(client)
-            defer { rd_kafka_queue_destroy(queue) }
+        try ask(RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, "describing topics", timeout: timeout) { client, options, queue in
             var resources = names.map { rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, $0) }
             defer { for resource in resources { rd_kafka_ConfigResource_destroy(resource) } }
             rd_kafka_DescribeConfigs(client, &resources, resources.count, options, queue)
-            guard let event = rd_kafka_queue_poll(queue, milliseconds) else {
-                throw KafkaError(code: .timedOut, message: "describing topics took more than \(timeout)")
-            }
-            defer { rd_kafka_event_destroy(event) }
-            try KafkaError.check(
-                rd_kafka_event_error(event),
-                "describing topics: \(rd_kafka_event_error_string(event).map { String(cString: $0) } ?? "")"
-            )
-            return Self.values(of: setting, in: event)
+        } read: {
+            Self.values(of: setting, in: $0)
         }
     }
 

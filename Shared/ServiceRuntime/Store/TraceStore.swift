@@ -135,10 +135,7 @@ public enum TraceStore {
         run.stages.reduce("traces.run_id = \(run.id)") { condition, stage in
             let selection = TrainingSelection(stage, of: run, round: 1, onlyNew: false)
             let method = stage.data?.pairs.flatMap(DualBody.Method.init(rawValue:))
-            var kinds: [TraceKind] = [.correction]
-            if stage.teaching.contains(.chains) { kinds.append(.chainOfThought) }
-            if stage.teaching.contains(.duals) { kinds.append(.dual) }
-            if stage.teaching.contains(.templates) { kinds.append(.template) }
+            let kinds = stage.teaching.subtracting([.mistakes]).traces.union([.correction])
             return """
                 \(condition) OR (
                     traces.run_id IS NULL AND traces.kind = ANY(\(kinds.map(\.rawValue)))

@@ -129,7 +129,7 @@ struct CostLine: Sendable, Encodable {
 
     /// The trace that a call was made for: the problem's, or the attempt's, of the kind that the prompt asks for.
     ///
-    /// A sample for an agreement was asked before the vote, with the prompt of a chain.
+    /// A sample for an agreement, which has the prompt of a chain too, was for none.
     private static let traceOfCall: SQL = """
         LEFT JOIN LATERAL (
             SELECT traces.id FROM traces
@@ -143,10 +143,7 @@ struct CostLine: Sendable, Encodable {
                   WHEN 'grounded-correction' THEN 'correction' WHEN 'correction' THEN 'correction'
                   WHEN 'inspect-correction' THEN 'correction'
                   ELSE '' END
-              AND NOT EXISTS (
-                  SELECT FROM problem_votes AS vote
-                  WHERE vote.problem_id = calls.problem_id AND calls.created_at <= vote.created_at
-              )
+              AND \(LedgerMeans.isOfWork)
             ORDER BY traces.id LIMIT 1
         ) AS trace ON true
         """

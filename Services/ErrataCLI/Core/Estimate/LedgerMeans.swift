@@ -54,7 +54,7 @@ struct LedgerMeans: Sendable, Equatable {
 
     /// The condition on a call that it is a part of the work on a problem, whoever pays: what is asked about an attempt has
     /// the attempt in the problem's place, and samples for an agreement come before the vote.
-    private static let isOfWork: SQL = """
+    static let isOfWork: SQL = """
         NOT EXISTS (
             SELECT FROM problem_votes AS vote
             WHERE vote.problem_id = calls.problem_id AND calls.created_at <= vote.created_at

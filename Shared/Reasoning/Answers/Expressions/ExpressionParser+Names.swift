@@ -27,6 +27,9 @@ extension ExpressionParser {
         }
     }
 
+    /// Whether letters name a segment by its two ends.
+    static func isSegment(_ letters: String) -> Bool { letters.utf8.count == 2 && letters.allSatisfy(\.isUppercase) }
+
     /// What a mark makes of what stands below it: `\bar{x}` and `\hat{p}` are variables of their own.
     ///
     /// The segment `\overline{AB}` is told by its ends, and the unit vectors `\hat{i}`, `\hat{j}`, `\hat{k}` by their letters.
@@ -37,9 +40,8 @@ extension ExpressionParser {
         case .constant(.imaginaryUnit): return inner
         case .number, .decimal: return nil
         case .symbol(let symbol):
-            let isSegment = name == "bar" && symbol.utf8.count == 2 && symbol.allSatisfy(\.isUppercase)
             let isUnitVector = name == "hat" && (symbol == "j" || symbol == "k")
-            return isSegment || isUnitVector ? inner : .symbol("\\\(name) \(symbol)")
+            return name == "bar" && isSegment(symbol) || isUnitVector ? inner : .symbol("\\\(name) \(symbol)")
         default: return .application("\\" + name, [inner])
         }
     }

@@ -133,7 +133,7 @@ struct RelationReader {
     /// Whether a mark stands over two points, whose segment it names.
     private func isSegment(_ index: Int) -> Bool {
         parser.tokens.dropFirst(index + 1).prefix(2).contains {
-            if case .letters(let run) = $0.kind { run.utf8.count == 2 && run.allSatisfy(\.isUppercase) } else { false }
+            if case .letters(let run) = $0.kind { ExpressionParser.isSegment(run) } else { false }
         }
     }
 
