@@ -15,6 +15,8 @@ struct StageOptionTests {
             try method.preferenceOptions()
                 == PreferenceOptions(loss: .robust, beta: 0.4, labelSmoothing: 0.1, nllWeight: 0.3)
         )
+        let margin = PreferenceMethod(layout: "duals", loss: "simpo", beta: 2, simpoMargin: 0.5)
+        #expect(try margin.preferenceOptions() == PreferenceOptions(loss: .simpo, beta: 2, simpoMargin: 0.5))
         #expect(try PreferenceMethod(layout: "step").preferenceOptions() == PreferenceOptions())
         #expect(try PreferenceMethod(layout: "step").pairOptions() == PreferencePairs.Options())
         #expect(try PreferenceMethod(layout: "trace").pairOptions().layout == .trace)
@@ -41,6 +43,22 @@ struct StageOptionTests {
         #expect(
             failure { _ = try block.options(defaults: TrainingOptions(learningRate: 1e-3), seed: 1) }.contains("cosine")
         )
+    }
+
+    @Test("the order of the data is kept, and the checkpoint rounded, only where a run says so")
+    func orderAndType() throws {
+        func options(_ block: TrainingBlock) throws -> TrainingOptions {
+            try block.options(defaults: TrainingOptions(learningRate: 1e-3), seed: 1)
+        }
+        #expect(try options(TrainingBlock()).shuffle)
+        #expect(try !options(TrainingBlock(shuffle: false)).shuffle)
+        #expect(try TrainingBlock().savedType() == .float32)
+        #expect(try TrainingBlock(saveDtype: "auto").savedType() == .auto)
+        #expect(
+            failure { _ = try TrainingBlock(saveDtype: "int8").savedType() }.contains("training.saveDtype is 'int8'")
+        )
+        let block = TrainingBlock(saveDtype: "float16")
+        #expect(try block.record(of: options(block))["saveDtype"] == .string("float16"))
     }
 
     @Test("an adapter has what the run says of it, and PEFT's usual layers and twice the rank where it says nothing")

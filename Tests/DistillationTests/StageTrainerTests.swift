@@ -79,6 +79,36 @@ struct StageTrainerTests {
         }
     }
 
+    @Test(
+        "the new model is written in the type that is asked for, and rounded to nearest",
+        arguments: [
+            (SavedType.float32, "float32"), (.bfloat16, "bfloat16"), (.float16, "float16"), (.auto, "float32"),
+        ]
+    )
+    func savedType(type: SavedType, name: String) throws {
+        try withTemporaryFolder { folder in
+            let (trainer, model, _) = try bench(in: folder)
+            func train(_ type: SavedType) throws -> URL {
+                try trainer.supervised(
+                    from: model,
+                    name: "r1-\(type)",
+                    examples: examples,
+                    options: options,
+                    savedType: type
+                ) { _ in }.stored.folder
+            }
+            let (exact, written) = (try train(.float32), try train(type))
+            #expect(try ModelConfiguration(folder: written).torchDtype == name)
+            func values(_ folder: URL) throws -> [Float] {
+                try CausalLanguageModel.load(folder: folder).parameters.flatMap { $0.tensor.values }
+            }
+            let relative: Float = name == "bfloat16" ? 1 / 256 : name == "float16" ? 1 / 2048 : 0
+            for (kept, full) in zip(try values(written), try values(exact)) {
+                #expect(abs(kept - full) <= max(abs(full) * relative, relative == 0 ? 0 : 6e-8))
+            }
+        }
+    }
+
     @Test("state of other work under the same name is set aside with a notice, and gone when the stage is forgotten")
     func otherWork() throws {
         try withTemporaryFolder { folder in

@@ -189,7 +189,7 @@ struct RecipeTests {
         let run = Samples.run
         #expect(run.stages[0].method == .supervised(Samples.templates.supervised ?? SupervisedMethod([])))
         #expect(run.stages[1].method == .keySteps(Samples.keys.keySteps ?? KeyStepMethod()))
-        #expect(run.stages[3].method == .preferences(PreferenceMethod(layout: "duals")))
+        #expect(run.stages[3].method == Samples.duals.preferences.map { .preferences($0) })
         #expect(RunStage(name: "a").method == nil)
         #expect(RunStage(name: "a", keySteps: KeyStepMethod(), preferences: Samples.duals.preferences).method == nil)
         #expect(run.learnedDatasets == ["gsm8k", "more"])

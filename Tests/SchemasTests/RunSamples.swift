@@ -16,6 +16,8 @@ extension Samples {
         weightDecay: 0.1,
         maximumGradientNorm: 1,
         normalization: "none",
+        shuffle: false,
+        saveDtype: "bfloat16",
         lora: LoRABlock(rank: 8, alpha: 16, dropout: 0.05, targets: ["q_proj", "down_proj"])
     )
 
@@ -127,7 +129,7 @@ extension Samples {
     static let duals = RunStage(
         name: "duals",
         parent: "champion",
-        preferences: PreferenceMethod(layout: "duals"),
+        preferences: PreferenceMethod(layout: "duals", loss: "simpo", simpoMargin: 0.5),
         data: StageData(pairs: "all"),
         start: StageStart(examples: 1),
         lastRound: 3

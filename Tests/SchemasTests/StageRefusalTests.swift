@@ -234,7 +234,28 @@ struct StageRefusalTests {
         Refusal("stages[2].preferences.layout must be one of prefix, trace, step, instance, duals, is 'pair'") {
             $0.stages[2].preferences?.layout = "pair"
         },
-        Refusal("stages[2].preferences.loss must be one of sigmoid, hinge, ipo, robust, is 'l2'") {
+        Refusal("stages[5].training.shuffle is not handed to other engines;") {
+            $0.stages[5].training = TrainingBlock(shuffle: true)
+        },
+        Refusal("stages[5].training.saveDtype is not handed to other engines;") {
+            $0.stages[5].training = TrainingBlock(saveDtype: "float32")
+        },
+        Refusal("stages[3].preferences.loss is 'simpo', which is not handed to other engines;") {
+            $0.stages[3].engine = "trl"
+        },
+        Refusal("stages[2].preferences.simpoMargin is not read by the loss 'sigmoid'; leave it out") {
+            $0.stages[2].preferences?.simpoMargin = 0
+        },
+        Refusal("stages[3].preferences.simpoMargin is not read by the loss 'sigmoid'; leave it out") {
+            $0.stages[3].preferences?.loss = nil
+        },
+        Refusal("stages[3].preferences.simpoMargin must be -1000.0 to 1000.0, is 1001.0") {
+            $0.stages[3].preferences?.simpoMargin = 1001
+        },
+        Refusal("stages[0].training.saveDtype must be one of float32, bfloat16, float16, auto, is 'int8'") {
+            $0.stages[0].training?.saveDtype = "int8"
+        },
+        Refusal("stages[2].preferences.loss must be one of sigmoid, hinge, ipo, robust, simpo, is 'l2'") {
             $0.stages[2].preferences?.loss = "l2"
         },
         Refusal("stages[2].preferences.beta must be above 0 and finite, is 0.0") {

@@ -33,6 +33,7 @@ extension PreferenceMethod {
         if let loss { options.loss = try PreferenceLoss(word: loss, of: "preferences.loss") }
         if let beta { options.beta = beta }
         if let labelSmoothing { options.labelSmoothing = labelSmoothing }
+        if let simpoMargin { options.simpoMargin = simpoMargin }
         if let nllWeight { options.nllWeight = nllWeight }
         options.supervisedWeight = mix?.isEmpty == false ? mixWeight ?? 1 : 0
         return options

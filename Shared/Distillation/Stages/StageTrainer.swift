@@ -66,6 +66,7 @@ public struct StageTrainer: Sendable {
     ///   - name: names the resumable state; the same work must have the same name.
     ///   - adapter: what is trained in place of the model's own weights, drawn by the options' seed; the new model is
     ///     the merged one.
+    ///   - savedType: how the new model's weights are written.
     ///   - onNotice: told where the work folder holds state of other work under this name, which is not used.
     ///   - fence: asked before the state is written or set aside, and before the model is stored; throws where the work is
     ///     another process's by now.
@@ -77,6 +78,7 @@ public struct StageTrainer: Sendable {
         examples: [SupervisedExample],
         options: TrainingOptions,
         adapter: LoRAConfiguration? = nil,
+        savedType: SavedType = .float32,
         onNotice: @escaping @Sendable (String) -> Void = { _ in },
         fence: () throws -> Void = {},
         onStep: (TrainingStep) throws -> Void
@@ -87,6 +89,7 @@ public struct StageTrainer: Sendable {
             model: model,
             parent: modelHash,
             name: name,
+            savedType: savedType,
             resume: trainer.resume,
             save: trainer.saveCheckpoint,
             run: trainer.run,
@@ -100,6 +103,7 @@ public struct StageTrainer: Sendable {
     ///
     /// Arguments:
     ///   - supervised: examples of the supervised term, used where `preference.supervisedWeight` is above 0.
+    ///   - savedType: how the new model's weights are written.
     ///   - onNotice: told why state of other work under this name, or log-probabilities of the reference that the work
     ///     folder holds, are not used.
     ///   - fence: asked before the state is written or set aside, and before the model is stored; throws where the work is
@@ -112,6 +116,7 @@ public struct StageTrainer: Sendable {
         preference: PreferenceOptions,
         supervised: [SupervisedExample] = [],
         adapter: LoRAConfiguration? = nil,
+        savedType: SavedType = .float32,
         onNotice: @escaping @Sendable (String) -> Void = { _ in },
         fence: () throws -> Void = {},
         onStep: (TrainingStep) throws -> Void
@@ -133,6 +138,7 @@ public struct StageTrainer: Sendable {
             model: model,
             parent: modelHash,
             name: name,
+            savedType: savedType,
             resume: trainer.resume,
             save: trainer.saveCheckpoint,
             run: trainer.run,
@@ -189,6 +195,7 @@ public struct StageTrainer: Sendable {
         model: CausalLanguageModel,
         parent: String,
         name: String,
+        savedType: SavedType,
         resume: (URL) throws -> Void,
         save: (URL) throws -> Void,
         run: @escaping ((TrainingStep) throws -> Void) throws -> TrainingSummary,
@@ -233,7 +240,7 @@ public struct StageTrainer: Sendable {
             }
         }
         try fence()
-        let stored = try StudentFolder.store(model, trainedFrom: try store.folder(parent), in: store)
+        let stored = try StudentFolder.store(model, trainedFrom: try store.folder(parent), as: savedType, in: store)
         try store.note(ModelRecord.Origin(source: "training \(name)", parent: parent), of: stored.hash)
         return Trained(
             stored: stored,

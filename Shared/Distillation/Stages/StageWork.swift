@@ -13,6 +13,8 @@ public struct StageWork: Sendable {
     public var preference: PreferenceOptions?
     /// The adapter that is trained; nil where the model's own weights are.
     public var adapter: LoRAConfiguration?
+    /// How the checkpoint's weights are written.
+    public var savedType: SavedType
     /// What a checkpoint tells of its training: the options that were used, defaults filled in.
     public var record: [String: JSONValue]
 
@@ -36,6 +38,7 @@ public struct StageWork: Sendable {
         options = try stage.trainingOptions(seed: run.seed, tokens: tokens)
         let block = stage.training ?? TrainingBlock()
         adapter = try block.adapter()
+        savedType = try block.savedType()
         record = ["training": .object(try block.record(of: options)), "answers": .string(run.answers(of: stage.name))]
         switch stage.method {
         case .supervised(let method):
@@ -88,6 +91,7 @@ extension StageTrainer {
                 examples: work.examples.supervised,
                 options: work.options,
                 adapter: work.adapter,
+                savedType: work.savedType,
                 onNotice: onNotice,
                 fence: fence,
                 onStep: onStep
@@ -101,6 +105,7 @@ extension StageTrainer {
             preference: loss,
             supervised: work.examples.supervised,
             adapter: work.adapter,
+            savedType: work.savedType,
             onNotice: onNotice,
             fence: fence,
             onStep: onStep

@@ -23,6 +23,7 @@ extension TrainingBlock {
         if let warmupRatio { options.warmupRatio = warmupRatio }
         if let weightDecay { options.weightDecay = weightDecay }
         if let maximumGradientNorm { options.maxGradientNorm = maximumGradientNorm }
+        if let shuffle { options.shuffle = shuffle }
         if let schedule {
             options.schedule = try LearningRateSchedule(word: schedule, of: "training.schedule")
         }
@@ -37,8 +38,16 @@ extension TrainingBlock {
     /// What a checkpoint tells of its training: the options that were used, and the adapter where one was trained.
     public func record(of options: TrainingOptions) throws -> [String: JSONValue] {
         var record = try JSONValue.object(of: options)
+        if let saveDtype { record["saveDtype"] = .string(saveDtype) }
         if let lora { record["lora"] = .object(try JSONValue.object(of: lora)) }
         return record
+    }
+
+    /// How the checkpoint's weights are written.
+    ///
+    /// - Throws: ``DistillationError`` that names an unknown word.
+    public func savedType() throws -> SavedType {
+        try saveDtype.map { try SavedType(word: $0, of: "training.saveDtype") } ?? .float32
     }
 
     /// The adapter that the stage trains; nil where it trains the model's own weights.

@@ -101,10 +101,14 @@ public enum StudentFolder {
     ///
     /// That is the chat template, the sampling defaults and the special tokens too, so that others can use it as they
     /// used its parent.
-    static func store(_ model: CausalLanguageModel, trainedFrom parent: URL, in store: ModelStore) throws -> StoredModel
-    {
+    static func store(
+        _ model: CausalLanguageModel,
+        trainedFrom parent: URL,
+        as type: SavedType,
+        in store: ModelStore
+    ) throws -> StoredModel {
         try store.make { folder in
-            try model.save(to: folder)
+            try model.save(to: folder, as: type)
             try ModelFolder.copyCompanions(from: parent, to: folder)
         }
     }

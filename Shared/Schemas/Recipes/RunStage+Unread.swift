@@ -56,10 +56,16 @@ extension RunStage {
             "\(field).engine",
             "is given, but mix, nllWeight and tokenWeighted are not handed to other engines; leave them out"
         )
+        try check.require(
+            preferences?.loss != "simpo",
+            "\(field).preferences.loss",
+            "is 'simpo', which is not handed to other engines; choose another loss, or leave engine out"
+        )
         for (name, isThere) in [
             ("batchTokens", training?.batchTokens != nil), ("tokensAtOnce", training?.tokensAtOnce != nil),
             ("recomputeActivations", training?.recomputeActivations != nil),
             ("precision", training?.precision != nil), ("normalization", training?.normalization != nil),
+            ("shuffle", training?.shuffle != nil), ("saveDtype", training?.saveDtype != nil),
         ] {
             try check.require(
                 !isThere,

@@ -152,12 +152,14 @@ public struct KeyStepMethod: Sendable, Hashable, Codable {
 ///
 /// What is not there has the default.
 public struct PreferenceMethod: Sendable, Hashable, Codable {
-    /// The loss: `sigmoid` (the default), `hinge`, `ipo`, `robust`.
+    /// The loss: `sigmoid` (the default), `hinge`, `ipo`, `robust`, or `simpo`, which takes no reference.
     public var loss: String?
-    /// The strength of the pull to the reference; 0.1 by default.
+    /// The strength of the pull to the reference, of `simpo` the scale of the margin; 0.1 by default.
     public var beta: Double?
     /// The share of pairs that is taken to be labelled the wrong way round, below one half.
     public var labelSmoothing: Double?
+    /// The margin γ that `simpo` aims at; 0 by default.
+    public var simpoMargin: Double?
     /// The weight of a supervised term on the chosen side.
     public var nllWeight: Double?
     /// The weight of a supervised term on whole responses that are mixed in; 1 when there are any.
@@ -186,6 +188,7 @@ public struct PreferenceMethod: Sendable, Hashable, Codable {
         loss: String? = nil,
         beta: Double? = nil,
         labelSmoothing: Double? = nil,
+        simpoMargin: Double? = nil,
         nllWeight: Double? = nil,
         mixWeight: Double? = nil,
         mix: [ExampleSource]? = nil,
@@ -197,6 +200,7 @@ public struct PreferenceMethod: Sendable, Hashable, Codable {
         self.loss = loss
         self.beta = beta
         self.labelSmoothing = labelSmoothing
+        self.simpoMargin = simpoMargin
         self.nllWeight = nllWeight
         self.mixWeight = mixWeight
         self.mix = mix
@@ -222,7 +226,7 @@ public struct PreferenceMethod: Sendable, Hashable, Codable {
 
     func validate(_ check: Validation, _ field: String) throws {
         try check.word(layout, of: ["prefix", "trace", "step", "instance", Self.dualChains], "\(field).layout")
-        try check.word(loss, of: ["sigmoid", "hinge", "ipo", "robust"], "\(field).loss")
+        try check.word(loss, of: ["sigmoid", "hinge", "ipo", "robust", "simpo"], "\(field).loss")
         try check.positive(beta, "\(field).beta")
         try check.require(
             (0..<0.5).contains(labelSmoothing ?? 0),
@@ -233,6 +237,12 @@ public struct PreferenceMethod: Sendable, Hashable, Codable {
             labelSmoothing ?? 0 == 0 || loss != "hinge" && loss != "ipo",
             "\(field).labelSmoothing",
             "is not read by the loss '\(loss ?? "")'; leave it out"
+        )
+        try check.range(simpoMargin, -1000...1000, "\(field).simpoMargin")
+        try check.require(
+            simpoMargin == nil || loss == "simpo",
+            "\(field).simpoMargin",
+            "is not read by the loss '\(loss ?? "sigmoid")'; leave it out"
         )
         try check.range(nllWeight, 0...1000, "\(field).nllWeight")
         try check.range(mixWeight, 0...1000, "\(field).mixWeight")

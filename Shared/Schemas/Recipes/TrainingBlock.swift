@@ -35,6 +35,13 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
     public var maximumGradientNorm: Double?
     /// What the loss is divided by: `responseTokens`, `perSequence`, `none`.
     public var normalization: String?
+    /// Whether the examples' order is drawn anew for each pass, by the run's seed; true when it is not there, otherwise the
+    /// order of the data.
+    public var shuffle: Bool?
+    /// How the checkpoint's weights are written: `float32` (the default), `bfloat16`, `float16`, `auto` (as the parent's are).
+    ///
+    /// Rounding can undo what was learned: updates are often smaller than half the distance of two numbers.
+    public var saveDtype: String?
     /// The adapter that is trained in place of the model's own weights, and merged into the checkpoint.
     public var lora: LoRABlock?
 
@@ -56,6 +63,8 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
         weightDecay: Double? = nil,
         maximumGradientNorm: Double? = nil,
         normalization: String? = nil,
+        shuffle: Bool? = nil,
+        saveDtype: String? = nil,
         lora: LoRABlock? = nil
     ) {
         self.learningRate = learningRate
@@ -74,6 +83,8 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
         self.weightDecay = weightDecay
         self.maximumGradientNorm = maximumGradientNorm
         self.normalization = normalization
+        self.shuffle = shuffle
+        self.saveDtype = saveDtype
         self.lora = lora
     }
 
@@ -121,6 +132,7 @@ public struct TrainingBlock: Sendable, Hashable, Codable {
         try check.range(weightDecay, 0...1000, "\(field).weightDecay")
         try check.range(maximumGradientNorm, 0...1e9, "\(field).maximumGradientNorm")
         try check.word(normalization, of: ["responseTokens", "perSequence", "none"], "\(field).normalization")
+        try check.word(saveDtype, of: ["float32", "bfloat16", "float16", "auto"], "\(field).saveDtype")
         try lora?.validate(check, "\(field).lora")
     }
 }

@@ -1,5 +1,5 @@
 public import ArgumentParser
-import LanguageModel
+public import LanguageModel
 import ModelFiles
 public import Reasoning
 public import TensorEngine
@@ -12,20 +12,7 @@ extension LearningRateSchedule: ExpressibleByArgument {}
 extension NegativeTokenLoss: ExpressibleByArgument {}
 extension KeyStepAlignment.TieRule: ExpressibleByArgument {}
 extension PreferenceLoss: ExpressibleByArgument {}
-
-/// How the weights of a trained model are written.
-enum SavedType: String, CaseIterable, ExpressibleByArgument {
-    case float32, bfloat16, float16
-    /// As the model's own folder says that it stores them.
-    case auto
-
-    /// The type of the files of a model whose folder says `dtype`.
-    func elementType(_ dtype: String) -> SafetensorsFile.ElementType {
-        let types = [SafetensorsFile.ElementType.float32, .bfloat16, .float16]
-        let name = self == .auto ? dtype : rawValue
-        return types.first { $0.torchName == name } ?? .float32
-    }
-}
+extension SavedType: ExpressibleByArgument {}
 
 /// How the weights of a model that generates are kept in memory.
 enum LoadedType: String, CaseIterable, ExpressibleByArgument {

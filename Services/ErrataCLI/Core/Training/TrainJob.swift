@@ -276,7 +276,7 @@ struct TrainJob {
 
     private func save(_ model: CausalLanguageModel) throws {
         // With an adapter these are the merged weights, so that the folder is a model of its own.
-        try model.save(to: output, elementType: options.saveDtype.elementType(model.configuration.torchDtype))
+        try model.save(to: output, as: options.saveDtype)
         try model.adapter?.save(to: output.appending(path: "adapter"))
         // What the model says about text, sampling and its end tokens stays true.
         try ModelFolder.copyCompanions(from: source, to: output)

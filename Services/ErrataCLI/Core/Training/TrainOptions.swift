@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import LanguageModel
 import TensorEngine
 import Tokenization
 import Training
