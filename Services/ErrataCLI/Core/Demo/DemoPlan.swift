@@ -34,6 +34,8 @@ struct DemoPlan: Sendable {
             testProblems: 200,
             developmentProblems: 60,
             laterProblems: 60,
+            // What a student learns in so few steps of the new problems alone has hardly a step that can be corrected.
+            replayShare: 1,
             templatePasses: 3.5,
             keyStepPasses: 0.15
         )
