@@ -193,8 +193,11 @@ def test_a_rate_limit_is_used_up(teacher, taught):
 
 @pytest.mark.parametrize("teacher", [{}], indirect=True)
 def test_a_days_budget_ends_the_asking_and_loses_nothing(teacher):
+    # A call is under way until its answer is written down, which the server does not see.
+    most = 4
     system = System(
-        "--teacher-url", teacher.url, "--teacher-model", "hostile", environment={"ERRATA_TEACHER_DAY_TOKENS": "60000"}
+        "--teacher-url", teacher.url, "--teacher-model", "hostile",
+        environment={"ERRATA_TEACHER_DAY_TOKENS": "60000", "ERRATA_TEACHER_CONCURRENCY": str(most)},
     )
     try:
         sent = system.errata("submit", "-", "--dataset", "budget", stdin=lines(60))
@@ -207,7 +210,8 @@ def test_a_days_budget_ends_the_asking_and_loses_nothing(teacher):
         assert teacher.calls == calls
         spent = system.count("SELECT tokens FROM teacher_spending WHERE scope LIKE 'day:%%'")
         largest = system.count("SELECT max(prompt_tokens + completion_tokens) FROM teacher_calls")
-        assert 60_000 <= spent < 60_000 + teacher.most_open * largest
+        assert teacher.most_open <= most
+        assert 60_000 <= spent < 60_000 + most * largest
         assert 0 < finished(system) < 60
         assert system.count("SELECT count(*) FROM dead_letters") == 0
         assert "budget is spent" in system.errata("status").stdout.decode()
