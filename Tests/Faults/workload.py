@@ -92,6 +92,14 @@ def stream(system: System, lines: list[bytes], split: str) -> None:
     raise AssertionError(f"problems could not be submitted: {done.stderr.decode()[-400:]}")
 
 
+def found(system: System, sql: str) -> list[tuple] | None:
+    """What a query finds; None where the database is away."""
+    try:
+        return system.query(sql)
+    except Exception:  # noqa: BLE001
+        return None
+
+
 def practised_student(folder: pathlib.Path) -> tuple[pathlib.Path, int]:
     """A small student that has learned to write steps and an answer, so that its attempts are wrong in a step; and how many
     pairs the workload's problems bring."""
@@ -233,13 +241,7 @@ class Disturbance:
             env={**os.environ, **self.environment},
         )
         assert done.returncode == 0, done.stderr
-        eventually(self._answers, timeout=45, what="the database's start")
-
-    def _answers(self) -> bool:
-        try:
-            return self.system.query("SELECT 1") == [(1,)]
-        except psycopg.OperationalError:
-            return False
+        eventually(lambda: found(self.system, "SELECT 1"), timeout=45, what="the database's start")
 
     def _stall(self, fault: Fault) -> None:
         # Apart from the one that locks: a transaction sees the activity of its first look.
@@ -322,23 +324,17 @@ def run(
 
 def settle(system: System) -> None:
     """Waits until the run has ended and everything is published and read."""
-
-    def query(sql: str):
-        try:
-            return system.query(sql)
-        except Exception:  # noqa: BLE001
-            return None
-
-    eventually(lambda: query("SELECT state FROM runs") == [("finished",)], timeout=240, what="the end of the run")
+    eventually(lambda: found(system, "SELECT state FROM runs") == [("finished",)], timeout=240, what="the end of the run")
     waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL AND refused_at IS NULL"
-    eventually(lambda: query(waiting) == [(0,)], timeout=60, what="an empty outbox")
+    eventually(lambda: found(system, waiting) == [(0,)], timeout=60, what="an empty outbox")
     # The teacher is asked about problems that the run has not waited for.
-    eventually(lambda: query("SELECT count(*) FROM parked_messages") == [(0,)], timeout=60, what="no message that waits")
+    parked = "SELECT count(*) FROM parked_messages"
+    eventually(lambda: found(system, parked) == [(0,)], timeout=60, what="no message that waits")
     # Key steps come of traces that nothing of the run waits for.
     lacking = """SELECT count(*) FROM traces WHERE kind = 'dual' AND verified
                  AND NOT EXISTS (SELECT FROM key_steps WHERE key_steps.trace_id = traces.id)"""
-    eventually(lambda: query(lacking) == [(0,)], timeout=60, what="key steps of every pair")
-    eventually(lambda: query(waiting) == [(0,)], timeout=60, what="an empty outbox")
+    eventually(lambda: found(system, lacking) == [(0,)], timeout=60, what="key steps of every pair")
+    eventually(lambda: found(system, waiting) == [(0,)], timeout=60, what="an empty outbox")
 
 
 def keep(system: System, folder: pathlib.Path) -> None:
