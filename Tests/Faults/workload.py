@@ -96,7 +96,7 @@ def found(system: System, sql: str) -> list[tuple] | None:
     """What a query finds; None where the database is away."""
     try:
         return system.query(sql)
-    except Exception:  # noqa: BLE001
+    except psycopg.OperationalError:
         return None
 
 

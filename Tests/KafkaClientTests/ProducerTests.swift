@@ -169,7 +169,7 @@ struct ProducerTests {
         let remote = try KafkaAdmin(broker.configuration)
         #expect(try await remote.createTopics([.init(name: "a", replication: 1)]) == [])
         let error = await #expect(throws: KafkaError.self) {
-            try await remote.createTopics([.init(name: "missing", replication: 1)], timeout: .seconds(2))
+            try await remote.createTopics([.init(name: "missing", replication: 1)], timeout: .seconds(5))
         }
         #expect(error?.code == .timedOut)
         #expect(error?.message.contains("'missing'") == true)

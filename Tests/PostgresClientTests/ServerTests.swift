@@ -152,21 +152,21 @@ struct ServerTests {
     func statementTimeout() async throws {
         try await TestServer.withPool { server in
             var configuration = server.configuration
-            configuration.statementTimeout = .milliseconds(100)
+            configuration.statementTimeout = .seconds(1)
             let pool = PostgresPool(configuration: configuration, maximumConnections: 1)
             defer { pool.close() }
             let error = await #expect(throws: PostgresError.self) { try await pool.execute("SELECT pg_sleep(60)") }
             #expect(error?.sqlState == "57014")
             try await pool.withTransaction { transaction in
                 try await transaction.allowLongStatements()
-                try await transaction.execute("SELECT pg_sleep(0.3)")
+                try await transaction.execute("SELECT pg_sleep(1.5)")
             }
             let again = await #expect(throws: PostgresError.self) { try await pool.execute("SELECT pg_sleep(60)") }
             #expect(again?.sqlState == "57014", "the next transaction is bounded again")
             // Migrations are not, and leave the bound in force.
-            let slow = Migration(version: 1, name: "slow", sql: "SELECT pg_sleep(0.3)")
+            let slow = Migration(version: 1, name: "slow", sql: "SELECT pg_sleep(1.5)")
             #expect(try await pool.migrate([slow]) == [slow])
-            #expect(try await pool.value("SHOW statement_timeout", as: String.self) == "100ms")
+            #expect(try await pool.value("SHOW statement_timeout", as: String.self) == "1s")
             configuration.statementTimeout = nil
             configuration.options["options"] = "-c statement_timeout=7s"
             let own = PostgresPool(configuration: configuration, maximumConnections: 1)

@@ -140,13 +140,13 @@ struct TakeOverTests {
             #expect(try await JobSnapshotStore.changed(since: snapshot, from: bench.pool) == [])
             // The look takes as long as it needs, as the start's does.
             var configuration = bench.pool.configuration
-            configuration.statementTimeout = .milliseconds(200)
+            configuration.statementTimeout = .seconds(1)
             let bounded = PostgresPool(configuration: configuration, maximumConnections: 1)
             defer { bounded.close() }
             let slow = try await bench.pool.withTransaction { transaction in
                 try await transaction.execute("LOCK TABLE traces IN ACCESS EXCLUSIVE MODE")
                 let look = Task { try await JobSnapshotStore.changed(since: snapshot, from: bounded) }
-                try await transaction.execute("SELECT pg_sleep(1)")
+                try await transaction.execute("SELECT pg_sleep(2)")
                 return look
             }
             #expect(try await slow.value == [])

@@ -149,7 +149,7 @@ struct DeliveryOutboxTests {
             #expect(!left.isEmpty && left.count <= 5)
             #expect(Set(left).count == 1)
             // The producer may hand on the broker's refusal for a moment longer.
-            try await eventually("the rest", limit: .seconds(30)) {
+            try await eventually("the rest") {
                 _ = try? await bench.relay.publishBatch()
                 return try await Self.unpublished(bench) == 0
             }

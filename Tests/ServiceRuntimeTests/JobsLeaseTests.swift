@@ -70,7 +70,8 @@ struct JobsLeaseTests {
     )
     func renewedLate() async throws {
         try await TestDatabase.withPool { pool in
-            let lease = try await Self.acquire("first", lifetime: .seconds(2), from: pool)
+            // Long enough that a busy machine comes to hold it in time.
+            let lease = try await Self.acquire("first", lifetime: .seconds(6), from: pool)
             /// Waits until so many sessions of this database wait for a lock.
             @Sendable func waiting(_ count: Int) async throws {
                 try await eventually("\(count) sessions that wait") {
@@ -85,7 +86,7 @@ struct JobsLeaseTests {
                     try await lease.verify(in: transaction)
                     // The renewal comes first, and waits for longer than the lease lives.
                     try await waiting(1)
-                    try await transaction.execute("SELECT pg_sleep(2.5)")
+                    try await transaction.execute("SELECT pg_sleep(6.5)")
                     let asked = Task { try await JobLease.acquire("job", holder: "second", from: pool) }
                     try await waiting(2)
                     return asked
@@ -185,7 +186,8 @@ struct JobsLeaseTests {
     @Test("work is cancelled when its lease is lost, and the new holder keeps it")
     func loss() async throws {
         try await TestDatabase.withPool { pool in
-            let first = try await Self.acquire("first", lifetime: .milliseconds(600), from: pool)
+            // Long enough that a busy machine does not lose it before it is taken.
+            let first = try await Self.acquire("first", lifetime: .seconds(6), from: pool)
             let cancelled = Gate()
             await #expect(throws: LeaseLost.self) {
                 try await first.hold(in: pool, logger: quiet) {

@@ -84,7 +84,7 @@ struct MetricsTests {
             return [MetricSample(.poolConnections, 1)]
         }
         for _ in 0..<2 {
-            let text = await registry.scrape(within: .milliseconds(500))
+            let text = await registry.scrape(within: .seconds(3))
             #expect(text.contains("errata_database_pool_waiting_tasks 4\n"))
             #expect(!text.contains("errata_database_pool_connections 1\n"))
             for (source, up) in [("well", 1), ("failing", 0), ("hanging", 0)] {

@@ -76,7 +76,7 @@ struct ArrivalTests {
                 try await eventually("the problem of the evaluation set") {
                     try await ProblemStore.problem("t1", from: pool) != nil
                 }
-                try await eventually("the offsets", limit: .seconds(30)) {
+                try await eventually("the offsets") {
                     try await admin.lag(group: "teacher-ingestion", topics: [Topic.problems.rawValue])
                         .values.reduce(0, +) == 0
                 }
@@ -99,7 +99,7 @@ struct ArrivalTests {
                 // It comes again.
                 try await Self.send([problem()], to: empty)
                 let admin = try KafkaAdmin(empty.configuration, logger: quiet)
-                try await eventually("the offsets of the repeat", limit: .seconds(30)) {
+                try await eventually("the offsets of the repeat") {
                     try await admin.lag(group: "teacher-ingestion", topics: [Topic.problems.rawValue])
                         .values.reduce(0, +) == 0
                 }

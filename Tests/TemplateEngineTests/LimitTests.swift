@@ -18,7 +18,7 @@ private func failure(
     }
 }
 
-@Suite("Limits", .timeLimit(.minutes(1)))
+@Suite("Limits", .timeLimit(.minutes(5)))
 struct LimitTests {
     @Test(
         "texts that would grow without bounds end with an error",
