@@ -18,8 +18,7 @@ def one_line(done: subprocess.CompletedProcess, seconds: float) -> str:
     assert len(text.strip().splitlines()) == 1, text
     for code in ("SQLSTATE", "42P01", "PostgresError", "_TRANSPORT", "UNKNOWN_TOPIC", "rdkafka", "[thrd:"):
         assert code not in text, text
-    # Four seconds of patience, and what a busy machine takes beside them; what knows no such bound waits for ten and more.
-    assert seconds < 9, f"{seconds} s: {text}"
+    assert seconds < 5.5, f"{seconds} s: {text}"
     return text
 
 

@@ -9,7 +9,7 @@ import Testing
 
 @testable import TeacherIngestionCore
 
-/// A teacher that takes a while, as real ones do, or until so many calls are with it at once.
+/// A teacher that takes a while, as real ones do, and until so many calls are with it at once.
 private final class SlowTeacher: Teacher {
     let model = "slow"
     private let delay: Duration
@@ -64,7 +64,7 @@ struct SingleFlightTests {
     @Test("other questions do not wait for one another")
     func others() async throws {
         try await TestDatabase.withPool { pool in
-            // One after the other they would never end.
+            // One after the other they would wait in vain.
             let teacher = SlowTeacher(delay: .zero, together: 8)
             let ledger = StoredTeacherLedger(teacher: teacher, pool: pool, logger: quiet)
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -88,7 +88,7 @@ struct SingleFlightTests {
             #expect(teacher.callCount == 1)
             // What the database sees of a killed process; the call itself is still under way.
             await first.locks.close()
-            try await eventually("the next one's call") { teacher.callCount == 2 }
+            try await eventually("the next one's call", limit: .seconds(30)) { teacher.callCount == 2 }
             for task in [lost, next] {
                 task.cancel()
                 _ = try? await task.value
